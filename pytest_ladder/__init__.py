@@ -1,0 +1,74 @@
+"""LLM evals as pytest runs: which rung is good enough, and what it costs.
+
+Names are imported when they are first asked for, because pytest imports this
+package in every suite of an environment, whether the suite uses it or not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_ladder.errors import (
+        CallError,
+        ConfigError,
+        LadderError,
+        LocalModelError,
+        MissingReply,
+        ReplyNotJson,
+    )
+    from pytest_ladder.words.case import Case
+    from pytest_ladder.words.level import Level
+    from pytest_ladder.words.reply import Reply, Retrieved, Usage
+    from pytest_ladder.words.row import Row
+    from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
+    from pytest_ladder.words.score import Score
+
+__all__ = [
+    "CallError",
+    "Case",
+    "ConfigError",
+    "LadderError",
+    "Level",
+    "LocalModelError",
+    "MissingReply",
+    "Model",
+    "Reply",
+    "ReplyNotJson",
+    "Retrieved",
+    "Row",
+    "Rung",
+    "Score",
+    "Strategy",
+    "Tier",
+    "Usage",
+]
+
+_HOMES = {
+    "errors": (
+        "CallError",
+        "ConfigError",
+        "LadderError",
+        "LocalModelError",
+        "MissingReply",
+        "ReplyNotJson",
+    ),
+    "words.case": ("Case",),
+    "words.level": ("Level",),
+    "words.reply": ("Reply", "Retrieved", "Usage"),
+    "words.row": ("Row",),
+    "words.rung": ("Model", "Rung", "Strategy", "Tier"),
+    "words.score": ("Score",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pytest-ladder")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

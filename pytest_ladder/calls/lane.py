@@ -1,0 +1,51 @@
+"""The one seam to models: a request goes in, an answer or a `CallError` comes out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from pytest_ladder.words.case import Message
+from pytest_ladder.words.reply import Usage
+from pytest_ladder.words.rung import Model
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One call: everything that decides its reply."""
+
+    model: Model
+    messages: list[Message]
+    params: dict[str, Any] = {}
+    """The model's parameters overlaid with the call's own."""
+    sample: int = 1
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider answered, in one form for all providers."""
+
+    text: str
+    model: str = ""
+    """The model as the provider names it."""
+    finish_reason: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    usage: Usage | None = None
+    """None when the provider reported none."""
+    first_token_at: float | None = None
+    """`time.monotonic()` of the first streamed token; None unless streamed."""
+    server_s: float | None = None
+    """Seconds of computing, where the server reports them."""
+
+
+class Lane(Protocol):
+    """A way to send requests."""
+
+    async def send(self, request: Request, address: str | None) -> Answer:
+        """Send one request, once: no retry, no limit, no store.
+
+        `address` is the base URL of a server that this session started; None
+        leaves it to the model's `api_base` or the provider. Raises `CallError`.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections; called once, on the loop that sent."""

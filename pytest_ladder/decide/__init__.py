@@ -1,0 +1,1 @@
+"""Decisions: rows in, numbers and verdicts out; pure functions."""

@@ -1,0 +1,58 @@
+"""Every exception this package raises.
+
+LadderError
+├── ConfigError          a mistake in ladder.toml, a case file or an option
+├── ReplyNotJson         a reply that does not parse: a miss, not an error
+├── MissingReply         a replay needs a reply that nobody recorded
+└── CallError            a call to a model that failed for good
+    └── LocalModelError  the local model could not be fetched or served
+"""
+
+from __future__ import annotations
+
+
+class LadderError(Exception):
+    """Base of all errors of pytest-ladder."""
+
+
+class ConfigError(LadderError):
+    """A mistake in configuration or cases, in one sentence with file, key and fix.
+
+    The pytest floor turns it into a `pytest.UsageError`, so that a user sees the
+    sentence and no traceback.
+    """
+
+
+class ReplyNotJson(LadderError, AssertionError):
+    """The text of a reply is not the JSON a test asked for.
+
+    An `AssertionError`, because the model missed: nothing is broken.
+    """
+
+
+class MissingReply(LadderError):
+    """A run without `--ladder-live` needs a reply that is not stored."""
+
+
+class CallError(LadderError):
+    """A call to a model failed, in one sentence that holds no key and no header."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        transient: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status of the answer; None when none came."""
+        self.transient = transient
+        """Whether trying again may help."""
+        self.retry_after_s = retry_after_s
+        """How long the provider asked to wait, in seconds; None: it did not say."""
+
+
+class LocalModelError(CallError):
+    """The local model could not be fetched, started or reached."""

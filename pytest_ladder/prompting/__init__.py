@@ -1,0 +1,1 @@
+"""From a case to messages: templates, few-shot examples, retrieval."""

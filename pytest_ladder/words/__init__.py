@@ -1,0 +1,1 @@
+"""The words of the project as frozen value types; nothing here does I/O."""

@@ -1,0 +1,38 @@
+"""A case: one input with what is expected of the reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Message = dict[str, Any]
+"""One chat message in OpenAI's form: `{"role": …, "content": …}`."""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One input with what is expected of the reply; identified by (source, id)."""
+
+    id: str
+    input: str | list[Message]
+    """The user's text, or a whole conversation."""
+    expected: Any = None
+    """What a good reply contains, in any form the test understands."""
+    context: tuple[str, ...] = ()
+    """Passages that hold the answer (gold context), not shown to the model."""
+    relevant: tuple[str, ...] = ()
+    """Sources that a good retrieval finds, by the names the corpus gives them."""
+    cluster: str | None = None
+    """Cases that share an origin (a document, a conversation) share a cluster."""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+    source: str = ""
+    """Where the case comes from: a file relative to the ladder, or a test."""
+
+    @property
+    def text(self) -> str:
+        """The input as text: the last user message of a conversation."""
+        if isinstance(self.input, str):
+            return self.input
+        spoken = [m["content"] for m in self.input if m.get("role") == "user"]
+        return str(spoken[-1]) if spoken else ""

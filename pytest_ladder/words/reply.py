@@ -1,0 +1,140 @@
+"""A reply: what came back from a model, with what it cost and how long it took."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from pytest_ladder.errors import ReplyNotJson
+from pytest_ladder.words.case import Message
+
+_FENCED = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one or several calls, as the provider billed them."""
+
+    input: int = 0
+    """Prompt tokens, cached ones included."""
+    cached_input: int = 0
+    """The part of `input` that the provider read from its prompt cache."""
+    cache_write: int = 0
+    """The part of `input` that the provider wrote to its prompt cache."""
+    output: int = 0
+    """Completion tokens, reasoning included."""
+    reasoning: int = 0
+    """The part of `output` that was spent on reasoning."""
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input=self.input + other.input,
+            cached_input=self.cached_input + other.cached_input,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+        )
+
+
+class Retrieved(msgspec.Struct, frozen=True, kw_only=True):
+    """One retrieved passage."""
+
+    source: str
+    rank: int
+    """1 is the best."""
+    text: str
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Moments of one live call, in seconds since it was asked for."""
+
+    sent_s: float
+    """When the last attempt was sent; before it the call was queued or retried."""
+    first_token_s: float | None = None
+    """When the first token arrived; None unless the call was streamed."""
+    done_s: float
+    attempts: int = 1
+    in_flight: int = 1
+    """Calls of this process under way when this one was sent, itself included."""
+    server_s: float | None = None
+    """Seconds of computing that the server reported; None when it says nothing."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model, or a task built on it, answered."""
+
+    text: str
+    messages: list[Message] = []
+    """The conversation including this reply: append to it to go on."""
+    usage: Usage | None = None
+    """None when the provider reported none."""
+    cost_usd: float | None = None
+    """What the calls cost when they were made; None when a price is unknown."""
+    price_source: str | None = None
+    """Where the prices came from: `ladder.toml`, or litellm's table."""
+    timing: Timing | None = None
+    retrieved: tuple[Retrieved, ...] = ()
+    finish_reason: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    model: str = ""
+    """The model as the provider names it in its answer."""
+    replayed: bool = False
+    """True when the reply came from the store or a recording, not from a call."""
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from sending the last attempt to the last token."""
+        return self.timing and self.timing.done_s - self.timing.sent_s
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Seconds from sending to the first token; None unless streamed."""
+        if self.timing is None or self.timing.first_token_s is None:
+            return None
+        return self.timing.first_token_s - self.timing.sent_s
+
+    @property
+    def flag(self) -> str | None:
+        """What is odd about the reply: `truncated`, `filtered`, `empty` or None."""
+        if self.finish_reason == "length":
+            return "truncated"
+        if self.finish_reason == "content_filter":
+            return "filtered"
+        return None if self.text.strip() or self.tool_calls else "empty"
+
+    def json(self, schema: Any = None) -> Any:
+        """Parse the text as JSON, a fenced code block included.
+
+        `schema` is a type (dataclass, TypedDict, `msgspec.Struct`, pydantic model,
+        `list[int]`, …), which is then returned, or a JSON schema as a dict.
+        Raises `ReplyNotJson`, which counts as a miss, when the text does not fit.
+        """
+        fenced = _FENCED.match(self.text)
+        text = fenced.group(1) if fenced else self.text
+        try:
+            value = msgspec.json.decode(text.encode())
+        except msgspec.DecodeError as error:
+            raise ReplyNotJson(f"The reply is not JSON ({error}): {text!r}") from error
+        return value if schema is None else _fit(value, schema)
+
+
+def _fit(value: Any, schema: Any) -> Any:
+    """Check `value` against a JSON schema, or convert it to a type."""
+    if isinstance(schema, dict):
+        # jsonschema comes with litellm.
+        import jsonschema
+
+        try:
+            jsonschema.validate(value, schema)
+        except jsonschema.ValidationError as error:
+            problem = f"The reply does not fit the schema: {error.message}"
+            raise ReplyNotJson(problem) from error
+        return value
+    try:
+        if hasattr(schema, "model_validate"):
+            return schema.model_validate(value)
+        return msgspec.convert(value, schema)
+    except ValueError as error:
+        name = getattr(schema, "__name__", str(schema))
+        raise ReplyNotJson(f"The reply does not fit {name}: {error}") from error

@@ -1,0 +1,64 @@
+"""A row: one (test, rung, case, sample) with its scores, cost and latency."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.reply import Usage
+
+
+class Outcome(enum.StrEnum):
+    """How a ladder test ended; only the first two have a score."""
+
+    PASSED = "passed"
+    MISSED = "missed"
+    ERROR = "error"
+
+
+class UsedReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The bill of one reply that a test used; replies shared by tests share `key`."""
+
+    key: str
+    """Key of the reply in the store, the sample included."""
+    live: bool
+    """Whether a model was called for it in this run."""
+    cost_usd: float | None = None
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    usage: Usage | None = None
+    calls: tuple[str, ...] = ()
+    """Keys of the calls behind the reply of a task; empty: the reply is a call."""
+    flag: str | None = None
+    """`truncated`, `filtered` or `empty`."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The unit of everything that is reported."""
+
+    test: str
+    """Node id without the parameters that pytest-ladder added."""
+    rung: str
+    level: Level
+    source: str
+    """With `case` the unit of analysis; of a test without cases its own node id."""
+    case: str = ""
+    sample: int = 1
+    outcome: Outcome
+    score: float | None = None
+    """In [0, 1]; None for an error."""
+    scores: dict[str, float] = {}
+    """Named scores, reported beside `score`."""
+    reason: str = ""
+    weight: float = 1.0
+    """Weight of the test in its level's quality."""
+    cluster: str | None = None
+    tags: tuple[str, ...] = ()
+    replies: tuple[UsedReply, ...] = ()
+    """What the product would have paid for."""
+    evaluations: tuple[UsedReply, ...] = ()
+    """What only the evaluation paid for: judges."""
+    text: str = ""
+    """The last reply's text, for people to read."""

@@ -1,0 +1,130 @@
+"""Rungs: a model with a strategy, and what both are made of."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+import msgspec
+
+
+class Tier(enum.StrEnum):
+    """How a model was made, from the cheapest way to the dearest."""
+
+    OFF_THE_SHELF = "off-the-shelf"
+    FINE_TUNED = "fine-tuned"
+    CONTINUED_PRETRAINED = "continued-pretrained"
+    PRETRAINED = "pretrained"
+
+
+class _Strict(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+): ...
+
+
+class Price(_Strict, frozen=True, kw_only=True):
+    """USD per million tokens."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    """None: the price of `input`."""
+    cache_write: float | None = None
+    """None: the price of `input`."""
+
+
+class Build(_Strict, frozen=True, kw_only=True):
+    """What making the model cost, once."""
+
+    usd: float = 0.0
+    hours: float = 0.0
+    """Calendar time."""
+    examples: int = 0
+    """Training examples that were needed."""
+
+
+class Serve(_Strict, frozen=True, kw_only=True):
+    """What a self-hosted model costs to run."""
+
+    usd_per_hour: float
+    tokens_per_second: float | None = None
+    """Throughput of one machine; None: measured on each call."""
+    utilisation: float = 0.3
+    """Share of the hour in which the machine answers, in (0, 1]."""
+
+
+class Limits(_Strict, frozen=True, kw_only=True):
+    """What a provider allows."""
+
+    concurrency: int | None = None
+    rpm: int | None = None
+    """Requests per minute."""
+    tpm: int | None = None
+    """Tokens per minute."""
+
+
+class Model(_Strict, frozen=True, kw_only=True):
+    """A concrete model in a tier, with its prices and its build cost."""
+
+    name: str
+    tier: Tier
+    id: str
+    """Any litellm id, `local/<name>`, `local/<path>.gguf` or `scripted/<name>`."""
+    price: Price | None = None
+    """None: litellm's table, or `serve`."""
+    serve: Serve | None = None
+    build: Build | None = None
+    params: dict[str, Any] = {}
+    """Parameters of every call, such as `temperature` and `max_tokens`."""
+    limits: Limits = Limits()
+    adapter: str | None = None
+    """A LoRA adapter for a local model, relative to the configuration file."""
+    api_base: str | None = None
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key."""
+    revision: str | None = None
+    """Tells apart what shares an id: a checkpoint, a deployment, a date."""
+    lane: Literal["direct", "litellm"] | None = None
+    """None: direct where the model speaks OpenAI's protocol, else litellm."""
+    stream: bool = False
+
+
+class Strategy(_Strict, frozen=True, kw_only=True):
+    """How a case becomes messages."""
+
+    name: str
+    system: str | None = None
+    prompt: str = "{input}"
+    examples: str | None = None
+    """File with few-shot examples, relative to the configuration file."""
+    shots: int = 8
+    select: Literal["first", "similar"] = "first"
+    corpus: str | None = None
+    """Folder or file with documents to retrieve from."""
+    retriever: str | None = None
+    """`package.module:function`, or `gold` for the case's own context."""
+    top_k: int = 3
+    models: tuple[str, ...] = ()
+    """Globs of the models it is for; empty: all."""
+
+    @property
+    def retrieves(self) -> bool:
+        """Whether the strategy shows the model retrieved passages."""
+        return self.corpus is not None or self.retriever is not None
+
+
+class Rung(msgspec.Struct, frozen=True, kw_only=True):
+    """A model with a strategy."""
+
+    model: Model
+    strategy: Strategy
+
+    @property
+    def id(self) -> str:
+        """`model/strategy`, the rung's name everywhere."""
+        return f"{self.model.name}/{self.strategy.name}"
+
+    @property
+    def tier(self) -> Tier:
+        """How the rung's model was made."""
+        return self.model.tier
