@@ -1,1 +1,188 @@
-"""Entry point of the plugin."""
+"""The hooks by which pytest calls pytest-ladder; the work is done elsewhere.
+
+pytest loads this file in every suite of an environment where the package is
+installed. So it imports nothing but pytest: what a ladder test needs is loaded when
+the first ladder test is collected or reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_ladder import options
+from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
+    _ladder_sample,
+    case,
+    llm,
+    reply,
+    rung,
+    score,
+    scripted,
+)
+from pytest_ladder.state import known_results, known_session, results_of, session_of
+from pytest_ladder.xdist import is_worker, shared_by_processes
+
+LEVELS = ("cheap", "judged", "real")
+MARKERS = (
+    "cheap(at_least=1.0): level 1: checked by plain code; at_least is the share of "
+    "cases that must pass on the current rung.",
+    "judged(at_least=1.0): level 2: graded by an LLM.",
+    "real(at_least=1.0): level 3: results of real use.",
+    "ladder(cases, task, samples, weight, miss, external): what a ladder test runs "
+    "over, and how its rows count.",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and refuse bad options before anything runs."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    options.read(config)
+    if not is_worker(config):
+        config.pluginmanager.register(_ReportTaker(config), "ladder-reports")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand down to a worker of xdist what all processes of a run share."""
+    node.workerinput["ladder"] = shared_by_processes(node.config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
+    """Run ladder tests over rungs, cases and samples."""
+    if not any(metafunc.definition.get_closest_marker(level) for level in LEVELS):
+        return (yield)
+    from pytest_ladder import collecting
+
+    return (yield from collecting.generate(session_of(metafunc.config), metafunc))
+
+
+def pytest_make_parametrize_id(
+    config: pytest.Config, val: object, argname: str
+) -> str | None:
+    """Name rungs and cases in test ids."""
+    if argname not in ("rung", "case") or known_session(config) is None:
+        return None
+    from pytest_ladder import collecting
+
+    return collecting.parameter_id(val)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Report mistakes in configuration, and order the tests rung by rung."""
+    session = known_session(config)
+    if session is not None:
+        from pytest_ladder import collecting
+
+        collecting.finish(session, items)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say which rungs are tested; or print the plan, if that is all that is wanted."""
+    session = known_session(config)
+    if session is None:
+        return []
+    return session.plan() if session.settings.plan else session.header()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Run nothing when only the plan is wanted; report shares at the end."""
+    ladder = known_session(session.config)
+    if ladder is not None and ladder.settings.plan:
+        session.items.clear()
+    done = yield
+    results = known_results(session.config)
+    for report in results.share_reports() if results is not None else ():
+        # One more report than tests: without this the terminal counts to 101 %.
+        session.testscollected += 1
+        session.config.hook.pytest_runtest_logreport(report=report)
+    return done
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Close a test's row when the test is over."""
+    try:
+        return (yield)
+    finally:
+        session = known_session(item.config)
+        if session is not None:
+            session.end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Start the row of a ladder test; a rerun starts it anew."""
+    session = known_session(item.config)
+    if session is not None:
+        session.begin(item)
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run the coroutine of a ladder test that no other plugin claims."""
+    session = known_session(pyfuncitem.config)
+    return session.run_coroutine(pyfuncitem) if session is not None else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give a ladder test its outcome, and put its row on the report."""
+    report = yield
+    session = known_session(item.config)
+    if session is not None and session.record is not None:
+        from pytest_ladder import outcomes
+
+        outcomes.finish(session, session.record, call, report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
+    """Show a miss that fails nothing as `m`."""
+    if getattr(report, "ladder", None) and report.ladder["missed"]:
+        return "missed", "m", ("MISSED", {"yellow": True})
+    return None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report, and let go of the engine and the local servers."""
+    results = known_results(session.config)
+    if results is not None:
+        results.write()
+    ladder = known_session(session.config)
+    if ladder is not None:
+        ladder.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the matrix, and the misses where `-rm` asks for them."""
+    results = known_results(terminalreporter.config)
+    if results is not None:
+        results.print_summary(terminalreporter)
+
+
+class _ReportTaker:
+    """Takes in reports: a hook that does not say whose run it is."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what rides on the report of a ladder test."""
+        if hasattr(report, "ladder"):
+            results_of(self._config).take(report)

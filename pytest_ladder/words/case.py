@@ -29,6 +29,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     """Where the case comes from: a file relative to the ladder, or a test."""
 
+    def __repr__(self) -> str:
+        # Short, because pytest prints it in front of every failed assertion.
+        return f"Case({self.id!r})"
+
     @property
     def text(self) -> str:
         """The input as text: the last user message of a conversation."""

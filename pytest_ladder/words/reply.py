@@ -82,10 +82,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
     """True when the reply came from the store or a recording, not from a call."""
 
+    def __repr__(self) -> str:
+        # Short, because pytest prints it in front of every failed assertion.
+        return f"Reply({self.text!r})"
+
     @property
     def latency_s(self) -> float | None:
         """Seconds from sending the last attempt to the last token."""
-        return self.timing and self.timing.done_s - self.timing.sent_s
+        if self.timing is None:
+            return None
+        return self.timing.done_s - self.timing.sent_s
 
     @property
     def ttft_s(self) -> float | None:

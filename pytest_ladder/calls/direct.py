@@ -1,0 +1,227 @@
+"""The direct lane: OpenAI's chat completions over one shared HTTP session.
+
+It costs a tenth of litellm's time per call and none of its three seconds of import;
+litellm must never be imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import urllib.request
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from pytest_ladder.calls import completions, faults
+from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.errors import CallError
+from pytest_ladder.words.rung import Model
+
+if TYPE_CHECKING:
+    import aiohttp
+
+OPENAI = "https://api.openai.com/v1"
+DEFAULT_TIMEOUT_S = 600.0
+
+_DIRECT_PREFIXES = ("openai/", "hosted_vllm/", "local/")
+# These models refuse `max_tokens`; litellm renames it for them, too.
+_REASONING_NAME = re.compile(r"(o\d|gpt-5)")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def speaks_directly(model: Model) -> bool:
+    """Tell whether a model takes the direct lane: it speaks OpenAI's protocol.
+
+    `lane` in the configuration decides; else the prefix of the id or an `api_base`.
+    """
+    if model.lane is not None:
+        return model.lane == "direct"
+    return model.id.startswith(_DIRECT_PREFIXES) or model.api_base is not None
+
+
+def base_of(model: Model, address: str | None) -> str | None:
+    """Return the URL that ends in `/v1`; None: only litellm knows it."""
+    if address is not None:
+        return address.rstrip("/").removesuffix("/v1") + "/v1"
+    if model.api_base is not None:
+        return model.api_base.rstrip("/")
+    return OPENAI if model.id.startswith("openai/") else None
+
+
+def key_of(model: Model, address: str | None) -> str | None:
+    """Read the model's key from the environment, now; None: it needs none.
+
+    A server that this session started gets no key, and another host than OpenAI's
+    gets OpenAI's key only if `api_key_env` says so. Raises `CallError`, with the
+    name of the variable, when it is not set.
+    """
+    if address is not None:
+        return None
+    named = model.api_key_env
+    if named is None and base_of(model, None) == OPENAI:
+        named = "OPENAI_API_KEY"
+    if named is None:
+        return None
+    key = os.environ.get(named, "").strip()
+    if not key:
+        told = f"Model {model.name!r} needs its key in the environment variable {named}"
+        raise CallError(f"{told}, which is not set; set it, or correct `api_key_env`.")
+    return key
+
+
+def sent_name(model: Model) -> str:
+    """Return the id without the prefix that names the provider."""
+    return model.id.partition("/")[2] or model.id
+
+
+def timeout_of(request: Request) -> float:
+    """Return the seconds that `params.timeout` allows for the whole call."""
+    seconds = request.params.get("timeout")
+    if seconds is None:
+        return DEFAULT_TIMEOUT_S
+    if isinstance(seconds, int | float) and seconds > 0:
+        return float(seconds)
+    told = f"Model {request.model.name!r} has the timeout {seconds!r}"
+    raise CallError(f"{told} in its params; give a number of seconds above 0.")
+
+
+class DirectLane:
+    """A lane of its own for whoever speaks OpenAI's chat completions."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request, address: str | None) -> Answer:
+        """Send one request, once; raises `CallError`."""
+        outcome = await self._exchange(request, address)
+        # Raised here and without its cause, because a traceback shows locals
+        # (`--showlocals`), and those of the frames below hold the key.
+        if isinstance(outcome, CallError):
+            raise outcome
+        return outcome
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(
+        self, request: Request, address: str | None
+    ) -> Answer | CallError:
+        import aiohttp
+
+        name = request.model.name
+        key: str | None = None
+        try:
+            key = key_of(request.model, address)
+            return await self._post(request, address, key)
+        except CallError as fault:
+            failed = fault
+        except TimeoutError:
+            failed = faults.timed_out(name, timeout_of(request))
+        except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
+            failed = faults.unreachable(name, error, transient=False)
+        except (aiohttp.ClientError, OSError) as error:
+            failed = faults.unreachable(name, error)
+        return faults.redacted(failed, key)
+
+    async def _post(
+        self, request: Request, address: str | None, key: str | None
+    ) -> Answer:
+        import aiohttp
+
+        name = request.model.name
+        base = base_of(request.model, address)
+        if base is None:
+            told = f"Model {name!r} takes the direct lane, but has no address"
+            raise CallError(f'{told}; add `api_base`, or set lane = "litellm".')
+        url = f"{base}/chat/completions"
+        headers = _headers(request, key)
+        async with self._opened().post(
+            url,
+            data=msgspec.json.encode(_body(request, base)),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=timeout_of(request)),
+            # Most redirects turn a POST into a GET, and any would carry the key on.
+            allow_redirects=False,
+            proxy=_proxy(url),
+        ) as response:
+            if response.status >= 300:
+                body = await response.read()
+                raise faults.refused(name, response.status, response.headers, body)
+            # A server may answer in one piece although a stream was asked for.
+            if response.content_type == "text/event-stream":
+                return await _read_stream(name, response)
+            return completions.whole(
+                name, completions.decode(name, await response.read())
+            )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # How many calls run at once is the engine's decision.
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def _headers(request: Request, key: str | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    extra: dict[str, str] = request.params.get("extra_headers", {})
+    return headers | extra
+
+
+def _body(request: Request, base: str) -> dict[str, Any]:
+    params = dict(request.params)
+    params.pop("timeout", None)
+    params.pop("extra_headers", None)
+    extra: dict[str, Any] = params.pop("extra_body", {})
+    name = sent_name(request.model)
+    if "max_tokens" in params and (base == OPENAI or _REASONING_NAME.match(name)):
+        params.setdefault("max_completion_tokens", params.pop("max_tokens"))
+    if request.model.stream:
+        options = {"include_usage": True} | params.pop("stream_options", {})
+        params |= {"stream": True, "stream_options": options}
+    return {"model": name, "messages": request.messages} | params | extra
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy of the environment for `url`, as other clients use it.
+
+    aiohttp's `trust_env` would do it, but would also send the user's netrc.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOOPBACK or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+async def _read_stream(name: str, response: aiohttp.ClientResponse) -> Answer:
+    stream = completions.Stream(name)
+    async for event in _events(response):
+        stream.add(completions.decode(name, event), time.monotonic())
+    return stream.answer()
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield the data of server-sent events up to `[DONE]`, lines of any length."""
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                data = line[5:].strip()
+                if data == b"[DONE]":
+                    return
+                yield data

@@ -1,0 +1,158 @@
+"""Failures of calls as `CallError`: one sentence, no secrets, and whether to retry."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from pytest_ladder.errors import CallError
+
+LONGEST_MESSAGE = 300
+"""Characters of a provider's own words that a message quotes."""
+
+_RETRIED = frozenset({408, 409, 425, 429})
+_NEVER_RETRIED_CODES = frozenset({"insufficient_quota"})
+_SECRET = re.compile(
+    r"Bearer\s+[^\s\"',]+"
+    r"|\bsk-[\w*.-]{3,}"
+    r"|\bAIza[\w-]{10,}"
+    r"|(?<=[?&]key=)[^\s&\"']+",
+    re.IGNORECASE,
+)
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+
+
+def is_transient(status: int, code: str | None = None) -> bool:
+    """Tell whether a call that was answered with `status` is worth repeating."""
+    if code in _NEVER_RETRIED_CODES:
+        return False
+    return status in _RETRIED or status >= 500
+
+
+def refused(
+    name: str, status: int, headers: Mapping[str, str], body: bytes
+) -> CallError:
+    """Tell of an answer with an error status, in the provider's words."""
+    words, code = _told(body)
+    return CallError(
+        f"Model {name!r} answered {status}: {words or 'no message'}",
+        status=status,
+        transient=is_transient(status, code),
+        retry_after_s=retry_after_s(headers),
+    )
+
+
+def reported(name: str, error: Any) -> CallError:
+    """Tell of an error object in the body of an answer that claimed success."""
+    words, code = _told(msgspec.json.encode({"error": error}))
+    status = error.get("code") if isinstance(error, dict) else None
+    status = status if type(status) is int and 400 <= status < 600 else None
+    retried = status is None or is_transient(status, code)
+    message = f"Model {name!r} reported an error: {words or 'no message'}"
+    return CallError(message, status=status, transient=retried)
+
+
+def unusable(name: str, problem: str) -> CallError:
+    """Tell of an answer that came, but is no chat completion."""
+    return CallError(f"Model {name!r} gave no usable answer: {problem}", transient=True)
+
+
+def timed_out(name: str, timeout_s: float) -> CallError:
+    """Tell that no complete answer came in time."""
+    told = f"Model {name!r} did not answer within {timeout_s:g} s"
+    return CallError(f"{told} (params.timeout)", transient=True)
+
+
+def unreachable(
+    name: str, error: BaseException, *, transient: bool = True
+) -> CallError:
+    """Tell of a connection that could not be made, or broke."""
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    message = f"The connection to model {name!r} failed: {told}"
+    return CallError(message, transient=transient)
+
+
+def redacted(fault: CallError, key: str | None) -> CallError:
+    """Return a copy that is safe to show: no secrets, no frames, one short line."""
+    return CallError(
+        quotable(str(fault), key),
+        status=fault.status,
+        transient=fault.transient,
+        retry_after_s=fault.retry_after_s,
+    )
+
+
+def quotable(text: str, key: str | None) -> str:
+    """Strip control characters and secrets from foreign words, and shorten them.
+
+    Secrets are `key`, whatever looks like one, and the values of environment
+    variables that are named like one.
+    """
+    plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    plain = " ".join(plain.split())
+    for secret in _secrets(key):
+        plain = plain.replace(secret, "[redacted]")
+    plain = _SECRET.sub("[redacted]", plain)
+    if len(plain) <= LONGEST_MESSAGE:
+        return plain
+    return plain[: LONGEST_MESSAGE - 1] + "…"
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read `retry-after-ms` or `Retry-After`, in seconds or as a date (RFC 9110)."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after")
+    seconds = _number(said)
+    if seconds is not None or said is None:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _number(said: str | None) -> float | None:
+    try:
+        number = float(said or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _secrets(key: str | None) -> list[str]:
+    named = [
+        value
+        for name, value in os.environ.items()
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+    ]
+    # The longest first: one secret may be the beginning of another.
+    return sorted([*named, *([key] if key else [])], key=len, reverse=True)
+
+
+def _told(body: bytes) -> tuple[str, str | None]:
+    """Find the message and the error code in the dialects providers speak."""
+    try:
+        payload = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body.decode(errors="replace"), None
+    if isinstance(payload, list) and payload:
+        payload = payload[0]
+    if not isinstance(payload, dict):
+        return str(payload), None
+    error = payload.get("error", payload)
+    if not isinstance(error, dict):
+        return str(error), None
+    words = error.get("message") or error.get("detail") or error
+    named = {str(error.get("code")), str(error.get("type"))} & _NEVER_RETRIED_CODES
+    return str(words), min(named, default=None)

@@ -1,0 +1,175 @@
+"""Prices and limits of models, from ladder.toml or litellm's price file.
+
+The file is read without importing litellm, and an unknown price is None, never 0.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_ladder.words.reply import Usage
+from pytest_ladder.words.rung import Model, Price, Serve
+
+DECLARED = "ladder.toml"
+
+_FILE = "model_prices_and_context_window_backup.json"
+# Providers that the file splits further: `vertex_ai-language-models` and the like.
+_FAMILIES = ("vertex_ai", "fireworks_ai", "bedrock", "cohere")
+_NEVER_LISTED = ("local/", "scripted/")
+_TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+_MILLION = 1_000_000
+
+
+class PriceTable:
+    """litellm's price file, read when first asked."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        """None: the file of the installed litellm."""
+
+    def price_of(
+        self, model: Model, *, prompt_tokens: int = 0
+    ) -> tuple[Price, str] | None:
+        """Return the prices per token and where they come from; None: unknown.
+
+        Some providers charge more for all tokens of a call once its prompt is longer
+        than a limit, hence `prompt_tokens`. Where the file says 0 for input and
+        output it means free tiers and one's own machines: that is unknown here, and
+        can be declared.
+        """
+        if model.price is not None:
+            return model.price, DECLARED
+        entry = self._entry(model.id)
+        base = _prices(entry, "")
+        if base is None or not (base.input or base.output):
+            return None
+        return _prices(entry, _tier(entry, prompt_tokens)) or base, self.source
+
+    def max_output_tokens(self, model: Model) -> int | None:
+        """Return the most tokens a reply of the model can have; None: unknown."""
+        entry = self._entry(model.id)
+        # `max_tokens` is the older name, and never below the true limit.
+        for limit in (entry.get("max_output_tokens"), entry.get("max_tokens")):
+            if isinstance(limit, int | float) and limit > 0:
+                return int(limit)
+        return None
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The table's name and version, for reports."""
+        return f"litellm {importlib.metadata.version('litellm')}"
+
+    @functools.cached_property
+    def _entries(self) -> dict[str, msgspec.Raw]:
+        """The file's entries, each decoded only when it is looked up."""
+        path = self._path or _installed_file()
+        if path is None:
+            return {}
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+
+    def _entry(self, model_id: str) -> dict[str, Any]:
+        """Find an entry by id, or by the id without a prefix that names its provider.
+
+        This is litellm's own order (`get_model_info`); its provider must agree, so
+        that a self-hosted model never gets the price of its namesake.
+        """
+        if model_id.startswith(_NEVER_LISTED):
+            return {}
+        provider, _, rest = model_id.partition("/")
+        for name in (model_id, rest):
+            raw = self._entries.get(name)
+            entry: dict[str, Any] = {} if raw is None else msgspec.json.decode(raw)
+            if entry and (not rest or _provided(entry, provider)):
+                return entry
+        return {}
+
+
+def cost_of(
+    model: Model, usage: Usage | None, busy_s: float | None, table: PriceTable
+) -> tuple[float | None, str | None]:
+    """Return what a call cost in USD and where the price comes from, or None twice.
+
+    `busy_s` is how long it kept the server busy: as the server says, else the
+    latency. It counts only for self-hosted models without `tokens_per_second`.
+    """
+    if model.price is None and model.serve is not None:
+        spent = serve_cost(model.serve, usage, busy_s)
+        return spent, None if spent is None else DECLARED
+    if usage is None:
+        return None, None
+    known = table.price_of(model, prompt_tokens=usage.input)
+    if known is None:
+        return None, None
+    price, source = known
+    return cost(price, usage), source
+
+
+def cost(price: Price, usage: Usage) -> float:
+    """Return the USD of a call by its tokens (methods.md 4.1)."""
+    cached = price.input if price.cached_input is None else price.cached_input
+    written = price.input if price.cache_write is None else price.cache_write
+    plain = max(0, usage.input - usage.cached_input - usage.cache_write)
+    millionths = (
+        plain * price.input
+        + usage.cached_input * cached
+        + usage.cache_write * written
+        + usage.output * price.output
+    )
+    return millionths / _MILLION
+
+
+def serve_cost(serve: Serve, usage: Usage | None, busy_s: float | None) -> float | None:
+    """Return the USD of a call by the machine's time (methods.md 4.1).
+
+    None when neither tokens with a declared throughput nor `busy_s` tell the time.
+    """
+    seconds = busy_s
+    if serve.tokens_per_second is not None and usage is not None:
+        seconds = (usage.input + usage.output) / serve.tokens_per_second
+    if seconds is None:
+        return None
+    return serve.usd_per_hour / 3600 * seconds / serve.utilisation
+
+
+def _installed_file() -> Path | None:
+    """Return litellm's price file; None where litellm is missing."""
+    found = importlib.util.find_spec("litellm")
+    folders = (found and found.submodule_search_locations) or []
+    files = (Path(folder) / _FILE for folder in folders)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _provided(entry: dict[str, Any], provider: str) -> bool:
+    listed = str(entry.get("litellm_provider", provider))
+    return listed == provider or (provider in _FAMILIES and listed.startswith(provider))
+
+
+def _tier(entry: dict[str, Any], prompt_tokens: int) -> str:
+    """Return the suffix of the price names that hold for a prompt of that length."""
+    limits = sorted(int(m[1]) for m in map(_TIER.fullmatch, entry) if m)
+    passed = [limit for limit in limits if prompt_tokens > limit * 1000]
+    return f"_above_{passed[-1]}k_tokens" if passed else ""
+
+
+def _prices(entry: dict[str, Any], tier: str) -> Price | None:
+    """Read one tier's prices; None when input or output has none."""
+    per_token = {
+        "input": entry.get(f"input_cost_per_token{tier}"),
+        "output": entry.get(f"output_cost_per_token{tier}"),
+        "cached_input": entry.get(f"cache_read_input_token_cost{tier}"),
+        "cache_write": entry.get(f"cache_creation_input_token_cost{tier}"),
+    }
+    # Rounded, because 2.5e-06 times a million is not quite 2.5.
+    prices = {
+        name: round(value * _MILLION, 9)
+        for name, value in per_token.items()
+        if isinstance(value, int | float)
+    }
+    return Price(**prices) if {"input", "output"} <= prices.keys() else None

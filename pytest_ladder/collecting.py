@@ -1,0 +1,277 @@
+"""Collection: which tests are ladder tests, and over which rungs and cases they run."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_ladder import fixtures
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.session import (
+    SAMPLE,
+    LadderSession,
+    LadderTest,
+    OpenLadder,
+    rung_of,
+)
+from pytest_ladder.words.case import Case
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.rung import Rung
+from pytest_ladder.xdist import is_worker
+
+_LADDER_KEYS = ("cases", "task", "samples", "weight", "miss", "external")
+_LEVEL_KEYS = ("at_least",)
+
+
+def generate(
+    session: LadderSession, metafunc: pytest.Metafunc
+) -> Generator[None, None, None]:
+    """Run a test function over rungs, cases and samples, if it is a ladder test.
+
+    Rungs come first in the test's id, then what the user parametrizes, then cases.
+    """
+    try:
+        test = _ladder_test(session, metafunc)
+        if test is None:
+            return (yield)
+        rungs = test.opened.rungs
+    except LadderError as error:
+        _complain(session, error)
+        return (yield)
+    metafunc.parametrize("rung", rungs, indirect=True, scope="session")
+    lengths = _watch_parametrize(metafunc, test)
+    yield
+    del metafunc.parametrize
+    if _is_ours(metafunc, "case") and "case" not in lengths:
+        metafunc.parametrize("case", test.cases, indirect=True)
+        lengths["case"] = len(test.cases)
+    if test.samples > 1:
+        metafunc.fixturenames.append(SAMPLE)
+        later = [f"s{number}" for number in range(2, test.samples + 1)]
+        metafunc.parametrize(
+            SAMPLE,
+            range(1, test.samples + 1),
+            ids=[pytest.HIDDEN_PARAM, *later],
+            indirect=True,
+        )
+    session.tests[test.nodeid] = test
+    session.expected[test.nodeid] = math.prod(lengths.values()) * test.samples
+    return None
+
+
+def parameter_id(value: object) -> str | None:
+    """Name rungs and cases in test ids as they are, in any script."""
+    return value.id if isinstance(value, Rung | Case) else None
+
+
+def finish(session: LadderSession, items: list[pytest.Item]) -> None:
+    """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
+    if session.problems:
+        raise pytest.UsageError("\n".join(session.problems))
+    _order(session, items)
+
+
+def _order(session: LadderSession, items: list[pytest.Item]) -> None:
+    """Sort ladder tests rung by rung, cheapest first; other tests keep their place."""
+    places = [index for index, item in enumerate(items) if rung_of(item) is not None]
+    ranks: dict[int, int] = {}
+    for opened in session.opened:
+        ranks.update({id(rung): rank for rank, rung in enumerate(opened.ordered)})
+    mine = [items[index] for index in places]
+    mine.sort(key=lambda item: ranks[id(rung_of(item))])
+    for index, item in zip(places, mine, strict=True):
+        items[index] = item
+
+
+def _complain(session: LadderSession, error: LadderError) -> None:
+    """Keep a mistake for the end of collection, where pytest can say it in a line.
+
+    A worker of xdist reports it as a collection error: its exit status is not read.
+    """
+    if is_worker(session.config):
+        raise pytest.Collector.CollectError(str(error)) from error
+    if str(error) not in session.problems:
+        session.problems.append(str(error))
+
+
+def _ladder_test(
+    session: LadderSession, metafunc: pytest.Metafunc
+) -> LadderTest | None:
+    definition = metafunc.definition
+    uses = {name for name in fixtures.NAMES if _is_ours(metafunc, name)}
+    if not uses or not _is_ours(metafunc, "rung"):
+        return None
+    opened = session.ladder_for(definition.path.parent)
+    if opened is None:
+        return None
+    where = f"{definition.nodeid}"
+    level, level_options = _level(definition, where)
+    options = _options(definition, where)
+    cases = _cases(options.get("cases"), definition.path, opened)
+    if "case" in uses and not cases and not _parametrizes(definition, "case"):
+        raise ConfigError(
+            f"{where} uses `case` or `reply` but has no cases; add "
+            "@pytest.mark.ladder(cases='cases.jsonl')."
+        )
+    return LadderTest(
+        nodeid=definition.nodeid,
+        path=definition.path,
+        opened=opened,
+        level=level,
+        at_least=_share(level_options.get("at_least", 1.0), where),
+        cases=cases,
+        task=options.get("task"),
+        samples=_count(options.get("samples", session.settings.samples), where),
+        weight=float(options.get("weight", 1.0)),
+        miss=_exceptions(options.get("miss", ()), where),
+        external=bool(options.get("external", False)),
+        asks="reply" in uses,
+    )
+
+
+def _is_ours(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Tell whether a fixture of the test is the plugin's and not the user's own.
+
+    pytest has no public way to ask which definition of a fixture a test gets.
+    """
+    if name not in metafunc.fixturenames:
+        return False
+    definitions = metafunc.definition._fixtureinfo.name2fixturedefs.get(name)
+    if not definitions:
+        return False
+    return getattr(definitions[-1].func, "__module__", "") == fixtures.__name__
+
+
+def _level(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
+    """Return the level of a test and its marker's options."""
+    nearest: dict[str, dict[str, Any]] = {}
+    for level in Level:
+        for mark in definition.iter_markers(level):
+            nearest.setdefault(level, _keywords(mark, _LEVEL_KEYS, where))
+    if len(nearest) > 1:
+        raise ConfigError(
+            f"{where} is marked {' and '.join(nearest)}; a test has one level, so "
+            "split it or drop a marker."
+        )
+    (name, options), *_ = nearest.items()
+    return Level(name), options
+
+
+def _options(definition: pytest.Item, where: str) -> dict[str, Any]:
+    """Merge the `ladder` markers of a test; the nearest one wins for each key."""
+    merged: dict[str, Any] = {}
+    for mark in definition.iter_markers("ladder"):
+        merged = {**_keywords(mark, _LADDER_KEYS, where), **merged}
+    return merged
+
+
+def _keywords(mark: pytest.Mark, known: Sequence[str], where: str) -> dict[str, Any]:
+    if mark.args:
+        raise ConfigError(
+            f"{where}: @pytest.mark.{mark.name} takes keywords only, such as "
+            f"{known[0]}=…"
+        )
+    for key in mark.kwargs:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
+            raise ConfigError(
+                f"{where}: @pytest.mark.{mark.name} does not know {key!r}; {hint}"
+            )
+    return dict(mark.kwargs)
+
+
+def _cases(source: Any, module: Path, opened: OpenLadder) -> tuple[Case, ...]:
+    """Load the cases of a marker; a path is relative to the test file."""
+    if source is None:
+        return ()
+    if callable(source) and inspect.iscoroutinefunction(source):
+        raise ConfigError(f"{module}: cases={source!r} must be a plain function.")
+    if isinstance(source, str | Path):
+        source = str(module.parent / source)
+    return opened.cases(source, module)
+
+
+def _share(value: Any, where: str) -> float:
+    if isinstance(value, int | float) and 0 < value <= 1:
+        return float(value)
+    raise ConfigError(f"{where}: at_least={value!r} is not a share in (0, 1].")
+
+
+def _count(value: Any, where: str) -> int:
+    if isinstance(value, int) and value >= 1:
+        return value
+    raise ConfigError(f"{where}: samples={value!r} is not a whole number from 1.")
+
+
+def _exceptions(value: Any, where: str) -> tuple[type[BaseException], ...]:
+    types = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
+        return types
+    raise ConfigError(f"{where}: miss={value!r} must name exception types.")
+
+
+def _parametrizes(definition: pytest.Item, name: str) -> bool:
+    return any(
+        mark.args and name in _names(mark.args[0])
+        for mark in definition.iter_markers("parametrize")
+    )
+
+
+def _names(argnames: str | Iterable[str]) -> list[str]:
+    if isinstance(argnames, str):
+        return [name.strip() for name in argnames.split(",")]
+    return list(argnames)
+
+
+def _watch_parametrize(metafunc: pytest.Metafunc, test: LadderTest) -> dict[str, int]:
+    """Note how many values others parametrize; a user's cases become ours."""
+    lengths: dict[str, int] = {}
+    original: Callable[..., None] = metafunc.parametrize
+
+    def parametrize(
+        argnames: Any, argvalues: Iterable[Any], *args: Any, **kwargs: Any
+    ) -> None:
+        names, values = _names(argnames), list(argvalues)
+        if "case" in names:
+            values = _cases_of(values, names, metafunc.definition.path, test.opened)
+        lengths[names[0]] = len(values)
+        lengths.update(dict.fromkeys(names[1:], 1))
+        original(argnames, values, *args, **kwargs)
+
+    # Marks and other plugins' hooks all come through this method.
+    metafunc.parametrize = parametrize  # type: ignore[method-assign]
+    return lengths
+
+
+def _cases_of(
+    values: list[Any], names: list[str], module: Path, opened: OpenLadder
+) -> list[Any]:
+    """Turn the dicts of a user's `parametrize("case", …)` into cases."""
+    at = names.index("case")
+    rows = [_row(value, single=len(names) == 1) for value in values]
+    cases = opened.cases([row[at] for row in rows], module)
+    converted: list[Any] = []
+    for value, row, case in zip(values, rows, cases, strict=True):
+        row[at] = case
+        named = _is_parameter_set(value)
+        marks, name = (value.marks, value.id) if named else ((), None)
+        converted.append(pytest.param(*row, marks=marks, id=name))
+    return converted
+
+
+def _row(value: Any, *, single: bool) -> list[Any]:
+    """Return the values of one parameter set, made by `pytest.param` or not."""
+    if _is_parameter_set(value):
+        return list(value.values)
+    return [value] if single else list(value)
+
+
+def _is_parameter_set(value: Any) -> bool:
+    return isinstance(value, type(pytest.param()))

@@ -1,0 +1,239 @@
+"""What a configuration must obey beyond the types of its values."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_ladder.config_source import Place, Source
+from pytest_ladder.ladder import Gate, Objective
+from pytest_ladder.prompting.retrieval import GOLD
+from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS
+from pytest_ladder.prompting.templates import compile_template
+from pytest_ladder.wording import did_you_mean, listed
+from pytest_ladder.words.rung import Model, Rung, Strategy
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_RETRIEVER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+class _Range(NamedTuple):
+    low: float
+    high: float
+    says: str
+    above_low: bool = False
+
+    def holds(self, value: float) -> bool:
+        above = value > self.low if self.above_low else value >= self.low
+        return math.isfinite(value) and above and value <= self.high
+
+
+_PRICE = _Range(0, math.inf, "USD per million tokens, 0 or more")
+_NOT_NEGATIVE = _Range(0, math.inf, "a number that is 0 or more")
+_POSITIVE = _Range(0, math.inf, "a number above 0", above_low=True)
+_COUNT = _Range(1, math.inf, "a whole number from 1 on")
+_SHARE = _Range(0, 1, "a share between 0 and 1")
+
+_RANGES: dict[str, dict[Place, _Range]] = {
+    "model": {
+        ("price", "input"): _PRICE,
+        ("price", "output"): _PRICE,
+        ("price", "cached_input"): _PRICE,
+        ("price", "cache_write"): _PRICE,
+        ("serve", "usd_per_hour"): _NOT_NEGATIVE,
+        ("serve", "tokens_per_second"): _POSITIVE,
+        ("serve", "utilisation"): _Range(0, 1, "a share above 0, at most 1", True),
+        ("build", "usd"): _NOT_NEGATIVE,
+        ("build", "hours"): _NOT_NEGATIVE,
+        ("build", "examples"): _NOT_NEGATIVE,
+        ("limits", "concurrency"): _COUNT,
+        ("limits", "rpm"): _COUNT,
+        ("limits", "tpm"): _COUNT,
+    },
+    "strategy": {("shots",): _COUNT, ("top_k",): _COUNT},
+    "objective": {
+        ("quality",): _SHARE,
+        ("volume",): _COUNT,
+        ("latency_p95_s",): _POSITIVE,
+        ("usd_per_1k",): _NOT_NEGATIVE,
+        ("build_hours",): _NOT_NEGATIVE,
+        ("min_n",): _COUNT,
+    },
+    "gate": {
+        ("quality_drop",): _SHARE,
+        ("cost",): _NOT_NEGATIVE,
+        ("latency_p95",): _NOT_NEGATIVE,
+        ("non_inferiority",): _SHARE,
+    },
+}
+
+
+def check_strategies(
+    source: Source, strategies: Sequence[Strategy], models: Sequence[Model]
+) -> None:
+    """Check every strategy, and that every model has one."""
+    check_names(source, "strategy", [strategy.name for strategy in strategies])
+    names = [model.name for model in models]
+    for index, strategy in enumerate(strategies):
+        place = ("strategy", index)
+        check_ranges(source, place, strategy, "strategy")
+        _check_prompts(source, place, strategy)
+        _check_examples(source, place, strategy)
+        _check_retrieval(source, place, strategy)
+        for position, glob in enumerate(strategy.models):
+            if not any(fnmatch.fnmatchcase(name, glob) for name in names):
+                raise source.error(
+                    (*place, "models", position),
+                    f"`{glob}` matches no model; the models are {listed(names)}.",
+                )
+    for index, model in enumerate(models):
+        if not any(suits(strategy, model) for strategy in strategies):
+            raise source.error(
+                ("model", index),
+                "no strategy is for this model; add its name to the `models` of one.",
+            )
+
+
+def suits(strategy: Strategy, model: Model) -> bool:
+    """Whether a strategy is for a model."""
+    globs = strategy.models
+    return not globs or any(fnmatch.fnmatchcase(model.name, glob) for glob in globs)
+
+
+def check_current(source: Source, current: str, rungs: Sequence[Rung]) -> Rung:
+    """Return the rung that `current` names."""
+    ids = {rung.id: rung for rung in rungs}
+    if current in ids:
+        return ids[current]
+    raise source.error(
+        ("current",),
+        f"`{current}` is not a rung; "
+        + did_you_mean(current, ids, f"the rungs are {listed(ids)}."),
+    )
+
+
+def check_objective(source: Source, objective: Objective) -> None:
+    """Check the numbers, and that the kind has the one it needs."""
+    check_ranges(source, ("objective",), objective, "objective")
+    needed = {"good-enough": "quality", "budget": "usd_per_1k"}.get(objective.kind)
+    if needed and getattr(objective, needed) is None:
+        raise source.error(
+            ("objective", "kind"),
+            f'"{objective.kind}" needs `{needed}`; add it to [objective].',
+        )
+
+
+def check_gate(source: Source, gate: Gate) -> None:
+    """Check the margins."""
+    check_ranges(source, ("gate",), gate, "gate")
+
+
+def check_names(source: Source, table: str, names: Sequence[str]) -> None:
+    """Check that names fit into ids of tests, and that none is used twice."""
+    for index, name in enumerate(names):
+        if not _NAME.fullmatch(name):
+            raise source.error(
+                (table, index, "name"),
+                f"{name!r} cannot be a name; use letters from A to Z, digits, "
+                "`.`, `_` and `-`.",
+            )
+        if name in names[:index]:
+            raise source.error(
+                (table, index, "name"),
+                f'"{name}" is already the name of {table} {names.index(name) + 1}; '
+                "rename one.",
+            )
+
+
+def _check_prompts(source: Source, place: Place, strategy: Strategy) -> None:
+    prompt = compile_template(strategy.prompt, source.head((*place, "prompt")))
+    fields = prompt.fields
+    if strategy.system is not None:
+        key = source.head((*place, "system"))
+        fields |= compile_template(strategy.system, key).fields
+    if not fields:
+        raise source.error(
+            (*place, "prompt"),
+            "it shows nothing of the case, so that every case would get the same "
+            "message; write {input} where the case's input belongs.",
+        )
+
+
+def _check_examples(source: Source, place: Place, strategy: Strategy) -> None:
+    if strategy.examples is not None:
+        check_path(source, (*place, "examples"), strategy.examples, "file")
+        return
+    for key in ("shots", "select"):
+        if source.get((*place, key)) is not None:
+            raise source.error(
+                (*place, key),
+                f"`{key}` needs `examples`; name the file with the examples, or "
+                f"remove `{key}`.",
+            )
+
+
+def _check_retrieval(source: Source, place: Place, strategy: Strategy) -> None:
+    corpus, retriever = strategy.corpus, strategy.retriever
+    if corpus is not None and retriever is not None:
+        raise source.error(
+            (*place, "retriever"),
+            "`corpus` and `retriever` exclude each other; keep `corpus` for BM25 over "
+            "documents, or `retriever` for a function of your own.",
+        )
+    if source.get((*place, "top_k")) is not None:
+        _check_top_k(source, place, strategy)
+    if retriever not in (None, GOLD) and not _RETRIEVER.fullmatch(str(retriever)):
+        raise source.error(
+            (*place, "retriever"),
+            f'`{retriever}` names no function; write "package.module:function", or '
+            '"gold" for the context of the case itself.',
+        )
+    if corpus is not None:
+        path = check_path(source, (*place, "corpus"), corpus, "file or folder")
+        if path.is_file() and path.suffix.lower() not in DOCUMENTS:
+            raise source.error(
+                (*place, "corpus"),
+                f"`{corpus}` is no kind of document that can be read; use "
+                f"{listed(DOCUMENTS)}, or a folder of them.",
+            )
+
+
+def _check_top_k(source: Source, place: Place, strategy: Strategy) -> None:
+    if not strategy.retrieves:
+        raise source.error(
+            (*place, "top_k"),
+            "`top_k` needs `corpus` or `retriever`; add one, or remove `top_k`.",
+        )
+    if strategy.retriever == GOLD:
+        raise source.error(
+            (*place, "top_k"),
+            'the retriever "gold" shows the whole context of a case; remove `top_k`.',
+        )
+
+
+def check_path(source: Source, place: Place, relative: str, kind: str) -> Path:
+    """Return where `relative` leads; `kind` is `file` or `file or folder`."""
+    path = source.path.parent / relative
+    if path.is_file() if kind == "file" else path.exists():
+        return path
+    raise source.error(
+        place,
+        f"there is no {kind} `{relative}` (looked at {path.absolute()}); create it or "
+        "correct the path, which is relative to the configuration file.",
+    )
+
+
+def check_ranges(source: Source, place: Place, table: object, kind: str) -> None:
+    """Check the numbers of a table; `kind` says which ranges hold."""
+    for steps, allowed in _RANGES[kind].items():
+        value: Any = table
+        for step in steps:
+            value = getattr(value, str(step), None)
+        if value is not None and not allowed.holds(value):
+            raise source.error(
+                (*place, *steps), f"{value} is out of range; write {allowed.says}."
+            )

@@ -1,0 +1,181 @@
+"""Cost: what a rung costs to build and to use, and what the run itself spent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pytest_ladder.stats.latency import percentile
+from pytest_ladder.words.row import UsedReply
+from pytest_ladder.words.rung import Model
+
+PER = 1000
+"""Use cost is given per this many calls."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rung costs, in USD."""
+
+    usd_per_1k: float | None
+    """Per 1,000 replies; None unless the cost of every reply is known."""
+    serve_usd_per_1k: float | None
+    """The part of it that using the rung costs, building left out."""
+    build_usd: float = 0.0
+    build_hours: float = 0.0
+    known: bool
+    """Whether the cost of every reply is known."""
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long replies took, in seconds; None when no reply says."""
+
+    p50_s: float | None
+    p95_s: float | None
+    n_live: int
+    """Live replies behind the percentiles."""
+    recorded: bool
+    """True when no reply was live and the figures are those of the recordings."""
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean tokens of a reply."""
+
+    input: float
+    output: float
+
+
+class Calls(msgspec.Struct, frozen=True, kw_only=True):
+    """Distinct calls behind a rung's replies."""
+
+    live: int
+    replayed: int
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run itself spent and saved, judges and product kept apart."""
+
+    product_usd: float | None
+    """For live replies of known cost; None when there are only unknown ones."""
+    evaluation_usd: float | None
+    """For live judge calls, likewise."""
+    live_calls: int
+    replayed_calls: int
+    saved_usd: float | None
+    """What the replayed calls cost when they were made; None as above."""
+    unknown_calls: int
+    """Live calls whose cost is unknown, and in no sum."""
+    unknown_replayed_calls: int
+    """Replayed calls whose cost is unknown, and in no sum."""
+
+
+def distinct(bills: Iterable[UsedReply]) -> list[UsedReply]:
+    """Keep one bill per reply, whichever order they come in.
+
+    A call that a task's reply already bills is left out. Of several bills of one
+    reply the live one counts, then one of known cost.
+    """
+    kept: dict[str, UsedReply] = {}
+    for bill in bills:
+        rival = kept.get(bill.key)
+        if rival is None or _informed(bill) > _informed(rival):
+            kept[bill.key] = bill
+    inner = {call for key, bill in kept.items() for call in bill.calls if call != key}
+    return [kept[key] for key in sorted(kept) if key not in inner]
+
+
+def cost_of(model: Model, replies: Sequence[UsedReply]) -> Cost:
+    """Cost of a rung of `model` by its distinct replies."""
+    costs = [bill.cost_usd for bill in replies if bill.cost_usd is not None]
+    known = bool(replies) and len(costs) == len(replies)
+    usd = PER * math.fsum(costs) / len(costs) if known else None
+    built = model.build
+    return Cost(
+        usd_per_1k=usd,
+        serve_usd_per_1k=usd,
+        build_usd=built.usd if built else 0.0,
+        build_hours=built.hours if built else 0.0,
+        known=known,
+    )
+
+
+def latencies(replies: Iterable[UsedReply], *, live: bool) -> list[float]:
+    """Known latencies of live, or of replayed, replies in seconds, sorted."""
+    asked = [bill.latency_s for bill in replies if bill.live is live]
+    return sorted(seconds for seconds in asked if seconds is not None)
+
+
+def latency_of(replies: Sequence[UsedReply]) -> Latency:
+    """Latency over live replies; over recorded ones when none was live."""
+    live, replayed = latencies(replies, live=True), latencies(replies, live=False)
+    values = live or replayed
+    return Latency(
+        p50_s=percentile(values, 0.5) if values else None,
+        p95_s=percentile(values, 0.95) if values else None,
+        n_live=len(live),
+        recorded=bool(replayed) and not live,
+    )
+
+
+def tokens_of(replies: Sequence[UsedReply]) -> Tokens | None:
+    """Mean tokens of the replies that report any; None when none does."""
+    usages = [bill.usage for bill in replies if bill.usage is not None]
+    if not usages:
+        return None
+    return Tokens(
+        input=sum(usage.input for usage in usages) / len(usages),
+        output=sum(usage.output for usage in usages) / len(usages),
+    )
+
+
+def calls_of(replies: Iterable[UsedReply]) -> Calls:
+    """Count distinct calls; those behind a task's reply instead of the reply."""
+    live: set[str] = set()
+    replayed: set[str] = set()
+    for bill in replies:
+        (live if bill.live else replayed).update(_calls(bill))
+    return Calls(live=len(live), replayed=len(replayed - live))
+
+
+def spend_of(products: Iterable[UsedReply], evaluations: Iterable[UsedReply]) -> Spend:
+    """Sum what the run spent; a reply that several rungs share counts once."""
+    product = distinct(products)
+    keys = {bill.key for bill in product}
+    evaluation = [bill for bill in distinct(evaluations) if bill.key not in keys]
+    both = [*product, *evaluation]
+    replayed = [bill for bill in both if not bill.live]
+    calls = calls_of(both)
+    return Spend(
+        product_usd=_total([bill for bill in product if bill.live]),
+        evaluation_usd=_total([bill for bill in evaluation if bill.live]),
+        live_calls=calls.live,
+        replayed_calls=calls.replayed,
+        saved_usd=_total(replayed),
+        unknown_calls=calls_of(_unknown(both)).live,
+        unknown_replayed_calls=calls_of(_unknown(replayed)).replayed,
+    )
+
+
+def _informed(bill: UsedReply) -> tuple[bool, float, float]:
+    """Rank bills of one reply: live before replayed, known before unknown."""
+    cost, latency = bill.cost_usd, bill.latency_s
+    return (
+        bill.live,
+        -1.0 if cost is None else cost,
+        -1.0 if latency is None else latency,
+    )
+
+
+def _calls(bill: UsedReply) -> tuple[str, ...]:
+    return bill.calls or (bill.key,)
+
+
+def _unknown(bills: Iterable[UsedReply]) -> list[UsedReply]:
+    return [bill for bill in bills if bill.cost_usd is None]
+
+
+def _total(bills: Sequence[UsedReply]) -> float | None:
+    """Sum known costs: 0 without bills, None when every cost is unknown."""
+    costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
+    return math.fsum(costs) if costs or not bills else None

@@ -1,0 +1,107 @@
+"""The fixtures that tests use; pytest loads this file in every suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_ladder.calls.llm import Llm
+    from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.words.case import Case
+    from pytest_ladder.words.reply import Reply
+    from pytest_ladder.words.rung import Rung
+
+NAMES = ("rung", "case", "reply", "llm", "score")
+
+
+@pytest.fixture(scope="session")
+def rung(request: pytest.FixtureRequest) -> Rung:
+    """The rung under test: a model with a prompting strategy."""
+    if not hasattr(request, "param"):
+        raise _not_a_ladder_test(request)
+    found: Rung = request.param
+    return found
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, rung: Rung) -> Case:
+    """The case under test: its input, what is expected, and its context."""
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture
+def reply(request: pytest.FixtureRequest, rung: Rung, case: Case) -> Reply:
+    """The reply of the rung, or of the user's task, to the case."""
+    __tracebackhide__ = True
+    from pytest_ladder.state import session_of
+
+    return session_of(request.config).reply(case)
+
+
+@pytest.fixture(scope="session")
+def llm(request: pytest.FixtureRequest, rung: Rung) -> Llm:
+    """The rung's model: `llm(prompt)`, `await llm.acall(prompt)`, `llm.ask(case)`."""
+    from pytest_ladder.state import session_of
+
+    return session_of(request.config).llm(rung)
+
+
+@pytest.fixture(scope="session")
+def score(request: pytest.FixtureRequest, rung: Rung) -> Callable[..., None]:
+    """Score a reply in [0, 1]: `score(0.8, "why")` or `score("faithfulness", 0.8)`."""
+    from pytest_ladder.state import session_of
+    from pytest_ladder.words.score import score_from
+
+    session = session_of(request.config)
+
+    def note(first: Any, second: Any = "", reason: str = "") -> None:
+        __tracebackhide__ = True
+        if isinstance(first, str):
+            session.note_score(score_from(second, reason, first))
+        else:
+            session.note_score(score_from(first, second))
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def scripted(request: pytest.FixtureRequest) -> Callable[..., ScriptedModel]:
+    """Put a scripted model behind `id = "scripted/NAME"`: `scripted(NAME, replies)`."""
+    from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.state import session_of
+
+    session = session_of(request.config)
+
+    def register(name: str, replies: Any) -> ScriptedModel:
+        session.engine.scripted[name] = ScriptedModel(replies)
+        return session.engine.scripted[name]
+
+    return register
+
+
+@pytest.fixture
+def _ladder_sample(request: pytest.FixtureRequest) -> int:
+    """Tell the samples of a case apart."""
+    number: int = request.param
+    return number
+
+
+def _not_a_ladder_test(request: pytest.FixtureRequest) -> Exception:
+    """Explain what a test lacks that uses a fixture of ours."""
+    from pytest_ladder.errors import ConfigError
+
+    # The session fixture is asked for by a test, which pytest keeps to itself.
+    item = request._pyfuncitem
+    if any(item.iter_markers(level) for level in ("cheap", "judged", "real")):
+        return ConfigError(
+            f"{item.nodeid} has no ladder.toml in or above {item.path.parent}; "
+            "`pytest-ladder init` writes one."
+        )
+    return ConfigError(
+        f"{item.nodeid} has no level, so it runs on no rung; mark it "
+        "@pytest.mark.cheap."
+    )

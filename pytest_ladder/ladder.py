@@ -1,0 +1,85 @@
+"""A ladder: the configured rungs with objective, judge and gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.rung import Limits, Model, Price, Rung, Serve, Strategy
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True): ...
+
+
+class Objective(_Table, frozen=True, kw_only=True):
+    """What the team is after: a bar, a budget, or as much quality as can be had."""
+
+    kind: Literal["good-enough", "budget", "step-function"]
+    quality: float | None = None
+    """The bar, in [0, 1]; required for `good-enough`."""
+    level: Level = Level.CHEAP
+    """The level that decides."""
+    volume: int = 100_000
+    """Calls over which build cost is spread."""
+    latency_p95_s: float | None = None
+    """Constraint: the 95th percentile of latency, in seconds."""
+    usd_per_1k: float | None = None
+    """The cap in USD per 1,000 calls, build included; required for `budget`."""
+    build_hours: float | None = None
+    """Constraint: calendar hours that building may take."""
+    min_n: int | None = None
+    """Constraint: units that a verdict needs at least."""
+
+
+class Judge(_Table, frozen=True, kw_only=True):
+    """The model that grades replies; fields as in `Model`."""
+
+    id: str
+    price: Price | None = None
+    serve: Serve | None = None
+    params: dict[str, Any] = {}
+    limits: Limits = Limits()
+    adapter: str | None = None
+    api_base: str | None = None
+    api_key_env: str | None = None
+    revision: str | None = None
+    lane: Literal["direct", "litellm"] | None = None
+
+
+class Gate(_Table, frozen=True, kw_only=True):
+    """What holds a pull request; margins against the baseline."""
+
+    undecided: Literal["pass", "fail"] = "pass"
+    """What an undecided verdict does to the exit status."""
+    quality_drop: float = 0.02
+    """Drop of quality that blocks when it is significant, in [0, 1]."""
+    cost: float | None = None
+    """Rise of cost per call that blocks, as a share: 0.1 is 10 %; None: not gated."""
+    latency_p95: float | None = None
+    """Rise of p95 latency that blocks, as a share; None: not gated."""
+    non_inferiority: float | None = None
+    """Margin of the opt-in non-inferiority test, in [0, 1]; None: not tested."""
+
+
+class Ladder(msgspec.Struct, frozen=True, kw_only=True):
+    """All rungs of one configuration file, with what is wanted of them."""
+
+    path: Path
+    """The configuration file."""
+    models: tuple[Model, ...]
+    strategies: tuple[Strategy, ...]
+    rungs: tuple[Rung, ...]
+    """In file order, models first; run and report orders come from cost."""
+    current: Rung | None = None
+    """The rung that ships, as declared; None when the file does not say."""
+    objective: Objective | None = None
+    judge: Judge | None = None
+    gate: Gate = Gate()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths in the file are relative to."""
+        return self.path.parent

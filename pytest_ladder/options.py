@@ -1,0 +1,216 @@
+"""The options of a run: command line, then environment, then ini file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MODES = ("current", "matrix")
+MISSING = ("fail", "skip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option with its twins; `ladder_NAME` in ini, `LADDER_NAME` around."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    """None: a switch."""
+    choices: tuple[str, ...] = ()
+    parse: Callable[[str], Any] = str
+    expects: str = ""
+    ini: bool = True
+    """False for what makes a run spend: no file in a repository may do that."""
+
+    @property
+    def flag(self) -> str:
+        """The option as typed."""
+        return "--ladder" if self.name == "mode" else f"--ladder-{self.name}"
+
+    @property
+    def dest(self) -> str:
+        """Its name in pytest's options and in ini files."""
+        return "ladder" if self.name == "mode" else f"ladder_{self.name}"
+
+    @property
+    def environment(self) -> str:
+        """Its name in the environment."""
+        return self.dest.upper()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+OPTIONS = (
+    Option(
+        name="mode",
+        metavar="MODE",
+        choices=MODES,
+        help="which rungs to test: the one you ship (current, the default) or all "
+        "(matrix).",
+    ),
+    Option(
+        name="rungs",
+        metavar="GLOB",
+        help="only the rungs that match, such as 'smol/*' or '*/rag'.",
+    ),
+    Option(
+        name="live",
+        ini=False,
+        help="call models for replies that are not stored; without it a run never "
+        "spends.",
+    ),
+    Option(
+        name="refresh",
+        ini=False,
+        help="with --ladder-live: call again for replies that are stored.",
+    ),
+    Option(
+        name="plan",
+        help="print rungs, calls, tokens, dollars and hosts, and stop.",
+        ini=False,
+    ),
+    Option(
+        name="samples",
+        metavar="N",
+        parse=_positive,
+        expects="a whole number from 1",
+        help="replies to each case, where a test does not say.",
+    ),
+    Option(
+        name="concurrency",
+        metavar="N",
+        parse=_positive,
+        expects="a whole number from 1",
+        help="calls at once for each model, instead of the model's limits.",
+    ),
+    Option(
+        name="missing",
+        metavar="WHAT",
+        choices=MISSING,
+        help="what a test does whose reply is not stored: fail (default) or skip.",
+    ),
+    Option(
+        name="config",
+        metavar="FILE",
+        help="configuration instead of the nearest ladder.toml.",
+    ),
+    Option(
+        name="report",
+        metavar="DIR",
+        help="where the report goes (default: ladder-report).",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of this run after all twins were asked."""
+
+    mode: str
+    rungs: str | None
+    live: bool
+    refresh: bool
+    plan: bool
+    samples: int
+    concurrency: int | None
+    missing: str
+    config: Path | None
+    report: Path | None
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option with its ini twin."""
+    group = parser.getgroup("ladder", "LLM evals (pytest-ladder)")
+    for option in OPTIONS:
+        if option.metavar is None:
+            group.addoption(
+                option.flag,
+                dest=option.dest,
+                action="store_true",
+                default=None,
+                help=option.help,
+            )
+        else:
+            group.addoption(
+                option.flag, dest=option.dest, metavar=option.metavar, help=option.help
+            )
+        if option.ini:
+            parser.addini(option.dest, option.help)
+
+
+def read(config: pytest.Config) -> Settings:
+    """Ask the twins of every option; raises `pytest.UsageError` for a bad value."""
+    values = {option.name: _value(option, config) for option in OPTIONS}
+    if values["refresh"] and not values["live"]:
+        raise pytest.UsageError(
+            "--ladder-refresh calls models, so it needs --ladder-live as well."
+        )
+    return Settings(
+        mode=values["mode"] or "current",
+        rungs=values["rungs"],
+        live=bool(values["live"]),
+        refresh=bool(values["refresh"]),
+        plan=bool(values["plan"]),
+        samples=values["samples"] or 1,
+        concurrency=values["concurrency"],
+        missing=values["missing"] or "fail",
+        config=_config_file(config, values["config"]),
+        report=_report_folder(config, values["report"]),
+    )
+
+
+def _value(option: Option, config: pytest.Config) -> Any:
+    """Return the value of the first twin that has one, parsed; None: not set."""
+    given = config.getoption(option.dest)
+    if given is not None:
+        return given if given is True else _parse(option, given, option.flag)
+    around = os.environ.get(option.environment)
+    if around:
+        return _parse(option, around, option.environment)
+    written = config.getini(option.dest) if option.ini else None
+    return _parse(option, written, f"ini option {option.dest}") if written else None
+
+
+def _parse(option: Option, text: str, where: str) -> Any:
+    if option.metavar is None:
+        if text.lower() not in ("0", "1", "false", "true"):
+            raise pytest.UsageError(f"{where} is {text!r}; set it to 1 or 0.")
+        return text.lower() in ("1", "true")
+    if option.choices and text not in option.choices:
+        known = ", ".join(option.choices)
+        raise pytest.UsageError(f"{where} is {text!r}; choose one of: {known}.")
+    try:
+        return option.parse(text)
+    except ValueError:
+        raise pytest.UsageError(
+            f"{where} is {text!r}; give {option.expects}."
+        ) from None
+
+
+def _config_file(config: pytest.Config, text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = config.invocation_params.dir / text
+    if not path.is_file():
+        path = config.rootpath / text
+    if not path.is_file():
+        raise pytest.UsageError(
+            f"--ladder-config: there is no file {text}; give the path of a ladder.toml "
+            "or a pyproject.toml."
+        )
+    return path.resolve()
+
+
+def _report_folder(config: pytest.Config, text: str | None) -> Path | None:
+    return None if text is None else config.invocation_params.dir / text

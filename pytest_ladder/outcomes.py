@@ -1,0 +1,186 @@
+"""Outcomes: what a finished ladder test means, and the row it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pytest_ladder.errors import LadderError
+from pytest_ladder.session import LadderSession, Record
+from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.words.score import Score
+
+_REASON_LENGTH = 300
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """What rides on a test's report from the process that ran it to the controller."""
+
+    config: str
+    """The configuration file of the test's ladder."""
+    rung: str
+    current: bool
+    """Whether the rung is the one that is shipped."""
+    row: Row | None
+    """None: the test was skipped."""
+    missed: bool = False
+    """The row is a miss that fails nothing."""
+    not_run: bool = False
+    """The rung has no stored replies."""
+    at_least: float = 1.0
+    expected: int = 0
+    """Items of this test on one rung, before anything was deselected."""
+    module: str = ""
+    """The test's file, relative to the ladder, without suffix."""
+    module_items: int = 0
+    """Items of the file on one rung; 0: it was not collected whole."""
+
+
+def finish(
+    session: LadderSession, record: Record, call: pytest.CallInfo[Any], report: Any
+) -> None:
+    """Turn the report of a ladder test's phase into its outcome, and add its row.
+
+    Called for every phase; only the one that decides leaves a row: the call, or a
+    setup that did not get that far.
+    """
+    if report.when == "teardown" or (report.when == "setup" and report.passed):
+        return
+    row = None
+    problem = call.excinfo.value if call.excinfo else None
+    if not isinstance(problem, pytest.skip.Exception):
+        row = _row(record, problem, report)
+        _add_properties(record.item, report, row)
+    if isinstance(problem, LadderError) and report.when == "setup":
+        report.longrepr = str(problem)
+    missed = row is not None and _is_tolerated(record, row, report)
+    if row is not None and missed:
+        report.outcome = "skipped"
+        report.wasxfail = f"missed: {row.reason}"
+    payload = _payload(session, record, row)
+    payload = msgspec.structs.replace(payload, missed=missed)
+    report.ladder = msgspec.to_builtins(payload)
+
+
+def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
+    """Tell a miss that is data from one that fails its test."""
+    if row.outcome is not Outcome.MISSED or hasattr(report, "wasxfail"):
+        return False
+    return not record.is_current or record.test.at_least < 1
+
+
+def _row(record: Record, problem: BaseException | None, report: Any) -> Row:
+    test, case = record.test, record.case
+    outcome = _outcome(record, problem, report)
+    score = _score(record, outcome)
+    return Row(
+        test=_test_id(record),
+        rung=record.rung.id,
+        level=test.level,
+        source=case.source if case else _test_id(record),
+        case=case.id if case else "",
+        sample=record.sample,
+        outcome=outcome,
+        score=None if score is None else score.value,
+        scores={name: score.value for name, score in sorted(record.scores.items())},
+        reason=_reason(problem) or (score.reason if score else ""),
+        weight=test.weight,
+        cluster=case.cluster if case else None,
+        tags=case.tags if case else (),
+        replies=tuple(record.replies),
+        text=record.text,
+    )
+
+
+def _outcome(record: Record, problem: BaseException | None, report: Any) -> Outcome:
+    if problem is None:
+        return Outcome.PASSED
+    if isinstance(problem, pytest.xfail.Exception):
+        return Outcome.MISSED
+    if report.when == "call" and _is_miss(problem, record.test.miss):
+        return Outcome.MISSED
+    return Outcome.ERROR
+
+
+def _is_miss(problem: BaseException, declared: tuple[type[BaseException], ...]) -> bool:
+    """Tell a reply that is not good enough from something broken."""
+    if isinstance(problem, BaseExceptionGroup):
+        return all(_is_miss(inner, declared) for inner in problem.exceptions)
+    if isinstance(problem, pytest.fail.Exception):
+        # pytest-timeout ends a test by the same exception as pytest.fail().
+        return not str(problem).startswith("Timeout (>")
+    return isinstance(problem, (AssertionError, *declared))
+
+
+def _score(record: Record, outcome: Outcome) -> Score | None:
+    """Return the row's score: the unnamed one, else the mean of the named, else 0/1."""
+    if outcome is Outcome.ERROR:
+        return None
+    if record.score is not None:
+        return record.score
+    named = list(record.scores.values())
+    if named:
+        mean = sum(score.value for score in named) / len(named)
+        return Score(value=mean, reason="; ".join(s.reason for s in named if s.reason))
+    return Score(value=1.0 if outcome is Outcome.PASSED else 0.0)
+
+
+def _reason(problem: BaseException | None) -> str:
+    """Return the first line of what went wrong, in readable length."""
+    if problem is None:
+        return ""
+    lines = str(problem).strip().splitlines()
+    return (lines[0] if lines else type(problem).__name__)[:_REASON_LENGTH]
+
+
+def _test_id(record: Record) -> str:
+    """Name the test without rung, case and sample, but with the user's parameters."""
+    parameters = record.item.callspec.id.removeprefix(record.rung.id)
+    if record.sample > 1:
+        parameters = parameters.removesuffix(f"-s{record.sample}")
+    if record.case is not None:
+        parameters = parameters.removesuffix(f"-{record.case.id}")
+    parameters = parameters.removeprefix("-")
+    return f"{record.test.nodeid}[{parameters}]" if parameters else record.test.nodeid
+
+
+def _add_properties(item: pytest.Item, report: Any, row: Row) -> None:
+    """Put the row's figures on the report, where JUnit files and other tools look."""
+    costs = [reply.cost_usd for reply in row.replies]
+    latencies = [reply.latency_s for reply in row.replies]
+    properties = [
+        ("ladder.rung", row.rung),
+        ("ladder.level", str(row.level)),
+        ("ladder.score", row.score),
+        ("ladder.cost_usd", _total(costs)),
+        ("ladder.latency_s", _total(latencies)),
+    ]
+    for owner in (item, report):
+        others = [p for p in owner.user_properties if not p[0].startswith("ladder.")]
+        owner.user_properties[:] = [*others, *properties]
+
+
+def _total(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
+
+
+def _payload(session: LadderSession, record: Record, row: Row | None) -> Payload:
+    test = record.test
+    module = record.item.path
+    folder = test.opened.ladder.folder
+    if module.is_relative_to(folder):
+        module = module.relative_to(folder)
+    return Payload(
+        config=str(test.opened.ladder.path),
+        rung=record.rung.id,
+        current=record.is_current,
+        row=row,
+        not_run=record.not_run,
+        at_least=test.at_least,
+        expected=session.expected.get(test.nodeid, 0),
+        module=module.with_suffix("").as_posix().lstrip("/"),
+        module_items=session.module_items(record.item.path),
+    )

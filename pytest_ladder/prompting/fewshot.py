@@ -1,0 +1,65 @@
+"""Few-shot examples: solved cases, and which of them a case is shown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pytest_ladder.casefiles import load_cases
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.prompting.search import Index
+from pytest_ladder.words.case import Case
+from pytest_ladder.words.rung import Strategy
+
+
+class FewShot:
+    """The examples of a strategy; read once, when it is made."""
+
+    def __init__(self, examples: Sequence[Case], strategy: Strategy) -> None:
+        self.examples = tuple(examples)
+        self._shots = strategy.shots
+        self._inputs = [_plain(example.text) for example in self.examples]
+        self._index = (
+            Index([example.text for example in self.examples])
+            if strategy.select == "similar"
+            else None
+        )
+
+    def choose(self, case: Case) -> list[int]:
+        """Positions of the examples for a case, in the order they are shown.
+
+        An example with the input of the case is never among them, because its
+        answer would be the case's. With `similar` the most similar comes last:
+        models weigh most what stands nearest to the question.
+        """
+        own = _plain(case.text)
+        if self._index is None:
+            return self._others(range(len(self._inputs)), own)
+        similar = self._index.best(case.text, self._shots + self._inputs.count(own))
+        near = set(similar)
+        # Examples that share no word fill up, so that every case has as many shots.
+        rest = (n for n in range(len(self._inputs)) if n not in near)
+        return self._others(itertools.chain(similar, rest), own)[::-1]
+
+    def _others(self, positions: Iterable[int], own: str) -> list[int]:
+        others = (n for n in positions if self._inputs[n] != own)
+        return list(itertools.islice(others, self._shots))
+
+
+def read_examples(strategy: Strategy, folder: Path, where: str) -> list[Case]:
+    """Read the examples of a strategy. Raises `ConfigError` for one unanswered."""
+    assert strategy.examples is not None, "only asked of strategies with examples"
+    examples = load_cases(strategy.examples, folder=folder, where=where)
+    for example in examples:
+        if example.expected is None:
+            raise ConfigError(
+                f'{example.source}: the example "{example.id}" has no `expected`; '
+                "examples show the model an answer, so add one."
+            )
+    return examples
+
+
+def _plain(text: str) -> str:
+    """Write an input without what does not make it another: case and white space."""
+    return " ".join(text.split()).casefold()

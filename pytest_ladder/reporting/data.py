@@ -1,0 +1,205 @@
+"""The report on disk: the only place that writes one, each file as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
+from pytest_ladder.errors import LadderError
+from pytest_ladder.reporting.benchmark import benchmark_json
+from pytest_ladder.reporting.markdown import matrix_markdown
+from pytest_ladder.reporting.numbers import csv_cell
+from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.words.row import Row
+
+SCHEMA = "pytest-ladder/1"
+DIGITS = 6
+"""Significant digits of written floats: stable, and finer than any interval."""
+OWN_FILES = frozenset(
+    {
+        ".gitignore",
+        "benchmark.json",
+        "index.html",
+        "matrix.csv",
+        "matrix.json",
+        "matrix.md",
+        "rows.jsonl",
+    }
+)
+CSV_COLUMNS = (
+    *("rung", "model", "strategy", "tier", "state", "level"),
+    *("quality", "low", "high", "n", "missed", "errors", "coverage", "verdict"),
+    *("usd_per_1k", "serve_usd_per_1k", "build_usd", "build_hours"),
+    *("p50_s", "p95_s", "n_live", "latency_recorded"),
+    *("input_tokens", "output_tokens", "live_calls", "replayed_calls"),
+)
+
+# Readers that split lines the Unicode way take these for line ends.
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def write_report(
+    folder: Path,
+    info: RunInfo,
+    matrix: Matrix,
+    rows: Sequence[Row],
+    objective: Any = None,
+) -> None:
+    """Write all files of the report into `folder`, which is made if need be.
+
+    `objective` is the objective as configured, a Struct or plain data; None if there
+    is none. `matrix.json` comes last, so that one that is there is complete. Raises
+    `LadderError` when the folder cannot be written.
+    """
+    files = {
+        "rows.jsonl": rows_jsonl(matrix, rows),
+        "matrix.csv": matrix_csv(matrix),
+        "matrix.md": matrix_markdown(matrix, info, rows),
+        "benchmark.json": _document(_plain(benchmark_json(rows, matrix.rungs, info))),
+        "matrix.json": _document(matrix_json(info, matrix, objective)),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _wants_gitignore(folder):
+            files = {".gitignore": "*\n", **files}
+        for name, text in files.items():
+            write_whole(folder / name, text)
+    except OSError as error:
+        raise LadderError(
+            f"The report could not be written to {folder}: {error.strerror or error}. "
+            "Free the place or name another folder with --ladder-report=DIR."
+        ) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader finds the old one or all of the new.
+
+    Raises OSError; the old file is then as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # A model may return half of a surrogate pair, which UTF-8 does not know.
+        temporary.write_bytes(text.encode(errors="replace"))
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def matrix_json(info: RunInfo, matrix: Matrix, objective: Any = None) -> dict[str, Any]:
+    """Build the content of `matrix.json`, version 1."""
+    run = _plain(info)
+    del run["machine"]
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "rungs": _plain(matrix.rungs),
+        "order_note": matrix.order_note,
+        "objective": _plain(objective),
+        "recommendation": None,
+        "gates": [],
+        "spend": _plain(matrix.spend),
+    }
+
+
+def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
+    """Write one row per line, sorted by rung (as in the matrix), test and case."""
+    place = {rung.id: index for index, rung in enumerate(matrix.rungs)}
+    ordered = sorted(
+        rows,
+        key=lambda row: (
+            place[row.rung],
+            row.test,
+            row.source,
+            row.case,
+            row.sample,
+            row.level,
+        ),
+    )
+    return "".join(f"{_json(_plain(row))}\n" for row in ordered)
+
+
+def matrix_csv(matrix: Matrix) -> str:
+    """Write one line per rung and level; one without a level for a rung not run."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for rung in matrix.rungs:
+        for level in rung.levels or [None]:
+            cell = rung.levels[level] if level else None
+            line = _csv_line(rung, level, cell)
+            writer.writerow([_csv_value(value) for value in line])
+    return text.getvalue()
+
+
+def _csv_line(rung: RungResult, level: str | None, cell: Cell | None) -> Iterator[Any]:
+    yield from (rung.id, rung.model, rung.strategy, rung.tier, rung.state, level)
+    yield from (
+        msgspec.structs.astuple(cell) if cell else [None] * len(Cell.__struct_fields__)
+    )
+    cost, latency, tokens = rung.cost, rung.latency, rung.tokens
+    yield from (cost.usd_per_1k, cost.serve_usd_per_1k)
+    yield from (cost.build_usd, cost.build_hours)
+    yield from (latency.p50_s, latency.p95_s, latency.n_live, latency.recorded)
+    yield from (tokens.input, tokens.output) if tokens else (None, None)
+    yield from (rung.calls.live, rung.calls.replayed)
+
+
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return _stable(value)
+    return csv_cell(value) if isinstance(value, str) else value
+
+
+def _wants_gitignore(folder: Path) -> bool:
+    """Whether `*` may be ignored: in a folder of other things it would hide them."""
+    entries = list(folder.iterdir())
+    if any(entry.name == ".gitignore" for entry in entries):
+        return False
+    return all(_is_ours(entry) for entry in entries)
+
+
+def _is_ours(entry: Path) -> bool:
+    """Whether a report wrote this: one of its files, or the report of a subfolder."""
+    return entry.name in OWN_FILES or (entry / "matrix.json").is_file()
+
+
+def _document(value: Any) -> str:
+    return _json(value, indent=2) + "\n"
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return text.translate(_LINE_ENDS)
+
+
+def _plain(value: Any) -> Any:
+    """Turn Structs into what JSON knows: their fields in order, mappings sorted."""
+    return _rounded(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return _stable(value)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _stable(value: float) -> float | None:
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

@@ -1,0 +1,186 @@
+"""The matrix as a Markdown page for pull requests and CI summaries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from pytest_ladder.decide.matrix import Matrix, RungResult
+from pytest_ladder.reporting.numbers import (
+    count,
+    dollars,
+    markdown_text,
+    quality,
+    seconds,
+)
+from pytest_ladder.reporting.remarks import remarks, spend_line
+from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.row import Outcome, Row
+
+MAX_BYTES = 60_000
+"""GitHub cuts comments at 65,536 characters; the rest is room for its own."""
+TABLE_BYTES = 24_000
+REMARKS_BYTES = 6_000
+END_BYTES = 2_000
+"""Kept free for the headings, the spend and the sentences on what is left out."""
+MISSES_PER_RUNG = 50
+"""Missed cases listed for one rung; people read the first few."""
+
+
+def matrix_markdown(matrix: Matrix, info: RunInfo, rows: Sequence[Row] = ()) -> str:
+    """Render the matrix and, folded, the cases that `rows` missed; below 60 KB.
+
+    What does not fit is counted and found in `matrix.json` and `rows.jsonl`.
+    """
+    rungs = [rung for rung in matrix.rungs if rung.levels]
+    blocks = [
+        _headline(rungs),
+        *_table(matrix, rungs, info),
+        *_remarks(matrix, info),
+        markdown_text(_sentence(spend_line(matrix.spend)), MAX_BYTES),
+    ]
+    page = "\n\n".join(blocks) + "\n"
+    room = MAX_BYTES - END_BYTES - len(page.encode())
+    return page + _missed(rungs, rows, room)
+
+
+def _headline(rungs: Sequence[RungResult]) -> str:
+    if not rungs:
+        return "## pytest-ladder: no rung was run"
+    if len(rungs) == 1:
+        return f"## pytest-ladder: {markdown_text(rungs[0].id)}"
+    return f"## pytest-ladder: {count(len(rungs), 'rung')}, cheapest first"
+
+
+def _table(matrix: Matrix, rungs: Sequence[RungResult], info: RunInfo) -> Iterator[str]:
+    if not rungs:
+        return
+    builds = any(rung.cost.build_usd for rung in rungs)
+    errors = any(cell.errors for rung in rungs for cell in rung.levels.values())
+    header = [
+        "rung",
+        *(f"{level}, 95 % interval" for level in matrix.levels),
+        "$ per 1,000 calls",
+        *(["build"] if builds else []),
+        "p50",
+        "p95",
+        "calls live / replayed",
+        *(["errors"] if errors else []),
+    ]
+    lines = [_row(header), _row(["---", *["---:"] * (len(header) - 1)])]
+    cells = [_cells(rung, matrix.levels, info, builds, errors) for rung in rungs]
+    kept, left = _within([_row(line) for line in cells], TABLE_BYTES)
+    yield "\n".join([*lines, *kept])
+    if left:
+        yield f"{count(left, 'more rung')} in `matrix.json`."
+    if any(rung.latency.recorded for rung in rungs):
+        yield r"\* latency when recorded; no call was live."
+
+
+def _cells(
+    rung: RungResult,
+    levels: Sequence[Level],
+    info: RunInfo,
+    builds: bool,
+    errors: bool,
+) -> list[str]:
+    name = markdown_text(rung.id)
+    star = r"\*" if rung.latency.recorded else ""
+    cells = [rung.levels.get(level) for level in levels]
+    failed = sum(cell.errors for cell in cells if cell)
+    return [
+        f"**{name}** (current)" if rung.id == info.current else name,
+        *(quality(c.quality, c.low, c.high, c.n) if c else "" for c in cells),
+        markdown_text(dollars(rung.cost.usd_per_1k)),
+        *([markdown_text(dollars(rung.cost.build_usd))] if builds else []),
+        markdown_text(seconds(rung.latency.p50_s)) + star,
+        markdown_text(seconds(rung.latency.p95_s)) + star,
+        f"{rung.calls.live:,} / {rung.calls.replayed:,}",
+        *([f"{failed:,}" if failed else ""] if errors else []),
+    ]
+
+
+def _remarks(matrix: Matrix, info: RunInfo) -> Iterator[str]:
+    notes = [f"- {markdown_text(text, MAX_BYTES)}" for text in remarks(matrix)]
+    unrun = [markdown_text(rung.id) for rung in matrix.rungs if not rung.levels]
+    if unrun:
+        kept, left = _within(unrun, REMARKS_BYTES)
+        more = f" and {left:,} more" if left else ""
+        notes.insert(0, f"- Not run: {', '.join(kept)}{more}.")
+    kept, left = _within(notes, REMARKS_BYTES)
+    if left:
+        kept.append(f"- {count(left, 'more remark')} on the terminal.")
+    if kept:
+        yield "\n".join(kept)
+
+
+def _missed(rungs: Sequence[RungResult], rows: Sequence[Row], room: int) -> str:
+    """Fold the missed cases of each rung; every rung gets the same share of room."""
+    failed = _failed_rows(rows)
+    concerned = [rung for rung in rungs if failed[rung.id]]
+    blocks = []
+    for place, rung in enumerate(concerned):
+        share = room // (len(concerned) - place)
+        block = _folded(rung, failed[rung.id], share)
+        if len(block.encode()) > share:
+            left = len(concerned) - place
+            blocks.append(
+                f"\nMissed cases of {count(left, 'more rung')} are in `rows.jsonl`.\n"
+            )
+            break
+        room -= len(block.encode())
+        blocks.append(block)
+    return "".join(blocks)
+
+
+def _failed_rows(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
+    """Group what did not pass by rung."""
+    failed: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.test, row.case, row.sample)):
+        if row.outcome is not Outcome.PASSED:
+            failed[row.rung].append(row)
+    return failed
+
+
+def _folded(rung: RungResult, failed: Sequence[Row], room: int) -> str:
+    errors = sum(row.outcome is Outcome.ERROR for row in failed)
+    summary = f"{markdown_text(rung.id)}: {len(failed) - errors:,} missed"
+    if errors:
+        summary += f", {count(errors, 'error')}"
+    start = f"\n<details><summary>{summary}</summary>\n\n"
+    end = "\n\n</details>\n"
+    lines = [_missed_line(row) for row in failed[:MISSES_PER_RUNG]]
+    more = "- {:,} more in `rows.jsonl`."
+    spare = len(f"{start}{end}{more}".encode()) + 20
+    kept, _ = _within(lines, room - spare)
+    if len(kept) < len(failed):
+        kept.append(more.format(len(failed) - len(kept)))
+    return start + "\n".join(kept) + end
+
+
+def _missed_line(row: Row) -> str:
+    parts = [row.case and markdown_text(row.case, 80), markdown_text(row.test, 120)]
+    label = ", ".join(part for part in parts if part)
+    sample = f", sample {row.sample}" if row.sample > 1 else ""
+    kind = "error: " if row.outcome is Outcome.ERROR else ""
+    return f"- **{label}**{sample}: {kind}{markdown_text(row.reason) or 'no reason'}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _within(lines: Sequence[str], room: int) -> tuple[list[str], int]:
+    """Keep the first lines that fit into `room` bytes; count the others."""
+    kept: list[str] = []
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return kept, len(lines) - len(kept)

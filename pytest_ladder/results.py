@@ -1,0 +1,286 @@
+"""The results of a run, gathered in the controller: shares, reports, recordings."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pytest_ladder import __version__
+from pytest_ladder.decide.matrix import Matrix, build_matrix
+from pytest_ladder.outcomes import Payload
+from pytest_ladder.reporting import data
+from pytest_ladder.reporting.numbers import plain
+from pytest_ladder.reporting.run import RunInfo, machine_info
+from pytest_ladder.reporting.terminal import glyphs_for, matrix_lines
+from pytest_ladder.session import LadderSession, OpenLadder
+from pytest_ladder.words.row import Outcome, Row
+
+_REPORT_FOLDER = "ladder-report"
+
+
+@dataclass(kw_only=True)
+class _Arrived:
+    """What came in for one test item; a rerun replaces it."""
+
+    payload: Payload
+    location: tuple[str, int | None, str]
+
+    @property
+    def row(self) -> Row | None:
+        return self.payload.row
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderResult:
+    """The finished result of one ladder."""
+
+    opened: OpenLadder
+    matrix: Matrix
+    rows: list[Row]
+    info: RunInfo
+    folder: Path
+
+
+@dataclass
+class Results:
+    """Gathers what rides on reports; one per run, in the controller."""
+
+    session: LadderSession
+    items: dict[str, _Arrived] = field(default_factory=dict)
+    finished: list[LadderResult] = field(default_factory=list)
+
+    def take(self, report: pytest.TestReport) -> None:
+        """Take in the report of one phase of a test."""
+        payload = getattr(report, "ladder", None)
+        # pytest-rerunfailures has an outcome of its own for what it runs again.
+        if payload is None or str(report.outcome) == "rerun":
+            return
+        self.items[report.nodeid] = _Arrived(
+            payload=msgspec.convert(payload, Payload), location=report.location
+        )
+
+    def share_reports(self) -> Iterator[pytest.TestReport]:
+        """Yield a failing report for each test whose share of passes is too low.
+
+        Seen by the terminal, JUnit and `--lf` like any other report.
+        """
+        for name, arrived in self._tests_on_current().items():
+            problem = _share_problem(arrived)
+            if problem is None:
+                self._forget_failure(name)
+                continue
+            file, line, _ = arrived[0].location
+            self._remember_misses(arrived)
+            yield pytest.TestReport(
+                nodeid=name,
+                location=(file, line, name.partition("::")[2].replace("::", ".")),
+                keywords={},
+                outcome="failed",
+                longrepr=problem,
+                when="call",
+            )
+
+    def missed_lines(self) -> list[str]:
+        """List the misses for `-rm`."""
+        return [
+            f"MISSED {nodeid} - {arrived.row.reason}"
+            for nodeid, arrived in self.items.items()
+            if arrived.row is not None and arrived.payload.missed
+        ]
+
+    def write(self) -> None:
+        """Write the reports, and after a live run the recordings."""
+        by_config: dict[str, list[_Arrived]] = defaultdict(list)
+        for arrived in self.items.values():
+            by_config[arrived.payload.config].append(arrived)
+        several = len(by_config) > 1
+        for config, items in sorted(by_config.items()):
+            opened = self.session.open(Path(config))
+            result = self._result(opened, items, several=several)
+            if result is None:
+                continue
+            self.finished.append(result)
+            data.write_report(
+                result.folder,
+                result.info,
+                result.matrix,
+                result.rows,
+                opened.ladder.objective,
+            )
+            _append_step_summary(result)
+            if self.session.settings.live:
+                _record(opened, items)
+
+    def print_summary(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the matrix of each ladder, and the misses where `-rm` asks for them."""
+        asked = set(self.session.config.option.reportchars)
+        if asked & {"m", "a", "A"}:
+            self._print_misses(reporter)
+        glyphs = glyphs_for(getattr(sys.stdout, "encoding", None))
+        width = reporter._tw.fullwidth
+        for result in self.finished:
+            reporter.section("ladder", sep="=", bold=True)
+            for text, markup in matrix_lines(result.matrix, result.info, width, glyphs):
+                reporter.write_line(text, **markup)
+            reporter.write_line(f"report: {_shown(result.folder)}")
+
+    def _print_misses(self, reporter: pytest.TerminalReporter) -> None:
+        lines = self.missed_lines()
+        if lines:
+            reporter.section("misses", sep="=")
+        for line in lines:
+            reporter.write_line(plain(line))
+
+    def _result(
+        self, opened: OpenLadder, arrived: list[_Arrived], *, several: bool
+    ) -> LadderResult | None:
+        rows = [a.row for a in arrived if a.row is not None]
+        if not rows:
+            return None
+        states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
+        states.update({row.rung: "run" for row in rows})
+        folder = self._folder()
+        if several:
+            folder /= _slug(opened.ladder.folder, self.session.config.rootpath)
+        return LadderResult(
+            opened=opened,
+            matrix=build_matrix(rows, opened.rungs, states),
+            rows=rows,
+            info=self._info(opened),
+            folder=folder,
+        )
+
+    def _folder(self) -> Path:
+        """Return where the report goes: a plain run never writes over a matrix."""
+        settings = self.session.settings
+        if settings.report is not None:
+            return settings.report
+        folder = self.session.config.rootpath / _REPORT_FOLDER
+        return folder / "current" if settings.mode == "current" else folder
+
+    def _info(self, opened: OpenLadder) -> RunInfo:
+        return RunInfo(
+            id=uuid.uuid4().hex[:12],
+            started=datetime.datetime.fromtimestamp(
+                self.session.started, datetime.UTC
+            ).isoformat(timespec="seconds"),
+            mode=self.session.settings.mode,
+            current=opened.current.id,
+            git_sha=_git_sha(opened.ladder.folder),
+            seed=None,
+            versions={
+                "pytest-ladder": __version__,
+                "pytest": pytest.__version__,
+                "python": platform.python_version(),
+            },
+            machine=machine_info(),
+        )
+
+    def _tests_on_current(self) -> dict[str, list[_Arrived]]:
+        """Group what the current rung left by test, under the name of its share."""
+        groups: dict[str, list[_Arrived]] = defaultdict(list)
+        for arrived in self.items.values():
+            row, payload = arrived.row, arrived.payload
+            if row is not None and payload.current and payload.at_least < 1:
+                groups[f"{row.test}[{row.rung}] share"].append(arrived)
+        return groups
+
+    def _last_failed(self) -> dict[str, bool]:
+        """Return what pytest remembers for `--lf`."""
+        plugin: Any = self.session.config.pluginmanager.get_plugin("lfplugin")
+        return plugin.lastfailed if plugin is not None else {}
+
+    def _forget_failure(self, name: str) -> None:
+        self._last_failed().pop(name, None)
+
+    def _remember_misses(self, arrived: Iterable[_Arrived]) -> None:
+        known = {id(a) for a in arrived if a.row and a.row.outcome is Outcome.MISSED}
+        for nodeid, item in self.items.items():
+            if id(item) in known:
+                self._last_failed()[nodeid] = True
+
+
+def _share_problem(arrived: list[_Arrived]) -> str | None:
+    """Say in a sentence why a test's share of passes is too low; None: it is not.
+
+    On a subset of the cases it is too low only if its misses alone are more than
+    the whole test allows.
+    """
+    rows = [a.row for a in arrived if a.row is not None]
+    finished = [row for row in rows if row.outcome is not Outcome.ERROR]
+    missed = sum(row.outcome is Outcome.MISSED for row in finished)
+    payload = arrived[0].payload
+    total = payload.expected
+    # The same care for floating point as `required passes` in the methods.
+    required = math.ceil(payload.at_least * total - 1e-9)
+    if missed <= total - required:
+        return None
+    passed = len(finished) - missed
+    part = "" if len(rows) >= total else f" (a part of its {total})"
+    return (
+        f"{passed} of {len(finished)} cases passed{part}; at_least={payload.at_least} "
+        f"needs {required} of {total}. The misses are listed by -rm and run again by "
+        "--lf."
+    )
+
+
+def _record(opened: OpenLadder, arrived: list[_Arrived]) -> None:
+    """Write the recordings of the files whose tests ran on the current rung."""
+    modules: dict[str, list[_Arrived]] = defaultdict(list)
+    for one in arrived:
+        if one.payload.current:
+            modules[one.payload.module].append(one)
+    for module, items in sorted(modules.items()):
+        cases: dict[str, str] = {}
+        for row in (one.row for one in items if one.row is not None):
+            for reply in row.replies:
+                for key in reply.calls or (reply.key,):
+                    name = row.case or row.test
+                    cases[key] = min(name, cases.get(key, name))
+        finished = [
+            one for one in items if one.row and one.row.outcome is not Outcome.ERROR
+        ]
+        whole = len(finished) == items[0].payload.module_items
+        opened.archive.record(module, cases, prune=whole)
+
+
+def _append_step_summary(result: LadderResult) -> None:
+    """Show the matrix on the page of a GitHub Actions job, if this is one."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write((result.folder / "matrix.md").read_text(encoding="utf-8"))
+
+
+def _git_sha(folder: Path) -> str | None:
+    """Return the commit that is checked out, None outside a repository."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def _slug(folder: Path, root: Path) -> str:
+    inside = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    return "-".join(part for part in inside.parts if part.strip("/")) or "root"
+
+
+def _shown(folder: Path) -> str:
+    """Name a folder the short way: relative where that is shorter."""
+    relative = os.path.relpath(folder)
+    return relative if len(relative) < len(str(folder)) else str(folder)

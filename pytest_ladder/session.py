@@ -1,0 +1,456 @@
+"""The state of one pytest process: open ladders, the engine, the test under way."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import inspect
+import os
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import msgspec
+import pytest
+
+from pytest_ladder import casefiles, options
+from pytest_ladder import config as configuration
+from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.engine import Engine, EngineSettings, Progress, Served
+from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.llm import Llm, Recorder, Task, request_for, run_task
+from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.plan import RungPlan, plan_rung
+from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.config import Ladder
+from pytest_ladder.decide.order import DEFAULT_VOLUME, run_order
+from pytest_ladder.errors import ConfigError, MissingReply
+from pytest_ladder.prompting.estimate import prompt_tokens
+from pytest_ladder.prompting.messages import Prompter
+from pytest_ladder.reporting.plan import plan_lines
+from pytest_ladder.status import StatusLine
+from pytest_ladder.words.case import Case
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.reply import Reply
+from pytest_ladder.words.row import UsedReply
+from pytest_ladder.words.rung import Model, Price, Rung
+from pytest_ladder.words.score import Score
+from pytest_ladder.xdist import is_worker, shared_by_processes
+
+
+class OpenLadder:
+    """A ladder with all that its tests need, and the rungs of this run."""
+
+    def __init__(self, ladder: Ladder, settings: options.Settings) -> None:
+        self.ladder = ladder
+        self.archive = Archive(ladder.folder)
+        self.prompter = Prompter(ladder)
+        self._settings = settings
+        self._cases: dict[str, tuple[Case, ...]] = {}
+
+    @cached_property
+    def ordered(self) -> tuple[Rung, ...]:
+        """All rungs in run order, cheapest first."""
+        objective, folder = self.ladder.objective, self.ladder.folder
+        prices = PriceTable()
+
+        def price_of(model: Model) -> Price | None:
+            found = prices.price_of(model)
+            return None if found is None else found[0]
+
+        return run_order(
+            self.ladder.rungs,
+            DEFAULT_VOLUME if objective is None else objective.volume,
+            price_of,
+            lambda rung: prompt_tokens(rung.strategy, folder),
+        )
+
+    @cached_property
+    def current(self) -> Rung:
+        """The rung that is shipped; the cheapest when the file names none."""
+        return self.ladder.current or self.ordered[0]
+
+    @cached_property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The rungs of this run, in run order; raises `ConfigError` if none is left."""
+        wanted = (self.current,) if self._settings.mode == "current" else self.ordered
+        pattern = self._settings.rungs
+        if pattern is None:
+            return wanted
+        left = tuple(rung for rung in wanted if fnmatch.fnmatchcase(rung.id, pattern))
+        if not left:
+            known = ", ".join(rung.id for rung in wanted)
+            widen = (
+                " or add --ladder=matrix" if self._settings.mode == "current" else ""
+            )
+            raise ConfigError(
+                f"--ladder-rungs={pattern} matches no rung of this run ({known}); "
+                f"change the pattern{widen}."
+            )
+        return left
+
+    def cases(self, source: Any, module: Path) -> tuple[Case, ...]:
+        """Load the cases that a test file names, a file once for all its tests."""
+        where = module.name
+        folder = self.ladder.folder
+        if module.is_relative_to(folder):
+            where = module.relative_to(folder).as_posix()
+        if not isinstance(source, str):
+            return tuple(casefiles.load_cases(source, folder=folder, where=where))
+        if source not in self._cases:
+            loaded = casefiles.load_cases(source, folder=folder, where=where)
+            self._cases[source] = tuple(loaded)
+        return self._cases[source]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderTest:
+    """A test function that pytest-ladder runs over rungs and cases."""
+
+    nodeid: str
+    """Node id of the function, without parameters."""
+    path: Path
+    """Its file."""
+    opened: OpenLadder
+    level: Level
+    at_least: float
+    cases: tuple[Case, ...]
+    """Empty for a free-form test."""
+    task: Task | None
+    samples: int
+    weight: float
+    miss: tuple[type[BaseException], ...]
+    external: bool
+    asks: bool
+    """Whether the test uses `reply`."""
+
+
+@dataclass(kw_only=True)
+class Record:
+    """What the test under way used and said."""
+
+    test: LadderTest
+    item: pytest.Function
+    rung: Rung
+    sample: int
+    replies: list[UsedReply] = field(default_factory=list)
+    score: Score | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
+    text: str = ""
+    not_run: bool = False
+
+    @property
+    def case(self) -> Case | None:
+        """The case of the test, None for a free-form one."""
+        case = self.item.callspec.params.get("case")
+        return case if isinstance(case, Case) else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the rung is the one that is shipped."""
+        return self.rung.id == self.test.opened.current.id
+
+
+class LadderSession:
+    """Everything pytest-ladder knows in one pytest process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.settings = options.read(config)
+        self.tests: dict[str, LadderTest] = {}
+        self.expected: dict[str, int] = {}
+        """Items of each test on one rung, before anything is deselected."""
+        self.record: Record | None = None
+        self.started: float = shared_by_processes(config)["started"]
+        """Unix time."""
+        self.problems: list[str] = []
+        """Mistakes in configuration found while collecting."""
+        self._ladders: dict[Path, OpenLadder] = {}
+        self._found: dict[Path, OpenLadder | None] = {}
+        self._stored: dict[tuple[Path, str], bool] = {}
+        self._rungs_served: set[str] = set()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, started when first needed."""
+        shared = shared_by_processes(self.config)
+        settings = EngineSettings(
+            live=self.settings.live,
+            refresh=self.settings.refresh,
+            concurrency=self.settings.concurrency,
+            servers=Path(shared["servers"]),
+            owner_pid=shared["owner_pid"],
+            started=shared["started"],
+        )
+        progress = Progress()
+        return Engine(settings, progress, StatusLine(self.config, progress))
+
+    def ladder_for(self, folder: Path) -> OpenLadder | None:
+        """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
+        if folder not in self._found:
+            path = self.settings.config or configuration.find(folder)
+            self._found[folder] = None if path is None else self.open(path)
+        return self._found[folder]
+
+    def open(self, path: Path) -> OpenLadder:
+        """Open a ladder by its configuration file, once."""
+        if path not in self._ladders:
+            ladder = configuration.load(path)
+            self._ladders[path] = OpenLadder(ladder, self.settings)
+        return self._ladders[path]
+
+    @property
+    def opened(self) -> list[OpenLadder]:
+        """The ladders of this process."""
+        return list(self._ladders.values())
+
+    def module_items(self, path: Path) -> int:
+        """Count a file's items on one rung; 0 when it was not collected whole."""
+        picked = any("::" in argument for argument in self.config.args)
+        if picked or self.config.getoption("lf", False):
+            return 0
+        return sum(
+            self.expected[nodeid]
+            for nodeid, test in self.tests.items()
+            if test.path == path
+        )
+
+    def llm(self, rung: Rung) -> Llm:
+        """Make the `llm` of a rung, whose calls go into the row of the running test."""
+        opened = self._running().test.opened
+        asker = _NotingAsker(self, opened)
+        return Llm(rung, opened.prompter, asker, self._sample)
+
+    def reply(self, case: Case) -> Reply:
+        """Return the reply of the running test's rung, or task, to a case."""
+        record = self._running()
+        test = record.test
+        if test.task is None:
+            return self.llm(record.rung).ask(case)
+        if test.external and not self.settings.live:
+            pytest.skip(
+                "the task calls models by itself (external=True); --ladder-live"
+            )
+        recorder = Recorder(_Asker(self, test.opened))
+        llm = Llm(record.rung, test.opened.prompter, recorder, self._sample)
+        served = run_task(test.task, case, llm, recorder)
+        if test.external:
+            unknown = {"cost_usd": None, "usage": None}
+            reply = msgspec.structs.replace(served.reply, **unknown)
+            served = served._replace(reply=reply)
+        self.note(served, tuple(call.key for call in recorder.served))
+        return served.reply
+
+    def begin(self, item: pytest.Item) -> None:
+        """Start the row of a ladder test; called before each of its setups."""
+        rung = rung_of(item)
+        if rung is None or not isinstance(item, pytest.Function):
+            return
+        nodeid = f"{item.parent.nodeid}::{item.originalname}" if item.parent else ""
+        sample = cast(int, item.callspec.params.get(SAMPLE, 1))
+        self.record = Record(
+            test=self.tests[nodeid], item=item, rung=rung, sample=sample
+        )
+        self._skip_if_not_run(self.record)
+
+    def run_coroutine(self, item: pytest.Function) -> bool | None:
+        """Run the body of an `async def` ladder test; None for any other test.
+
+        Plugins that claim a coroutine come first, or hand over a plain function.
+        """
+        if rung_of(item) is None or not inspect.iscoroutinefunction(item.obj):
+            return None
+        names = inspect.signature(item.obj).parameters
+        arguments = {name: item.funcargs[name] for name in names}
+        asyncio.run(item.obj(**arguments))
+        return True
+
+    def end(self) -> None:
+        """Close the row of the running test; called after its teardown."""
+        self.record = None
+
+    def header(self) -> list[str]:
+        """Say which rungs are tested, and whether models may be called."""
+        lines = []
+        for opened in self.opened:
+            if not any(test.opened is opened for test in self.tests.values()):
+                continue
+            names = ", ".join(rung.id for rung in opened.rungs)
+            spends = "calls models" if self.settings.live else "replays, never calls"
+            line = f"ladder: {self.settings.mode}: {names} ({spends})"
+            if self.settings.mode == "current" and opened.ladder.current is None:
+                line += "; `current` is not set, so this is the cheapest rung"
+            lines.append(line)
+        return lines
+
+    def plan(self) -> list[str]:
+        """Say what a live run would call; calls nobody."""
+        plans = []
+        for opened in self.opened:
+            tests = [test for test in self.tests.values() if test.opened is opened]
+            for rung in opened.rungs:
+                plans.append(self._rung_plan(opened, rung, tests))
+        return plan_lines(plans)
+
+    def _rung_plan(
+        self, opened: OpenLadder, rung: Rung, tests: list[LadderTest]
+    ) -> RungPlan:
+        asking = [test for test in tests if test.asks and test.task is None]
+        others = [test for test in tests if test not in asking]
+        requests = [
+            request_for(rung, opened.prompter, case, sample)
+            for test in asking
+            for case in test.cases
+            for sample in range(1, test.samples + 1)
+        ]
+        open_tests = sum(self.expected[test.nodeid] for test in others)
+        return plan_rung(rung, requests, open_tests, opened.archive, PriceTable())
+
+    def note(self, served: Served, calls: tuple[str, ...] = ()) -> None:
+        """Put a reply on the bill of the running test."""
+        record = self.record
+        if record is None:
+            return
+        reply = served.reply
+        # A reply that is not stored has no key; it is still one reply of one test.
+        key = served.key or f"{record.item.nodeid}#{len(record.replies)}"
+        record.text = reply.text
+        record.replies.append(
+            UsedReply(
+                key=key,
+                live=served.live,
+                cost_usd=reply.cost_usd,
+                latency_s=reply.latency_s,
+                ttft_s=reply.ttft_s,
+                usage=reply.usage,
+                calls=calls,
+                flag=reply.flag,
+            )
+        )
+        self._rungs_served.add(record.rung.id)
+
+    def note_score(self, score: Score) -> None:
+        """Put a score on the row of the running test."""
+        record = self._running()
+        if score.name is None:
+            record.score = score
+        else:
+            record.scores[score.name] = score
+
+    def serve(self, opened: OpenLadder, request: Request) -> Served:
+        """Look a reply up or call for it; explains a missing one."""
+        try:
+            return self.engine.ask(request, opened.archive)
+        except MissingReply as error:
+            self._missing(error)
+
+    async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
+        """Do what `serve` does, from any event loop."""
+        try:
+            return await self.engine.ask_async(request, opened.archive)
+        except MissingReply as error:
+            self._missing(error)
+
+    def _skip_if_not_run(self, record: Record) -> None:
+        """Skip a test of a rung that a plain run has no replies for."""
+        if self.settings.live or record.is_current:
+            return
+        place = (record.test.opened.ladder.path, record.rung.id)
+        if place not in self._stored:
+            self._stored[place] = self._any_stored(record)
+        if not self._stored[place]:
+            self._not_run(record)
+
+    def close(self) -> None:
+        """Let go of everything; local servers end with the controller."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+        servers = Path(shared_by_processes(self.config)["servers"])
+        if not is_worker(self.config) and servers.exists():
+            Servers(servers, os.getpid()).stop_all()
+        for opened in self._ladders.values():
+            opened.archive.close()
+
+    def _any_stored(self, record: Record) -> bool:
+        """Tell whether any known reply of a rung is stored; True when none is known."""
+        known = False
+        for test in self.tests.values():
+            if test.opened is not record.test.opened or test.task or not test.asks:
+                continue
+            for case in test.cases:
+                known = True
+                request = request_for(record.rung, test.opened.prompter, case)
+                key = test.opened.archive.key(request)
+                if test.opened.archive.find(key, request) is not None:
+                    return True
+        return not known
+
+    def _missing(self, error: MissingReply) -> NoReturn:
+        __tracebackhide__ = True
+        record = self.record
+        if record is None:
+            raise error
+        if not record.is_current and record.rung.id not in self._rungs_served:
+            self._not_run(record)
+        where = f"{record.item.nodeid}"
+        message = f'{error} Record it: pytest "{where}" --ladder-live'
+        if self.settings.mode != "current":
+            message += f" --ladder={self.settings.mode}"
+        if self.settings.missing == "skip":
+            pytest.skip(message)
+        raise MissingReply(message) from None
+
+    def _not_run(self, record: Record) -> NoReturn:
+        record.not_run = True
+        pytest.skip(f"{record.rung.id} has no stored replies; --ladder-live calls it")
+
+    def _sample(self) -> int:
+        return self.record.sample if self.record is not None else 1
+
+    def _running(self) -> Record:
+        if self.record is None:
+            raise RuntimeError("No ladder test is running.")
+        return self.record
+
+
+SAMPLE = "_ladder_sample"
+"""Name of the hidden parameter that tells samples apart."""
+
+
+def rung_of(item: pytest.Item) -> Rung | None:
+    """Return the rung of a ladder test, None for any other test."""
+    callspec = getattr(item, "callspec", None)
+    rung = callspec.params.get("rung") if callspec is not None else None
+    return rung if isinstance(rung, Rung) else None
+
+
+class _Asker:
+    """Answers requests of a ladder."""
+
+    def __init__(self, session: LadderSession, opened: OpenLadder) -> None:
+        self._session = session
+        self._opened = opened
+
+    def ask(self, request: Request) -> Served:
+        __tracebackhide__ = True
+        return self._session.serve(self._opened, request)
+
+    def ask_async(self, request: Request) -> Awaitable[Served]:
+        return self._session.serve_async(self._opened, request)
+
+
+class _NotingAsker(_Asker):
+    """Answers requests, and puts them on the bill of the running test."""
+
+    def ask(self, request: Request) -> Served:
+        __tracebackhide__ = True
+        served = super().ask(request)
+        self._session.note(served)
+        return served
+
+    async def ask_async(self, request: Request) -> Served:
+        served = await super().ask_async(request)
+        self._session.note(served)
+        return served

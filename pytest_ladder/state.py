@@ -1,0 +1,43 @@
+"""Where a pytest process keeps its ladder state; loaded in every suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_ladder.results import Results
+    from pytest_ladder.session import LadderSession
+
+# Lazily typed: what the keys hold is imported when the first ladder test needs it.
+_SESSION: pytest.StashKey[LadderSession] = pytest.StashKey()
+_RESULTS: pytest.StashKey[Results] = pytest.StashKey()
+
+
+def session_of(config: pytest.Config) -> LadderSession:
+    """Return the process's session, made when first asked for."""
+    if _SESSION not in config.stash:
+        from pytest_ladder.session import LadderSession
+
+        config.stash[_SESSION] = LadderSession(config)
+    return config.stash[_SESSION]
+
+
+def known_session(config: pytest.Config) -> LadderSession | None:
+    """Return the process's session if a ladder test made one."""
+    return config.stash.get(_SESSION, None)
+
+
+def results_of(config: pytest.Config) -> Results:
+    """Return the run's results, made when the first row arrives."""
+    if _RESULTS not in config.stash:
+        from pytest_ladder.results import Results
+
+        config.stash[_RESULTS] = Results(session_of(config))
+    return config.stash[_RESULTS]
+
+
+def known_results(config: pytest.Config) -> Results | None:
+    """Return the run's results if a row arrived."""
+    return config.stash.get(_RESULTS, None)

@@ -1,0 +1,1 @@
+"""Statistics behind every reported number: pure functions, numbers in, numbers out."""

@@ -1,0 +1,75 @@
+"""The status line: what a waiting run waits for, on terminals only."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from pytest_ladder.calls.engine import Progress
+
+_REDRAW_S = 0.5
+
+
+class StatusLine:
+    """Shows progress behind the current line while the main thread waits.
+
+    The text is written right of what pytest printed and taken back before pytest
+    goes on, so that the finished output is pytest's own.
+    """
+
+    def __init__(self, config: pytest.Config, progress: Progress) -> None:
+        self._progress = progress
+        self._started = time.monotonic()
+        self._drawn_at = 0.0
+        self._shown = False
+        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        self._quiet = (
+            type(self._reporter) is not pytest.TerminalReporter
+            or not self._reporter.isatty
+            or config.option.verbose < 0
+            or bool(os.environ.get("CI"))
+        )
+
+    def show(self) -> None:
+        """Draw the line anew; called by the engine while the main thread waits."""
+        now = time.monotonic()
+        if self._quiet or now - self._drawn_at < _REDRAW_S:
+            return
+        self._drawn_at = now
+        self._shown = True
+        self._write(self._text(now - self._started))
+
+    def hide(self) -> None:
+        """Take the line back; called by the engine when the main thread goes on."""
+        if self._shown:
+            self._shown = False
+            self._write("")
+
+    def _text(self, elapsed_s: float) -> str:
+        progress = self._progress
+        if progress.note:
+            return progress.note
+        rate = progress.done / elapsed_s if elapsed_s > 0 else 0.0
+        text = f"{progress.done} calls, ${progress.spent_usd:.4f}, {rate:.1f}/s"
+        if progress.expected > progress.done and rate > 0:
+            left_s = round((progress.expected - progress.done) / rate)
+            text = text.replace(" calls", f"/{progress.expected} calls", 1)
+            text += f", {left_s // 60}:{left_s % 60:02} left"
+        return text
+
+    def _write(self, text: str) -> None:
+        writer = self._reporter._tw
+        room = writer.fullwidth - writer.width_of_current_line - 4
+        if room < 10:
+            return
+        shown = f"  {text[:room]}"
+        # Save the place, write to the end of the line, and go back: whatever pytest
+        # prints next overwrites the text, and `\x1b[K` clears what is longer.
+        sequence = f"\x1b7\x1b[K\x1b[2m{shown}\x1b[0m\x1b8"
+        with self._capture.global_and_fixture_disabled():
+            writer._file.write(sequence)
+            writer._file.flush()
