@@ -82,7 +82,7 @@ def _order(session: LadderSession, items: list[pytest.Item]) -> None:
     places = [index for index, item in enumerate(items) if rung_of(item) is not None]
     ranks: dict[int, int] = {}
     for opened in session.opened:
-        ranks.update({id(rung): rank for rank, rung in enumerate(opened.ordered)})
+        ranks.update({id(rung): rank for rank, rung in enumerate(opened.rungs)})
     mine = [items[index] for index in places]
     mine.sort(key=lambda item: ranks[id(rung_of(item))])
     for index, item in zip(places, mine, strict=True):

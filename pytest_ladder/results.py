@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 import os
@@ -82,16 +83,8 @@ class Results:
             if problem is None:
                 self._forget_failure(name)
                 continue
-            file, line, _ = arrived[0].location
             self._remember_misses(arrived)
-            yield pytest.TestReport(
-                nodeid=name,
-                location=(file, line, name.partition("::")[2].replace("::", ".")),
-                keywords={},
-                outcome="failed",
-                longrepr=problem,
-                when="call",
-            )
+            yield _failed_share(name, problem, arrived[0].location)
 
     def missed_lines(self) -> list[str]:
         """List the misses for `-rm`."""
@@ -235,6 +228,27 @@ def _share_problem(arrived: list[_Arrived]) -> str | None:
         f"needs {required} of {total}. The misses are listed by -rm and run again by "
         "--lf."
     )
+
+
+def _failed_share(
+    name: str, problem: str, location: tuple[str, int | None, str]
+) -> pytest.TestReport:
+    """Make the report of a share, which belongs to a test and to none of its items."""
+    file, line, _ = location
+    rest = name.partition("::")[2]
+    report = pytest.TestReport(
+        nodeid=name,
+        location=(file, line, rest.replace("::", ".")),
+        keywords={},
+        outcome="failed",
+        longrepr=problem,
+        when="call",
+    )
+    if hasattr(report, "id"):
+        # pytest 9.2 takes all behind "[" for parameters, and would print the name
+        # with a bracket more than it has.
+        report._id = dataclasses.replace(report.id, names=(rest,), params=None)
+    return report
 
 
 def _record(opened: OpenLadder, arrived: list[_Arrived]) -> None:

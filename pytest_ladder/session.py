@@ -273,7 +273,9 @@ class LadderSession:
 
     def header(self) -> list[str]:
         """Say which rungs are tested, and whether models may be called."""
-        lines = []
+        lines: list[str] = []
+        if self.config.option.verbose < 0:
+            return lines
         for opened in self.opened:
             if not any(test.opened is opened for test in self.tests.values()):
                 continue
@@ -341,6 +343,7 @@ class LadderSession:
 
     def serve(self, opened: OpenLadder, request: Request) -> Served:
         """Look a reply up or call for it; explains a missing one."""
+        __tracebackhide__ = True
         try:
             return self.engine.ask(request, opened.archive)
         except MissingReply as error:
@@ -348,6 +351,7 @@ class LadderSession:
 
     async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
         """Do what `serve` does, from any event loop."""
+        __tracebackhide__ = True
         try:
             return await self.engine.ask_async(request, opened.archive)
         except MissingReply as error:
@@ -451,6 +455,7 @@ class _NotingAsker(_Asker):
         return served
 
     async def ask_async(self, request: Request) -> Served:
+        __tracebackhide__ = True
         served = await super().ask_async(request)
         self._session.note(served)
         return served

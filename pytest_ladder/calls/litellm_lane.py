@@ -144,6 +144,9 @@ def _arguments(
     }
     if model.id.startswith("local/"):
         ours["model"] = f"hosted_vllm/{direct.sent_name(model)}"
+    if "tools" in request.params:
+        # litellm looks for MCP tools first, which fails without its `mcp` extra.
+        ours["_skip_mcp_handler"] = True
     if model.stream:
         options = {"include_usage": True} | request.params.get("stream_options", {})
         ours |= {"stream": True, "stream_options": options}

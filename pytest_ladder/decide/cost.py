@@ -157,13 +157,15 @@ def spend_of(products: Iterable[UsedReply], evaluations: Iterable[UsedReply]) ->
     )
 
 
-def _informed(bill: UsedReply) -> tuple[bool, float, float]:
+def _informed(bill: UsedReply) -> tuple[bool, float, float, bytes]:
     """Rank bills of one reply: live before replayed, known before unknown."""
     cost, latency = bill.cost_usd, bill.latency_s
     return (
         bill.live,
         -1.0 if cost is None else cost,
         -1.0 if latency is None else latency,
+        # Only so that no tie is left to the order of the rows.
+        msgspec.json.encode(bill),
     )
 
 

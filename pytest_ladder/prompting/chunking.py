@@ -50,8 +50,8 @@ def chunk(text: str, title: str = "") -> list[str]:
         return [text]
     passages = _Passages()
     for headings, body in _sections(text):
-        for piece in _pieces(body, 0) or [""]:
-            passages.add(headings, piece)
+        for paragraph in _cut(body, _ENDS[0]) or [""]:
+            passages.add(headings, paragraph)
     return passages.done()
 
 
@@ -64,23 +64,26 @@ class _Passages:
         self._words = 0.0
         self._headings: tuple[str, ...] = ()
 
-    def add(self, headings: tuple[str, ...], piece: str) -> None:
-        words = _size(piece)
+    def add(self, headings: tuple[str, ...], paragraph: str) -> None:
         turns = headings != self._headings
-        full = self._words + words > MOST_WORDS
-        if self._text and (full or (turns and self._words >= ENOUGH_WORDS)):
+        whole = self._words + _size(paragraph) <= MOST_WORDS
+        if self._words >= ENOUGH_WORDS and (turns or not whole):
             self._finish()
-        if not self._text:
-            opening = headings
-        else:
+        for piece in _pieces(paragraph, 1):
+            if self._words + _size(piece) > MOST_WORDS:
+                self._finish()
+            self._append(headings, piece)
+
+    def _append(self, headings: tuple[str, ...], piece: str) -> None:
+        opening = headings
+        if self._text:
             # Headings that both sections stand under are above already.
-            same = _shared(headings, self._headings) if turns else len(headings)
-            opening = headings[same:]
+            opening = headings[_shared(headings, self._headings) :]
         if opening:
             self._text = f"{self._text.rstrip()}\n\n" + "\n".join(opening) + "\n\n"
         self._headings = headings
         self._text += piece
-        self._words += words
+        self._words += _size(piece)
 
     def done(self) -> list[str]:
         self._finish()
@@ -109,7 +112,8 @@ def _sections(text: str) -> list[Section]:
             sections.append((tuple(headings), []))
         else:
             sections[-1][1].append(line)
-    return list(_with_text([(trail, "\n".join(body)) for trail, body in sections]))
+    bodies = [(trail, "\n".join(body).strip("\n")) for trail, body in sections]
+    return list(_with_text(bodies))
 
 
 def _with_text(sections: list[Section]) -> Iterator[Section]:
@@ -127,24 +131,25 @@ def _level(heading: str) -> int:
 
 def _is_title(text: str) -> bool:
     first, _, rest = text.partition("\n")
-    short = len(first.split()) <= _TITLE_WORDS and not first.rstrip().endswith(".")
-    return short and (not rest or rest.startswith("\n"))
+    short = _size(first) <= _TITLE_WORDS and not first.rstrip().endswith(".")
+    return short and rest.startswith("\n")
 
 
 def _pieces(text: str, fineness: int) -> list[str]:
-    """Cut a text into paragraphs, and those too long into finer pieces.
+    """Cut a text that is too long, as coarsely as it can be.
 
     Put together, the pieces are the text again.
     """
-    if not text.strip():
-        return []
-    small = fineness and _size(text) <= MOST_WORDS
-    if small or fineness == len(_ENDS):
+    if _size(text) <= MOST_WORDS or fineness == len(_ENDS):
         return [text]
-    ends = [found.end() for found in _ENDS[fineness].finditer(text)]
-    cuts = [0, *(end for end in ends if 0 < end < len(text)), len(text)]
-    parts = [text[a:b] for a, b in itertools.pairwise(cuts)]
+    parts = _cut(text, _ENDS[fineness])
     return [piece for part in parts for piece in _pieces(part, fineness + 1)]
+
+
+def _cut(text: str, end: re.Pattern[str]) -> list[str]:
+    ends = [found.end() for found in end.finditer(text)]
+    cuts = [0, *(at for at in ends if 0 < at < len(text)), len(text)]
+    return [text[a:b] for a, b in itertools.pairwise(cuts) if a < b]
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:

@@ -45,10 +45,16 @@ class Prompter:
 
         Raises `ConfigError` for files or cases that the strategy cannot use.
         """
-        return self.prepare(strategy).prompt(case)
+        return self._prepared(strategy).prompt(case)
 
-    def prepare(self, strategy: Strategy) -> _Ready:
-        """Read what a strategy needs, once. Raises `ConfigError`."""
+    def prepare(self, strategy: Strategy) -> None:
+        """Read what a strategy needs ahead of its use, to find mistakes early.
+
+        Raises `ConfigError`.
+        """
+        self._prepared(strategy)
+
+    def _prepared(self, strategy: Strategy) -> _Ready:
         ready = self._ready.get(strategy)
         if ready is None:
             with self._lock:

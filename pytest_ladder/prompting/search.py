@@ -54,8 +54,13 @@ class Index:
         return scores
 
     def _built(self, tokens: list[list[str]]) -> bm25s.BM25:
+        import logging
+
         import bm25s
 
+        # On import it turns its debug messages on, and pytest would show them below
+        # every failing test.
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         # Lucene's idf is positive for every word, so that in a corpus of two
         # documents a word that both hold still counts.
         bm25 = bm25s.BM25(method="lucene")

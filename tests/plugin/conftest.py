@@ -1,0 +1,109 @@
+"""A shop to test in: a scratch suite with a ladder whose model is a real server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# pytester forgets what a run in this process imported. Loaded here, the plugin's
+# modules stay the same for all runs, as their classes must.
+import pytest_ladder.collecting
+import pytest_ladder.outcomes
+import pytest_ladder.results  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from scripted_server import ScriptedServer
+
+LADDER = """\
+current = "bot/plain"
+
+[[model]]
+name = "bot"
+tier = "off-the-shelf"
+id = "openai/bot"
+api_base = "{api_base}"
+price = {{ input = 1.0, output = 2.0 }}
+params = {{ temperature = 0, max_tokens = 20 }}
+
+[[strategy]]
+name = "plain"
+
+[[strategy]]
+name = "loud"
+prompt = "{{input}}!"
+"""
+CASES = [
+    {"id": "sky", "input": "say blue", "expected": "blue"},
+    {"id": "fire", "input": "say red", "expected": "red"},
+    {"id": "sun", "input": "say green", "expected": "yellow"},
+]
+
+
+OTHER_PLUGINS = ("asyncio", "anyio", "randomly", "rerunfailures", "timeout", "cov")
+WITHOUT = tuple(f"-pno:{name}" for name in OTHER_PLUGINS)
+"""Leaves out plugins of the development environment; a test of one names it."""
+
+
+class Shop:
+    """A scratch suite: three cases (one always misses), rungs bot/plain and bot/loud.
+
+    The server echoes the last user message.
+    """
+
+    def __init__(self, pytester: pytest.Pytester, server: ScriptedServer) -> None:
+        self.pytester = pytester
+        self.server = server
+        self.path = pytester.path
+        self.ladder(LADDER)
+        self.cases(CASES)
+
+    def ladder(self, text: str) -> None:
+        """Write ladder.toml; `{api_base}` is filled in, other braces are doubled."""
+        text = text.format(api_base=self.server.api_base)
+        (self.path / "ladder.toml").write_text(text, encoding="utf-8")
+
+    def cases(self, cases: list[dict[str, Any]], name: str = "cases.jsonl") -> None:
+        lines = [json.dumps(case, ensure_ascii=False) for case in cases]
+        (self.path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def test(self, source: str, name: str = "test_shop.py") -> None:
+        (self.path / name).write_text("import pytest\n" + source, encoding="utf-8")
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process; with `-n` the workers are processes."""
+        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
+
+    def rows(self, folder: str = "ladder-report/current") -> list[dict[str, Any]]:
+        text = (self.path / folder / "rows.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def matrix(self, folder: str = "ladder-report/current") -> dict[str, Any]:
+        text = (self.path / folder / "matrix.json").read_text(encoding="utf-8")
+        matrix: dict[str, Any] = json.loads(text)
+        return matrix
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def shop(pytester: pytest.Pytester, server: ScriptedServer) -> Shop:
+    return Shop(pytester, server)
+
+
+@pytest.fixture(params=[(), ("-n", "2")], ids=["plain", "xdist"])
+def run(shop: Shop, request: pytest.FixtureRequest) -> Callable[..., pytest.RunResult]:
+    """`shop.run`, once in one process and once over two workers."""
+
+    def run(*arguments: str) -> pytest.RunResult:
+        return shop.run(*arguments, *request.param)
+
+    return run
