@@ -15,8 +15,8 @@ from typing import Any, NoReturn, cast
 import msgspec
 import pytest
 
-from pytest_ladder import casefiles, options
 from pytest_ladder import config as configuration
+from pytest_ladder import options
 from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.engine import Engine, EngineSettings, Progress, Served
 from pytest_ladder.calls.lane import Request
@@ -24,6 +24,7 @@ from pytest_ladder.calls.llm import Llm, Recorder, Task, request_for, run_task
 from pytest_ladder.calls.local import Servers
 from pytest_ladder.calls.plan import RungPlan, plan_rung
 from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.cases import load_cases
 from pytest_ladder.config import Ladder
 from pytest_ladder.decide.order import DEFAULT_VOLUME, run_order
 from pytest_ladder.errors import ConfigError, MissingReply
@@ -98,9 +99,9 @@ class OpenLadder:
         if module.is_relative_to(folder):
             where = module.relative_to(folder).as_posix()
         if not isinstance(source, str):
-            return tuple(casefiles.load_cases(source, folder=folder, where=where))
+            return tuple(load_cases(source, folder=folder, where=where))
         if source not in self._cases:
-            loaded = casefiles.load_cases(source, folder=folder, where=where)
+            loaded = load_cases(source, folder=folder, where=where)
             self._cases[source] = tuple(loaded)
         return self._cases[source]
 

@@ -62,7 +62,8 @@ class LitellmLane:
         # The cache's keys end with the loop; clients of other loops are not ours.
         loop = f"-{id(asyncio.get_running_loop())}"
         for key in [key for key in cache if str(key).endswith(loop)]:
-            closing = cache.pop(key).close()
+            close = getattr(cache.pop(key), "close", None)
+            closing = close() if callable(close) else None
             if inspect.isawaitable(closing):
                 await closing
         await _end_log_worker()
@@ -80,8 +81,6 @@ class LitellmLane:
                 return await quiet.Quietly(
                     _complete(litellm, request.model.name, arguments)
                 )
-        except asyncio.CancelledError:
-            raise
         except CallError as error:
             fault = error
         except Exception as error:  # noqa: BLE001 - litellm raises all kinds
@@ -166,11 +165,9 @@ async def _complete(litellm: Any, name: str, arguments: dict[str, Any]) -> Answe
     # litellm makes up a finish reason and a usage where the provider sent none.
     finished = getattr(response, "received_finish_reason", "unknown") is not None
     answer = stream.answer(complete=finished)
-    return (
-        answer
-        if _reported_usage(response)
-        else msgspec.structs.replace(answer, usage=None)
-    )
+    if _reported_usage(response):
+        return answer
+    return msgspec.structs.replace(answer, usage=None)
 
 
 def _payload(response: Any) -> dict[str, Any]:

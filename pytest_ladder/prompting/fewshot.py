@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pytest_ladder.casefiles import load_cases
+from pytest_ladder.cases import load_cases
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.search import Index
 from pytest_ladder.words.case import Case

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pytest_ladder.casefiles import TEXT_KEYS
+from pytest_ladder.cases import TEXT_KEYS
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.chunking import chunk
 from pytest_ladder.prompting.search import Index

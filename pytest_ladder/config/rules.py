@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_ladder.config_source import Place, Source
+from pytest_ladder.config.source import Place, Source
 from pytest_ladder.ladder import Gate, Objective
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_ladder.config_rules import check_names, check_path, check_ranges
-from pytest_ladder.config_source import Place, Source
+from pytest_ladder.config.rules import check_names, check_path, check_ranges
+from pytest_ladder.config.source import Place, Source
 from pytest_ladder.ladder import Judge
 from pytest_ladder.words.rung import Model
 
@@ -25,7 +25,7 @@ _SECRET_KEY = re.compile(
 # Prefixes that providers give their keys. The digit keeps words such as
 # "sk-learn-compatible-pipeline" from looking like one.
 _SECRET_VALUE = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?:sk|pk|rk|gsk|hf|xai|ghp|glpat|key)[-_]|AIza|AKIA|Bearer )"
+    r"(?<![A-Za-z0-9])(?:(?:sk|pk|rk|gsk|hf|xai|ghp|glpat)[-_]|AIza|AKIA|Bearer )"
     r"(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}"
 )
 _NAME_THE_VARIABLE = (

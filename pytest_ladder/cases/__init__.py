@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.caserows import FIELD_OF, read_rows
+from pytest_ladder.cases.rows import FIELD_OF, read_rows
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.wording import kind_of, listed, shown
 from pytest_ladder.words.case import Case, Message

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder import config_rules as rules
-from pytest_ladder.config_models import check_models, check_secrets
-from pytest_ladder.config_source import PYPROJECT, Source, decode, read_source
+from pytest_ladder.config import rules
+from pytest_ladder.config.models import check_models, check_secrets
+from pytest_ladder.config.source import PYPROJECT, Source, decode, read_source
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.ladder import Gate, Judge, Ladder, Objective
 from pytest_ladder.wording import shown

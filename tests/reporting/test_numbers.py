@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import math
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ladder.reporting import numbers
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (None, "n/a"),
+        (0.84, "84.0 %"),
+        (2 / 3, "66.7 %"),
+        (0.0, "0.0 %"),
+        (1.0, "100.0 %"),
+        (0.9999, "99.9 %"),
+        (0.0001, "0.1 %"),
+    ],
+)
+def test_percent(share: float | None, text: str) -> None:
+    assert numbers.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((0.84, 0.7531, 0.9009, 100), "84.0 % (75.3-90.1, n=100)"),
+        ((1.0, 0.5, 1.0, 1200), "100.0 % (50.0-100.0, n=1,200)"),
+        ((0.5, None, None, 4), "50.0 % (n/a, n=4)"),
+        ((None, None, None, 0), "n/a"),
+    ],
+)
+def test_quality(
+    arguments: tuple[float | None, float | None, float | None, int], text: str
+) -> None:
+    assert numbers.quality(*arguments) == text
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (None, "unknown"),
+        (math.nan, "unknown"),
+        (math.inf, "unknown"),
+        (0, "$0"),
+        (5e-8, "<$0.000001"),
+        (0.0000123456, "$0.0000123"),
+        (0.0312, "$0.0312"),
+        (0.03125, "$0.0312"),
+        (0.05, "$0.05"),
+        (0.5, "$0.50"),
+        (0.9996, "$1.00"),
+        (1.2, "$1.20"),
+        (12.345, "$12.35"),
+        (123.4, "$123"),
+        (12300, "$12,300"),
+        (-1.2, "-$1.20"),
+    ],
+)
+def test_dollars(usd: float | None, text: str) -> None:
+    assert numbers.dollars(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (None, "n/a"),
+        (math.inf, "n/a"),
+        (0, "0 ms"),
+        (0.0001, "<1 ms"),
+        (0.012, "12 ms"),
+        (0.0999, "0.10 s"),
+        (0.12, "0.12 s"),
+        (0.999, "1.0 s"),
+        (1.3, "1.3 s"),
+        (9.99, "10 s"),
+        (13.2, "13 s"),
+        (59.9, "1 min"),
+        (90, "1.5 min"),
+        (120, "2 min"),
+        (3599, "1 h"),
+        (5400, "1.5 h"),
+    ],
+)
+def test_seconds(duration: float | None, text: str) -> None:
+    assert numbers.seconds(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 calls"), (1, "1 call"), (1200, "1,200 calls")]
+)
+def test_count(number: int, text: str) -> None:
+    assert numbers.count(number, "call") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("abc", 3), ("急須", 4), ("ｱ", 1), ("e\u0301", 1), ("\u200d", 0), ("▰▸", 2)],
+)
+def test_display_width(text: str, width: int) -> None:
+    assert numbers.display_width(text) == width
+
+
+def test_pad_counts_columns_and_not_characters() -> None:
+    assert numbers.pad("急須", 6) == "急須  "
+    assert numbers.pad("急須", 6, right=True) == "  急須"
+    assert numbers.pad("longer", 3) == "longer"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "clipped"),
+    [
+        ("refund", 6, "refund"),
+        ("refunds", 6, "refun…"),
+        ("急須と湯呑", 6, "急須…"),
+        ("a long word", 8, "a long…"),
+    ],
+)
+def test_clip(text: str, width: int, clipped: str) -> None:
+    assert numbers.clip(text, width) == clipped
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines\tand  more", "two lines and more"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]8;;http://x\x07link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]never ended", "never ended"),
+        ("\x1b[2J\x1b[Hgone\x07\x00", "gone"),
+        ("\x9b31mred", "31mred"),
+        ("\u202etxt.exe\u2066", "txt.exe"),
+        ("line\u2028end\x85", "line end"),
+        ("half \ud800 pair", "half pair"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("お茶の返品", "お茶の返品"),
+    ],
+)
+def test_plain_keeps_words_and_drops_what_steers_a_terminal(
+    text: str, shown: str
+) -> None:
+    assert numbers.plain(text) == shown
+
+
+@given(st.text(), st.integers(1, 30))
+def test_plain_never_breaks_a_line_steers_or_overflows(text: str, width: int) -> None:
+    shown = numbers.plain(text, width)
+    assert numbers.display_width(shown) <= width
+    assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cs", "Zl", "Zp"}
+
+
+def test_plain_is_quick_and_says_so_when_it_cuts_hostile_text() -> None:
+    assert numbers.plain("\x1b]" * 1_000_000).endswith("…")
+    assert len(numbers.plain("a" + "\u0301" * 100_000)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("plain words, done.", "plain words, done."),
+        ("snake_case of t.py::test_a", "snake_case of t.py::test_a"),
+        ("0.37 s", "0.37 s"),
+        ("_a_ *b*", "&#95;a&#95; &#42;b&#42;"),
+        ("[a](http://x)", "&#91;a&#93;(http&#58;//x)"),
+        ("![i](x)", "!&#91;i&#93;(x)"),
+        ("<img src=x onerror=y>", "&#60;img src=x onerror=y&#62;"),
+        ("</details>", "&#60;/details&#62;"),
+        ("&lt;", "&#38;lt;"),
+        ("a | b", "a &#124; b"),
+        ("```\nfence", "&#96;&#96;&#96; fence"),
+        ("\\*", "&#92;&#42;"),
+        ("~~gone~~ $x$", "&#126;&#126;gone&#126;&#126; &#36;x&#36;"),
+        ("# title", "&#35;\u200b title"),
+        ("- item", "&#45; item"),
+        ("12) item", "12&#41; item"),
+        ("www.example.com", "www&#46;example.com"),
+        ("mailto:me", "mailto&#58;me"),
+        (":tada:", "&#58;tada:"),
+        ("thanks @octocat", "thanks &#64;\u200boctocat"),
+        ("fixes #12 and GH-12", "fixes &#35;\u200b12 and GH-\u200b12"),
+    ],
+)
+def test_markdown_text_leaves_nothing_to_interpret(text: str, escaped: str) -> None:
+    assert numbers.markdown_text(text) == escaped
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d"])
+def test_csv_cell_defuses_formulas(start: str) -> None:
+    assert numbers.csv_cell(f"{start}cmd()") == f"'{start}cmd()"
+
+
+def test_csv_cell_leaves_other_text_alone() -> None:
+    assert numbers.csv_cell("smol/few-shot=1") == "smol/few-shot=1"

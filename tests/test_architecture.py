@@ -1,0 +1,133 @@
+"""The floors hold: imports point down, and the public face is what it says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pytest_ladder
+
+PACKAGE = Path(pytest_ladder.__file__).parent
+# From the lowest floor up. A module may import from floors below its own, and within
+# its floor from what is named before it. The longest match decides.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "words.level", "words.case", "words.reply", "words.rung", "words.score",
+     "words.row"),
+    ("wording", "textfiles", "ladder", "cases", "prompting", "config", "stats"),
+    ("decide", "calls"),
+    ("judging", "reporting"),
+    ("xdist", "options", "status", "session", "outcomes", "results", "state",
+     "fixtures", "collecting", "plugin"),
+    ("cli", "integrations"),
+)  # fmt: skip
+FACE = "__init__"
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), path
+
+
+def place(module: str) -> tuple[int, int]:
+    """Return floor and position on it."""
+    best: tuple[int, tuple[int, int]] | None = None
+    for floor, names in enumerate(FLOORS):
+        for position, name in enumerate(names):
+            if module == name or module.startswith((f"{name}.", f"{name}_")):
+                found = len(name), (floor, position)
+                best = max(best, found) if best else found
+    if best is None:
+        pytest.fail(f"{module} has no place on a floor; give it one in FLOORS.")
+    return best[1]
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a module imports of the package, also under `TYPE_CHECKING`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("pytest_ladder."):
+                    yield alias.name.removeprefix("pytest_ladder."), node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            parts = node.module.split(".", 1)
+            if parts[0] != "pytest_ladder":
+                continue
+            inside = parts[1] if len(parts) > 1 else ""
+            for alias in node.names:
+                name = f"{inside}.{alias.name}".lstrip(".")
+                is_module = (PACKAGE / (name.replace(".", "/") + ".py")).exists()
+                is_package = (PACKAGE / name.replace(".", "/")).is_dir()
+                if is_module or is_package:
+                    yield name, node.lineno
+                elif inside:
+                    yield inside, node.lineno
+
+
+def test_imports_only_point_down() -> None:
+    wrong = []
+    for module, path in modules():
+        if module in (FACE, "words", "calls", "decide", "reporting", "prompting"):
+            continue
+        mine = place(module)
+        for other, line in imported(path):
+            same_package = module.split(".")[0] == other.split(".")[0]
+            theirs = place(other)
+            if theirs > mine and not (same_package and theirs[0] == mine[0]):
+                wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_hooks_are_short_and_only_in_plugin() -> None:
+    for module, path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            if not node.name.startswith("pytest_"):
+                continue
+            assert module == "plugin", f"{path}:{node.lineno}"
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = body[-1].end_lineno or 0
+            assert length - body[0].lineno < 10, f"{path}:{node.lineno} is long"
+
+
+def test_every_exception_lives_in_errors() -> None:
+    for module, path in modules():
+        if module == "errors":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases = " ".join(ast.unparse(base) for base in node.bases)
+                assert not re.search(r"(Error|Exception)\b", bases), (
+                    f"{path}:{node.lineno} {node.name} belongs in errors.py"
+                )
+
+
+def test_words_are_frozen_and_keyword_only() -> None:
+    for path in sorted((PACKAGE / "words").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            if "Enum" in " ".join(ast.unparse(base) for base in node.bases):
+                continue
+            given = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            assert given.get("frozen") == "True", f"{path}:{node.lineno}"
+            assert given.get("kw_only") == "True", f"{path}:{node.lineno}"
+
+
+def test_the_public_face_is_sorted_and_complete() -> None:
+    assert pytest_ladder.__all__ == sorted(pytest_ladder.__all__)
+    for name in pytest_ladder.__all__:
+        assert getattr(pytest_ladder, name).__name__ == name
+    with pytest.raises(AttributeError, match="Wombat"):
+        pytest_ladder.Wombat  # noqa: B018
+
+
+def test_nothing_is_called_utils() -> None:
+    names = {path.stem for _, path in modules()}
+    assert not names & {"utils", "util", "helpers", "common", "misc"}
