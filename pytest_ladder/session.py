@@ -77,10 +77,11 @@ class OpenLadder:
     def rungs(self) -> tuple[Rung, ...]:
         """The rungs of this run, in run order; raises `ConfigError` if none is left."""
         wanted = (self.current,) if self._settings.mode == "current" else self.ordered
-        pattern = self._settings.rungs
-        if pattern is None:
-            return wanted
+        pattern = self._settings.rungs or "*"
         left = tuple(rung for rung in wanted if fnmatch.fnmatchcase(rung.id, pattern))
+        for rung in left:
+            # Mistakes in examples and corpora show before anything is called.
+            self.prompter.prepare(rung.strategy)
         if not left:
             known = ", ".join(rung.id for rung in wanted)
             widen = (
