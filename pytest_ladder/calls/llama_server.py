@@ -171,8 +171,11 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _threads() -> int:
-    allowed = len(os.sched_getaffinity(0)) if _ON_LINUX else os.cpu_count()
-    return min(allowed or 1, _MOST_THREADS)
+    if sys.platform == "linux":
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return min(allowed, _MOST_THREADS)
 
 
 def _end_with_owner(settings: Settings) -> None:

@@ -45,7 +45,6 @@ _PIP_OPTIONS = (
     "--no-cache-dir",
     "--disable-pip-version-check",
     "--progress-bar=off",
-    "--quiet",
 )
 _NO_NETWORK = re.compile(
     r"connection broken by|Max retries exceeded|Failed to establish a new connection"

@@ -44,9 +44,15 @@ CASES = [
 ]
 
 
-OTHER_PLUGINS = ("asyncio", "anyio", "randomly", "rerunfailures", "timeout", "cov")
+OTHER_PLUGINS = (
+    *("anyio", "asyncio", "benchmark", "hypothesispytest", "html", "pytest_cov"),
+    *("randomly", "rerunfailures", "sugar", "syrupy", "timeout"),
+)
 WITHOUT = tuple(f"-pno:{name}" for name in OTHER_PLUGINS)
-"""Leaves out plugins of the development environment; a test of one names it."""
+"""Leaves out plugins of the development environment; a test of one names it.
+
+Most of all because each of them costs every process of a run its import.
+"""
 
 
 class Shop:
@@ -74,18 +80,43 @@ class Shop:
     def test(self, source: str, name: str = "test_shop.py") -> None:
         (self.path / name).write_text("import pytest\n" + source, encoding="utf-8")
 
+    def write(self, name: str, text: str) -> Path:
+        """Write any file of the suite; its folder is made."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process; with `-n` the workers are processes."""
         return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
+
+    def run_with(self, plugin: str, *arguments: str) -> pytest.RunResult:
+        """Run pytest in this process with one of `OTHER_PLUGINS`."""
+        without = [f"-pno:{name}" for name in OTHER_PLUGINS if name != plugin]
+        return self.pytester.runpytest_inprocess(*without, *arguments)
 
     def rows(self, folder: str = "ladder-report/current") -> list[dict[str, Any]]:
         text = (self.path / folder / "rows.jsonl").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
+    def outcomes(self, folder: str = "ladder-report/current") -> dict[str, str]:
+        """Return the outcome of each row as `function[rung-case]: outcome`."""
+        return {
+            f"{row['test'].rpartition('::')[2]}[{row['rung']}-{row.get('case', '')}]": (
+                row["outcome"]
+            )
+            for row in self.rows(folder)
+        }
+
     def matrix(self, folder: str = "ladder-report/current") -> dict[str, Any]:
         text = (self.path / folder / "matrix.json").read_text(encoding="utf-8")
         matrix: dict[str, Any] = json.loads(text)
         return matrix
+
+
+Run = Callable[..., pytest.RunResult]
+"""What the fixture `run` gives."""
 
 
 @pytest.fixture

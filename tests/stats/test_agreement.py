@@ -195,6 +195,11 @@ def test_a_judge_that_cannot_be_corrected_is_refused(
         rogan_gladen(*arguments)
 
 
+def test_one_labelled_case_of_each_kind_is_little_but_possible() -> None:
+    found = rogan_gladen(0.5, 1, 1.0, 1, 1.0, 1)
+    assert (found.quality, found.low, found.high) == (0.5, 0, 1)
+
+
 def test_a_judge_at_the_limit_is_accepted() -> None:
     assert rogan_gladen(0.5, 500, 0.65, 50, 0.65, 50, smooth=False).quality == (
         pytest.approx(0.5)

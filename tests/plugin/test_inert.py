@@ -1,0 +1,156 @@
+"""Installed but unused is invisible; and a replay stays light."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import WITHOUT, Shop
+
+SUITE = """
+import os
+import pytest
+
+def test_passes(tmp_path):
+    pass
+
+@pytest.mark.parametrize(("case", "rung"), [(1, 2), (3, 4)])
+def test_our_words(case, rung):
+    assert case < 3, "a failure to report"
+
+@pytest.fixture
+def reply():
+    return "mine"
+
+def test_own_fixture(reply):
+    assert reply == "mine"
+
+@pytest.mark.skip(reason="later")
+def test_skipped():
+    pass
+
+@pytest.mark.xfail
+def test_xfailed():
+    assert False
+
+class TestClass:
+    def test_method(self, capsys):
+        print("out")
+"""
+CONFTEST = """
+import json, os, sys
+from pathlib import Path
+
+def pytest_unconfigure(config):
+    name = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    place = Path(os.environ["SNAPSHOT"])
+    place.mkdir(exist_ok=True)
+    state = {"modules": sorted(sys.modules), "environment": dict(os.environ)}
+    (place / name).write_text(json.dumps(state))
+"""
+HEAVY = ("litellm", "aiohttp", "numpy", "scipy", "bm25s", "xllamacpp", "yaml")
+# Plugins of this environment import some of it by themselves.
+BARE = (*WITHOUT, "-pno:metadata")
+
+
+def state_of(snapshot: Path, process: str = "main") -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((snapshot / process).read_text())
+    return state
+
+
+def run_apart(
+    pytester: pytest.Pytester, snapshot: Path, *arguments: str
+) -> pytest.RunResult:
+    """Run pytest in a process of its own that tells what it held at its end."""
+    pytester.makeconftest(CONFTEST)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNAPSHOT", str(snapshot))
+        return pytester.runpytest_subprocess(*BARE, *arguments)
+
+
+def shown(result: pytest.RunResult) -> str:
+    """Return the output without times, and without the list of plugins."""
+    text = result.stdout.str() + result.stderr.str()
+    text = re.sub(r"(, )?ladder-[\d.]+", "", text)
+    # Workers finish in any order.
+    text = re.sub(r"^[.FsxE]+ .*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\bin \d+\.\d+s", "in 0.00s", text)
+    return re.sub(r"=+", "=", text)
+
+
+def children(folder: Path) -> set[str]:
+    """Return all files of a suite, pytester's own aside."""
+    paths = (str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return {path for path in paths if not path.startswith("runpytest-")}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-v", "-rA"], ["-q", "-n2"], ["--co"]], ids=" ".join
+)
+def test_an_unrelated_suite_is_as_it_was_without_the_plugin(
+    pytester: pytest.Pytester, tmp_path: Path, arguments: list[str]
+) -> None:
+    pytester.makepyfile(SUITE)
+    without = run_apart(pytester, tmp_path / "out", *arguments, "-pno:ladder")
+    before = children(pytester.path)
+    with_it = run_apart(pytester, tmp_path / "in", *arguments)
+    assert with_it.ret == without.ret
+    assert shown(with_it) == shown(without)
+    assert children(pytester.path) == before
+    for process in ("main", "gw0") if "-n2" in arguments else ("main",):
+        light, laden = (state_of(tmp_path / f, process) for f in ("out", "in"))
+        new = set(laden["modules"]) - set(light["modules"])
+        ours = {name for name in new if name.split(".")[0] == "pytest_ladder"}
+        foreign = {
+            n for n in new - ours if n.split(".")[0] not in sys.stdlib_module_names
+        }
+        assert foreign == set()
+        assert not ours & {"pytest_ladder.session", "pytest_ladder.results"}
+        ignored = {"SNAPSHOT", "PYTEST_XDIST_TESTRUNUID"}
+        assert {k: v for k, v in laden["environment"].items() if k not in ignored} == {
+            k: v for k, v in light["environment"].items() if k not in ignored
+        }
+
+
+def test_a_replay_imports_nothing_heavy(shop: Shop, tmp_path: Path) -> None:
+    shop.test("""
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap(at_least=0.5)
+def test_answer(reply, case):
+    assert case.expected in reply.text
+""")
+    shop.run("--ladder-live", "--ladder=matrix")
+    result = run_apart(shop.pytester, tmp_path / "in", "--ladder=matrix")
+    result.stdout.fnmatch_lines(["replayed 6 calls*"])
+    modules = {name.split(".")[0] for name in state_of(tmp_path / "in")["modules"]}
+    assert modules & set(HEAVY) == set()
+
+
+def test_a_live_run_over_the_direct_lane_does_without_litellm(
+    shop: Shop, tmp_path: Path
+) -> None:
+    shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    assert llm('a').text == 'a'")
+    result = run_apart(shop.pytester, tmp_path / "in", "--ladder-live")
+    result.assert_outcomes(passed=1)
+    modules = {name.split(".")[0] for name in state_of(tmp_path / "in")["modules"]}
+    assert modules & (set(HEAVY) - {"aiohttp", "yaml"}) == set()
+
+
+def test_loading_the_plugin_loads_pytest_and_the_standard_library() -> None:
+    script = (
+        "import sys, pytest; before = set(sys.modules)\n"
+        "import pytest_ladder.plugin\n"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    foreign = set(done.stdout.split()) - set(sys.stdlib_module_names)
+    assert foreign <= {"pytest_ladder", "_pytest", "msgspec"}
