@@ -1,0 +1,92 @@
+"""A lane and a scripted server for each test, and one event loop for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pytest_ladder.calls import litellm_lane
+from pytest_ladder.calls.direct import DirectLane
+from pytest_ladder.calls.lane import Answer, Lane, Request
+from pytest_ladder.calls.litellm_lane import LitellmLane
+from pytest_ladder.words.case import Message
+from pytest_ladder.words.rung import Model, Tier
+from tests.scripted_server import ScriptedServer
+
+LANES: dict[str, tuple[type[DirectLane] | type[LitellmLane], str]] = {
+    "direct": (DirectLane, "openai/x"),
+    "litellm-openai": (LitellmLane, "openai/x"),
+    "litellm-vllm": (LitellmLane, "hosted_vllm/x"),
+}
+
+
+class Line:
+    """One lane to the scripted server, driven from plain tests."""
+
+    def __init__(
+        self, lane: Lane, model_id: str, api_base: str, runner: asyncio.Runner
+    ) -> None:
+        self.lane = lane
+        self.runner = runner
+        self.model = Model(
+            name="smol", tier=Tier.OFF_THE_SHELF, id=model_id, api_base=api_base
+        )
+
+    def send(
+        self,
+        messages: list[Message] | None = None,
+        *,
+        params: dict[str, Any] | None = None,
+        address: str | None = None,
+        **model: Any,
+    ) -> Answer:
+        """Send one request; `model` overrides fields of the model."""
+        request = Request(
+            model=Model(**{**_fields(self.model), **model}),
+            messages=messages or [{"role": "user", "content": "Say something now"}],
+            params={"timeout": 20, **(params or {})},
+        )
+        return self.runner.run(self.lane.send(request, address))
+
+
+def _fields(model: Model) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in model.__struct_fields__}
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(params=LANES)
+def line(
+    request: pytest.FixtureRequest, server: ScriptedServer, runner: asyncio.Runner
+) -> Iterator[Line]:
+    """Each lane in turn: what holds for one must hold for all."""
+    kind, model_id = LANES[request.param]
+    lane = kind()
+    yield Line(lane, model_id, server.api_base, runner)
+    runner.run(lane.close())
+
+
+@pytest.fixture
+def direct(server: ScriptedServer, runner: asyncio.Runner) -> Iterator[Line]:
+    lane = DirectLane()
+    yield Line(lane, "openai/x", server.api_base, runner)
+    runner.run(lane.close())
+
+
+@pytest.fixture(scope="session")
+def litellm() -> Any:
+    """litellm itself, imported as the lane imports it: it takes three seconds."""
+    return litellm_lane._import_litellm()
