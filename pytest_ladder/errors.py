@@ -1,5 +1,7 @@
 """Every exception this package raises.
 
+Abandoned                a rehearsal is over: no error, and nothing for `except`
+
 LadderError
 ├── ConfigError          a mistake in ladder.toml, a case file or an option
 ├── ReplyNotJson         a reply that does not parse: a miss, not an error
@@ -11,6 +13,10 @@ LadderError
 """
 
 from __future__ import annotations
+
+
+class Abandoned(BaseException):
+    """Ends a rehearsal that nobody needs any more; never seen by a test."""
 
 
 class LadderError(Exception):

@@ -6,6 +6,7 @@ import asyncio
 import fnmatch
 import inspect
 import os
+import shutil
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,7 +39,7 @@ from pytest_ladder.words.reply import Reply
 from pytest_ladder.words.row import UsedReply
 from pytest_ladder.words.rung import Model, Price, Rung
 from pytest_ladder.words.score import Score
-from pytest_ladder.xdist import is_worker, shared_by_processes
+from pytest_ladder.xdist import is_worker, shared_by_processes, workers
 
 
 class OpenLadder:
@@ -182,8 +183,10 @@ class LadderSession:
             live=self.settings.live,
             refresh=self.settings.refresh,
             concurrency=self.settings.concurrency,
-            servers=Path(shared["servers"]),
+            budget_usd=self.settings.budget,
+            folder=Path(shared["folder"]),
             owner_pid=shared["owner_pid"],
+            workers=workers(self.config),
             started=shared["started"],
         )
         progress = Progress()
@@ -373,9 +376,10 @@ class LadderSession:
         """Let go of everything; local servers end with the controller."""
         if "engine" in self.__dict__:
             self.engine.close()
-        servers = Path(shared_by_processes(self.config)["servers"])
-        if not is_worker(self.config) and servers.exists():
-            Servers(servers, os.getpid()).stop_all()
+        folder = Path(shared_by_processes(self.config)["folder"])
+        if not is_worker(self.config) and folder.exists():
+            Servers(folder / "servers", os.getpid()).stop_all()
+            shutil.rmtree(folder, ignore_errors=True)
         for opened in self._ladders.values():
             opened.archive.close()
 
@@ -389,7 +393,7 @@ class LadderSession:
                 known = True
                 request = request_for(record.rung, test.opened.prompter, case)
                 key = test.opened.archive.key(request)
-                if test.opened.archive.find(key, request) is not None:
+                if test.opened.archive.find(key) is not None:
                     return True
         return not known
 

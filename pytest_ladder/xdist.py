@@ -17,7 +17,7 @@ _SHARED = pytest.StashKey[dict[str, Any]]()
 def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
     """Return what workers share with their controller, as plain values.
 
-    `servers` is the folder of the run's local servers, made by whoever needs one
+    `folder` holds the run's local servers, slots and budget, made by whoever needs it
     first; `owner_pid` the process whose end ends them; `started` a Unix time.
     """
     handed_down = getattr(config, "workerinput", {}).get("ladder")
@@ -26,11 +26,17 @@ def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
     if _SHARED not in config.stash:
         name = f"pytest-ladder-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         config.stash[_SHARED] = {
-            "servers": str(Path(tempfile.gettempdir()) / name),
+            "folder": str(Path(tempfile.gettempdir()) / name),
             "owner_pid": os.getpid(),
             "started": time.time(),
         }
     return config.stash[_SHARED]
+
+
+def workers(config: pytest.Config) -> int:
+    """Count the processes that share the limits of the run."""
+    count: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    return count
 
 
 def is_worker(config: pytest.Config) -> bool:

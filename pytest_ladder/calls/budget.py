@@ -7,8 +7,14 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from pytest_ladder.calls.claims import is_alive
+from pytest_ladder.calls.direct import DEFAULT_TIMEOUT_S
+from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.errors import BudgetReached
+from pytest_ladder.words.reply import Usage
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spend (
@@ -18,6 +24,10 @@ CREATE TABLE IF NOT EXISTS spend (
 );
 CREATE TABLE IF NOT EXISTS refused (key TEXT PRIMARY KEY, usd REAL NOT NULL);
 """
+
+# What chat templates put around a message, generously.
+_TEMPLATE_TOKENS = 16
+_COUNTED_PARAMS = frozenset({"tools", "response_format", "functions"})
 
 
 class Refused(NamedTuple):
@@ -96,3 +106,42 @@ class Budget:
             "SELECT DISTINCT open_by FROM spend WHERE open_by IS NOT NULL"
         )
         return total, any(is_alive(pid) for (pid,) in holders)
+
+
+def worst_usd(request: Request, prices: PriceTable) -> float:
+    """Bound what a call can cost, in USD, before it starts.
+
+    Tokens in: bytes, for no token is shorter, and the template's for each message.
+    Tokens out: `max_tokens`, else the model's own limit. Raises `BudgetReached` where
+    no bound is known.
+    """
+    model = request.model
+    usage = Usage(input=_most_input(request), output=_most_output(request, prices))
+    busy_s = None
+    if model.serve is not None and model.serve.tokens_per_second is None:
+        busy_s = float(request.params.get("timeout", DEFAULT_TIMEOUT_S))
+    usd, _ = cost_of(model, usage, busy_s, prices)
+    if usd is None:
+        raise BudgetReached(
+            f"not run: budget: the price of model {model.name!r} is unknown; declare "
+            "`price` or `serve` in ladder.toml, or drop --ladder-budget."
+        )
+    return usd
+
+
+def _most_input(request: Request) -> int:
+    extra = {k: v for k, v in request.params.items() if k in _COUNTED_PARAMS}
+    size = len(msgspec.json.encode([request.messages, extra]))
+    return size + _TEMPLATE_TOKENS * (len(request.messages) + 1)
+
+
+def _most_output(request: Request, prices: PriceTable) -> int:
+    params = request.params
+    limit = params.get("max_completion_tokens") or params.get("max_tokens")
+    limit = limit or prices.max_output_tokens(request.model)
+    if limit is None:
+        raise BudgetReached(
+            f"not run: budget: nothing bounds the output of model "
+            f"{request.model.name!r}; set params.max_tokens in ladder.toml."
+        )
+    return int(limit)
