@@ -1,30 +1,306 @@
-"""Placeholder until helper-3's module lands (replace this file)."""
+"""Local models: where their weights are, and one llama.cpp server for each.
+
+A base model and its adapters never share a server. In one server a prompt that was
+answered with an adapter is answered from its cache as that adapter again, whatever
+the next request asks for; one rung's score would be reported as another's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pytest_ladder.calls import llama_server, weights
+from pytest_ladder.calls.llama_server import Entry, Settings
+from pytest_ladder.calls.weights import file_digest
+from pytest_ladder.errors import LocalModelError
+
+__all__ = ["Servers", "file_digest", "split_id", "weights_digest", "weights_path"]
+
+PREFIX = "local/"
+
+_MOST_ATTEMPTS = 2
+# Loading is limited by the disk: 40 GB at 100 MB/s.
+_LONGEST_START_S = 400.0
+_LONGEST_STOP_S = 2.0
+_POLL_S = 0.02
+_TAIL_LINES = 8
+_STAMP = re.compile(r"^[\d.]+ [A-Z] +")
 
 
-def weights_digest(model_id: str, folder: Path) -> str:
-    return "0"
+def split_id(model_id: str) -> tuple[Literal["name", "path"], str]:
+    """Tell whether `local/…` names a model of the catalogue or a GGUF file, and which.
 
-
-def file_digest(path: Path) -> str:
-    return "0"
+    Raises `LocalModelError` for an id that is neither.
+    """
+    rest = model_id.removeprefix(PREFIX)
+    if rest == model_id or not rest:
+        raise LocalModelError(
+            f'"{model_id}" is not the id of a local model; write local/<name> or '
+            "local/<path>.gguf."
+        )
+    if rest.lower().endswith(".gguf"):
+        return "path", rest
+    weights.known_digest(rest)
+    return "name", rest
 
 
 def weights_path(
-    model_id: str, folder: Path, progress: Callable[[str], None] | None
+    model_id: str, folder: Path, progress: weights.Progress | None = None
 ) -> Path:
-    raise NotImplementedError
+    """Return the GGUF file of a model, downloading a named one if need be.
+
+    Paths start at `folder`, the folder of the configuration file. Raises
+    `LocalModelError`.
+    """
+    kind, rest = split_id(model_id)
+    if kind == "name":
+        return weights.fetch(rest, progress)
+    return _own_file(model_id, rest, folder)
+
+
+def weights_digest(model_id: str, folder: Path) -> str:
+    """Return the sha256 of a model's weights; for a named one without any file.
+
+    Raises `LocalModelError` for an unknown name and a missing file.
+    """
+    kind, rest = split_id(model_id)
+    if kind == "name":
+        return weights.known_digest(rest)
+    return file_digest(_own_file(model_id, rest, folder))
+
+
+def _own_file(model_id: str, rest: str, folder: Path) -> Path:
+    path = (folder / Path(rest).expanduser()).resolve()
+    if not path.is_file():
+        raise LocalModelError(
+            f'The weights of "{model_id}" are not at {path}; put the file there, or '
+            "correct the id (its path starts at the folder of the configuration file)."
+        )
+    return path
 
 
 class Servers:
-    def __init__(self, directory: Path, owner_pid: int) -> None: ...
+    """The llama.cpp servers of one session, shared by all its processes.
+
+    Every process has an object of its own; what they share is the folder. For each
+    pair of weights and adapter it holds a lock, the server's entry and its log.
+    """
+
+    def __init__(self, directory: Path, owner_pid: int) -> None:
+        self._directory = directory
+        self._owner_pid = owner_pid
+        self._owner_start = llama_server.process_start(owner_pid)
+
     def address(
         self, gguf: Path, adapter: Path | None, chat_template: str | None = None
     ) -> str:
-        raise NotImplementedError
+        """Return the address of a model's server, starting it if none runs.
 
-    def stop_all(self) -> None: ...
+        Blocks while the model loads. `chat_template` replaces the model's own. A
+        server that died is started again once. Raises `LocalModelError`.
+        """
+        key = _key(gguf, adapter, chat_template)
+        running = self._running(key)
+        if running is not None:
+            return running
+        _check_installed()
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with weights.locked(self._path(key, "lock")) as lock:
+            running = self._running(key)
+            if running is not None:
+                return running
+            before = self._entry(key)
+            settings = Settings(
+                gguf=str(gguf.resolve()),
+                adapter=None if adapter is None else str(adapter.resolve()),
+                chat_template=chat_template,
+                entry=str(self._path(key, "json").absolute()),
+                token=secrets.token_hex(16),
+                attempt=1 if before is None else before.attempt + 1,
+                lock=lock,
+                owner_pid=self._owner_pid,
+                owner_start=self._owner_start,
+            )
+            if settings.attempt > _MOST_ATTEMPTS:
+                raise self._failed(key, settings, "ended, was started again, and ended")
+            return self._start(key, settings)
+
+    def stop_all(self) -> None:
+        """End every server of the session and remove the folder.
+
+        Called by the controller when the session ends.
+        """
+        entries = [self._entry(path.stem) for path in self._directory.glob("*.json")]
+        ours = [entry for entry in entries if entry is not None and _is_ours(entry)]
+        _signal(ours, signal.SIGTERM)
+        if not _wait_until_gone(ours):
+            _signal([e for e in ours if _is_ours(e)], signal.SIGKILL)
+            _wait_until_gone(ours)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _path(self, key: str, kind: str) -> Path:
+        return self._directory / f"{key}.{kind}"
+
+    def _entry(self, key: str) -> Entry | None:
+        try:
+            content = self._path(key, "json").read_bytes()
+        except OSError:
+            return None
+        return msgspec.json.decode(content, type=Entry)
+
+    def _running(self, key: str) -> str | None:
+        """Return the address of a server that runs; raises what kept it from that."""
+        entry = self._entry(key)
+        if entry is not None and entry.error:
+            raise LocalModelError(entry.error)
+        return entry.address if entry is not None and _runs(entry) else None
+
+    def _start(self, key: str, settings: Settings) -> str:
+        """Start a server and wait until it listens; the caller holds its lock."""
+        process = self._spawn(key, settings)
+        try:
+            return self._listening(key, settings, process)
+        finally:
+            # The server belongs to the owner, and nobody here waits for its end:
+            # without this Python would complain about that.
+            if process.returncode is None:
+                process.returncode = 0
+
+    def _spawn(self, key: str, settings: Settings) -> subprocess.Popen[bytes]:
+        told = self._path(key, "settings")
+        told.write_bytes(msgspec.json.encode(settings))
+        # By path and without the current folder on the path (-P): it starts as well
+        # where the package was found by a relative path.
+        command = [sys.executable, "-P", llama_server.__file__, str(told.absolute())]
+        with self._path(key, "log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, settings.token],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                # Threads must sleep at their barriers. By default they spin, and
+                # one neighbour on a core makes a reply 30 to 70 times slower.
+                env={"OMP_WAIT_POLICY": "passive", **os.environ},
+                pass_fds=[settings.lock],
+                start_new_session=True,  # Ctrl-C in the terminal is not for it
+            )
+
+    def _listening(
+        self, key: str, settings: Settings, process: subprocess.Popen[bytes]
+    ) -> str:
+        """Wait until a server listens; the reasons to give up are raised."""
+        deadline = time.monotonic() + _LONGEST_START_S
+        while True:
+            entry = self._entry(key)
+            if entry is not None and entry.token == settings.token and entry.address:
+                return entry.address
+            if (status := process.poll()) is not None:
+                raise self._failed(key, settings, f"did not start ({_ended(status)})")
+            if not self._directory.is_dir():
+                _kill(process)
+                raise LocalModelError("The session ended while a local model loaded.")
+            if time.monotonic() > deadline:
+                _kill(process)
+                late = f"did not start within {_LONGEST_START_S:.0f} s"
+                raise self._failed(key, settings, late)
+            time.sleep(_POLL_S)
+
+    def _failed(self, key: str, settings: Settings, what: str) -> LocalModelError:
+        """Return the error, and leave it for all who ask after us: it will not pass."""
+        model = settings.gguf
+        if settings.adapter is not None:
+            model += f" with the adapter {settings.adapter}"
+        error = (
+            f"The llama.cpp server of {model} {what}; its log ends with:\n"
+            f"{_tail(self._path(key, 'log'))}\n"
+            "Check that the files are complete and fit each other, and that there is "
+            "memory for them."
+        )
+        entry = Entry(
+            pid=0, start=None, token="", attempt=settings.attempt, error=error
+        )
+        with suppress(OSError):
+            llama_server.write_entry(self._path(key, "json"), entry)
+        return LocalModelError(error)
+
+
+def _key(gguf: Path, adapter: Path | None, chat_template: str | None) -> str:
+    """Name a server by all that decides what it answers."""
+    parts = [file_digest(gguf), adapter and file_digest(adapter), chat_template]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
+
+
+def _check_installed() -> None:
+    if sys.platform == "win32":
+        raise LocalModelError(
+            "Local models run on Linux and macOS only; use WSL, or an id of a model "
+            "that another server offers."
+        )
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise LocalModelError(
+            "A local model needs llama.cpp; run pip install 'pytest-ladder[local]'."
+        )
+
+
+def _runs(entry: Entry) -> bool:
+    started = llama_server.process_start(entry.pid)
+    return started is not None and started == entry.start
+
+
+def _is_ours(entry: Entry) -> bool:
+    """Tell whether a process is still the one that wrote the entry: it may be ended."""
+    return _runs(entry) and entry.token in llama_server.command_line(entry.pid)
+
+
+def _signal(entries: list[Entry], number: signal.Signals) -> None:
+    for entry in entries:
+        with suppress(ProcessLookupError):
+            os.kill(entry.pid, number)
+
+
+def _wait_until_gone(entries: list[Entry]) -> bool:
+    deadline = time.monotonic() + _LONGEST_STOP_S
+    while any(_runs(entry) for entry in entries):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    for entry in entries:
+        with suppress(ChildProcessError):  # another process started it
+            os.waitpid(entry.pid, os.WNOHANG)
+    return True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _ended(status: int) -> str:
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return f"it ended with status {status}"
+
+
+def _tail(log: Path) -> str:
+    """Return the last lines of a log, each once and without its time stamp."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"(no log: {error.strerror})"
+    lines = dict.fromkeys(_STAMP.sub("", line) for line in text.splitlines())
+    return "\n".join([*lines][-_TAIL_LINES:]) or "(nothing)"

@@ -1,0 +1,191 @@
+"""One llama.cpp server as a process of its own: what runs in it.
+
+Started by `local.Servers` with the path of its settings; imports nothing of this
+package, so that it starts from any folder. It ends with its owner, the session's
+controller, however that ends: also when it is killed and can tell nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+LONGEST_CONTEXT = 8192
+"""Tokens; llama.cpp lowers it to what a model was trained for."""
+
+_LOOPBACK = "127.0.0.1"
+_MOST_THREADS = 8
+_PROMPT_CACHE_MIB = 256
+# Asking for a process costs next to nothing in /proc and a process of its own by `ps`.
+_ON_LINUX = sys.platform == "linux"
+_WATCH_S = 0.5 if _ON_LINUX else 2.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server is told by whoever starts it."""
+
+    gguf: str
+    adapter: str | None
+    chat_template: str | None
+    """None: the model's own."""
+    entry: str
+    """Path at which it tells its address."""
+    token: str
+    """Also on its command line: tells this process from all others."""
+    attempt: int
+    lock: int
+    """Descriptor of the lock that it shares until it listens."""
+    owner_pid: int
+    owner_start: str | None
+    """As `process_start` gives it; None: the owner was gone already."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server tells about itself."""
+
+    pid: int
+    start: str | None
+    """When the process started: a number may be given to another process later."""
+    token: str
+    attempt: int
+    """1 for the first server of a model in a session."""
+    address: str | None = None
+    """None until it listens."""
+    error: str | None = None
+    """Why it never will."""
+
+
+def write_entry(path: Path, entry: Entry) -> None:
+    """Write an entry so that readers never see half of it; one process at a time."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(msgspec.json.encode(entry))
+    os.replace(new, path)
+
+
+def process_start(pid: int) -> str | None:
+    """Return when a process started, in the system's own words; None: it is gone.
+
+    A process that ended and waits to be collected by its parent is gone, too.
+    """
+    if _ON_LINUX:
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        except OSError:
+            return None
+        # The name, in parentheses, may hold spaces and parentheses.
+        fields = status.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
+    state, _, start = _ps(pid, "state=,lstart=").partition(" ")
+    return None if not state or state.startswith("Z") else start.strip()
+
+
+def command_line(pid: int) -> str:
+    """Return the command line of a process; empty: it is gone."""
+    if _ON_LINUX:
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        except OSError:
+            return ""
+    return _ps(pid, "command=")
+
+
+def _ps(pid: int, columns: str) -> str:
+    command = ["ps", "-ww", "-o", columns, "-p", str(pid)]
+    answer = subprocess.run(
+        command, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
+    return answer.stdout.decode(errors="replace").strip()
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the owner is gone."""
+    settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Settings)
+    path = Path(settings.entry)
+    entry = Entry(
+        pid=os.getpid(),
+        start=process_start(os.getpid()),
+        token=settings.token,
+        attempt=settings.attempt,
+    )
+    write_entry(path, entry)
+    threading.Thread(target=_end_with_owner, args=(settings,), daemon=True).start()
+    server = _serve(settings)
+    address = server.listening_address
+    write_entry(path, msgspec.structs.replace(entry, address=address))
+    os.close(settings.lock)
+    threading.Event().wait()
+
+
+def _serve(settings: Settings) -> Any:
+    """Load the model and listen; what goes wrong is told in the log."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = settings.gguf
+    if settings.adapter is not None:
+        adapter = xllamacpp.CommonAdapterLoraInfo(settings.adapter, 1.0)
+        params.lora_adapters = [adapter]
+    if settings.chat_template is not None:
+        params.chat_template = settings.chat_template
+    for name, value in _options(settings).items():
+        if hasattr(params, name):
+            setattr(params, name, value)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        sys.exit(str(error))
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """Return the options of a server; their names differ between releases."""
+    name = Path(settings.gguf).stem
+    if settings.adapter is not None:
+        name += f"+{Path(settings.adapter).stem}"
+    return {
+        "hostname": _LOOPBACK,
+        "hostnames": [_LOOPBACK],
+        "port": 0,
+        "n_ctx": LONGEST_CONTEXT,
+        # More slots gain nothing here and weaken the cache of shared prefixes.
+        "n_parallel": 1,
+        "cache_ram_mib": _PROMPT_CACHE_MIB,
+        # Replies quote this name, and it must not be a path of this machine.
+        "model_alias": {name},
+        # Errors only, but those: 0 would not even say why a file is unusable.
+        "verbosity": 1,
+        "offline": True,
+        "ui": False,
+        "webui": False,
+        "endpoint_slots": False,
+        # No page in a browser has any business here.
+        "cors_origins": "",
+    }
+
+
+def _threads() -> int:
+    allowed = len(os.sched_getaffinity(0)) if _ON_LINUX else os.cpu_count()
+    return min(allowed or 1, _MOST_THREADS)
+
+
+def _end_with_owner(settings: Settings) -> None:
+    folder = Path(settings.entry).parent
+    while (
+        settings.owner_start is not None
+        and process_start(settings.owner_pid) == settings.owner_start
+        and folder.is_dir()
+    ):
+        time.sleep(_WATCH_S)
+    # Nothing here is worth an orderly end, and a busy server could hang in one.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
