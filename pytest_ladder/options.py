@@ -173,6 +173,11 @@ def read(config: pytest.Config) -> Settings:
         raise pytest.UsageError(
             "--ladder-refresh calls models, so it needs --ladder-live as well."
         )
+    if values["budget"] is not None and not values["live"]:
+        raise pytest.UsageError(
+            "--ladder-budget caps what calls cost, and without --ladder-live none is "
+            "made; add it, or drop the budget."
+        )
     return Settings(
         mode=values["mode"] or "current",
         rungs=values["rungs"],

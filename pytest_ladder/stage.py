@@ -7,6 +7,7 @@ ever run at once, and what a rehearsal prints, logs or warns goes nowhere.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import selectors
@@ -14,8 +15,8 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,8 +51,7 @@ class Stage:
             else:
                 self._queue.append(place)
         place.granted.wait()
-        if self.closed:
-            self.leave(place)
+        if place.sent_home:
             raise Abandoned
         return place
 
@@ -81,6 +81,7 @@ class Stage:
         with self._guard:
             self.closed = True
             for place in self._queue:
+                place.sent_home = True
                 place.granted.set()
             self._queue.clear()
 
@@ -121,6 +122,8 @@ class _Place:
         self.tired = False
         """Somebody looked once already while it was on stage."""
         self.lost = False
+        """It was left behind, and somebody else is on stage."""
+        self.sent_home = False
         self._mute: _Mute | None = None
 
     def mute(self) -> None:
@@ -172,23 +175,37 @@ class Rehearsal:
     def off(self) -> Iterator[None]:
         """Be off stage while waiting."""
         self.leave()
-        yield
-        self.enter()
+        try:
+            yield
+        finally:
+            self.enter()
 
 
 class OffStageSelector(selectors.DefaultSelector):
     """Lets an event loop be off stage whenever it has nothing to do."""
 
-    def __init__(self, rehearsal: Rehearsal) -> None:
+    def __init__(self, off: Callable[[], AbstractContextManager[None]]) -> None:
         super().__init__()
-        self._rehearsal = rehearsal
+        self._off = off
 
     def select(self, timeout: float | None = None) -> Any:
         """Wait for events, off stage unless it is a mere look."""
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
-        with self._rehearsal.off():
+        with self._off():
             return super().select(timeout)
+
+
+def run_off_stage(
+    coroutine: Coroutine[Any, Any, None],
+    off: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Run a coroutine on a loop of its own, off stage while it waits."""
+    selector = OffStageSelector(off)
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(selector)
+    ) as runner:
+        runner.run(coroutine)
 
 
 class _Nowhere:
@@ -222,7 +239,7 @@ class _Mute:
         self._hook = sys.breakpointhook
         self._random = random.getstate()
         self._warnings = warnings.catch_warnings()
-        sys.stdout = sys.stderr = _Nowhere()  # type: ignore[assignment]
+        sys.stdout = sys.stderr = _Nowhere()
         logging.root.handlers = [logging.NullHandler()]
         sys.breakpointhook = _no_debugger
         self._warnings.__enter__()

@@ -74,12 +74,12 @@ class Budget:
         finally:
             self._connection.execute("COMMIT")
         raise BudgetReached(
-            f"not run: budget: ${total:.6g} of ${self.cap_usd:g} is spent and this call "
-            f"may cost ${worst_usd:.3g}."
+            f"not run: budget: ${total:.6g} of ${self.cap_usd:g} is spent and this "
+            f"call may cost ${worst_usd:.3g}."
         )
 
     def settle(self, reservation: int, usd: float | None) -> None:
-        """Replace a reservation by the true cost; None keeps it, the cost is unknown."""
+        """Replace a reservation by the true cost; None: unknown, it is kept."""
         self._connection.execute(
             "UPDATE spend SET usd = COALESCE(?, usd), open_by = NULL WHERE id = ?",
             (usd, reservation),
@@ -99,7 +99,7 @@ class Budget:
         self._connection.close()
 
     def _sums(self) -> tuple[float, bool]:
-        """Return the sum of all entries, and whether living processes hold some open."""
+        """Return the sum of all, and whether a living process holds some open."""
         query = "SELECT COALESCE(SUM(usd), 0) FROM spend"
         (total,) = self._connection.execute(query).fetchone()
         holders = self._connection.execute(

@@ -13,6 +13,7 @@ import functools
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -93,11 +94,11 @@ class Progress:
 class Watcher(Protocol):
     """Someone to tell that the main thread waits."""
 
+    def waiting(self) -> AbstractContextManager[None]:
+        """Return a context that lasts while it waits."""
+
     def show(self) -> None:
         """Called again and again while it waits."""
-
-    def hide(self) -> None:
-        """Called when it goes on."""
 
 
 class Engine:
@@ -122,6 +123,7 @@ class Engine:
         self._under_way: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
         self._failed: dict[tuple[Path, str], LadderError] = {}
         self._halted: StoreError | None = None
+        self._reserving = asyncio.Lock()
         self._background: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -157,10 +159,20 @@ class Engine:
         return found
 
     def submit(
-        self, request: Request, archive: Archive
+        self, request: Request, archive: Archive, *, ahead: bool = False
     ) -> concurrent.futures.Future[Served]:
-        """Call the model for a reply, unless the same call is under way."""
-        return self._run(self._answer(request, archive))
+        """Call the model for a reply, unless the same call is under way.
+
+        Of a call that is made `ahead` a failure waits for the one who asks.
+        """
+        return self._run(self._answer(request, archive, ahead=ahead))
+
+    def most_at_once(self, model: Model) -> int:
+        """Return how many calls of a model may be under way."""
+        default = _DEFAULT_CONCURRENCY
+        if model.id.startswith("local/"):
+            default = _LOCAL_CONCURRENCY
+        return self.settings.concurrency or model.limits.concurrency or default
 
     def ahead(
         self,
@@ -218,30 +230,34 @@ class Engine:
             return future.result()
         begun = time.monotonic()
         try:
-            while not future.done():
-                concurrent.futures.wait([future], timeout=_WAIT_STEP_S)
-                if not future.done():
-                    self._watcher.show()
+            with self._watcher.waiting():
+                while not future.done():
+                    concurrent.futures.wait([future], timeout=_WAIT_STEP_S)
+                    if not future.done():
+                        self._watcher.show()
         except KeyboardInterrupt:
             future.cancel()
             raise
         finally:
             self.waited_s += time.monotonic() - begun
-            self._watcher.hide()
         return future.result()
 
-    async def _answer(self, request: Request, archive: Archive) -> Served:
+    async def _answer(
+        self, request: Request, archive: Archive, *, ahead: bool
+    ) -> Served:
         """Share one call among all that want the same reply."""
         if _is_scripted(request.model):
             reply = await self._attempts(request, archive, key="")
             return Served(reply.reply_to(request, replayed=False), "", live=True)
         key = archive.key(request)
         place = (archive.folder, key)
-        failure = self._failed.pop(place, None)
+        failure = self._failed.get(place) if ahead else self._failed.pop(place, None)
         if failure is not None:
             raise failure
         while True:
             task = self._under_way.get(place) or self._start(request, archive, key)
+            if ahead:
+                task.add_done_callback(functools.partial(self._note_failure, place))
             served = await asyncio.shield(task)
             # None: it was asked for ahead, and another process is at it.
             if served is not None:
@@ -389,12 +405,14 @@ class Engine:
         if self.budget is None or _is_scripted(request.model):
             return None
         worst = worst_usd(request, self._prices)
-        while True:
-            reservation = self.budget.reserve(key, worst)
-            if reservation is not None:
-                return reservation
-            # Calls under way hold more than they will cost: let them settle.
-            await asyncio.sleep(_POLL_S)
+        # One at a time: all others would ask in vain, again and again.
+        async with self._reserving:
+            while True:
+                reservation = self.budget.reserve(key, worst)
+                if reservation is not None:
+                    return reservation
+                # Calls under way hold more than they will cost: let them settle.
+                await asyncio.sleep(_POLL_S)
 
     def _settle(self, reservation: int | None, usd: float | None) -> None:
         if self.budget is not None and reservation is not None:
@@ -416,10 +434,8 @@ class Engine:
 
     def _limiter(self, model: Model) -> Limiter:
         if model.name not in self._limiters:
-            is_local = model.id.startswith("local/")
-            default = _LOCAL_CONCURRENCY if is_local else _DEFAULT_CONCURRENCY
             limits, workers = model.limits, self.settings.workers
-            ceiling = self.settings.concurrency or limits.concurrency or default
+            ceiling = self.most_at_once(model)
             shared = self.settings.folder / "slots" / model.name
             self._limiters[model.name] = Limiter(
                 ceiling,

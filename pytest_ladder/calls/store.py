@@ -170,8 +170,8 @@ class Store:
             return _connect(self.path)
         except sqlite3.OperationalError as error:
             raise StoreError(
-                f"{self.path}: the store cannot be opened ({error}); check the folder's "
-                "permissions."
+                f"{self.path}: the store cannot be opened ({error}); check the "
+                "folder's permissions."
             ) from error
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
@@ -217,7 +217,7 @@ def _readable_rows(path: Path) -> list[Any]:
         contextlib.closing(sqlite3.connect(path)) as connection,
     ):
         for row in connection.execute("SELECT * FROM replies"):
-            rows.append(row)  # noqa: PERF402 - what came before an error is kept
+            rows.append(row)
     return rows
 
 
