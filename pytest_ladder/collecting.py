@@ -25,7 +25,7 @@ from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Rung
 from pytest_ladder.xdist import is_worker
 
-_LADDER_KEYS = ("cases", "task", "samples", "weight", "miss", "external")
+_LADDER_KEYS = ("cases", "task", "samples", "weight", "miss", "external", "ahead")
 _LEVEL_KEYS = ("at_least",)
 
 
@@ -72,6 +72,10 @@ def parameter_id(value: object) -> str | None:
 
 def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
+    try:
+        session.check_budget()
+    except ConfigError as error:
+        _complain(session, error)
     if session.problems:
         raise pytest.UsageError("\n".join(session.problems))
     _order(session, items)
@@ -131,6 +135,7 @@ def _ladder_test(
         weight=float(options.get("weight", 1.0)),
         miss=_exceptions(options.get("miss", ()), where),
         external=bool(options.get("external", False)),
+        ahead=bool(options.get("ahead", True)),
         asks="reply" in uses,
     )
 

@@ -1,14 +1,22 @@
 """Every exception this package raises.
 
+Abandoned                a rehearsal is over: no error, and nothing for `except`
+
 LadderError
 ├── ConfigError          a mistake in ladder.toml, a case file or an option
 ├── ReplyNotJson         a reply that does not parse: a miss, not an error
 ├── MissingReply         a replay needs a reply that nobody recorded
+├── StoreError           the store cannot be read or written
+├── BudgetReached        the budget does not allow another call
 └── CallError            a call to a model that failed for good
     └── LocalModelError  the local model could not be fetched or served
 """
 
 from __future__ import annotations
+
+
+class Abandoned(BaseException):
+    """Ends a rehearsal that nobody needs any more; never seen by a test."""
 
 
 class LadderError(Exception):
@@ -32,6 +40,14 @@ class ReplyNotJson(LadderError, AssertionError):
 
 class MissingReply(LadderError):
     """A run without `--ladder-live` needs a reply that is not stored."""
+
+
+class StoreError(LadderError):
+    """The store cannot be read or written, so nothing more may be spent."""
+
+
+class BudgetReached(LadderError):
+    """The budget does not allow another call."""
 
 
 class CallError(LadderError):

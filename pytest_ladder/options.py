@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _dollars(text: str) -> float:
+    amount = float(text)
+    if not 0 < amount < math.inf:
+        raise ValueError(text)
+    return amount
+
+
 OPTIONS = (
     Option(
         name="mode",
@@ -74,6 +82,14 @@ OPTIONS = (
         name="refresh",
         ini=False,
         help="with --ladder-live: call again for replies that are stored.",
+    ),
+    Option(
+        name="budget",
+        metavar="USD",
+        parse=_dollars,
+        expects="an amount in USD above 0",
+        ini=False,
+        help="with --ladder-live: hard cap of the whole run, all processes together.",
     ),
     Option(
         name="plan",
@@ -121,6 +137,7 @@ class Settings:
     rungs: str | None
     live: bool
     refresh: bool
+    budget: float | None
     plan: bool
     samples: int
     concurrency: int | None
@@ -156,11 +173,17 @@ def read(config: pytest.Config) -> Settings:
         raise pytest.UsageError(
             "--ladder-refresh calls models, so it needs --ladder-live as well."
         )
+    if values["budget"] is not None and not values["live"]:
+        raise pytest.UsageError(
+            "--ladder-budget caps what calls cost, and without --ladder-live none is "
+            "made; add it, or drop the budget."
+        )
     return Settings(
         mode=values["mode"] or "current",
         rungs=values["rungs"],
         live=bool(values["live"]),
         refresh=bool(values["refresh"]),
+        budget=values["budget"],
         plan=bool(values["plan"]),
         samples=values["samples"] or 1,
         concurrency=values["concurrency"],

@@ -29,6 +29,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """The row is a miss that fails nothing."""
     not_run: bool = False
     """The rung has no stored replies."""
+    over_budget: bool = False
+    """The budget did not allow a call of the test."""
     at_least: float = 1.0
     expected: int = 0
     """Items of this test on one rung, before anything was deselected."""
@@ -46,11 +48,12 @@ def finish(
     Called for every phase; only the one that decides leaves a row: the call, or a
     setup that did not get that far.
     """
+    report.duration = max(0.0, report.duration - session.waited_s())
     if report.when == "teardown" or (report.when == "setup" and report.passed):
         return
     row = None
     problem = call.excinfo.value if call.excinfo else None
-    if not isinstance(problem, pytest.skip.Exception):
+    if not isinstance(problem, pytest.skip.Exception) or record.over_budget:
         row = _row(record, problem, report)
         _add_properties(record.item, report, row)
     if isinstance(problem, LadderError) and report.when == "setup":
@@ -97,6 +100,8 @@ def _row(record: Record, problem: BaseException | None, report: Any) -> Row:
 def _outcome(record: Record, problem: BaseException | None, report: Any) -> Outcome:
     if problem is None:
         return Outcome.PASSED
+    if record.broken or record.over_budget:
+        return Outcome.ERROR
     if isinstance(problem, pytest.xfail.Exception):
         return Outcome.MISSED
     if report.when == "call" and _is_miss(problem, record.test.miss):
@@ -179,6 +184,7 @@ def _payload(session: LadderSession, record: Record, row: Row | None) -> Payload
         current=record.is_current,
         row=row,
         not_run=record.not_run,
+        over_budget=record.over_budget,
         at_least=test.at_least,
         expected=session.expected.get(test.nodeid, 0),
         module=module.with_suffix("").as_posix().lstrip("/"),

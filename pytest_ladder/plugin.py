@@ -23,7 +23,7 @@ from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
     scripted,
 )
 from pytest_ladder.state import known_results, known_session, results_of, session_of
-from pytest_ladder.xdist import is_worker, shared_by_processes
+from pytest_ladder.xdist import announce_batches, is_worker, shared_by_processes
 
 LEVELS = ("cheap", "judged", "real")
 MARKERS = (
@@ -31,8 +31,8 @@ MARKERS = (
     "cases that must pass on the current rung.",
     "judged(at_least=1.0): level 2: graded by an LLM.",
     "real(at_least=1.0): level 3: results of real use.",
-    "ladder(cases, task, samples, weight, miss, external): what a ladder test runs "
-    "over, and how its rows count.",
+    "ladder(cases, task, samples, weight, miss, external, ahead): what a ladder test "
+    "runs over, and how its rows count.",
 )
 
 
@@ -54,6 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand down to a worker of xdist what all processes of a run share."""
     node.workerinput["ladder"] = shared_by_processes(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: Any) -> None:
+    """Let a worker know which tests it is handed."""
+    announce_batches(node)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -99,28 +105,30 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Run nothing when only the plan is wanted; report shares at the end."""
+    """Run ahead, unless only the plan is wanted; report shortfalls at the end."""
     ladder = known_session(session.config)
-    if ladder is not None and ladder.settings.plan:
-        session.items.clear()
+    if ladder is not None:
+        from pytest_ladder import ahead
+
+        ahead.start(ladder, session.items)
     done = yield
     results = known_results(session.config)
-    for report in results.share_reports() if results is not None else ():
-        # One more report than tests: without this the terminal counts to 101 %.
-        session.testscollected += 1
-        session.config.hook.pytest_runtest_logreport(report=report)
+    if results is not None:
+        results.report_shortfalls(session)
     return done
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Close a test's row when the test is over."""
+    """Let others run before a test, and close its row when it is over."""
+    session = known_session(item.config)
+    if session is None:
+        return (yield)
+    session.step(item)
     try:
         return (yield)
     finally:
-        session = known_session(item.config)
-        if session is not None:
-            session.end()
+        session.end()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -73,18 +73,43 @@ class Results:
             payload=msgspec.convert(payload, Payload), location=report.location
         )
 
-    def share_reports(self) -> Iterator[pytest.TestReport]:
-        """Yield a failing report for each test whose share of passes is too low.
+    def report_shortfalls(self, session: pytest.Session) -> None:
+        """Report what no single item can tell as failures.
 
-        Seen by the terminal, JUnit and `--lf` like any other report.
+        Too low a share of passes, and a budget that was reached. They are seen by the
+        terminal, JUnit and `--lf` like any other report.
         """
+        budget = self._budget_report()
+        for report in [*([budget] if budget else []), *self._share_reports()]:
+            # One more report than tests: without this the terminal counts to 101 %.
+            session.testscollected += 1
+            session.config.hook.pytest_runtest_logreport(report=report)
+
+    def _share_reports(self) -> Iterator[pytest.TestReport]:
         for name, arrived in self._tests_on_current().items():
             problem = _share_problem(arrived)
             if problem is None:
                 self._forget_failure(name)
                 continue
             self._remember_misses(arrived)
-            yield _failed_share(name, problem, arrived[0].location)
+            yield _failed_report(name, problem, arrived[0].location)
+
+    def _budget_report(self) -> pytest.TestReport | None:
+        """Return a failing report when the budget kept calls from being made."""
+        over = [a for a in self.items.values() if a.payload.over_budget]
+        budget = self.session.engine.budget if over else None
+        if budget is None:
+            return None
+        refused, spent = budget.refused(), budget.spent_usd()
+        needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
+        problem = (
+            f"${spent:.4f} of ${budget.cap_usd:g} is spent, and {refused.calls} calls "
+            f"that may cost up to ${refused.usd:.4f} were not made. To make them, run "
+            f"again with --ladder-budget={needed:.2f}; what is stored is not "
+            "paid again."
+        )
+        name = f"{over[0].location[0]}::ladder budget"
+        return _failed_report(name, problem, over[0].location)
 
     def missed_lines(self) -> list[str]:
         """List the misses for `-rm`."""
@@ -230,10 +255,10 @@ def _share_problem(arrived: list[_Arrived]) -> str | None:
     )
 
 
-def _failed_share(
+def _failed_report(
     name: str, problem: str, location: tuple[str, int | None, str]
 ) -> pytest.TestReport:
-    """Make the report of a share, which belongs to a test and to none of its items."""
+    """Make a failing report that belongs to none of the run's items."""
     file, line, _ = location
     rest = name.partition("::")[2]
     report = pytest.TestReport(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import inspect
 import os
+import shutil
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, Protocol, cast
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ import pytest
 from pytest_ladder import config as configuration
 from pytest_ladder import options
 from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.budget import worst_usd
 from pytest_ladder.calls.engine import Engine, EngineSettings, Progress, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, Task, request_for, run_task
@@ -27,10 +28,11 @@ from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.cases import load_cases
 from pytest_ladder.config import Ladder
 from pytest_ladder.decide.order import DEFAULT_VOLUME, run_order
-from pytest_ladder.errors import ConfigError, MissingReply
+from pytest_ladder.errors import BudgetReached, CallError, ConfigError, MissingReply
 from pytest_ladder.prompting.estimate import prompt_tokens
 from pytest_ladder.prompting.messages import Prompter
 from pytest_ladder.reporting.plan import plan_lines
+from pytest_ladder.stage import Stage, run_off_stage
 from pytest_ladder.status import StatusLine
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
@@ -38,7 +40,7 @@ from pytest_ladder.words.reply import Reply
 from pytest_ladder.words.row import UsedReply
 from pytest_ladder.words.rung import Model, Price, Rung
 from pytest_ladder.words.score import Score
-from pytest_ladder.xdist import is_worker, shared_by_processes
+from pytest_ladder.xdist import is_worker, shared_by_processes, workers
 
 
 class OpenLadder:
@@ -125,6 +127,8 @@ class LadderTest:
     weight: float
     miss: tuple[type[BaseException], ...]
     external: bool
+    ahead: bool
+    """Whether it may run ahead of its turn."""
     asks: bool
     """Whether the test uses `reply`."""
 
@@ -142,6 +146,11 @@ class Record:
     scores: dict[str, Score] = field(default_factory=dict)
     text: str = ""
     not_run: bool = False
+    """The rung has no stored replies."""
+    over_budget: bool = False
+    """The budget did not allow a call."""
+    broken: bool = False
+    """It failed for want of a reply: an error, whatever was raised."""
 
     @property
     def case(self) -> Case | None:
@@ -155,6 +164,19 @@ class Record:
         return self.rung.id == self.test.opened.current.id
 
 
+class RunsAhead(Protocol):
+    """What runs ahead of the tests of one process."""
+
+    def start(self) -> None:
+        """Begin; called before the first test."""
+
+    def step(self, item: pytest.Item) -> None:
+        """Go on; called before each test."""
+
+    def stop(self) -> list[str]:
+        """End; returns the tests that are stuck."""
+
+
 class LadderSession:
     """Everything pytest-ladder knows in one pytest process."""
 
@@ -165,6 +187,9 @@ class LadderSession:
         self.expected: dict[str, int] = {}
         """Items of each test on one rung, before anything is deselected."""
         self.record: Record | None = None
+        self.stage = Stage()
+        self.ahead: RunsAhead | None = None
+        """What runs ahead of the tests; None in a replay."""
         self.started: float = shared_by_processes(config)["started"]
         """Unix time."""
         self.problems: list[str] = []
@@ -173,6 +198,7 @@ class LadderSession:
         self._found: dict[Path, OpenLadder | None] = {}
         self._stored: dict[tuple[Path, str], bool] = {}
         self._rungs_served: set[str] = set()
+        self._waited_before_s = 0.0
 
     @cached_property
     def engine(self) -> Engine:
@@ -182,12 +208,14 @@ class LadderSession:
             live=self.settings.live,
             refresh=self.settings.refresh,
             concurrency=self.settings.concurrency,
-            servers=Path(shared["servers"]),
+            budget_usd=self.settings.budget,
+            folder=Path(shared["folder"]),
             owner_pid=shared["owner_pid"],
+            workers=workers(self.config),
             started=shared["started"],
         )
         progress = Progress()
-        return Engine(settings, progress, StatusLine(self.config, progress))
+        return Engine(settings, progress, StatusLine(self.config, progress, self.stage))
 
     def ladder_for(self, folder: Path) -> OpenLadder | None:
         """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
@@ -208,6 +236,20 @@ class LadderSession:
         """The ladders of this process."""
         return list(self._ladders.values())
 
+    def check_budget(self) -> None:
+        """Refuse a budget that cannot be kept; raises `ConfigError`."""
+        if self.settings.budget is None:
+            return
+        for opened in self.opened:
+            for rung in opened.rungs:
+                model = rung.model
+                request = Request(model=model, messages=[], params=model.params)
+                try:
+                    worst_usd(request, PriceTable())
+                except BudgetReached as error:
+                    reason = str(error).removeprefix("not run: budget: ")
+                    raise ConfigError(f"--ladder-budget: {reason}") from None
+
     def module_items(self, path: Path) -> int:
         """Count a file's items on one rung; 0 when it was not collected whole."""
         picked = any("::" in argument for argument in self.config.args)
@@ -227,10 +269,15 @@ class LadderSession:
 
     def reply(self, case: Case) -> Reply:
         """Return the reply of the running test's rung, or task, to a case."""
+        __tracebackhide__ = True
         record = self._running()
         test = record.test
         if test.task is None:
-            return self.llm(record.rung).ask(case)
+            try:
+                return self.llm(record.rung).ask(case)
+            except CallError as error:
+                record.broken = True
+                pytest.fail(str(error), pytrace=False)
         if test.external and not self.settings.live:
             pytest.skip(
                 "the task calls models by itself (external=True); --ladder-live"
@@ -247,15 +294,18 @@ class LadderSession:
 
     def begin(self, item: pytest.Item) -> None:
         """Start the row of a ladder test; called before each of its setups."""
+        self.record = self.record_of(item)
+        if self.record is not None:
+            self._skip_if_not_run(self.record)
+
+    def record_of(self, item: pytest.Item) -> Record | None:
+        """Return an empty record of a ladder test, None for any other test."""
         rung = rung_of(item)
         if rung is None or not isinstance(item, pytest.Function):
-            return
+            return None
         nodeid = f"{item.parent.nodeid}::{item.originalname}" if item.parent else ""
         sample = cast(int, item.callspec.params.get(SAMPLE, 1))
-        self.record = Record(
-            test=self.tests[nodeid], item=item, rung=rung, sample=sample
-        )
-        self._skip_if_not_run(self.record)
+        return Record(test=self.tests[nodeid], item=item, rung=rung, sample=sample)
 
     def run_coroutine(self, item: pytest.Function) -> bool | None:
         """Run the body of an `async def` ladder test; None for any other test.
@@ -266,8 +316,21 @@ class LadderSession:
             return None
         names = inspect.signature(item.obj).parameters
         arguments = {name: item.funcargs[name] for name in names}
-        asyncio.run(item.obj(**arguments))
+        run_off_stage(item.obj(**arguments), self.stage.offered)
         return True
+
+    def waited_s(self) -> float:
+        """Return the seconds spent waiting since the last call, one per phase."""
+        if "engine" not in self.__dict__:
+            return 0.0
+        waited = self.engine.waited_s - self._waited_before_s
+        self._waited_before_s = self.engine.waited_s
+        return waited
+
+    def step(self, item: pytest.Item) -> None:
+        """Let others run before a test; called before each."""
+        if self.ahead is not None:
+            self.ahead.step(item)
 
     def end(self) -> None:
         """Close the row of the running test; called after its teardown."""
@@ -344,20 +407,20 @@ class LadderSession:
             record.scores[score.name] = score
 
     def serve(self, opened: OpenLadder, request: Request) -> Served:
-        """Look a reply up or call for it; explains a missing one."""
+        """Look a reply up or call for it; ends the test when there is none to be had."""
         __tracebackhide__ = True
         try:
             return self.engine.ask(request, opened.archive)
-        except MissingReply as error:
-            self._missing(error)
+        except (MissingReply, BudgetReached) as error:
+            self._end_test(error)
 
     async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
         """Do what `serve` does, from any event loop."""
         __tracebackhide__ = True
         try:
             return await self.engine.ask_async(request, opened.archive)
-        except MissingReply as error:
-            self._missing(error)
+        except (MissingReply, BudgetReached) as error:
+            self._end_test(error)
 
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
@@ -371,11 +434,14 @@ class LadderSession:
 
     def close(self) -> None:
         """Let go of everything; local servers end with the controller."""
+        if self.ahead is not None:
+            self.ahead.stop()
         if "engine" in self.__dict__:
             self.engine.close()
-        servers = Path(shared_by_processes(self.config)["servers"])
-        if not is_worker(self.config) and servers.exists():
-            Servers(servers, os.getpid()).stop_all()
+        folder = Path(shared_by_processes(self.config)["folder"])
+        if not is_worker(self.config) and folder.exists():
+            Servers(folder / "servers", os.getpid()).stop_all()
+            shutil.rmtree(folder, ignore_errors=True)
         for opened in self._ladders.values():
             opened.archive.close()
 
@@ -389,15 +455,19 @@ class LadderSession:
                 known = True
                 request = request_for(record.rung, test.opened.prompter, case)
                 key = test.opened.archive.key(request)
-                if test.opened.archive.find(key, request) is not None:
+                if test.opened.archive.find(key) is not None:
                     return True
         return not known
 
-    def _missing(self, error: MissingReply) -> NoReturn:
+    def _end_test(self, error: MissingReply | BudgetReached) -> NoReturn:
+        """End the running test by pytest's own means: nothing is wrong with its code."""
         __tracebackhide__ = True
         record = self.record
         if record is None:
             raise error
+        if isinstance(error, BudgetReached):
+            record.over_budget = True
+            pytest.skip(str(error))
         if not record.is_current and record.rung.id not in self._rungs_served:
             self._not_run(record)
         where = f"{record.item.nodeid}"
@@ -406,7 +476,8 @@ class LadderSession:
             message += f" --ladder={self.settings.mode}"
         if self.settings.missing == "skip":
             pytest.skip(message)
-        raise MissingReply(message) from None
+        record.broken = True
+        pytest.fail(message, pytrace=False)
 
     def _not_run(self, record: Record) -> NoReturn:
         record.not_run = True

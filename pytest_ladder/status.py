@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from pytest_ladder.calls.engine import Progress
+from pytest_ladder.stage import Stage
 
 _REDRAW_S = 0.5
 
@@ -20,8 +23,9 @@ class StatusLine:
     goes on, so that the finished output is pytest's own.
     """
 
-    def __init__(self, config: pytest.Config, progress: Progress) -> None:
+    def __init__(self, config: pytest.Config, progress: Progress, stage: Stage) -> None:
         self._progress = progress
+        self._stage = stage
         self._started = time.monotonic()
         self._drawn_at = 0.0
         self._shown = False
@@ -43,11 +47,16 @@ class StatusLine:
         self._shown = True
         self._write(self._text(now - self._started))
 
-    def hide(self) -> None:
-        """Take the line back; called by the engine when the main thread goes on."""
-        if self._shown:
-            self._shown = False
-            self._write("")
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let rehearsals go on while the main thread waits, then take the line back."""
+        try:
+            with self._stage.offered():
+                yield
+        finally:
+            if self._shown:
+                self._shown = False
+                self._write("")
 
     def _text(self, elapsed_s: float) -> str:
         progress = self._progress

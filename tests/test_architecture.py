@@ -20,8 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("wording", "textfiles", "ladder", "cases", "prompting", "config", "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),
-    ("xdist", "options", "status", "session", "outcomes", "results", "state",
-     "fixtures", "collecting", "plugin"),
+    ("xdist", "options", "stage", "status", "session", "outcomes", "results", "state",
+     "fixtures", "collecting", "ahead", "plugin"),
     ("cli", "integrations"),
 )  # fmt: skip
 FACE = "__init__"

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
+from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.identity import model_identity, reply_key
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.recordings import Recording, Recordings
-from pytest_ladder.calls.store import Store, StoredReply
-from pytest_ladder.words.reply import Reply
+from pytest_ladder.calls.store import Entry, Store, StoredReply
 from pytest_ladder.words.rung import Model
+
+
+class Found(NamedTuple):
+    """A reply that was kept."""
+
+    reply: StoredReply
+    stored_at: float
+    """Unix time; 0 for a recording."""
 
 
 class Archive:
@@ -22,6 +32,12 @@ class Archive:
         self.recordings = Recordings(folder / "recordings")
         self._identities: dict[str, str] = {}
 
+    @cached_property
+    def claims(self) -> Claims:
+        """Who calls for what, among all processes that use this store."""
+        self.store.make_folder()
+        return Claims(self.store.path.with_name("claims.sqlite"))
+
     def identity(self, model: Model) -> str:
         """Return the model's identity; its files are hashed once."""
         if model.name not in self._identities:
@@ -32,9 +48,7 @@ class Archive:
         """Return the key of the reply to a request."""
         return reply_key(self.identity(request.model), request)
 
-    def find(
-        self, key: str, request: Request, *, since: float | None = None
-    ) -> Reply | None:
+    def find(self, key: str, *, since: float | None = None) -> Found | None:
         """Return a kept reply; with `since` (Unix time) only one stored after it.
 
         Recordings come first: they are what was reviewed, and what CI sees.
@@ -42,15 +56,15 @@ class Archive:
         if since is None:
             recording = self.recordings.get(key)
             if recording is not None:
-                return recording.reply.reply_to(request, replayed=True)
+                return Found(recording.reply, 0.0)
         stored = self.store.get(key)
         if stored is None or (since is not None and stored[1] < since):
             return None
-        return stored[0].reply_to(request, replayed=True)
+        return Found(*stored)
 
-    def keep(self, key: str, request: Request, reply: StoredReply) -> None:
-        """Store a reply that was just paid for."""
-        self.store.put(key, self.identity(request.model), request, reply)
+    def entry(self, key: str, request: Request, reply: StoredReply) -> Entry:
+        """Return what the store keeps of a reply that was just paid for."""
+        return Entry(key, self.identity(request.model), request, reply)
 
     def record(self, module: str, cases: Mapping[str, str], *, prune: bool) -> None:
         """Write a module's recordings; `cases` maps each reply's key to its case.
@@ -58,13 +72,11 @@ class Archive:
         Replies that came out of a recording and are not in the store stay as they
         were recorded.
         """
-        asked = self.store.requests(list(cases))
         used = []
         for key, case in cases.items():
-            stored = self.store.get(key)
+            stored, request = self.store.get(key), self.store.request(key)
             old = self.recordings.get(key)
-            if stored is not None:
-                request = asked[key]
+            if stored is not None and request is not None:
                 used.append(
                     Recording(
                         case=case,
@@ -79,5 +91,8 @@ class Archive:
         self.recordings.write(module, used, prune=prune)
 
     def close(self) -> None:
-        """Close the store's file."""
+        """Close the files, and let go of all claims."""
+        if "claims" in self.__dict__:
+            self.claims.close()
+            del self.claims
         self.store.close()

@@ -1,40 +1,56 @@
 """The engine: every call goes through one asyncio loop in one thread a process.
 
-The way of a call: look-up → in-flight de-duplication → concurrency → lane → price →
-store. A reply is stored before anyone sees it.
+The way of a call: look-up → in-flight de-duplication → claim → budget reservation →
+limits → lane → settle → store. A reply is on disk before anyone sees it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import functools
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from pytest_ladder.calls import direct, local, prices
+from pytest_ladder.calls import direct, local, retries
 from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.budget import Budget, worst_usd
+from pytest_ladder.calls.claims import RENEW_S
 from pytest_ladder.calls.lane import Answer, Lane, Request
+from pytest_ladder.calls.limits import Limiter, Slots
+from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
-from pytest_ladder.calls.store import StoredReply
-from pytest_ladder.errors import MissingReply
+from pytest_ladder.calls.store import Attempt, StoredReply
+from pytest_ladder.calls.writer import Writer
+from pytest_ladder.errors import CallError, LadderError, MissingReply, StoreError
 from pytest_ladder.words.reply import Reply, Timing
 from pytest_ladder.words.rung import Model
 
-_DEFAULT_CONCURRENCY = 8
+T = TypeVar("T")
+
+# A model without a declared limit: adaptive concurrency finds out how much it takes.
+_DEFAULT_CONCURRENCY = 32
 # A local server has one slot: a second call would only wait inside it, and its
 # waiting would be reported as latency.
 _LOCAL_CONCURRENCY = 1
 # How often a waiting main thread looks up to show progress and to notice Ctrl-C.
 _WAIT_STEP_S = 0.1
+# How long one process lets another one, that is calling for the same reply, be.
+_POLL_S = 0.02
+# Calls of one model that wait for their turn ahead of the tests that want them.
+_AHEAD_WINDOW = 500
+_CLOSING_S = 1.0
 
 
 class Served(NamedTuple):
-    """A reply, its key, and whether a model was called for it now."""
+    """A reply, its key, and whether a model was called for it in this run."""
 
     reply: Reply
     key: str
@@ -49,13 +65,17 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     refresh: bool = False
     """Whether to call again for what is stored."""
     concurrency: int | None = None
-    """Calls at once for each model; None: `limits.concurrency`, else 8."""
-    servers: Path
-    """Folder of the session's local servers."""
+    """Calls at once for each model; None: `limits.concurrency`, else adaptive."""
+    budget_usd: float | None = None
+    """Hard cap of the run; None: no cap."""
+    folder: Path
+    """What the processes of the run share: local servers, slots, the budget."""
     owner_pid: int
     """The process whose end ends the local servers."""
+    workers: int = 1
+    """Processes that share the limits."""
     started: float
-    """Unix time at which the session started."""
+    """Unix time at which the run started."""
 
 
 class Progress:
@@ -74,11 +94,11 @@ class Progress:
 class Watcher(Protocol):
     """Someone to tell that the main thread waits."""
 
+    def waiting(self) -> AbstractContextManager[None]:
+        """Return a context that lasts while it waits."""
+
     def show(self) -> None:
         """Called again and again while it waits."""
-
-    def hide(self) -> None:
-        """Called when it goes on."""
 
 
 class Engine:
@@ -90,12 +110,21 @@ class Engine:
         self.settings = settings
         self.progress = progress
         self.scripted: dict[str, ScriptedModel] = {}
+        self.budget = _budget(settings)
+        self.waited_s = 0.0
+        """Seconds that the main thread waited so far."""
         self._watcher = watcher
-        self._servers = local.Servers(settings.servers, settings.owner_pid)
-        self._prices = prices.PriceTable()
+        self._servers = local.Servers(settings.folder / "servers", settings.owner_pid)
+        self._prices = PriceTable()
         self._lanes: dict[str, Lane] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
-        self._under_way: dict[tuple[Path, str], asyncio.Task[Served]] = {}
+        self._limiters: dict[str, Limiter] = {}
+        self._writers: dict[Path, Writer] = {}
+        self._archives: dict[Path, Archive] = {}
+        self._under_way: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
+        self._failed: dict[tuple[Path, str], LadderError] = {}
+        self._halted: StoreError | None = None
+        self._reserving = asyncio.Lock()
+        self._background: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -103,12 +132,12 @@ class Engine:
     def ask(self, request: Request, archive: Archive) -> Served:
         """Return the reply to a request; safe from any thread but the engine's.
 
-        Raises `MissingReply` when it is not stored and calls are not allowed, and
-        `CallError` when the call failed for good.
+        Raises `MissingReply` when it is not stored and calls are not allowed,
+        `BudgetReached` when the budget does not allow the call, and `CallError` when
+        it failed for good.
         """
-        return self.look_up(request, archive) or self._wait(
-            self.submit(request, archive)
-        )
+        found = self.look_up(request, archive)
+        return found or self._wait(self.submit(request, archive))
 
     async def ask_async(self, request: Request, archive: Archive) -> Served:
         """Do what `ask` does, from any event loop."""
@@ -124,36 +153,68 @@ class Engine:
         """
         if _is_scripted(request.model):
             return None
-        key = archive.key(request)
-        since = self.settings.started if self.settings.refresh else None
-        reply = archive.find(key, request, since=since)
-        if reply is not None:
-            return Served(reply, key, live=False)
-        if not self.settings.live:
+        found = self._find(request, archive, archive.key(request))
+        if found is None and not self.settings.live:
             raise MissingReply(f"No reply of {request.model.name} is stored.")
-        return None
+        return found
 
     def submit(
-        self, request: Request, archive: Archive
+        self, request: Request, archive: Archive, *, ahead: bool = False
     ) -> concurrent.futures.Future[Served]:
-        """Call the model for a reply, unless the same call is under way."""
-        return self._run(self._join(request, archive))
+        """Call the model for a reply, unless the same call is under way.
+
+        Of a call that is made `ahead` a failure waits for the one who asks.
+        """
+        return self._run(self._answer(request, archive, ahead=ahead))
+
+    def most_at_once(self, model: Model) -> int:
+        """Return how many calls of a model may be under way."""
+        default = _DEFAULT_CONCURRENCY
+        if model.id.startswith("local/"):
+            default = _LOCAL_CONCURRENCY
+        return self.settings.concurrency or model.limits.concurrency or default
+
+    def ahead(
+        self,
+        jobs: Iterable[tuple[Request, Archive]],
+        *,
+        window: int = _AHEAD_WINDOW,
+    ) -> Callable[[], None]:
+        """Call for replies before they are asked for, in order, `window` at a time.
+
+        What is stored, or claimed by another process, is passed over; a failure waits
+        for the one who asks. Returns a function that stops it.
+        """
+        stopped = threading.Event()
+        self._run(self._feed(jobs, window, stopped))
+        return stopped.set
 
     def close(self) -> None:
         """Cancel what is under way, close connections, and end the thread."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
-        if loop is None or thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(self._shut_down(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        if loop is not None and thread is not None:
+            closing = asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
+            with contextlib.suppress(TimeoutError):
+                closing.result(_CLOSING_S)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_CLOSING_S)
+            if not thread.is_alive():
+                loop.close()
+        if self.budget is not None:
+            self.budget.close()
 
-    def _run(
-        self, work: Coroutine[Any, Any, Served]
-    ) -> concurrent.futures.Future[Served]:
+    def _find(self, request: Request, archive: Archive, key: str) -> Served | None:
+        """Look a reply up; one stored since the run began counts as live."""
+        started = self.settings.started
+        found = archive.find(key, since=started if self.settings.refresh else None)
+        if found is None:
+            return None
+        live = found.stored_at >= started
+        return Served(found.reply.reply_to(request, replayed=not live), key, live)
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -167,62 +228,166 @@ class Engine:
         """Wait for a reply; the main thread shows progress meanwhile."""
         if threading.current_thread() is not threading.main_thread():
             return future.result()
+        begun = time.monotonic()
         try:
-            while not future.done():
-                concurrent.futures.wait([future], timeout=_WAIT_STEP_S)
-                if not future.done():
-                    self._watcher.show()
+            with self._watcher.waiting():
+                while not future.done():
+                    concurrent.futures.wait([future], timeout=_WAIT_STEP_S)
+                    if not future.done():
+                        self._watcher.show()
         except KeyboardInterrupt:
             future.cancel()
             raise
         finally:
-            self._watcher.hide()
+            self.waited_s += time.monotonic() - begun
         return future.result()
 
-    async def _join(self, request: Request, archive: Archive) -> Served:
+    async def _answer(
+        self, request: Request, archive: Archive, *, ahead: bool
+    ) -> Served:
         """Share one call among all that want the same reply."""
         if _is_scripted(request.model):
-            return await self._call(request, archive, key="")
-        key = await asyncio.to_thread(archive.key, request)
+            reply = await self._attempts(request, archive, key="")
+            return Served(reply.reply_to(request, replayed=False), "", live=True)
+        key = archive.key(request)
         place = (archive.folder, key)
-        task = self._under_way.get(place)
-        if task is None:
-            task = asyncio.ensure_future(self._call(request, archive, key))
-            self._under_way[place] = task
-            task.add_done_callback(lambda _: self._under_way.pop(place, None))
-        return await asyncio.shield(task)
+        failure = self._failed.get(place) if ahead else self._failed.pop(place, None)
+        if failure is not None:
+            raise failure
+        while True:
+            task = self._under_way.get(place) or self._start(request, archive, key)
+            if ahead:
+                task.add_done_callback(functools.partial(self._note_failure, place))
+            served = await asyncio.shield(task)
+            # None: it was asked for ahead, and another process is at it.
+            if served is not None:
+                return served
 
-    async def _call(self, request: Request, archive: Archive, key: str) -> Served:
+    def _start(
+        self, request: Request, archive: Archive, key: str, *, ahead: bool = False
+    ) -> asyncio.Task[Served | None]:
+        place = (archive.folder, key)
+        work = self._claimed(request, archive, key, ahead=ahead)
+        task = asyncio.ensure_future(work)
+        self._under_way[place] = task
+        task.add_done_callback(lambda _: self._under_way.pop(place, None))
+        return task
+
+    async def _feed(
+        self,
+        jobs: Iterable[tuple[Request, Archive]],
+        window: int,
+        stopped: threading.Event,
+    ) -> None:
+        places = asyncio.Semaphore(window)
+        for request, archive in jobs:
+            await places.acquire()
+            if stopped.is_set():
+                return
+            key = archive.key(request)
+            place = (archive.folder, key)
+            if place in self._under_way or self._find(request, archive, key):
+                places.release()
+                continue
+            self.progress.expected += 1
+            task = self._start(request, archive, key, ahead=True)
+            task.add_done_callback(functools.partial(self._note_failure, place))
+            task.add_done_callback(lambda _: places.release())
+
+    def _note_failure(
+        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
+    ) -> None:
+        """Keep a failure for the test that will ask; it must not be paid for again."""
+        if not task.cancelled() and isinstance(task.exception(), LadderError):
+            error = task.exception()
+            assert isinstance(error, LadderError)
+            self._failed[place] = error
+
+    async def _claimed(
+        self, request: Request, archive: Archive, key: str, *, ahead: bool
+    ) -> Served | None:
+        """Call while holding the claim; wait for another process that holds it."""
+        self._renew_claims_of(archive)
+        while not archive.claims.take(key):
+            if ahead:
+                return None
+            await asyncio.sleep(_POLL_S)
+            found = self._find(request, archive, key)
+            if found is not None:
+                return found
+        try:
+            # Its last holder may have stored it since the look-up.
+            found = self._find(request, archive, key)
+            if found is not None:
+                return found
+            reply = await self._attempts(request, archive, key)
+            await self._writer(archive).put(archive.entry(key, request, reply))
+        except StoreError as error:
+            self._halted = error
+            raise
+        finally:
+            archive.claims.release([key])
+        return Served(reply.reply_to(request, replayed=False), key, live=True)
+
+    async def _attempts(
+        self, request: Request, archive: Archive, key: str
+    ) -> StoredReply:
+        """Call until it works, or until trying again is no use."""
+        limiter = self._limiter(request.model)
+        tokens = retries.expected_tokens(request)
+        failed: list[Attempt] = []
         asked = time.monotonic()
-        async with self._slot(request.model):
-            self.progress.in_flight += 1
-            in_flight = self.progress.in_flight
+        while True:
+            if self._halted is not None:
+                raise self._halted
+            reservation = await self._reserve(request, key)
+            sent = time.monotonic()
             try:
-                address = await self._address(request.model, archive.folder)
-                lane = self._lane(request.model)
-                sent = time.monotonic()
-                answer = await lane.send(request, address)
-                done = time.monotonic()
-            finally:
-                self.progress.in_flight -= 1
+                async with limiter.slot(tokens) as sent:
+                    answer, timing = await self._send(request, archive.folder, asked)
+            except CallError as error:
+                self._settle(reservation, 0.0 if error.status else None)
+                if retries.is_overload(error):
+                    limiter.overloaded(sent, error.retry_after_s)
+                failed.append(Attempt(problem=str(error), status=error.status))
+                pause_s = retries.pause_s(error, len(failed), time.monotonic() - asked)
+                if pause_s is None:
+                    raise retries.final(error, failed) from None
+                await asyncio.sleep(pause_s)
+                continue
+            limiter.succeeded()
+            reply = self._priced(request.model, answer, timing, tuple(failed))
+            self._settle(reservation, reply.cost_usd)
+            self.progress.done += 1
+            self.progress.spent_usd += reply.cost_usd or 0.0
+            return reply
+
+    async def _send(
+        self, request: Request, folder: Path, asked: float
+    ) -> tuple[Answer, Timing]:
+        self.progress.in_flight += 1
+        in_flight = self.progress.in_flight
+        try:
+            address = await self._address(request.model, folder)
+            sent = time.monotonic()
+            answer = await self._lane(request.model).send(request, address)
+            done = time.monotonic()
+        finally:
+            self.progress.in_flight -= 1
         first = answer.first_token_at
-        timing = Timing(
+        return answer, Timing(
             sent_s=sent - asked,
             first_token_s=None if first is None else first - asked,
             done_s=done - asked,
             in_flight=in_flight,
             server_s=answer.server_s,
         )
-        reply = self._priced(request.model, answer, timing)
-        self.progress.done += 1
-        self.progress.spent_usd += reply.cost_usd or 0.0
-        if not _is_scripted(request.model):
-            await asyncio.to_thread(archive.keep, key, request, reply)
-        return Served(reply.reply_to(request, replayed=False), key, live=True)
 
-    def _priced(self, model: Model, answer: Answer, timing: Timing) -> StoredReply:
+    def _priced(
+        self, model: Model, answer: Answer, timing: Timing, failed: tuple[Attempt, ...]
+    ) -> StoredReply:
         busy_s = answer.server_s or timing.done_s - timing.sent_s
-        cost, source = prices.cost_of(model, answer.usage, busy_s, self._prices)
+        cost, source = cost_of(model, answer.usage, busy_s, self._prices)
         return StoredReply(
             text=answer.text,
             model=answer.model,
@@ -231,8 +396,27 @@ class Engine:
             usage=answer.usage,
             cost_usd=cost,
             price_source=source,
-            timing=timing,
+            timing=msgspec.structs.replace(timing, attempts=len(failed) + 1),
+            failed=failed,
         )
+
+    async def _reserve(self, request: Request, key: str) -> int | None:
+        """Set the worst case of a call aside; None: the run has no budget."""
+        if self.budget is None or _is_scripted(request.model):
+            return None
+        worst = worst_usd(request, self._prices)
+        # One at a time: all others would ask in vain, again and again.
+        async with self._reserving:
+            while True:
+                reservation = self.budget.reserve(key, worst)
+                if reservation is not None:
+                    return reservation
+                # Calls under way hold more than they will cost: let them settle.
+                await asyncio.sleep(_POLL_S)
+
+    def _settle(self, reservation: int | None, usd: float | None) -> None:
+        if self.budget is not None and reservation is not None:
+            self.budget.settle(reservation, usd)
 
     async def _address(self, model: Model, folder: Path) -> str | None:
         """Return where a local model listens; None for everyone else's."""
@@ -248,16 +432,28 @@ class Engine:
     def _note(self, text: str) -> None:
         self.progress.note = text
 
-    def _slot(self, model: Model) -> asyncio.Semaphore:
-        if model.name not in self._slots:
-            default = (
-                _LOCAL_CONCURRENCY
-                if model.id.startswith("local/")
-                else _DEFAULT_CONCURRENCY
+    def _limiter(self, model: Model) -> Limiter:
+        if model.name not in self._limiters:
+            limits, workers = model.limits, self.settings.workers
+            ceiling = self.most_at_once(model)
+            shared = self.settings.folder / "slots" / model.name
+            self._limiters[model.name] = Limiter(
+                ceiling,
+                rpm=None if limits.rpm is None else limits.rpm / workers,
+                tpm=None if limits.tpm is None else limits.tpm / workers,
+                slots=Slots(shared, ceiling) if workers > 1 else None,
             )
-            wanted = self.settings.concurrency or model.limits.concurrency or default
-            self._slots[model.name] = asyncio.Semaphore(wanted)
-        return self._slots[model.name]
+        return self._limiters[model.name]
+
+    def _writer(self, archive: Archive) -> Writer:
+        return self._writers.setdefault(archive.folder, Writer(archive.store))
+
+    def _renew_claims_of(self, archive: Archive) -> None:
+        """Keep the claims on an archive alive, from its first call on."""
+        if archive.folder not in self._archives:
+            self._archives[archive.folder] = archive
+            task = asyncio.ensure_future(_renew(archive))
+            self._background.add(task)
 
     def _lane(self, model: Model) -> Lane:
         """Return the lane of a model; litellm is imported for its own lane only."""
@@ -270,13 +466,25 @@ class Engine:
         return self._lanes.setdefault("litellm", LitellmLane())
 
     async def _shut_down(self) -> None:
-        tasks = list(self._under_way.values())
-        for task in tasks:
+        tasks: list[Awaitable[Any]] = [*self._under_way.values(), *self._background]
+        for task in (*self._under_way.values(), *self._background):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for lane in self._lanes.values():
             await lane.close()
         self._lanes.clear()
+
+
+async def _renew(archive: Archive) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        archive.claims.renew()
+
+
+def _budget(settings: EngineSettings) -> Budget | None:
+    if settings.budget_usd is None:
+        return None
+    return Budget(settings.folder / "budget.sqlite", settings.budget_usd)
 
 
 def _is_scripted(model: Model) -> bool:

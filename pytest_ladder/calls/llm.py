@@ -41,7 +41,8 @@ class Llm:
         self.rung = rung
         self._prompter = prompter
         self._asker = asker
-        self._sample = sample
+        self.sample = sample
+        """Tells which sample of its case is asked for."""
 
     def __repr__(self) -> str:
         return f"<llm {self.rung.id}>"
@@ -76,7 +77,7 @@ class Llm:
             model=self.rung.model,
             messages=list(messages),
             params={**self.rung.model.params, **params},
-            sample=self._sample(),
+            sample=self.sample(),
         )
 
 

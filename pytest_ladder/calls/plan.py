@@ -52,9 +52,7 @@ def plan_rung(
 ) -> RungPlan:
     """Plan the calls of a rung; looks replies up, and calls nobody."""
     by_key = {archive.key(request): request for request in requests}
-    missing = [
-        request for key, request in by_key.items() if archive.find(key, request) is None
-    ]
+    missing = [request for key, request in by_key.items() if archive.find(key) is None]
     limit = rung.model.params.get("max_tokens") or prices.max_output_tokens(rung.model)
     input_tokens = sum(_prompt_bytes(r) for r in missing) // BYTES_PER_TOKEN
     output_tokens = None if limit is None else limit * len(missing)

@@ -1,0 +1,59 @@
+"""Retries: which failures are worth another attempt, and how long to wait for it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.store import Attempt
+from pytest_ladder.errors import CallError
+
+MAX_ATTEMPTS = 6
+MAX_TOTAL_S = 180.0
+"""A call that is still failing after so many seconds is given up."""
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_OVERLOAD = frozenset({429, 503, 529})
+_BYTES_PER_TOKEN = 4
+_USUAL_OUTPUT = 256
+
+
+def is_overload(error: CallError) -> bool:
+    """Tell whether the provider said that it gets too much."""
+    return error.status in _OVERLOAD or error.retry_after_s is not None
+
+
+def pause_s(error: CallError, attempts: int, elapsed_s: float) -> float | None:
+    """Return how long to wait before trying again; None: give up.
+
+    Retry-After where the provider said so, else exponential back-off with jitter
+    over its upper half.
+    """
+    if not error.transient or attempts >= MAX_ATTEMPTS:
+        return None
+    # Jitter only matters for what the provider did not time itself; no secret here.
+    jitter = random.uniform(0.5, 1.0)
+    pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempts - 1)) * jitter
+    if error.retry_after_s is not None:
+        pause = error.retry_after_s + 0.1 * jitter
+    return pause if elapsed_s + pause <= MAX_TOTAL_S else None
+
+
+def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
+    """Tell how often it was tried."""
+    if len(failed) == 1:
+        return error
+    return CallError(
+        f"{error} (gave up after {len(failed)} attempts)",
+        status=error.status,
+        transient=error.transient,
+        retry_after_s=error.retry_after_s,
+    )
+
+
+def expected_tokens(request: Request) -> int:
+    """Guess the tokens of a call, for limits per minute."""
+    prompt = sum(len(str(m.get("content", "")).encode()) for m in request.messages)
+    output = request.params.get("max_tokens") or _USUAL_OUTPUT
+    return int(prompt // _BYTES_PER_TOKEN + output)

@@ -1,0 +1,40 @@
+"""The writer: many replies that arrive together share one wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pytest_ladder.calls.store import Entry, Store
+
+
+class Writer:
+    """Puts replies into a store, one transaction at a time (group commit)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def put(self, entry: Entry) -> None:
+        """Return when the reply is on disk. Raises `StoreError`."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._write())
+        # A reply that was paid for is written even if nobody waits for it any more.
+        await asyncio.shield(done)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                entries = [entry for entry, _ in batch]
+                await asyncio.to_thread(self._store.put, entries)
+            except Exception as error:  # noqa: BLE001 - each waiting call raises it
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+            else:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_result(None)
