@@ -18,6 +18,7 @@ from pytest_ladder.session import (
     LadderSession,
     LadderTest,
     OpenLadder,
+    Shape,
     rung_of,
 )
 from pytest_ladder.words.case import Case
@@ -45,12 +46,12 @@ def generate(
         _complain(session, error)
         return (yield)
     metafunc.parametrize("rung", rungs, indirect=True, scope="session")
-    lengths = _watch_parametrize(metafunc, test)
+    watched = _watch_parametrize(metafunc, test)
     yield
     del metafunc.parametrize
-    if _is_ours(metafunc, "case") and "case" not in lengths:
+    if _is_ours(metafunc, "case") and "case" not in [kind for kind, _ in watched]:
         metafunc.parametrize("case", test.cases, indirect=True)
-        lengths["case"] = len(test.cases)
+        watched.append(("case", len(test.cases)))
     if test.samples > 1:
         metafunc.fixturenames.append(SAMPLE)
         later = [f"s{number}" for number in range(2, test.samples + 1)]
@@ -61,7 +62,11 @@ def generate(
             indirect=True,
         )
     session.tests[test.nodeid] = test
-    session.expected[test.nodeid] = math.prod(lengths.values()) * test.samples
+    session.shapes[test.nodeid] = Shape(
+        parameters=("rung", *(kind for kind, _ in watched)),
+        items=math.prod(length for _, length in watched) * test.samples,
+    )
+    _let_given_use_our_fixtures(metafunc)
     return None
 
 
@@ -130,9 +135,9 @@ def _ladder_test(
         level=level,
         at_least=_share(level_options.get("at_least", 1.0), where),
         cases=cases,
-        task=options.get("task"),
+        task=_task(options.get("task"), where),
         samples=_count(options.get("samples", session.settings.samples), where),
-        weight=float(options.get("weight", 1.0)),
+        weight=_weight(options.get("weight", 1.0), where),
         miss=_exceptions(options.get("miss", ()), where),
         external=bool(options.get("external", False)),
         ahead=bool(options.get("ahead", True)),
@@ -209,6 +214,20 @@ def _share(value: Any, where: str) -> float:
     raise ConfigError(f"{where}: at_least={value!r} is not a share in (0, 1].")
 
 
+def _weight(value: Any, where: str) -> float:
+    if isinstance(value, int | float) and 0 <= value < math.inf:
+        return float(value)
+    raise ConfigError(f"{where}: weight={value!r} is not a number from 0.")
+
+
+def _task(value: Any, where: str) -> Any:
+    if value is None or callable(value):
+        return value
+    raise ConfigError(
+        f"{where}: task={value!r} is not a function; give f(case, llm) itself."
+    )
+
+
 def _count(value: Any, where: str) -> int:
     if isinstance(value, int) and value >= 1:
         return value
@@ -235,9 +254,31 @@ def _names(argnames: str | Iterable[str]) -> list[str]:
     return list(argnames)
 
 
-def _watch_parametrize(metafunc: pytest.Metafunc, test: LadderTest) -> dict[str, int]:
-    """Note how many values others parametrize; a user's cases become ours."""
-    lengths: dict[str, int] = {}
+def _let_given_use_our_fixtures(metafunc: pytest.Metafunc) -> None:
+    """Spare Hypothesis's check of function-scoped fixtures for `reply` and `case`.
+
+    It guards against state that one example leaves to the next; ours have none.
+    """
+    function = metafunc.function
+    if not hasattr(function, "hypothesis"):
+        return
+    from hypothesis import HealthCheck, settings
+
+    # There is no public way to ask a test for its settings.
+    chosen = getattr(function, "_hypothesis_internal_use_settings", settings())
+    suppressed = {*chosen.suppress_health_check, HealthCheck.function_scoped_fixture}
+    relaxed = settings(chosen, suppress_health_check=tuple(suppressed))
+    function._hypothesis_internal_use_settings = relaxed
+
+
+def _watch_parametrize(
+    metafunc: pytest.Metafunc, test: LadderTest
+) -> list[tuple[str, int]]:
+    """Note what others parametrize, and with how many values; their cases become ours.
+
+    Noted is `case` or `other` for each call.
+    """
+    watched: list[tuple[str, int]] = []
     original: Callable[..., None] = metafunc.parametrize
 
     def parametrize(
@@ -246,13 +287,12 @@ def _watch_parametrize(metafunc: pytest.Metafunc, test: LadderTest) -> dict[str,
         names, values = _names(argnames), list(argvalues)
         if "case" in names:
             values = _cases_of(values, names, metafunc.definition.path, test.opened)
-        lengths[names[0]] = len(values)
-        lengths.update(dict.fromkeys(names[1:], 1))
+        watched.append(("case" if "case" in names else "other", len(values)))
         original(argnames, values, *args, **kwargs)
 
     # Marks and other plugins' hooks all come through this method.
     metafunc.parametrize = parametrize  # type: ignore[method-assign]
-    return lengths
+    return watched
 
 
 def _cases_of(

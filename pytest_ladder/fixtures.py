@@ -96,7 +96,7 @@ def _not_a_ladder_test(request: pytest.FixtureRequest) -> Exception:
 
     # The session fixture is asked for by a test, which pytest keeps to itself.
     item = request._pyfuncitem
-    if any(item.iter_markers(level) for level in ("cheap", "judged", "real")):
+    if any(item.get_closest_marker(level) for level in ("cheap", "judged", "real")):
         return ConfigError(
             f"{item.nodeid} has no ladder.toml in or above {item.path.parent}; "
             "`pytest-ladder init` writes one."

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.errors import LadderError
-from pytest_ladder.session import LadderSession, Record
+from pytest_ladder.session import LadderSession, Record, Shape
 from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.score import Score
 
@@ -32,7 +32,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     over_budget: bool = False
     """The budget did not allow a call of the test."""
     at_least: float = 1.0
-    expected: int = 0
+    test: str
+    """Node id of the test function."""
+    expected: int
     """Items of this test on one rung, before anything was deselected."""
     module: str = ""
     """The test's file, relative to the ladder, without suffix."""
@@ -54,7 +56,7 @@ def finish(
     row = None
     problem = call.excinfo.value if call.excinfo else None
     if not isinstance(problem, pytest.skip.Exception) or record.over_budget:
-        row = _row(record, problem, report)
+        row = _row(session, record, problem, report)
         _add_properties(record.item, report, row)
     if isinstance(problem, LadderError) and report.when == "setup":
         report.longrepr = str(problem)
@@ -74,15 +76,18 @@ def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
     return not record.is_current or record.test.at_least < 1
 
 
-def _row(record: Record, problem: BaseException | None, report: Any) -> Row:
+def _row(
+    session: LadderSession, record: Record, problem: BaseException | None, report: Any
+) -> Row:
     test, case = record.test, record.case
+    test_id = _test_id(record, session.shapes[test.nodeid])
     outcome = _outcome(record, problem, report)
     score = _score(record, outcome)
     return Row(
-        test=_test_id(record),
+        test=test_id,
         rung=record.rung.id,
         level=test.level,
-        source=case.source if case else _test_id(record),
+        source=case.source if case else test_id,
         case=case.id if case else "",
         sample=record.sample,
         outcome=outcome,
@@ -140,15 +145,12 @@ def _reason(problem: BaseException | None) -> str:
     return (lines[0] if lines else type(problem).__name__)[:_REASON_LENGTH]
 
 
-def _test_id(record: Record) -> str:
+def _test_id(record: Record, shape: Shape) -> str:
     """Name the test without rung, case and sample, but with the user's parameters."""
-    parameters = record.item.callspec.id.removeprefix(record.rung.id)
-    if record.sample > 1:
-        parameters = parameters.removesuffix(f"-s{record.sample}")
-    if record.case is not None:
-        parameters = parameters.removesuffix(f"-{record.case.id}")
-    parameters = parameters.removeprefix("-")
-    return f"{record.test.nodeid}[{parameters}]" if parameters else record.test.nodeid
+    # An id is made of parts in the order of the calls; pytest only tells the whole.
+    parts = zip(shape.parameters, record.item.callspec._idlist, strict=False)
+    others = "-".join(str(part) for kind, part in parts if kind == "other")
+    return f"{record.test.nodeid}[{others}]" if others else record.test.nodeid
 
 
 def _add_properties(item: pytest.Item, report: Any, row: Row) -> None:
@@ -186,7 +188,8 @@ def _payload(session: LadderSession, record: Record, row: Row | None) -> Payload
         not_run=record.not_run,
         over_budget=record.over_budget,
         at_least=test.at_least,
-        expected=session.expected.get(test.nodeid, 0),
+        test=test.nodeid,
+        expected=session.shapes[test.nodeid].items,
         module=module.with_suffix("").as_posix().lstrip("/"),
         module_items=session.module_items(record.item.path),
     )

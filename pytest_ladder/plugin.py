@@ -169,12 +169,13 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report, and let go of the engine and the local servers."""
-    results = known_results(session.config)
-    if results is not None:
-        results.write()
-    ladder = known_session(session.config)
-    if ladder is not None:
-        ladder.close()
+    results, ladder = known_results(session.config), known_session(session.config)
+    try:
+        if results is not None:
+            results.write(session)
+    finally:
+        if ladder is not None:
+            ladder.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pytest
 
 from pytest_ladder import __version__
 from pytest_ladder.decide.matrix import Matrix, build_matrix
+from pytest_ladder.errors import LadderError
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
 from pytest_ladder.reporting.numbers import plain
@@ -62,6 +63,8 @@ class Results:
     session: LadderSession
     items: dict[str, _Arrived] = field(default_factory=dict)
     finished: list[LadderResult] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Why something could not be written."""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take in the report of one phase of a test."""
@@ -84,6 +87,7 @@ class Results:
             # One more report than tests: without this the terminal counts to 101 %.
             session.testscollected += 1
             session.config.hook.pytest_runtest_logreport(report=report)
+            _name_in_junit(session.config, report)
 
     def _share_reports(self) -> Iterator[pytest.TestReport]:
         for name, arrived in self._tests_on_current().items():
@@ -119,7 +123,7 @@ class Results:
             if arrived.row is not None and arrived.payload.missed
         ]
 
-    def write(self) -> None:
+    def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
         by_config: dict[str, list[_Arrived]] = defaultdict(list)
         for arrived in self.items.values():
@@ -131,16 +135,13 @@ class Results:
             if result is None:
                 continue
             self.finished.append(result)
-            data.write_report(
-                result.folder,
-                result.info,
-                result.matrix,
-                result.rows,
-                opened.ladder.objective,
-            )
-            _append_step_summary(result)
             if self.session.settings.live:
-                _record(opened, items)
+                # First: these were paid for.
+                self._try(_record, opened, items)
+            self._try(_write_report, result)
+
+        if self.problems and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def print_summary(self, reporter: pytest.TerminalReporter) -> None:
         """Print the matrix of each ladder, and the misses where `-rm` asks for them."""
@@ -151,9 +152,36 @@ class Results:
         width = reporter._tw.fullwidth
         for result in self.finished:
             reporter.section("ladder", sep="=", bold=True)
+            if not self.session.tests:
+                # The controller of xdist collects nothing, so it had no header.
+                reporter.write_line(self.session.header_of(result.opened))
             for text, markup in matrix_lines(result.matrix, result.info, width, glyphs):
                 reporter.write_line(text, **markup)
             reporter.write_line(f"report: {_shown(result.folder)}")
+        for line in [*self._partial_shares(), *self._notices()]:
+            reporter.write_line(line)
+        for problem in self.problems:
+            reporter.write_line(problem, red=True)
+
+    def _try(self, write: Callable[..., None], *arguments: Any) -> None:
+        """Write something; what cannot be written is told at the end."""
+        try:
+            write(*arguments)
+        except (LadderError, OSError) as error:
+            self.problems.append(str(error))
+
+    def _partial_shares(self) -> Iterator[str]:
+        """Tell of shares that a part of their tests leaves open."""
+        for name, arrived in self._tests_on_current().items():
+            expected = arrived[0].payload.expected
+            if len(arrived) < expected and _share_problem(arrived) is None:
+                yield f"{name}: partial, {len(arrived)} of {expected} ran"
+
+    def _notices(self) -> Iterator[str]:
+        """Tell of stores that were damaged."""
+        for opened in self.session.opened:
+            if opened.archive.store.notice:
+                yield opened.archive.store.notice
 
     def _print_misses(self, reporter: pytest.TerminalReporter) -> None:
         lines = self.missed_lines()
@@ -213,7 +241,7 @@ class Results:
         for arrived in self.items.values():
             row, payload = arrived.row, arrived.payload
             if row is not None and payload.current and payload.at_least < 1:
-                groups[f"{row.test}[{row.rung}] share"].append(arrived)
+                groups[f"{payload.test}[{row.rung}] share"].append(arrived)
         return groups
 
     def _last_failed(self) -> dict[str, bool]:
@@ -249,7 +277,7 @@ def _share_problem(arrived: list[_Arrived]) -> str | None:
     passed = len(finished) - missed
     part = "" if len(rows) >= total else f" (a part of its {total})"
     return (
-        f"{passed} of {len(finished)} cases passed{part}; at_least={payload.at_least} "
+        f"{passed} of {len(finished)} passed{part}; at_least={payload.at_least} "
         f"needs {required} of {total}. The misses are listed by -rm and run again by "
         "--lf."
     )
@@ -276,6 +304,14 @@ def _failed_report(
     return report
 
 
+def _name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Mend the name in a JUnit file, which is parsed anew from the node id."""
+    for plugin in config.pluginmanager.get_plugins():
+        if hasattr(plugin, "node_reporter"):
+            name = report.nodeid.rpartition("::")[2]
+            plugin.node_reporter(report).add_attribute("name", name)
+
+
 def _record(opened: OpenLadder, arrived: list[_Arrived]) -> None:
     """Write the recordings of the files whose tests ran on the current rung."""
     modules: dict[str, list[_Arrived]] = defaultdict(list)
@@ -294,6 +330,17 @@ def _record(opened: OpenLadder, arrived: list[_Arrived]) -> None:
         ]
         whole = len(finished) == items[0].payload.module_items
         opened.archive.record(module, cases, prune=whole)
+
+
+def _write_report(result: LadderResult) -> None:
+    data.write_report(
+        result.folder,
+        result.info,
+        result.matrix,
+        result.rows,
+        result.opened.ladder.objective,
+    )
+    _append_step_summary(result)
 
 
 def _append_step_summary(result: LadderResult) -> None:

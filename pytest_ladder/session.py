@@ -133,6 +133,16 @@ class LadderTest:
     """Whether the test uses `reply`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How a test was parametrized."""
+
+    parameters: tuple[str, ...]
+    """What each part of an id stands for, in order: `rung`, `case` or `other`."""
+    items: int
+    """Items of the test on one rung, before anything is deselected."""
+
+
 @dataclass(kw_only=True)
 class Record:
     """What the test under way used and said."""
@@ -184,8 +194,8 @@ class LadderSession:
         self.config = config
         self.settings = options.read(config)
         self.tests: dict[str, LadderTest] = {}
-        self.expected: dict[str, int] = {}
-        """Items of each test on one rung, before anything is deselected."""
+        self.shapes: dict[str, Shape] = {}
+        """How each test was parametrized."""
         self.record: Record | None = None
         self.stage = Stage()
         self.ahead: RunsAhead | None = None
@@ -196,8 +206,10 @@ class LadderSession:
         """Mistakes in configuration found while collecting."""
         self._ladders: dict[Path, OpenLadder] = {}
         self._found: dict[Path, OpenLadder | None] = {}
-        self._stored: dict[tuple[Path, str], bool] = {}
-        self._rungs_served: set[str] = set()
+        self._stored: dict[tuple[Path, str], bool | None] = {}
+        """Whether a rung has stored replies; None: its requests are not known."""
+        self._served: set[tuple[Path, str]] = set()
+        """Rungs that had a reply."""
         self._waited_before_s = 0.0
 
     @cached_property
@@ -256,7 +268,7 @@ class LadderSession:
         if picked or self.config.getoption("lf", False):
             return 0
         return sum(
-            self.expected[nodeid]
+            self.shapes[nodeid].items
             for nodeid, test in self.tests.items()
             if test.path == path
         )
@@ -276,12 +288,10 @@ class LadderSession:
             try:
                 return self.llm(record.rung).ask(case)
             except CallError as error:
-                record.broken = True
-                pytest.fail(str(error), pytrace=False)
-        if test.external and not self.settings.live:
-            pytest.skip(
-                "the task calls models by itself (external=True); --ladder-live"
-            )
+                problem = str(error)
+            # Not inside the handler: pytest would print the exception twice.
+            record.broken = True
+            pytest.fail(problem, pytrace=False)
         recorder = Recorder(_Asker(self, test.opened))
         llm = Llm(record.rung, test.opened.prompter, recorder, self._sample)
         served = run_task(test.task, case, llm, recorder)
@@ -295,8 +305,11 @@ class LadderSession:
     def begin(self, item: pytest.Item) -> None:
         """Start the row of a ladder test; called before each of its setups."""
         self.record = self.record_of(item)
-        if self.record is not None:
-            self._skip_if_not_run(self.record)
+        if self.record is None:
+            return
+        if self.record.test.external and not self.settings.live:
+            pytest.skip("it calls models by itself (external=True); --ladder-live")
+        self._skip_if_not_run(self.record)
 
     def record_of(self, item: pytest.Item) -> Record | None:
         """Return an empty record of a ladder test, None for any other test."""
@@ -338,19 +351,19 @@ class LadderSession:
 
     def header(self) -> list[str]:
         """Say which rungs are tested, and whether models may be called."""
-        lines: list[str] = []
         if self.config.option.verbose < 0:
-            return lines
-        for opened in self.opened:
-            if not any(test.opened is opened for test in self.tests.values()):
-                continue
-            names = ", ".join(rung.id for rung in opened.rungs)
-            spends = "calls models" if self.settings.live else "replays, never calls"
-            line = f"ladder: {self.settings.mode}: {names} ({spends})"
-            if self.settings.mode == "current" and opened.ladder.current is None:
-                line += "; `current` is not set, so this is the cheapest rung"
-            lines.append(line)
-        return lines
+            return []
+        used = {id(test.opened) for test in self.tests.values()}
+        return [self.header_of(opened) for opened in self.opened if id(opened) in used]
+
+    def header_of(self, opened: OpenLadder) -> str:
+        """Say which rungs of a ladder are tested."""
+        names = ", ".join(rung.id for rung in opened.rungs)
+        spends = "calls models" if self.settings.live else "replays, never calls"
+        line = f"ladder: {self.settings.mode}: {names} ({spends})"
+        if self.settings.mode == "current" and opened.ladder.current is None:
+            line += "; `current` is not set, so this is the cheapest rung"
+        return line
 
     def plan(self) -> list[str]:
         """Say what a live run would call; calls nobody."""
@@ -372,7 +385,7 @@ class LadderSession:
             for case in test.cases
             for sample in range(1, test.samples + 1)
         ]
-        open_tests = sum(self.expected[test.nodeid] for test in others)
+        open_tests = sum(self.shapes[test.nodeid].items for test in others)
         return plan_rung(rung, requests, open_tests, opened.archive, PriceTable())
 
     def note(self, served: Served, calls: tuple[str, ...] = ()) -> None:
@@ -396,7 +409,7 @@ class LadderSession:
                 flag=reply.flag,
             )
         )
-        self._rungs_served.add(record.rung.id)
+        self._served.add((record.test.opened.ladder.path, record.rung.id))
 
     def note_score(self, score: Score) -> None:
         """Put a score on the row of the running test."""
@@ -407,12 +420,13 @@ class LadderSession:
             record.scores[score.name] = score
 
     def serve(self, opened: OpenLadder, request: Request) -> Served:
-        """Look a reply up or call for it; ends the test when there is none to be had."""
+        """Look a reply up or call for it; ends the test when there is none."""
         __tracebackhide__ = True
         try:
             return self.engine.ask(request, opened.archive)
         except (MissingReply, BudgetReached) as error:
-            self._end_test(error)
+            problem = error
+        self._end_test(problem)
 
     async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
         """Do what `serve` does, from any event loop."""
@@ -420,7 +434,8 @@ class LadderSession:
         try:
             return await self.engine.ask_async(request, opened.archive)
         except (MissingReply, BudgetReached) as error:
-            self._end_test(error)
+            problem = error
+        self._end_test(problem)
 
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
@@ -429,7 +444,7 @@ class LadderSession:
         place = (record.test.opened.ladder.path, record.rung.id)
         if place not in self._stored:
             self._stored[place] = self._any_stored(record)
-        if not self._stored[place]:
+        if self._stored[place] is False:
             self._not_run(record)
 
     def close(self) -> None:
@@ -445,22 +460,22 @@ class LadderSession:
         for opened in self._ladders.values():
             opened.archive.close()
 
-    def _any_stored(self, record: Record) -> bool:
-        """Tell whether any known reply of a rung is stored; True when none is known."""
-        known = False
+    def _any_stored(self, record: Record) -> bool | None:
+        """Tell whether any reply of a rung is stored; None: no request is known."""
+        known = None
         for test in self.tests.values():
             if test.opened is not record.test.opened or test.task or not test.asks:
                 continue
             for case in test.cases:
-                known = True
+                known = False
                 request = request_for(record.rung, test.opened.prompter, case)
                 key = test.opened.archive.key(request)
                 if test.opened.archive.find(key) is not None:
                     return True
-        return not known
+        return known
 
     def _end_test(self, error: MissingReply | BudgetReached) -> NoReturn:
-        """End the running test by pytest's own means: nothing is wrong with its code."""
+        """End the running test: nothing is wrong with its code."""
         __tracebackhide__ = True
         record = self.record
         if record is None:
@@ -468,7 +483,8 @@ class LadderSession:
         if isinstance(error, BudgetReached):
             record.over_budget = True
             pytest.skip(str(error))
-        if not record.is_current and record.rung.id not in self._rungs_served:
+        place = (record.test.opened.ladder.path, record.rung.id)
+        if self._stored.get(place, True) is None and place not in self._served:
             self._not_run(record)
         where = f"{record.item.nodeid}"
         message = f'{error} Record it: pytest "{where}" --ladder-live'

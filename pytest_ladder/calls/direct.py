@@ -28,6 +28,21 @@ OPENAI = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT_S = 600.0
 
 _DIRECT_PREFIXES = ("openai/", "hosted_vllm/", "local/")
+# These have an address of the user's too, but a protocol of their own.
+_OTHER_PROTOCOLS = (
+    "anthropic/",
+    "azure/",
+    "azure_ai/",
+    "bedrock/",
+    "cohere/",
+    "gemini/",
+    "huggingface/",
+    "ollama/",
+    "ollama_chat/",
+    "sagemaker/",
+    "vertex_ai/",
+    "watsonx/",
+)
 # These models refuse `max_tokens`; litellm renames it for them, too.
 _REASONING_NAME = re.compile(r"(o\d|gpt-5)")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -40,6 +55,8 @@ def speaks_directly(model: Model) -> bool:
     """
     if model.lane is not None:
         return model.lane == "direct"
+    if model.id.startswith(_OTHER_PROTOCOLS):
+        return False
     return model.id.startswith(_DIRECT_PREFIXES) or model.api_base is not None
 
 
@@ -94,6 +111,10 @@ class DirectLane:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Import aiohttp and open the session."""
+        self._opened()
 
     async def send(self, request: Request, address: str | None) -> Answer:
         """Send one request, once; raises `CallError`."""

@@ -124,6 +124,7 @@ class Engine:
         self._failed: dict[tuple[Path, str], LadderError] = {}
         self._halted: StoreError | None = None
         self._reserving = asyncio.Lock()
+        self._settled = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -369,8 +370,10 @@ class Engine:
         in_flight = self.progress.in_flight
         try:
             address = await self._address(request.model, folder)
+            lane = self._lane(request.model)
+            await lane.open()
             sent = time.monotonic()
-            answer = await self._lane(request.model).send(request, address)
+            answer = await lane.send(request, address)
             done = time.monotonic()
         finally:
             self.progress.in_flight -= 1
@@ -412,11 +415,14 @@ class Engine:
                 if reservation is not None:
                     return reservation
                 # Calls under way hold more than they will cost: let them settle.
-                await asyncio.sleep(_POLL_S)
+                self._settled.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._settled.wait(), _POLL_S)
 
     def _settle(self, reservation: int | None, usd: float | None) -> None:
         if self.budget is not None and reservation is not None:
             self.budget.settle(reservation, usd)
+            self._settled.set()
 
     async def _address(self, model: Model, folder: Path) -> str | None:
         """Return where a local model listens; None for everyone else's."""

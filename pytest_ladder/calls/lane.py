@@ -40,6 +40,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Lane(Protocol):
     """A way to send requests."""
 
+    async def open(self) -> None:
+        """Load what sending needs, so that no call's latency includes it."""
+
     async def send(self, request: Request, address: str | None) -> Answer:
         """Send one request, once: no retry, no limit, no store.
 

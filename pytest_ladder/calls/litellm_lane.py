@@ -45,6 +45,10 @@ class LitellmLane:
         self._litellm: Any = None
         self._importing = asyncio.Lock()
 
+    async def open(self) -> None:
+        """Import litellm, off the loop: it takes seconds."""
+        await self._loaded()
+
     async def send(self, request: Request, address: str | None) -> Answer:
         """Send one request, once; raises `CallError`."""
         outcome = await self._exchange(request, address)

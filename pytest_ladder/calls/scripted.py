@@ -75,6 +75,9 @@ class ScriptedLane:
     def __init__(self, models: Mapping[str, ScriptedModel]) -> None:
         self._models = models
 
+    async def open(self) -> None:
+        """Do nothing: there is nothing to load."""
+
     async def send(self, request: Request, address: str | None) -> Answer:
         """Let the scripted model answer; raises `CallError`."""
         name = request.model.id.removeprefix("scripted/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,26 @@ def test_a_server_answers_on_loopback_and_says_nothing_on_the_terminal(
     assert answer["usage"]["prompt_tokens"] > 0
     assert shared.address(smol, None) == address
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="Tried on x86-64 only.")
+def test_a_reply_does_not_depend_on_what_was_asked_before(
+    shared: Servers, smol: Path
+) -> None:
+    address = shared.address(smol, None)
+
+    def certainty(words: str, cached: bool) -> float:
+        prompt = f"A customer of Tanuki Tea writes: {words} What should we do?"
+        answer = ask(address, prompt, max_tokens=1, logprobs=True, cache_prompt=cached)
+        cached_tokens = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+        assert (cached_tokens > 0) is cached
+        return float(answer["choices"][0]["logprobs"]["content"][0]["logprob"])
+
+    names = ["pot", "refund", "window", "cup", "invoice", "gift card", "order"]
+    letters = [" ".join((names * 8)[n : n + 25 + 5 * n]) for n in range(4)]
+    ask(address, "A customer of Tanuki Tea writes: Hello.")
+    after_others = [certainty(letter, cached=True) for letter in letters]
+    assert after_others == [certainty(letter, cached=False) for letter in letters]
 
 
 def test_a_model_and_its_adapters_never_share_a_server(

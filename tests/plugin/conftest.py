@@ -1,122 +1,19 @@
-"""A shop to test in: a scratch suite with a ladder whose model is a real server."""
+"""The scratch suite, and how to run it."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 # pytester forgets what a run in this process imported. Loaded here, the plugin's
 # modules stay the same for all runs, as their classes must.
+import pytest_ladder.ahead
 import pytest_ladder.collecting
 import pytest_ladder.outcomes
 import pytest_ladder.results  # noqa: F401
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from scripted_server import ScriptedServer
-
-LADDER = """\
-current = "bot/plain"
-
-[[model]]
-name = "bot"
-tier = "off-the-shelf"
-id = "openai/bot"
-api_base = "{api_base}"
-price = {{ input = 1.0, output = 2.0 }}
-params = {{ temperature = 0, max_tokens = 20 }}
-
-[[strategy]]
-name = "plain"
-
-[[strategy]]
-name = "loud"
-prompt = "{{input}}!"
-"""
-CASES = [
-    {"id": "sky", "input": "say blue", "expected": "blue"},
-    {"id": "fire", "input": "say red", "expected": "red"},
-    {"id": "sun", "input": "say green", "expected": "yellow"},
-]
-
-
-OTHER_PLUGINS = (
-    *("anyio", "asyncio", "benchmark", "hypothesispytest", "html", "pytest_cov"),
-    *("randomly", "rerunfailures", "sugar", "syrupy", "timeout"),
-)
-WITHOUT = tuple(f"-pno:{name}" for name in OTHER_PLUGINS)
-"""Leaves out plugins of the development environment; a test of one names it.
-
-Most of all because each of them costs every process of a run its import.
-"""
-
-
-class Shop:
-    """A scratch suite: three cases (one always misses), rungs bot/plain and bot/loud.
-
-    The server echoes the last user message.
-    """
-
-    def __init__(self, pytester: pytest.Pytester, server: ScriptedServer) -> None:
-        self.pytester = pytester
-        self.server = server
-        self.path = pytester.path
-        self.ladder(LADDER)
-        self.cases(CASES)
-
-    def ladder(self, text: str) -> None:
-        """Write ladder.toml; `{api_base}` is filled in, other braces are doubled."""
-        text = text.format(api_base=self.server.api_base)
-        (self.path / "ladder.toml").write_text(text, encoding="utf-8")
-
-    def cases(self, cases: list[dict[str, Any]], name: str = "cases.jsonl") -> None:
-        lines = [json.dumps(case, ensure_ascii=False) for case in cases]
-        (self.path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    def test(self, source: str, name: str = "test_shop.py") -> None:
-        (self.path / name).write_text("import pytest\n" + source, encoding="utf-8")
-
-    def write(self, name: str, text: str) -> Path:
-        """Write any file of the suite; its folder is made."""
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest in this process; with `-n` the workers are processes."""
-        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
-
-    def run_with(self, plugin: str, *arguments: str) -> pytest.RunResult:
-        """Run pytest in this process with one of `OTHER_PLUGINS`."""
-        without = [f"-pno:{name}" for name in OTHER_PLUGINS if name != plugin]
-        return self.pytester.runpytest_inprocess(*without, *arguments)
-
-    def rows(self, folder: str = "ladder-report/current") -> list[dict[str, Any]]:
-        text = (self.path / folder / "rows.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
-
-    def outcomes(self, folder: str = "ladder-report/current") -> dict[str, str]:
-        """Return the outcome of each row as `function[rung-case]: outcome`."""
-        return {
-            f"{row['test'].rpartition('::')[2]}[{row['rung']}-{row.get('case', '')}]": (
-                row["outcome"]
-            )
-            for row in self.rows(folder)
-        }
-
-    def matrix(self, folder: str = "ladder-report/current") -> dict[str, Any]:
-        text = (self.path / folder / "matrix.json").read_text(encoding="utf-8")
-        matrix: dict[str, Any] = json.loads(text)
-        return matrix
-
-
-Run = Callable[..., pytest.RunResult]
-"""What the fixture `run` gives."""
+from tests.plugin.shop import Shop
+from tests.scripted_server import ScriptedServer
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from scripted_server import last_user_message, says
 
-from conftest import CASES, Shop
+from tests.plugin.shop import CASES, Shop
+from tests.scripted_server import last_user_message, says
 
 COROUTINES = """
 import asyncio

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import CASES, LADDER, Run, Shop
+from tests.plugin.shop import CASES, LADDER, Run, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import WITHOUT, Shop
+from tests.plugin.shop import WITHOUT, Shop
 
 SUITE = """
 import os

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import Shop
+from tests.plugin.shop import Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

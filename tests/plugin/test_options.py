@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from conftest import LADDER, WITHOUT, Shop
 from pytest_ladder import options
+from tests.plugin.shop import LADDER, WITHOUT, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

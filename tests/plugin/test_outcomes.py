@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from scripted_server import Act, Body, fails, filtered, last_user_message, says
 
-from conftest import Run, Shop
+from tests.plugin.shop import Run, Shop
+from tests.scripted_server import Act, Body, fails, filtered, last_user_message, says
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

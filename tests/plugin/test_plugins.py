@@ -5,9 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
-from scripted_server import hangs
 
-from conftest import Shop
+from tests.plugin.shop import Shop
+from tests.scripted_server import hangs
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

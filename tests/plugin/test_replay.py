@@ -7,9 +7,9 @@ import shutil
 from typing import Any
 
 import pytest
-from scripted_server import last_user_message
 
-from conftest import CASES, LADDER, Run, Shop
+from tests.plugin.shop import CASES, LADDER, Run, Shop
+from tests.scripted_server import last_user_message
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import LADDER, Run, Shop
+from tests.plugin.shop import LADDER, Run, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
