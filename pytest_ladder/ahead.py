@@ -180,10 +180,10 @@ def _stops_early(config: pytest.Config) -> bool:
     """Tell whether a run may end, or stop to talk, before its last test."""
     option = config.option
     return bool(
-        option.maxfail
-        or option.usepdb
-        or option.trace
-        or option.capture == "no"
+        getattr(option, "maxfail", 0)
+        or getattr(option, "usepdb", False)
+        or getattr(option, "trace", False)
+        or getattr(option, "capture", None) == "no"
         or getattr(option, "stepwise", False)
     )
 

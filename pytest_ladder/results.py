@@ -88,6 +88,9 @@ class Results:
             session.testscollected += 1
             session.config.hook.pytest_runtest_logreport(report=report)
             _name_in_junit(session.config, report)
+            # Some reports of other tools take a test for over only by its teardown.
+            over = _closing_report(report)
+            session.config.hook.pytest_runtest_logreport(report=over)
 
     def _share_reports(self) -> Iterator[pytest.TestReport]:
         for name, arrived in self._tests_on_current().items():
@@ -302,6 +305,17 @@ def _failed_report(
         # with a bracket more than it has.
         report._id = dataclasses.replace(report.id, names=(rest,), params=None)
     return report
+
+
+def _closing_report(report: pytest.TestReport) -> pytest.TestReport:
+    return pytest.TestReport(
+        nodeid=report.nodeid,
+        location=report.location,
+        keywords={},
+        outcome="passed",
+        longrepr=None,
+        when="teardown",
+    )
 
 
 def _name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:

@@ -22,8 +22,10 @@ from typing import Any, Self
 
 from pytest_ladder.errors import Abandoned
 
-# A rehearsal that does not wait for a reply but for something else loses the stage.
-_PATIENCE_S = 0.05
+# A rehearsal that does not wait for a reply but for something else loses the stage
+# after twice this time; where several do, rehearsing is no use and ends.
+_PATIENCE_S = 0.1
+_MOST_LOST = 5
 
 
 class Stage:
@@ -38,6 +40,7 @@ class Stage:
         self._queue: deque[_Place] = deque()
         self._owner: _Place | None = _Place()
         self._main = self._owner
+        self._lost = 0
 
     def enter(self) -> _Place:
         """Wait for the stage; called by a rehearsal. Raises `Abandoned` at the end."""
@@ -55,9 +58,17 @@ class Stage:
             raise Abandoned
         return place
 
+    def mute(self, place: _Place) -> None:
+        """Mute one on stage. Raises `Abandoned` if it lost its place."""
+        with self._guard:
+            if place.lost:
+                raise Abandoned
+            place.mute()
+
     def leave(self, place: _Place) -> None:
         """Hand the stage on; does nothing for one who lost it."""
         with self._guard:
+            place.unmute()
             if self._owner is place:
                 self._pass_on()
 
@@ -77,11 +88,11 @@ class Stage:
             self._return_main(first=False)
 
     def close(self) -> None:
-        """Send everybody home: threads that wait for the stage end."""
+        """Send everybody home but the main thread: who waits for the stage ends."""
         with self._guard:
             self.closed = True
             for place in self._queue:
-                place.sent_home = True
+                place.sent_home = place is not self._main
                 place.granted.set()
             self._queue.clear()
 
@@ -107,6 +118,9 @@ class Stage:
                 owner.lost = True
                 owner.unmute()
                 self._pass_on()
+                self._lost += 1
+            if self._lost == _MOST_LOST:
+                self.close()
 
     def _pass_on(self) -> None:
         self._owner = self._queue.popleft() if self._queue else None
@@ -159,14 +173,13 @@ class Rehearsal:
     def enter(self) -> None:
         """Go on stage. Raises `Abandoned` when the show is over."""
         self._place = self._stage.enter()
-        self._place.mute()
+        self._stage.mute(self._place)
 
     def leave(self) -> None:
         """Go off stage."""
         place, self._place = self._place, None
         if place is None:
             return
-        place.unmute()
         self._stage.leave(place)
         if place.lost:
             raise Abandoned

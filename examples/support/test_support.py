@@ -26,7 +26,7 @@ def states(value: str, text: str) -> bool:
     return re.search(rf"(?<![\w.,]){pattern}(?!\w)", text.lower()) is not None
 
 
-@pytest.mark.cheap(at_least=0.25)
+@pytest.mark.cheap(at_least=0.12)
 def test_reply(reply, case):
     if "routing" in case.tags:
         assert queues_named(reply.text) == {case.expected}

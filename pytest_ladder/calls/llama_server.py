@@ -98,9 +98,11 @@ def command_line(pid: int) -> str:
 
 def _ps(pid: int, columns: str) -> str:
     command = ["ps", "-ww", "-o", columns, "-p", str(pid)]
-    answer = subprocess.run(
-        command, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
-    )
+    plain = {**os.environ, "LC_ALL": "C"}
+    try:
+        answer = subprocess.run(command, capture_output=True, check=False, env=plain)
+    except FileNotFoundError:  # Windows, where no server is ever started
+        return ""
     return answer.stdout.decode(errors="replace").strip()
 
 

@@ -85,7 +85,7 @@ def weights_digest(model_id: str, folder: Path) -> str:
 
 def _own_file(model_id: str, rest: str, folder: Path) -> Path:
     path = (folder / Path(rest).expanduser()).resolve()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise LocalModelError(
             f'The weights of "{model_id}" are not at {path}; put the file there, or '
             "correct the id (its path starts at the folder of the configuration file)."
@@ -118,26 +118,20 @@ class Servers:
         if running is not None:
             return running
         _check_installed()
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with weights.locked(self._path(key, "lock")) as lock:
-            running = self._running(key)
-            if running is not None:
-                return running
-            before = self._entry(key)
-            settings = Settings(
-                gguf=str(gguf.resolve()),
-                adapter=None if adapter is None else str(adapter.resolve()),
-                chat_template=chat_template,
-                entry=str(self._path(key, "json").absolute()),
-                token=secrets.token_hex(16),
-                attempt=1 if before is None else before.attempt + 1,
-                lock=lock,
-                owner_pid=self._owner_pid,
-                owner_start=self._owner_start,
-            )
-            if settings.attempt > _MOST_ATTEMPTS:
-                raise self._failed(key, settings, "ended, was started again, and ended")
-            return self._start(key, settings)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with weights.locked(self._path(key, "lock")) as lock:
+                running = self._running(key)  # by whoever held the lock before
+                if running is not None:
+                    return running
+                return self._start(
+                    key, self._settings(key, gguf, adapter, chat_template, lock)
+                )
+        except OSError as error:
+            raise LocalModelError(
+                f"Cannot start a local model from {self._directory} "
+                f"({error.strerror}); set TMPDIR to a folder that can be written."
+            ) from error
 
     def stop_all(self) -> None:
         """End every server of the session and remove the folder.
@@ -169,8 +163,31 @@ class Servers:
             raise LocalModelError(entry.error)
         return entry.address if entry is not None and _runs(entry) else None
 
+    def _settings(
+        self,
+        key: str,
+        gguf: Path,
+        adapter: Path | None,
+        chat_template: str | None,
+        lock: int,
+    ) -> Settings:
+        before = self._entry(key)
+        return Settings(
+            gguf=str(gguf.resolve()),
+            adapter=None if adapter is None else str(adapter.resolve()),
+            chat_template=chat_template,
+            entry=str(self._path(key, "json").absolute()),
+            token=secrets.token_hex(16),
+            attempt=1 if before is None else before.attempt + 1,
+            lock=lock,
+            owner_pid=self._owner_pid,
+            owner_start=self._owner_start,
+        )
+
     def _start(self, key: str, settings: Settings) -> str:
         """Start a server and wait until it listens; the caller holds its lock."""
+        if settings.attempt > _MOST_ATTEMPTS:
+            raise self._failed(key, settings, "ended, was started again, and ended")
         process = self._spawn(key, settings)
         try:
             return self._listening(key, settings, process)

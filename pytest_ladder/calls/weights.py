@@ -107,9 +107,9 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     folder = cache_folder() / "models"
     target = folder / Path(model.member).name
     tell = progress or _say_nothing
-    if _is_whole(target, model):
-        return target
     try:
+        if _is_whole(target, model):
+            return target
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"waiting for another process that fetches {model.title}"
         with locked(folder / f"{name}.lock", lambda: tell(waiting)):

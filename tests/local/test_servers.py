@@ -279,6 +279,12 @@ def test_whoever_waits_for_a_server_is_told_when_the_session_ends(
     assert is_gone(entry)
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, smol: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalModelError, match=r"file/servers .*; set TMPDIR to"):
+        Servers(tmp_path / "file" / "servers", os.getpid()).address(smol, None)
+
+
 def test_without_llama_cpp_the_error_says_what_to_install(
     servers: Servers, smol: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,7 +304,8 @@ def test_a_process_is_known_by_its_start(
         start = process_start(one.pid)
         assert start is not None
         assert process_start(one.pid) == start
-        assert "mark" in llama_server.command_line(one.pid)
+        # A moment after its start it has no command line yet.
+        until(lambda: "mark" in llama_server.command_line(one.pid))
         one.kill()
         # It is gone before its parent collects it.
         until(lambda: process_start(one.pid) is None)

@@ -20,6 +20,7 @@ FLAKY = """
 tries = []
 
 @pytest.mark.cheap
+@pytest.mark.ladder(ahead=False)  # a rehearsal would count as a try
 def test_flaky(llm):
     tries.append(1)
     assert llm(f"try {len(tries)}").text == "try 2"
@@ -106,7 +107,8 @@ def test_without_a_plugin_that_pytest_has_the_run_is_the_same(
 @pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
 def test_a_run_that_stops_early_reports_what_ran(shop: Shop, option: str) -> None:
     shop.test(ANSWER.format(level="").replace("assert case", "assert 'e' == case"))
-    result = shop.run("--ladder-live", option)
+    # Replies ahead are bounded to the calls that may be under way at once.
+    result = shop.run("--ladder-live", option, "--ladder-concurrency=1")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*= ladder =*", "*stopping after 1 failures*"])
