@@ -25,7 +25,9 @@ from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.errors import Abandoned, LadderError
-from pytest_ladder.session import SAMPLE, LadderSession, OpenLadder, Record
+from pytest_ladder.ladder_tests import SAMPLE, Record
+from pytest_ladder.opened import OpenLadder
+from pytest_ladder.session import LadderSession
 from pytest_ladder.stage import Rehearsal, run_off_stage
 from pytest_ladder.words.case import Case
 from pytest_ladder.xdist import Batch, is_worker

@@ -13,14 +13,10 @@ import pytest
 
 from pytest_ladder import fixtures
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.session import (
-    SAMPLE,
-    LadderSession,
-    LadderTest,
-    OpenLadder,
-    Shape,
-    rung_of,
-)
+from pytest_ladder.ladder_tests import SAMPLE, LadderTest, Shape, rung_of
+from pytest_ladder.opened import OpenLadder
+from pytest_ladder.planning import check_budget
+from pytest_ladder.session import LadderSession
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Rung
@@ -78,7 +74,7 @@ def parameter_id(value: object) -> str | None:
 def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
     try:
-        session.check_budget()
+        check_budget(session)
     except ConfigError as error:
         _complain(session, error)
     if session.problems:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from pytest_ladder.errors import LadderError
-from pytest_ladder.session import LadderSession, Record, Shape
+from pytest_ladder.ladder_tests import Record, Shape
+from pytest_ladder.session import LadderSession
 from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.score import Score
 

@@ -100,7 +100,11 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     session = known_session(config)
     if session is None:
         return []
-    return session.plan() if session.settings.plan else session.header()
+    if not session.settings.plan:
+        return session.header()
+    from pytest_ladder import planning
+
+    return planning.plan(session)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import math
 import os
 import platform
 import subprocess
 import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,30 +17,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder import __version__
+from pytest_ladder import __version__, shortfalls
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
+from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
 from pytest_ladder.reporting.numbers import plain
 from pytest_ladder.reporting.run import RunInfo, machine_info
 from pytest_ladder.reporting.terminal import glyphs_for, matrix_lines
-from pytest_ladder.session import LadderSession, OpenLadder
+from pytest_ladder.session import LadderSession
+from pytest_ladder.shortfalls import Arrived
 from pytest_ladder.words.row import Outcome, Row
 
 _REPORT_FOLDER = "ladder-report"
-
-
-@dataclass(kw_only=True)
-class _Arrived:
-    """What came in for one test item; a rerun replaces it."""
-
-    payload: Payload
-    location: tuple[str, int | None, str]
-
-    @property
-    def row(self) -> Row | None:
-        return self.payload.row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +49,7 @@ class Results:
     """Gathers what rides on reports; one per run, in the controller."""
 
     session: LadderSession
-    items: dict[str, _Arrived] = field(default_factory=dict)
+    items: dict[str, Arrived] = field(default_factory=dict)
     finished: list[LadderResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Why something could not be written."""
@@ -72,51 +60,13 @@ class Results:
         # pytest-rerunfailures has an outcome of its own for what it runs again.
         if payload is None or str(report.outcome) == "rerun":
             return
-        self.items[report.nodeid] = _Arrived(
+        self.items[report.nodeid] = Arrived(
             payload=msgspec.convert(payload, Payload), location=report.location
         )
 
     def report_shortfalls(self, session: pytest.Session) -> None:
-        """Report what no single item can tell as failures.
-
-        Too low a share of passes, and a budget that was reached. They are seen by the
-        terminal, JUnit and `--lf` like any other report.
-        """
-        budget = self._budget_report()
-        for report in [*([budget] if budget else []), *self._share_reports()]:
-            # One more report than tests: without this the terminal counts to 101 %.
-            session.testscollected += 1
-            session.config.hook.pytest_runtest_logreport(report=report)
-            _name_in_junit(session.config, report)
-            # Some reports of other tools take a test for over only by its teardown.
-            over = _closing_report(report)
-            session.config.hook.pytest_runtest_logreport(report=over)
-
-    def _share_reports(self) -> Iterator[pytest.TestReport]:
-        for name, arrived in self._tests_on_current().items():
-            problem = _share_problem(arrived)
-            if problem is None:
-                self._forget_failure(name)
-                continue
-            self._remember_misses(arrived)
-            yield _failed_report(name, problem, arrived[0].location)
-
-    def _budget_report(self) -> pytest.TestReport | None:
-        """Return a failing report when the budget kept calls from being made."""
-        over = [a for a in self.items.values() if a.payload.over_budget]
-        budget = self.session.engine.budget if over else None
-        if budget is None:
-            return None
-        refused, spent = budget.refused(), budget.spent_usd()
-        needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
-        problem = (
-            f"${spent:.4f} of ${budget.cap_usd:g} is spent, and {refused.calls} calls "
-            f"that may cost up to ${refused.usd:.4f} were not made. To make them, run "
-            f"again with --ladder-budget={needed:.2f}; what is stored is not "
-            "paid again."
-        )
-        name = f"{over[0].location[0]}::ladder budget"
-        return _failed_report(name, problem, over[0].location)
+        """Report what no single item can tell as failures."""
+        shortfalls.report(session, self.items, self.session)
 
     def missed_lines(self) -> list[str]:
         """List the misses for `-rm`."""
@@ -128,7 +78,7 @@ class Results:
 
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
-        by_config: dict[str, list[_Arrived]] = defaultdict(list)
+        by_config: dict[str, list[Arrived]] = defaultdict(list)
         for arrived in self.items.values():
             by_config[arrived.payload.config].append(arrived)
         several = len(by_config) > 1
@@ -161,7 +111,8 @@ class Results:
             for text, markup in matrix_lines(result.matrix, result.info, width, glyphs):
                 reporter.write_line(text, **markup)
             reporter.write_line(f"report: {_shown(result.folder)}")
-        for line in [*self._partial_shares(), *self._notices()]:
+        shares = shortfalls.partial_shares(self.items)
+        for line in [*shares, *self._notices()]:
             reporter.write_line(line)
         for problem in self.problems:
             reporter.write_line(problem, red=True)
@@ -172,13 +123,6 @@ class Results:
             write(*arguments)
         except (LadderError, OSError) as error:
             self.problems.append(str(error))
-
-    def _partial_shares(self) -> Iterator[str]:
-        """Tell of shares that a part of their tests leaves open."""
-        for name, arrived in self._tests_on_current().items():
-            expected = arrived[0].payload.expected
-            if len(arrived) < expected and _share_problem(arrived) is None:
-                yield f"{name}: partial, {len(arrived)} of {expected} ran"
 
     def _notices(self) -> Iterator[str]:
         """Tell of stores that were damaged."""
@@ -194,7 +138,7 @@ class Results:
             reporter.write_line(plain(line))
 
     def _result(
-        self, opened: OpenLadder, arrived: list[_Arrived], *, several: bool
+        self, opened: OpenLadder, arrived: list[Arrived], *, several: bool
     ) -> LadderResult | None:
         rows = [a.row for a in arrived if a.row is not None]
         if not rows:
@@ -238,97 +182,10 @@ class Results:
             machine=machine_info(),
         )
 
-    def _tests_on_current(self) -> dict[str, list[_Arrived]]:
-        """Group what the current rung left by test, under the name of its share."""
-        groups: dict[str, list[_Arrived]] = defaultdict(list)
-        for arrived in self.items.values():
-            row, payload = arrived.row, arrived.payload
-            if row is not None and payload.current and payload.at_least < 1:
-                groups[f"{payload.test}[{row.rung}] share"].append(arrived)
-        return groups
 
-    def _last_failed(self) -> dict[str, bool]:
-        """Return what pytest remembers for `--lf`."""
-        plugin: Any = self.session.config.pluginmanager.get_plugin("lfplugin")
-        return plugin.lastfailed if plugin is not None else {}
-
-    def _forget_failure(self, name: str) -> None:
-        self._last_failed().pop(name, None)
-
-    def _remember_misses(self, arrived: Iterable[_Arrived]) -> None:
-        known = {id(a) for a in arrived if a.row and a.row.outcome is Outcome.MISSED}
-        for nodeid, item in self.items.items():
-            if id(item) in known:
-                self._last_failed()[nodeid] = True
-
-
-def _share_problem(arrived: list[_Arrived]) -> str | None:
-    """Say in a sentence why a test's share of passes is too low; None: it is not.
-
-    On a subset of the cases it is too low only if its misses alone are more than
-    the whole test allows.
-    """
-    rows = [a.row for a in arrived if a.row is not None]
-    finished = [row for row in rows if row.outcome is not Outcome.ERROR]
-    missed = sum(row.outcome is Outcome.MISSED for row in finished)
-    payload = arrived[0].payload
-    total = payload.expected
-    # The same care for floating point as `required passes` in the methods.
-    required = math.ceil(payload.at_least * total - 1e-9)
-    if missed <= total - required:
-        return None
-    passed = len(finished) - missed
-    part = "" if len(rows) >= total else f" (a part of its {total})"
-    return (
-        f"{passed} of {len(finished)} passed{part}; at_least={payload.at_least} "
-        f"needs {required} of {total}. The misses are listed by -rm and run again by "
-        "--lf."
-    )
-
-
-def _failed_report(
-    name: str, problem: str, location: tuple[str, int | None, str]
-) -> pytest.TestReport:
-    """Make a failing report that belongs to none of the run's items."""
-    file, line, _ = location
-    rest = name.partition("::")[2]
-    report = pytest.TestReport(
-        nodeid=name,
-        location=(file, line, rest.replace("::", ".")),
-        keywords={},
-        outcome="failed",
-        longrepr=problem,
-        when="call",
-    )
-    if hasattr(report, "id"):
-        # pytest 9.2 takes all behind "[" for parameters, and would print the name
-        # with a bracket more than it has.
-        report._id = dataclasses.replace(report.id, names=(rest,), params=None)
-    return report
-
-
-def _closing_report(report: pytest.TestReport) -> pytest.TestReport:
-    return pytest.TestReport(
-        nodeid=report.nodeid,
-        location=report.location,
-        keywords={},
-        outcome="passed",
-        longrepr=None,
-        when="teardown",
-    )
-
-
-def _name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Mend the name in a JUnit file, which is parsed anew from the node id."""
-    for plugin in config.pluginmanager.get_plugins():
-        if hasattr(plugin, "node_reporter"):
-            name = report.nodeid.rpartition("::")[2]
-            plugin.node_reporter(report).add_attribute("name", name)
-
-
-def _record(opened: OpenLadder, arrived: list[_Arrived]) -> None:
+def _record(opened: OpenLadder, arrived: list[Arrived]) -> None:
     """Write the recordings of the files whose tests ran on the current rung."""
-    modules: dict[str, list[_Arrived]] = defaultdict(list)
+    modules: dict[str, list[Arrived]] = defaultdict(list)
     for one in arrived:
         if one.payload.current:
             modules[one.payload.module].append(one)

@@ -2,176 +2,34 @@
 
 from __future__ import annotations
 
-import fnmatch
 import inspect
 import os
 import shutil
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 import msgspec
 import pytest
 
 from pytest_ladder import config as configuration
 from pytest_ladder import options
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.budget import worst_usd
 from pytest_ladder.calls.engine import Engine, EngineSettings, Progress, Served
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import Llm, Recorder, Task, request_for, run_task
+from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
-from pytest_ladder.calls.plan import RungPlan, plan_rung
-from pytest_ladder.calls.prices import PriceTable
-from pytest_ladder.cases import load_cases
-from pytest_ladder.config import Ladder
-from pytest_ladder.decide.order import DEFAULT_VOLUME, run_order
-from pytest_ladder.errors import BudgetReached, CallError, ConfigError, MissingReply
-from pytest_ladder.prompting.estimate import prompt_tokens
-from pytest_ladder.prompting.messages import Prompter
-from pytest_ladder.reporting.plan import plan_lines
+from pytest_ladder.errors import BudgetReached, CallError, MissingReply
+from pytest_ladder.ladder_tests import SAMPLE, LadderTest, Record, Shape, rung_of
+from pytest_ladder.opened import OpenLadder
 from pytest_ladder.stage import Stage, run_off_stage
 from pytest_ladder.status import StatusLine
 from pytest_ladder.words.case import Case
-from pytest_ladder.words.level import Level
 from pytest_ladder.words.reply import Reply
 from pytest_ladder.words.row import UsedReply
-from pytest_ladder.words.rung import Model, Price, Rung
+from pytest_ladder.words.rung import Rung
 from pytest_ladder.words.score import Score
 from pytest_ladder.xdist import is_worker, shared_by_processes, workers
-
-
-class OpenLadder:
-    """A ladder with all that its tests need, and the rungs of this run."""
-
-    def __init__(self, ladder: Ladder, settings: options.Settings) -> None:
-        self.ladder = ladder
-        self.archive = Archive(ladder.folder)
-        self.prompter = Prompter(ladder)
-        self._settings = settings
-        self._cases: dict[str, tuple[Case, ...]] = {}
-
-    @cached_property
-    def ordered(self) -> tuple[Rung, ...]:
-        """All rungs in run order, cheapest first."""
-        objective, folder = self.ladder.objective, self.ladder.folder
-        prices = PriceTable()
-
-        def price_of(model: Model) -> Price | None:
-            found = prices.price_of(model)
-            return None if found is None else found[0]
-
-        return run_order(
-            self.ladder.rungs,
-            DEFAULT_VOLUME if objective is None else objective.volume,
-            price_of,
-            lambda rung: prompt_tokens(rung.strategy, folder),
-        )
-
-    @cached_property
-    def current(self) -> Rung:
-        """The rung that is shipped; the cheapest when the file names none."""
-        return self.ladder.current or self.ordered[0]
-
-    @cached_property
-    def rungs(self) -> tuple[Rung, ...]:
-        """The rungs of this run, in run order; raises `ConfigError` if none is left."""
-        wanted = (self.current,) if self._settings.mode == "current" else self.ordered
-        pattern = self._settings.rungs or "*"
-        left = tuple(rung for rung in wanted if fnmatch.fnmatchcase(rung.id, pattern))
-        for rung in left:
-            # Mistakes in examples and corpora show before anything is called.
-            self.prompter.prepare(rung.strategy)
-        if not left:
-            known = ", ".join(rung.id for rung in wanted)
-            widen = (
-                " or add --ladder=matrix" if self._settings.mode == "current" else ""
-            )
-            raise ConfigError(
-                f"--ladder-rungs={pattern} matches no rung of this run ({known}); "
-                f"change the pattern{widen}."
-            )
-        return left
-
-    def cases(self, source: Any, module: Path) -> tuple[Case, ...]:
-        """Load the cases that a test file names, a file once for all its tests."""
-        where = module.name
-        folder = self.ladder.folder
-        if module.is_relative_to(folder):
-            where = module.relative_to(folder).as_posix()
-        if not isinstance(source, str):
-            return tuple(load_cases(source, folder=folder, where=where))
-        if source not in self._cases:
-            loaded = load_cases(source, folder=folder, where=where)
-            self._cases[source] = tuple(loaded)
-        return self._cases[source]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LadderTest:
-    """A test function that pytest-ladder runs over rungs and cases."""
-
-    nodeid: str
-    """Node id of the function, without parameters."""
-    path: Path
-    """Its file."""
-    opened: OpenLadder
-    level: Level
-    at_least: float
-    cases: tuple[Case, ...]
-    """Empty for a free-form test."""
-    task: Task | None
-    samples: int
-    weight: float
-    miss: tuple[type[BaseException], ...]
-    external: bool
-    ahead: bool
-    """Whether it may run ahead of its turn."""
-    asks: bool
-    """Whether the test uses `reply`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """How a test was parametrized."""
-
-    parameters: tuple[str, ...]
-    """What each part of an id stands for, in order: `rung`, `case` or `other`."""
-    items: int
-    """Items of the test on one rung, before anything is deselected."""
-
-
-@dataclass(kw_only=True)
-class Record:
-    """What the test under way used and said."""
-
-    test: LadderTest
-    item: pytest.Function
-    rung: Rung
-    sample: int
-    replies: list[UsedReply] = field(default_factory=list)
-    score: Score | None = None
-    scores: dict[str, Score] = field(default_factory=dict)
-    text: str = ""
-    not_run: bool = False
-    """The rung has no stored replies."""
-    over_budget: bool = False
-    """The budget did not allow a call."""
-    broken: bool = False
-    """It failed for want of a reply: an error, whatever was raised."""
-
-    @property
-    def case(self) -> Case | None:
-        """The case of the test, None for a free-form one."""
-        case = self.item.callspec.params.get("case")
-        return case if isinstance(case, Case) else None
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the rung is the one that is shipped."""
-        return self.rung.id == self.test.opened.current.id
 
 
 class RunsAhead(Protocol):
@@ -247,20 +105,6 @@ class LadderSession:
     def opened(self) -> list[OpenLadder]:
         """The ladders of this process."""
         return list(self._ladders.values())
-
-    def check_budget(self) -> None:
-        """Refuse a budget that cannot be kept; raises `ConfigError`."""
-        if self.settings.budget is None:
-            return
-        for opened in self.opened:
-            for rung in opened.rungs:
-                model = rung.model
-                request = Request(model=model, messages=[], params=model.params)
-                try:
-                    worst_usd(request, PriceTable())
-                except BudgetReached as error:
-                    reason = str(error).removeprefix("not run: budget: ")
-                    raise ConfigError(f"--ladder-budget: {reason}") from None
 
     def module_items(self, path: Path) -> int:
         """Count a file's items on one rung; 0 when it was not collected whole."""
@@ -364,29 +208,6 @@ class LadderSession:
         if self.settings.mode == "current" and opened.ladder.current is None:
             line += "; `current` is not set, so this is the cheapest rung"
         return line
-
-    def plan(self) -> list[str]:
-        """Say what a live run would call; calls nobody."""
-        plans = []
-        for opened in self.opened:
-            tests = [test for test in self.tests.values() if test.opened is opened]
-            for rung in opened.rungs:
-                plans.append(self._rung_plan(opened, rung, tests))
-        return plan_lines(plans)
-
-    def _rung_plan(
-        self, opened: OpenLadder, rung: Rung, tests: list[LadderTest]
-    ) -> RungPlan:
-        asking = [test for test in tests if test.asks and test.task is None]
-        others = [test for test in tests if test not in asking]
-        requests = [
-            request_for(rung, opened.prompter, case, sample)
-            for test in asking
-            for case in test.cases
-            for sample in range(1, test.samples + 1)
-        ]
-        open_tests = sum(self.shapes[test.nodeid].items for test in others)
-        return plan_rung(rung, requests, open_tests, opened.archive, PriceTable())
 
     def note(self, served: Served, calls: tuple[str, ...] = ()) -> None:
         """Put a reply on the bill of the running test."""
@@ -506,17 +327,6 @@ class LadderSession:
         if self.record is None:
             raise RuntimeError("No ladder test is running.")
         return self.record
-
-
-SAMPLE = "_ladder_sample"
-"""Name of the hidden parameter that tells samples apart."""
-
-
-def rung_of(item: pytest.Item) -> Rung | None:
-    """Return the rung of a ladder test, None for any other test."""
-    callspec = getattr(item, "callspec", None)
-    rung = callspec.params.get("rung") if callspec is not None else None
-    return rung if isinstance(rung, Rung) else None
 
 
 class _Asker:

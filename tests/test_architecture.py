@@ -20,7 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("wording", "textfiles", "ladder", "cases", "prompting", "config", "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),
-    ("xdist", "options", "stage", "status", "session", "outcomes", "results", "state",
+    ("xdist", "options", "opened", "ladder_tests", "stage", "status", "session",
+     "planning", "outcomes", "shortfalls", "results", "state",
      "fixtures", "collecting", "ahead", "plugin"),
     ("cli", "integrations"),
 )  # fmt: skip

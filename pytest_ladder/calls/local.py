@@ -211,7 +211,7 @@ class Servers:
                 stderr=log,
                 cwd=self._directory,
                 # Threads must sleep at their barriers. By default they spin, and
-                # one neighbour on a core makes a reply 30 to 70 times slower.
+                # one busy neighbour made replies up to 70 times slower.
                 env={"OMP_WAIT_POLICY": "passive", **os.environ},
                 pass_fds=[settings.lock],
                 start_new_session=True,  # Ctrl-C in the terminal is not for it

@@ -1,0 +1,91 @@
+"""Ladder tests as they are collected, and the record of one that runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_ladder.calls.llm import Task
+from pytest_ladder.opened import OpenLadder
+from pytest_ladder.words.case import Case
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.row import UsedReply
+from pytest_ladder.words.rung import Rung
+from pytest_ladder.words.score import Score
+
+SAMPLE = "_ladder_sample"
+"""Name of the hidden parameter that tells samples apart."""
+
+
+def rung_of(item: pytest.Item) -> Rung | None:
+    """Return the rung of a ladder test, None for any other test."""
+    callspec = getattr(item, "callspec", None)
+    rung = callspec.params.get("rung") if callspec is not None else None
+    return rung if isinstance(rung, Rung) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderTest:
+    """A test function that pytest-ladder runs over rungs and cases."""
+
+    nodeid: str
+    """Node id of the function, without parameters."""
+    path: Path
+    """Its file."""
+    opened: OpenLadder
+    level: Level
+    at_least: float
+    cases: tuple[Case, ...]
+    """Empty for a free-form test."""
+    task: Task | None
+    samples: int
+    weight: float
+    miss: tuple[type[BaseException], ...]
+    external: bool
+    ahead: bool
+    """Whether it may run ahead of its turn."""
+    asks: bool
+    """Whether the test uses `reply`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How a test was parametrized."""
+
+    parameters: tuple[str, ...]
+    """What each part of an id stands for, in order: `rung`, `case` or `other`."""
+    items: int
+    """Items of the test on one rung, before anything is deselected."""
+
+
+@dataclass(kw_only=True)
+class Record:
+    """What the test under way used and said."""
+
+    test: LadderTest
+    item: pytest.Function
+    rung: Rung
+    sample: int
+    replies: list[UsedReply] = field(default_factory=list)
+    score: Score | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
+    text: str = ""
+    not_run: bool = False
+    """The rung has no stored replies."""
+    over_budget: bool = False
+    """The budget did not allow a call."""
+    broken: bool = False
+    """It failed for want of a reply: an error, whatever was raised."""
+
+    @property
+    def case(self) -> Case | None:
+        """The case of the test, None for a free-form one."""
+        case = self.item.callspec.params.get("case")
+        return case if isinstance(case, Case) else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the rung is the one that is shipped."""
+        return self.rung.id == self.test.opened.current.id

@@ -1,0 +1,165 @@
+"""Shortfalls: what fails a run although no single test does.
+
+Too low a share of passes, and a budget that was reached. They are reported like tests,
+so that the terminal, JUnit and `--lf` see them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_ladder.outcomes import Payload
+from pytest_ladder.session import LadderSession
+from pytest_ladder.words.row import Outcome, Row
+
+
+@dataclass(kw_only=True)
+class Arrived:
+    """What came in for one test item; a rerun replaces it."""
+
+    payload: Payload
+    location: tuple[str, int | None, str]
+
+    @property
+    def row(self) -> Row | None:
+        """Its row, None if it was skipped."""
+        return self.payload.row
+
+
+Items = Mapping[str, Arrived]
+"""What came in, by node id."""
+
+
+def report(session: pytest.Session, items: Items, ladder: LadderSession) -> None:
+    """Report every shortfall as a failure."""
+    reports = [*_budget_report(items, ladder), *_share_reports(session.config, items)]
+    for failed in reports:
+        # One more report than tests: without this the terminal counts to 101 %.
+        session.testscollected += 1
+        session.config.hook.pytest_runtest_logreport(report=failed)
+        _name_in_junit(session.config, failed)
+        # Some reports of other tools take a test for over only by its teardown.
+        over = _closing_report(failed)
+        session.config.hook.pytest_runtest_logreport(report=over)
+
+
+def partial_shares(items: Items) -> Iterator[str]:
+    """Tell of shares that a part of their tests leaves open."""
+    for name, arrived in _tests_on_current(items).items():
+        expected = arrived[0].payload.expected
+        if len(arrived) < expected and _share_problem(arrived) is None:
+            yield f"{name}: partial, {len(arrived)} of {expected} ran"
+
+
+def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestReport]:
+    plugin: Any = config.pluginmanager.get_plugin("lfplugin")
+    last_failed: dict[str, bool] = plugin.lastfailed if plugin is not None else {}
+    for name, arrived in _tests_on_current(items).items():
+        problem = _share_problem(arrived)
+        if problem is None:
+            last_failed.pop(name, None)
+            continue
+        # `--lf` runs what fell short, and that is the misses.
+        ids = {id(one) for one in arrived if one.payload.missed}
+        missed = [nodeid for nodeid, one in items.items() if id(one) in ids]
+        last_failed.update(dict.fromkeys(missed, True))
+        yield _failed_report(name, problem, arrived[0].location)
+
+
+def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestReport]:
+    """Yield a failing report when the budget kept calls from being made."""
+    over = [a for a in items.values() if a.payload.over_budget]
+    budget = ladder.engine.budget if over else None
+    if budget is None:
+        return
+    refused, spent = budget.refused(), budget.spent_usd()
+    needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
+    problem = (
+        f"${spent:.4f} of ${budget.cap_usd:g} is spent, and {refused.calls} calls "
+        f"that may cost up to ${refused.usd:.4f} were not made. To make them, run "
+        f"again with --ladder-budget={needed:.2f}; what is stored is not "
+        "paid again."
+    )
+    name = f"{over[0].location[0]}::ladder budget"
+    yield _failed_report(name, problem, over[0].location)
+
+
+def _tests_on_current(items: Items) -> dict[str, list[Arrived]]:
+    """Group what the current rung left by test, under the name of its share."""
+    groups: dict[str, list[Arrived]] = defaultdict(list)
+    for arrived in items.values():
+        row, payload = arrived.row, arrived.payload
+        if row is not None and payload.current and payload.at_least < 1:
+            groups[f"{payload.test}[{row.rung}] share"].append(arrived)
+    return groups
+
+
+def _share_problem(arrived: list[Arrived]) -> str | None:
+    """Say in a sentence why a test's share of passes is too low; None: it is not.
+
+    On a subset of the cases it is too low only if its misses alone are more than
+    the whole test allows.
+    """
+    rows = [a.row for a in arrived if a.row is not None]
+    finished = [row for row in rows if row.outcome is not Outcome.ERROR]
+    missed = sum(row.outcome is Outcome.MISSED for row in finished)
+    payload = arrived[0].payload
+    total = payload.expected
+    # The same care for floating point as `required passes` in the methods.
+    required = math.ceil(payload.at_least * total - 1e-9)
+    if missed <= total - required:
+        return None
+    passed = len(finished) - missed
+    part = "" if len(rows) >= total else f" (a part of its {total})"
+    return (
+        f"{passed} of {len(finished)} passed{part}; at_least={payload.at_least} "
+        f"needs {required} of {total}. The misses are listed by -rm and run again by "
+        "--lf."
+    )
+
+
+def _failed_report(
+    name: str, problem: str, location: tuple[str, int | None, str]
+) -> pytest.TestReport:
+    """Make a failing report that belongs to none of the run's items."""
+    file, line, _ = location
+    rest = name.partition("::")[2]
+    report = pytest.TestReport(
+        nodeid=name,
+        location=(file, line, rest.replace("::", ".")),
+        keywords={},
+        outcome="failed",
+        longrepr=problem,
+        when="call",
+    )
+    if hasattr(report, "id"):
+        # pytest 9.2 takes all behind "[" for parameters, and would print the name
+        # with a bracket more than it has.
+        report._id = dataclasses.replace(report.id, names=(rest,), params=None)
+    return report
+
+
+def _closing_report(report: pytest.TestReport) -> pytest.TestReport:
+    return pytest.TestReport(
+        nodeid=report.nodeid,
+        location=report.location,
+        keywords={},
+        outcome="passed",
+        longrepr=None,
+        when="teardown",
+    )
+
+
+def _name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Mend the name in a JUnit file, which is parsed anew from the node id."""
+    for plugin in config.pluginmanager.get_plugins():
+        if hasattr(plugin, "node_reporter"):
+            name = report.nodeid.rpartition("::")[2]
+            plugin.node_reporter(report).add_attribute("name", name)
