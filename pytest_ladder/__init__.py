@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_ladder.calls.scripted import ScriptedModel
     from pytest_ladder.errors import (
         CallError,
         ConfigError,
@@ -40,12 +41,14 @@ __all__ = [
     "Row",
     "Rung",
     "Score",
+    "ScriptedModel",
     "Strategy",
     "Tier",
     "Usage",
 ]
 
 _HOMES = {
+    "calls.scripted": ("ScriptedModel",),
     "errors": (
         "CallError",
         "ConfigError",

@@ -162,7 +162,7 @@ class DirectLane:
             told = f"Model {name!r} takes the direct lane, but has no address"
             raise CallError(f'{told}; add `api_base`, or set lane = "litellm".')
         url = f"{base}/chat/completions"
-        headers = _headers(request, key)
+        headers = _headers(key)
         async with self._opened().post(
             url,
             data=msgspec.json.encode(_body(request, base)),
@@ -194,18 +194,16 @@ class DirectLane:
         return self._session
 
 
-def _headers(request: Request, key: str | None) -> dict[str, str]:
+def _headers(key: str | None) -> dict[str, str]:
     headers = {"Content-Type": "application/json"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
-    extra: dict[str, str] = request.params.get("extra_headers", {})
-    return headers | extra
+    return headers
 
 
 def _body(request: Request, base: str) -> dict[str, Any]:
     params = dict(request.params)
     params.pop("timeout", None)
-    params.pop("extra_headers", None)
     extra: dict[str, Any] = params.pop("extra_body", {})
     name = sent_name(request.model)
     if "max_tokens" in params and (base == OPENAI or _REASONING_NAME.match(name)):

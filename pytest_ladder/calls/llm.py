@@ -18,6 +18,12 @@ from pytest_ladder.words.case import Case, Message
 from pytest_ladder.words.reply import Reply, Timing, Usage
 from pytest_ladder.words.rung import Rung
 
+# Parameters are stored with the reply: no key may be among them, and nothing that
+# changes who answers.
+_REFUSED_PARAMS = frozenset(
+    {"api_base", "api_key", "base_url", "extra_headers", "headers", "lora", "model"}
+)
+
 Prompt = str | list[Message]
 Task = Callable[[Case, "Llm"], Any]
 
@@ -70,6 +76,12 @@ class Llm:
         return served._replace(reply=reply)
 
     def _request(self, prompt: Prompt, params: dict[str, Any]) -> Request:
+        refused = _REFUSED_PARAMS.intersection(params)
+        if refused:
+            raise LadderError(
+                f"llm() got {min(refused)!r}, which does not belong to what is asked; "
+                "set it for the model in ladder.toml."
+            )
         messages = (
             [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         )

@@ -38,6 +38,10 @@ _RESERVED_PARAMS = {
     "stream": "write `stream` beside `params`",
     "api_base": "write `api_base` beside `params`",
     "base_url": "write `api_base` beside `params`",
+    "api_key": "name the variable that holds it with `api_key_env`",
+    "extra_headers": "headers may hold keys, and parameters are stored",
+    "headers": "headers may hold keys, and parameters are stored",
+    "lora": "one server would answer as base and as adapter; write `adapter`",
     "n": "ask for more replies with `samples=` of the ladder marker",
 }
 
