@@ -31,4 +31,4 @@ def test_reply(reply, case):
     if "routing" in case.tags:
         assert queues_named(reply.text) == {case.expected}
     else:
-        assert states(case.expected, reply.text)
+        assert states(case.expected, reply.text), f"{case.expected} is not stated"

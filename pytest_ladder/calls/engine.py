@@ -12,7 +12,9 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -29,11 +31,18 @@ from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
 from pytest_ladder.calls.store import Attempt, StoredReply
 from pytest_ladder.calls.writer import Writer
-from pytest_ladder.errors import CallError, LadderError, MissingReply, StoreError
+from pytest_ladder.errors import (
+    Abandoned,
+    CallError,
+    LadderError,
+    MissingReply,
+    StoreError,
+)
 from pytest_ladder.words.reply import Reply, Timing
 from pytest_ladder.words.rung import Model
 
 T = TypeVar("T")
+_Place = tuple[str, str, str | None]
 
 # A model without a declared limit: adaptive concurrency finds out how much it takes.
 _DEFAULT_CONCURRENCY = 32
@@ -46,6 +55,7 @@ _WAIT_STEP_S = 0.1
 _POLL_S = 0.02
 # Calls of one model that wait for their turn ahead of the tests that want them.
 _AHEAD_WINDOW = 500
+# How long the end of a run waits for paid replies to be on disk, and for the thread.
 _CLOSING_S = 1.0
 
 
@@ -91,6 +101,14 @@ class Progress:
         """What the engine waits for besides replies, such as a download."""
 
 
+class _Bill:
+    """What an attempt that is under way will have cost."""
+
+    def __init__(self) -> None:
+        self.usd: float | None = 0.0
+        """0 until it is sent; None: unknown, the worst case is kept."""
+
+
 class Watcher(Protocol):
     """Someone to tell that the main thread waits."""
 
@@ -117,7 +135,9 @@ class Engine:
         self._servers = local.Servers(settings.folder / "servers", settings.owner_pid)
         self._prices = PriceTable()
         self._lanes: dict[str, Lane] = {}
-        self._limiters: dict[str, Limiter] = {}
+        self._limiters: dict[_Place, Limiter] = {}
+        self._lost: defaultdict[_Place, int] = defaultdict(int)
+        """Calls of a model given up in a row."""
         self._writers: dict[Path, Writer] = {}
         self._archives: dict[Path, Archive] = {}
         self._under_way: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
@@ -126,6 +146,7 @@ class Engine:
         self._reserving = asyncio.Lock()
         self._settled = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
+        self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -191,10 +212,15 @@ class Engine:
         return stopped.set
 
     def close(self) -> None:
-        """Cancel what is under way, close connections, and end the thread."""
+        """Cancel what is under way, close connections, and end the thread.
+
+        Replies that have arrived are still written. Who waits for another one gets
+        `CancelledError`, and who asks from now on `Abandoned`.
+        """
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
+            self._closed = True
         if loop is not None and thread is not None:
             closing = asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
             with contextlib.suppress(TimeoutError):
@@ -217,6 +243,9 @@ class Engine:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._lock:
+            if self._closed:
+                work.close()
+                raise Abandoned
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
@@ -283,6 +312,8 @@ class Engine:
         places = asyncio.Semaphore(window)
         for request, archive in jobs:
             await places.acquire()
+            # To look up hundreds in one go would hold up the calls under way.
+            await asyncio.sleep(0)
             if stopped.is_set():
                 return
             key = archive.key(request)
@@ -308,7 +339,6 @@ class Engine:
         self, request: Request, archive: Archive, key: str, *, ahead: bool
     ) -> Served | None:
         """Call while holding the claim; wait for another process that holds it."""
-        self._renew_claims_of(archive)
         while not archive.claims.take(key):
             if ahead:
                 return None
@@ -317,6 +347,7 @@ class Engine:
             if found is not None:
                 return found
         try:
+            self._renew_claims_of(archive)
             # Its last holder may have stored it since the look-up.
             found = self._find(request, archive, key)
             if found is not None:
@@ -327,41 +358,66 @@ class Engine:
             self._halted = error
             raise
         finally:
-            archive.claims.release([key])
+            with contextlib.suppress(StoreError):
+                archive.claims.release([key])
         return Served(reply.reply_to(request, replayed=False), key, live=True)
 
     async def _attempts(
         self, request: Request, archive: Archive, key: str
     ) -> StoredReply:
         """Call until it works, or until trying again is no use."""
-        limiter = self._limiter(request.model)
-        tokens = retries.expected_tokens(request)
         failed: list[Attempt] = []
-        asked = time.monotonic()
+        asked, paused_s = time.monotonic(), 0.0
+        place = _place(request.model)
         while True:
+            try:
+                reply = await self._attempt(request, archive, key, asked, failed)
+            except CallError as error:
+                tried_s = paused_s + sum(attempt.took_s for attempt in failed)
+                pause_s = retries.pause_s(error, len(failed), tried_s)
+                if pause_s is None or self._lost[place] >= retries.LOST_CALLS:
+                    self._lost[place] += error.transient
+                    raise retries.final(error, failed) from None
+            else:
+                self._lost[place] = 0
+                self.progress.done += 1
+                self.progress.spent_usd += reply.cost_usd or 0.0
+                return reply
+            await asyncio.sleep(pause_s)
+            paused_s += pause_s
+
+    async def _attempt(
+        self,
+        request: Request,
+        archive: Archive,
+        key: str,
+        asked: float,
+        failed: list[Attempt],
+    ) -> StoredReply:
+        """Call once; a failure is added to those before it."""
+        limiter = self._limiter(request.model)
+        place = limiter.slot(retries.expected_tokens(request), again=bool(failed))
+        async with self._reserved(request, key) as bill, place as sent:
+            # Hundreds may have waited here when the disk turned out to be full.
             if self._halted is not None:
                 raise self._halted
-            reservation = await self._reserve(request, key)
-            sent = time.monotonic()
+            bill.usd = None
             try:
-                async with limiter.slot(tokens) as sent:
-                    answer, timing = await self._send(request, archive.folder, asked)
+                answer, timing = await self._send(request, archive.folder, asked)
             except CallError as error:
-                self._settle(reservation, 0.0 if error.status else None)
+                if not retries.may_be_billed(error):
+                    bill.usd = 0.0
                 if retries.is_overload(error):
                     limiter.overloaded(sent, error.retry_after_s)
-                failed.append(Attempt(problem=str(error), status=error.status))
-                pause_s = retries.pause_s(error, len(failed), time.monotonic() - asked)
-                if pause_s is None:
-                    raise retries.final(error, failed) from None
-                await asyncio.sleep(pause_s)
-                continue
+                took_s = time.monotonic() - sent
+                failed.append(
+                    Attempt(problem=str(error), status=error.status, took_s=took_s)
+                )
+                raise
             limiter.succeeded()
             reply = self._priced(request.model, answer, timing, tuple(failed))
-            self._settle(reservation, reply.cost_usd)
-            self.progress.done += 1
-            self.progress.spent_usd += reply.cost_usd or 0.0
-            return reply
+            bill.usd = reply.cost_usd
+        return reply
 
     async def _send(
         self, request: Request, folder: Path, asked: float
@@ -419,10 +475,17 @@ class Engine:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._settled.wait(), _POLL_S)
 
-    def _settle(self, reservation: int | None, usd: float | None) -> None:
-        if self.budget is not None and reservation is not None:
-            self.budget.settle(reservation, usd)
-            self._settled.set()
+    @contextlib.asynccontextmanager
+    async def _reserved(self, request: Request, key: str) -> AsyncIterator[_Bill]:
+        """Hold the worst case of an attempt back until its bill is known."""
+        reservation = await self._reserve(request, key)
+        bill = _Bill()
+        try:
+            yield bill
+        finally:
+            if self.budget is not None and reservation is not None:
+                self.budget.settle(reservation, bill.usd)
+                self._settled.set()
 
     async def _address(self, model: Model, folder: Path) -> str | None:
         """Return where a local model listens; None for everyone else's."""
@@ -439,17 +502,20 @@ class Engine:
         self.progress.note = text
 
     def _limiter(self, model: Model) -> Limiter:
-        if model.name not in self._limiters:
+        place = _place(model)
+        if place not in self._limiters:
             limits, workers = model.limits, self.settings.workers
             ceiling = self.most_at_once(model)
-            shared = self.settings.folder / "slots" / model.name
-            self._limiters[model.name] = Limiter(
+            # Models of two ladders may have the same name.
+            shared = f"{model.name}-{zlib.crc32(repr(place).encode()):08x}"
+            slots = self.settings.folder / "slots" / shared
+            self._limiters[place] = Limiter(
                 ceiling,
                 rpm=None if limits.rpm is None else limits.rpm / workers,
                 tpm=None if limits.tpm is None else limits.tpm / workers,
-                slots=Slots(shared, ceiling) if workers > 1 else None,
+                slots=Slots(slots, ceiling) if workers > 1 else None,
             )
-        return self._limiters[model.name]
+        return self._limiters[place]
 
     def _writer(self, archive: Archive) -> Writer:
         return self._writers.setdefault(archive.folder, Writer(archive.store))
@@ -472,10 +538,14 @@ class Engine:
         return self._lanes.setdefault("litellm", LitellmLane())
 
     async def _shut_down(self) -> None:
-        tasks: list[Awaitable[Any]] = [*self._under_way.values(), *self._background]
-        for task in (*self._under_way.values(), *self._background):
+        """Cancel all but the writing of paid replies."""
+        kept = {asyncio.current_task(), *(w.task for w in self._writers.values())}
+        tasks = asyncio.all_tasks() - kept
+        for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._writers.values():
+            await writer.finish()
         for lane in self._lanes.values():
             await lane.close()
         self._lanes.clear()
@@ -491,6 +561,11 @@ def _budget(settings: EngineSettings) -> Budget | None:
     if settings.budget_usd is None:
         return None
     return Budget(settings.folder / "budget.sqlite", settings.budget_usd)
+
+
+def _place(model: Model) -> _Place:
+    """Return what tells apart two models that have limits of their own."""
+    return model.name, model.id, model.api_base
 
 
 def _is_scripted(model: Model) -> bool:

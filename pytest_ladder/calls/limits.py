@@ -1,8 +1,8 @@
 """Limits of one model: calls at once, requests and tokens per minute.
 
 Concurrency is adaptive: it starts at half of what is allowed, grows by one with every
-success, and is halved when the provider says that it is too much (additive increase,
-multiplicative decrease: Chiu & Jain 1989).
+success, and is halved, once a round, when the provider says that it is too much. What
+is too much even one at a time makes everybody pause.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ _MODEST_START = 8
 _MINUTE_S = 60.0
 # How often a process looks for a free slot that others hold.
 _SLOT_STEP_S = 0.005
+# How long everybody waits when one call at a time is refused, doubled each time.
+_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+# A provider that asks for more than this will not be waited for.
+LONGEST_WAIT_S = 180.0
 
 
 class Limiter:
@@ -42,15 +47,17 @@ class Limiter:
         self._slots = slots
         self._paused_until = 0.0
         self._halved_at = 0.0
+        self._refused_alone = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
-    async def slot(self, tokens: int) -> AsyncIterator[float]:
+    async def slot(self, tokens: int, *, again: bool = False) -> AsyncIterator[float]:
         """Hold a place for one call of about that many tokens; first come first served.
 
-        Yields when the place was granted (`time.monotonic()`).
+        Who comes `again`, after a failure, came before those who wait. Yields when the
+        place was granted (`time.monotonic()`).
         """
-        await self._enter()
+        await self._enter(again=again)
         try:
             await self._pace(tokens)
             async with self._slots.hold() if self._slots else contextlib.nullcontext():
@@ -62,28 +69,32 @@ class Limiter:
     def succeeded(self) -> None:
         """Let one more call in."""
         self.window = min(self._ceiling, self.window + 1)
+        self._refused_alone = 0
         self._wake()
 
     def overloaded(self, sent_at: float, retry_after_s: float | None) -> None:
         """Halve the window, once for all calls that were under way together.
 
         `sent_at` is when the refused call was sent; with `retry_after_s` everybody
-        waits that long.
+        waits that long, unless it is longer than a run should stand still.
         """
+        now = time.monotonic()
+        pause_s = retry_after_s or 0.0
         if sent_at >= self._halved_at:
+            if self.window == 1.0 and retry_after_s is None:
+                pause_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2.0**self._refused_alone)
+                self._refused_alone += 1
             self.window = max(1.0, self.window / 2)
-            self._halved_at = time.monotonic()
-        if retry_after_s:
-            self._paused_until = max(
-                self._paused_until, time.monotonic() + retry_after_s
-            )
+            self._halved_at = now
+        if pause_s <= LONGEST_WAIT_S:
+            self._paused_until = max(self._paused_until, now + pause_s)
 
-    async def _enter(self) -> None:
+    async def _enter(self, *, again: bool) -> None:
         if self.in_use < int(self.window) and not self._waiting:
             self.in_use += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        self._waiting.appendleft(place) if again else self._waiting.append(place)
         try:
             await place
         except asyncio.CancelledError:
@@ -155,6 +166,8 @@ class Slots:
 
     def __init__(self, folder: Path, count: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        # One looks for all that wait: the first who came.
+        self._turn = asyncio.Lock()
         self._free = [
             FileLock(folder / f"{number}.lock", thread_local=False)
             for number in range(count)
@@ -163,10 +176,11 @@ class Slots:
     @contextlib.asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
         """Hold one place, waiting for it if need be."""
-        lock = self._take()
-        while lock is None:
-            await asyncio.sleep(_SLOT_STEP_S)
+        async with self._turn:
             lock = self._take()
+            while lock is None:
+                await asyncio.sleep(_SLOT_STEP_S)
+                lock = self._take()
         try:
             yield
         finally:

@@ -6,12 +6,17 @@ import random
 from collections.abc import Sequence
 
 from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.limits import LONGEST_WAIT_S
 from pytest_ladder.calls.store import Attempt
 from pytest_ladder.errors import CallError
 
 MAX_ATTEMPTS = 6
-MAX_TOTAL_S = 180.0
-"""A call that is still failing after so many seconds is given up."""
+MAX_REFUSALS = 10
+"""Attempts of a call that the provider refuses because it gets too much."""
+MAX_TOTAL_S = LONGEST_WAIT_S
+"""A call is given up when its attempts and pauses took so many seconds."""
+LOST_CALLS = 3
+"""After so many calls in a row that were given up, one attempt has to do."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _OVERLOAD = frozenset({429, 503, 529})
@@ -24,20 +29,30 @@ def is_overload(error: CallError) -> bool:
     return error.status in _OVERLOAD or error.retry_after_s is not None
 
 
-def pause_s(error: CallError, attempts: int, elapsed_s: float) -> float | None:
+def may_be_billed(error: CallError) -> bool:
+    """Tell whether a failed attempt may cost something all the same.
+
+    An error status is not billed, and without one a failure that is not transient,
+    such as a missing key, kept the request from being sent.
+    """
+    return error.status is None and error.transient
+
+
+def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
     """Return how long to wait before trying again; None: give up.
 
     Retry-After where the provider said so, else exponential back-off with jitter
-    over its upper half.
+    over its upper half. `tried_s` are the seconds of all attempts and pauses so far.
     """
-    if not error.transient or attempts >= MAX_ATTEMPTS:
+    most = MAX_REFUSALS if is_overload(error) else MAX_ATTEMPTS
+    if not error.transient or attempts >= most:
         return None
     # Jitter only matters for what the provider did not time itself; no secret here.
     jitter = random.uniform(0.5, 1.0)
     pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempts - 1)) * jitter
     if error.retry_after_s is not None:
         pause = error.retry_after_s + 0.1 * jitter
-    return pause if elapsed_s + pause <= MAX_TOTAL_S else None
+    return pause if tried_s + pause <= MAX_TOTAL_S else None
 
 
 def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
@@ -55,5 +70,7 @@ def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
 def expected_tokens(request: Request) -> int:
     """Guess the tokens of a call, for limits per minute."""
     prompt = sum(len(str(m.get("content", "")).encode()) for m in request.messages)
-    output = request.params.get("max_tokens") or _USUAL_OUTPUT
+    params = request.params
+    output = params.get("max_completion_tokens") or params.get("max_tokens")
+    output = output or _USUAL_OUTPUT
     return int(prompt // _BYTES_PER_TOKEN + output)

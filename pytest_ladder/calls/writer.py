@@ -24,6 +24,16 @@ class Writer:
         # A reply that was paid for is written even if nobody waits for it any more.
         await asyncio.shield(done)
 
+    async def finish(self) -> None:
+        """Return when everything that was put is on disk, or could not be put there."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task that writes; it must not be cancelled."""
+        return self._task
+
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
