@@ -22,7 +22,16 @@ from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Rung
 from pytest_ladder.xdist import is_worker
 
-_LADDER_KEYS = ("cases", "task", "samples", "weight", "miss", "external", "ahead")
+_LADDER_KEYS = (
+    "cases",
+    "task",
+    "samples",
+    "weight",
+    "miss",
+    "external",
+    "ahead",
+    "pack",
+)
 _LEVEL_KEYS = ("at_least",)
 
 
@@ -45,10 +54,11 @@ def generate(
     watched = _watch_parametrize(metafunc, test)
     yield
     del metafunc.parametrize
-    if _is_ours(metafunc, "case") and "case" not in [kind for kind, _ in watched]:
+    kinds = [kind for kind, _ in watched]
+    if _is_ours(metafunc, "case") and "case" not in kinds and not test.pack:
         metafunc.parametrize("case", test.cases, indirect=True)
         watched.append(("case", len(test.cases)))
-    if test.samples > 1:
+    if test.samples > 1 and not test.pack:
         metafunc.fixturenames.append(SAMPLE)
         later = [f"s{number}" for number in range(2, test.samples + 1)]
         metafunc.parametrize(
@@ -60,7 +70,8 @@ def generate(
     session.tests[test.nodeid] = test
     session.shapes[test.nodeid] = Shape(
         parameters=("rung", *(kind for kind, _ in watched)),
-        items=math.prod(length for _, length in watched) * test.samples,
+        items=math.prod(length for _, length in watched)
+        * (1 if test.pack else test.samples),
     )
     _let_given_use_our_fixtures(metafunc)
     return None
@@ -138,6 +149,7 @@ def _ladder_test(
         external=bool(options.get("external", False)),
         ahead=bool(options.get("ahead", True)),
         asks="reply" in uses,
+        pack=_pack(options.get("pack", False), uses, cases, where),
     )
 
 
@@ -222,6 +234,14 @@ def _task(value: Any, where: str) -> Any:
     raise ConfigError(
         f"{where}: task={value!r} is not a function; give f(case, llm) itself."
     )
+
+
+def _pack(value: Any, uses: set[str], cases: tuple[Case, ...], where: str) -> bool:
+    if value and not (cases and "case" in uses):
+        raise ConfigError(
+            f"{where}: pack=True packs cases; give `cases=` and use `case` or `reply`."
+        )
+    return bool(value)
 
 
 def _count(value: Any, where: str) -> int:

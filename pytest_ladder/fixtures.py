@@ -29,7 +29,8 @@ def rung(request: pytest.FixtureRequest) -> Rung:
 @pytest.fixture
 def case(request: pytest.FixtureRequest, rung: Rung) -> Case:
     """The case under test: its input, what is expected, and its context."""
-    found: Case = request.param
+    # A packed test has all its cases in one item, and gets each in its turn.
+    found: Case = getattr(request, "param", None)  # type: ignore[assignment]
     return found
 
 
@@ -39,7 +40,9 @@ def reply(request: pytest.FixtureRequest, rung: Rung, case: Case) -> Reply:
     __tracebackhide__ = True
     from pytest_ladder.state import session_of
 
-    return session_of(request.config).reply(case)
+    session = session_of(request.config)
+    # In a packed test there is no case yet, and so no reply.
+    return session.reply(case) if case is not None else None
 
 
 @pytest.fixture(scope="session")

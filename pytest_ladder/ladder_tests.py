@@ -11,7 +11,7 @@ from pytest_ladder.calls.llm import Task
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import UsedReply
+from pytest_ladder.words.row import Row, UsedReply
 from pytest_ladder.words.rung import Rung
 from pytest_ladder.words.score import Score
 
@@ -48,6 +48,8 @@ class LadderTest:
     """Whether it may run ahead of its turn."""
     asks: bool
     """Whether the test uses `reply`."""
+    pack: bool = False
+    """Whether one item stands for all cases of a rung."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +80,15 @@ class Record:
     """The budget did not allow a call."""
     broken: bool = False
     """It failed for want of a reply: an error, whatever was raised."""
+    one: Case | None = None
+    """The case under way in a packed test."""
+    rows: list[Row] | None = None
+    """The rows of a packed test; None for any other."""
 
     @property
     def case(self) -> Case | None:
         """The case of the test, None for a free-form one."""
-        case = self.item.callspec.params.get("case")
+        case = self.one or self.item.callspec.params.get("case")
         return case if isinstance(case, Case) else None
 
     @property

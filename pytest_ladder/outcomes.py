@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,8 +25,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     rung: str
     current: bool
     """Whether the rung is the one that is shipped."""
-    row: Row | None
-    """None: the test was skipped."""
+    rows: tuple[Row, ...]
+    """One, or those of a packed test; none: the test was skipped."""
+    packed: bool = False
     missed: bool = False
     """The row is a miss that fails nothing."""
     not_run: bool = False
@@ -54,18 +56,21 @@ def finish(
     report.duration = max(0.0, report.duration - session.waited_s())
     if report.when == "teardown" or (report.when == "setup" and report.passed):
         return
-    row = None
     problem = call.excinfo.value if call.excinfo else None
-    if not isinstance(problem, pytest.skip.Exception) or record.over_budget:
-        row = _row(session, record, problem, report)
-        _add_properties(record.item, report, row)
+    rows = record.rows
+    if rows is None:
+        skipped = isinstance(problem, pytest.skip.Exception) and not record.over_budget
+        rows = [] if skipped else [row_of(session, record, problem, report.when)]
+    _add_properties(record.item, report, rows)
     if isinstance(problem, LadderError) and report.when == "setup":
         report.longrepr = str(problem)
-    missed = row is not None and _is_tolerated(record, row, report)
-    if row is not None and missed:
+    missed = record.rows is None and any(
+        _is_tolerated(record, row, report) for row in rows
+    )
+    if missed:
         report.outcome = "skipped"
-        report.wasxfail = f"missed: {row.reason}"
-    payload = _payload(session, record, row)
+        report.wasxfail = f"missed: {rows[0].reason}"
+    payload = _payload(session, record, rows)
     payload = msgspec.structs.replace(payload, missed=missed)
     report.ladder = msgspec.to_builtins(payload)
 
@@ -77,12 +82,13 @@ def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
     return not record.is_current or record.test.at_least < 1
 
 
-def _row(
-    session: LadderSession, record: Record, problem: BaseException | None, report: Any
+def row_of(
+    session: LadderSession, record: Record, problem: BaseException | None, phase: str
 ) -> Row:
+    """Make the row of one case; `problem` is what its body, or setup, raised."""
     test, case = record.test, record.case
     test_id = _test_id(record, session.shapes[test.nodeid])
-    outcome = _outcome(record, problem, report)
+    outcome = _outcome(record, problem, phase)
     score = _score(record, outcome)
     return Row(
         test=test_id,
@@ -103,14 +109,14 @@ def _row(
     )
 
 
-def _outcome(record: Record, problem: BaseException | None, report: Any) -> Outcome:
+def _outcome(record: Record, problem: BaseException | None, phase: str) -> Outcome:
     if problem is None:
         return Outcome.PASSED
     if record.broken or record.over_budget:
         return Outcome.ERROR
     if isinstance(problem, pytest.xfail.Exception):
         return Outcome.MISSED
-    if report.when == "call" and _is_miss(problem, record.test.miss):
+    if phase == "call" and _is_miss(problem, record.test.miss):
         return Outcome.MISSED
     return Outcome.ERROR
 
@@ -154,16 +160,18 @@ def _test_id(record: Record, shape: Shape) -> str:
     return f"{record.test.nodeid}[{others}]" if others else record.test.nodeid
 
 
-def _add_properties(item: pytest.Item, report: Any, row: Row) -> None:
-    """Put the row's figures on the report, where JUnit files and other tools look."""
-    costs = [reply.cost_usd for reply in row.replies]
-    latencies = [reply.latency_s for reply in row.replies]
+def _add_properties(item: pytest.Item, report: Any, rows: Sequence[Row]) -> None:
+    """Put the figures on the report, where JUnit files and other tools look."""
+    if not rows:
+        return
+    bills = [bill for row in rows for bill in row.replies]
+    scores = [row.score for row in rows if row.score is not None]
     properties = [
-        ("ladder.rung", row.rung),
-        ("ladder.level", str(row.level)),
-        ("ladder.score", row.score),
-        ("ladder.cost_usd", _total(costs)),
-        ("ladder.latency_s", _total(latencies)),
+        ("ladder.rung", rows[0].rung),
+        ("ladder.level", str(rows[0].level)),
+        ("ladder.score", sum(scores) / len(scores) if scores else None),
+        ("ladder.cost_usd", _total([bill.cost_usd for bill in bills])),
+        ("ladder.latency_s", _total([bill.latency_s for bill in bills])),
     ]
     for owner in (item, report):
         others = [p for p in owner.user_properties if not p[0].startswith("ladder.")]
@@ -175,7 +183,7 @@ def _total(values: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
-def _payload(session: LadderSession, record: Record, row: Row | None) -> Payload:
+def _payload(session: LadderSession, record: Record, rows: Sequence[Row]) -> Payload:
     test = record.test
     module = record.item.path
     folder = test.opened.ladder.folder
@@ -185,7 +193,8 @@ def _payload(session: LadderSession, record: Record, row: Row | None) -> Payload
         config=str(test.opened.ladder.path),
         rung=record.rung.id,
         current=record.is_current,
-        row=row,
+        rows=tuple(rows),
+        packed=record.rows is not None,
         not_run=record.not_run,
         over_budget=record.over_budget,
         at_least=test.at_least,

@@ -31,8 +31,8 @@ MARKERS = (
     "cases that must pass on the current rung.",
     "judged(at_least=1.0): level 2: graded by an LLM.",
     "real(at_least=1.0): level 3: results of real use.",
-    "ladder(cases, task, samples, weight, miss, external, ahead): what a ladder test "
-    "runs over, and how its rows count.",
+    "ladder(cases, task, samples, weight, miss, external, ahead, pack): what a ladder "
+    "test runs over, and how its rows count.",
 )
 
 
@@ -114,7 +114,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if ladder is not None:
         from pytest_ladder import ahead
 
-        ahead.start(ladder, session.items)
+        ahead.start(ladder, session)
     done = yield
     results = known_results(session.config)
     if results is not None:
@@ -122,7 +122,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return done
 
 
-@pytest.hookimpl(wrapper=True)
+# First, so that a timeout of the test does not count what others do.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let others run before a test, and close its row when it is over."""
     session = known_session(item.config)
@@ -146,7 +147,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run the coroutine of a ladder test that no other plugin claims."""
     session = known_session(pyfuncitem.config)
-    return session.run_coroutine(pyfuncitem) if session is not None else None
+    if session is None or session.record is None:
+        return None
+    if session.record.test.pack:
+        from pytest_ladder import packing
+
+        packing.run(session, session.record)
+        return True
+    return session.run_coroutine(pyfuncitem)
 
 
 @pytest.hookimpl(wrapper=True)

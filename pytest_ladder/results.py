@@ -28,7 +28,7 @@ from pytest_ladder.reporting.run import RunInfo, machine_info
 from pytest_ladder.reporting.terminal import glyphs_for, matrix_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.words.row import Row
 
 _REPORT_FOLDER = "ladder-report"
 
@@ -71,9 +71,9 @@ class Results:
     def missed_lines(self) -> list[str]:
         """List the misses for `-rm`."""
         return [
-            f"MISSED {nodeid} - {arrived.row.reason}"
+            f"MISSED {nodeid} - {arrived.rows[0].reason}"
             for nodeid, arrived in self.items.items()
-            if arrived.row is not None and arrived.payload.missed
+            if arrived.payload.missed
         ]
 
     def write(self, session: pytest.Session) -> None:
@@ -125,10 +125,11 @@ class Results:
             self.problems.append(str(error))
 
     def _notices(self) -> Iterator[str]:
-        """Tell of stores that were damaged."""
+        """Tell of stores that were damaged, and of what did not end."""
         for opened in self.session.opened:
-            if opened.archive.store.notice:
-                yield opened.archive.store.notice
+            yield from opened.archive.store.notices(self.session.started)
+        for name in self.session.left_behind:
+            yield f"{name} waits for something else than a model; it was left behind."
 
     def _print_misses(self, reporter: pytest.TerminalReporter) -> None:
         lines = self.missed_lines()
@@ -140,7 +141,7 @@ class Results:
     def _result(
         self, opened: OpenLadder, arrived: list[Arrived], *, several: bool
     ) -> LadderResult | None:
-        rows = [a.row for a in arrived if a.row is not None]
+        rows = [row for one in arrived for row in one.rows]
         if not rows:
             return None
         states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
@@ -191,14 +192,12 @@ def _record(opened: OpenLadder, arrived: list[Arrived]) -> None:
             modules[one.payload.module].append(one)
     for module, items in sorted(modules.items()):
         cases: dict[str, str] = {}
-        for row in (one.row for one in items if one.row is not None):
+        for row in (row for one in items for row in one.rows):
             for reply in row.replies:
                 for key in reply.calls or (reply.key,):
                     name = row.case or row.test
                     cases[key] = min(name, cases.get(key, name))
-        finished = [
-            one for one in items if one.row and one.row.outcome is not Outcome.ERROR
-        ]
+        finished = [one for one in items if one.is_finished]
         whole = len(finished) == items[0].payload.module_items
         opened.archive.record(module, cases, prune=whole)
 

@@ -28,9 +28,15 @@ class Arrived:
     location: tuple[str, int | None, str]
 
     @property
-    def row(self) -> Row | None:
-        """Its row, None if it was skipped."""
-        return self.payload.row
+    def rows(self) -> tuple[Row, ...]:
+        """Its row, or those of a packed test; none if it was skipped."""
+        return self.payload.rows
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it ran and nothing broke."""
+        broke = any(row.outcome is Outcome.ERROR for row in self.rows)
+        return bool(self.rows) and not broke
 
 
 Items = Mapping[str, Arrived]
@@ -95,9 +101,10 @@ def _tests_on_current(items: Items) -> dict[str, list[Arrived]]:
     """Group what the current rung left by test, under the name of its share."""
     groups: dict[str, list[Arrived]] = defaultdict(list)
     for arrived in items.values():
-        row, payload = arrived.row, arrived.payload
-        if row is not None and payload.current and payload.at_least < 1:
-            groups[f"{payload.test}[{row.rung}] share"].append(arrived)
+        payload = arrived.payload
+        shared = payload.current and payload.at_least < 1 and not payload.packed
+        if arrived.rows and shared:
+            groups[f"{payload.test}[{payload.rung}] share"].append(arrived)
     return groups
 
 
@@ -107,7 +114,7 @@ def _share_problem(arrived: list[Arrived]) -> str | None:
     On a subset of the cases it is too low only if its misses alone are more than
     the whole test allows.
     """
-    rows = [a.row for a in arrived if a.row is not None]
+    rows = [row for one in arrived for row in one.rows]
     finished = [row for row in rows if row.outcome is not Outcome.ERROR]
     missed = sum(row.outcome is Outcome.MISSED for row in finished)
     payload = arrived[0].payload

@@ -20,9 +20,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("wording", "textfiles", "ladder", "cases", "prompting", "config", "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),
-    ("xdist", "options", "opened", "ladder_tests", "stage", "status", "session",
-     "planning", "outcomes", "shortfalls", "results", "state",
-     "fixtures", "collecting", "ahead", "plugin"),
+    ("xdist", "options", "opened", "ladder_tests", "mute", "stage", "status", "session",
+     "planning", "outcomes", "packing", "shortfalls", "results", "state",
+     "fixtures", "collecting", "rehearsing", "ahead", "plugin"),
     ("cli", "integrations"),
 )  # fmt: skip
 FACE = "__init__"
