@@ -35,12 +35,13 @@ def case(request: pytest.FixtureRequest, rung: Rung) -> Case:
 
 
 @pytest.fixture
-def reply(request: pytest.FixtureRequest, rung: Rung, case: Case) -> Reply:
+def reply(pytestconfig: pytest.Config, rung: Rung, case: Case) -> Reply:
     """The reply of the rung, or of the user's task, to the case."""
+    # Not `request`: pytest makes one anew, twice, for every test.
     __tracebackhide__ = True
     from pytest_ladder.state import session_of
 
-    session = session_of(request.config)
+    session = session_of(pytestconfig)
     # In a packed test there is no case yet, and so no reply.
     return session.reply(case) if case is not None else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +51,14 @@ class LadderTest:
     """Whether the test uses `reply`."""
     pack: bool = False
     """Whether one item stands for all cases of a rung."""
+
+    @functools.cached_property
+    def module(self) -> str:
+        """Its file, relative to the ladder, without suffix."""
+        path, folder = self.path, self.opened.ladder.folder
+        if path.is_relative_to(folder):
+            path = path.relative_to(folder)
+        return path.with_suffix("").as_posix().lstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pytest_ladder.words.score import Score
 _REASON_LENGTH = 300
 
 
-class Payload(msgspec.Struct, frozen=True, kw_only=True):
+class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What rides on a test's report from the process that ran it to the controller."""
 
     config: str
@@ -70,9 +70,11 @@ def finish(
     if missed:
         report.outcome = "skipped"
         report.wasxfail = f"missed: {rows[0].reason}"
-    payload = _payload(session, record, rows)
-    payload = msgspec.structs.replace(payload, missed=missed)
-    report.ladder = msgspec.to_builtins(payload)
+    payload = _payload(session, record, rows, missed=missed)
+    # As text: pytest keeps all reports, and small objects cost every collection of
+    # garbage.
+    text = msgspec.json.encode(payload).decode()
+    report.ladder = {"missed": missed, "payload": text}
 
 
 def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
@@ -183,23 +185,22 @@ def _total(values: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
-def _payload(session: LadderSession, record: Record, rows: Sequence[Row]) -> Payload:
+def _payload(
+    session: LadderSession, record: Record, rows: Sequence[Row], *, missed: bool
+) -> Payload:
     test = record.test
-    module = record.item.path
-    folder = test.opened.ladder.folder
-    if module.is_relative_to(folder):
-        module = module.relative_to(folder)
     return Payload(
         config=str(test.opened.ladder.path),
         rung=record.rung.id,
         current=record.is_current,
         rows=tuple(rows),
         packed=record.rows is not None,
+        missed=missed,
         not_run=record.not_run,
         over_budget=record.over_budget,
         at_least=test.at_least,
         test=test.nodeid,
         expected=session.shapes[test.nodeid].items,
-        module=module.with_suffix("").as_posix().lstrip("/"),
-        module_items=session.module_items(record.item.path),
+        module=test.module,
+        module_items=session.module_items(test.path),
     )

@@ -64,7 +64,7 @@ def _problem(
     try:
         arguments = _arguments(session, record, case)
         if inspect.iscoroutinefunction(function):
-            run_off_stage(function(**arguments), session.stage.offered)
+            run_off_stage(function(**arguments), session.waiting)
         else:
             function(**arguments)
     except (

@@ -187,7 +187,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             results.write(session)
     finally:
         if ladder is not None:
-            ladder.close()
+            ladder.close(interrupted=session.exitstatus not in (0, 1))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

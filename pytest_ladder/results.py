@@ -61,7 +61,8 @@ class Results:
         if payload is None or str(report.outcome) == "rerun":
             return
         self.items[report.nodeid] = Arrived(
-            payload=msgspec.convert(payload, Payload), location=report.location
+            payload=msgspec.json.decode(payload["payload"], type=Payload),
+            location=report.location,
         )
 
     def report_shortfalls(self, session: pytest.Session) -> None:

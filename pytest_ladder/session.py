@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import inspect
 import os
 import shutil
-from collections.abc import Awaitable
+import threading
+import time
+from collections.abc import Awaitable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
@@ -15,14 +19,25 @@ import pytest
 
 from pytest_ladder import config as configuration
 from pytest_ladder import options
-from pytest_ladder.calls.engine import Engine, EngineSettings, Progress, Served
+from pytest_ladder.calls.engine import (
+    Engine,
+    EngineSettings,
+    Progress,
+    Served,
+    is_scripted,
+)
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
-from pytest_ladder.errors import BudgetReached, CallError, MissingReply
+from pytest_ladder.errors import BudgetReached, CallError, MissingReply, StoreError
 from pytest_ladder.ladder_tests import SAMPLE, LadderTest, Record, Shape, rung_of
 from pytest_ladder.opened import OpenLadder
-from pytest_ladder.stage import Stage, run_off_stage
+from pytest_ladder.stage import (
+    Stage,
+    on_loop_of_its_own,
+    run_off_stage,
+    wait_off_stage,
+)
 from pytest_ladder.status import StatusLine
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.reply import Reply
@@ -30,6 +45,10 @@ from pytest_ladder.words.row import UsedReply
 from pytest_ladder.words.rung import Rung
 from pytest_ladder.words.score import Score
 from pytest_ladder.xdist import is_worker, shared_by_processes, workers
+
+# How long the end of a run waits for calls that were sent and that no test of this
+# process waits for: they are paid for, and another worker may need them.
+_PATIENCE_S = 30.0
 
 
 class RunsAhead(Protocol):
@@ -41,8 +60,11 @@ class RunsAhead(Protocol):
     def step(self, item: pytest.Item) -> None:
         """Go on; called before each test."""
 
-    def stop(self) -> list[str]:
-        """End; returns the tests that are stuck."""
+    def stop(self) -> None:
+        """End; called after the last test."""
+
+    def left_behind(self) -> list[str]:
+        """Name the tests whose rehearsal did not end."""
 
 
 class LadderSession:
@@ -58,6 +80,8 @@ class LadderSession:
         self.stage = Stage()
         self.ahead: RunsAhead | None = None
         """What runs ahead of the tests; None in a replay."""
+        self.left_behind: list[str] = []
+        """Tests whose rehearsal did not end."""
         self.started: float = shared_by_processes(config)["started"]
         """Unix time."""
         self.problems: list[str] = []
@@ -66,9 +90,23 @@ class LadderSession:
         self._found: dict[Path, OpenLadder | None] = {}
         self._stored: dict[tuple[Path, str], bool | None] = {}
         """Whether a rung has stored replies; None: its requests are not known."""
+        self._module_items: dict[Path, int] = {}
         self._served: set[tuple[Path, str]] = set()
         """Rungs that had a reply."""
         self._waited_before_s = 0.0
+        self._asking = 0
+        """Coroutines of the main thread that wait for a reply."""
+        self._waited_in_loops_s = 0.0
+
+    @cached_property
+    def progress(self) -> Progress:
+        """What the engine did so far."""
+        return Progress()
+
+    @cached_property
+    def status(self) -> StatusLine:
+        """What is shown of it while the main thread waits."""
+        return StatusLine(self.config, self.progress, self.stage)
 
     @cached_property
     def engine(self) -> Engine:
@@ -84,8 +122,7 @@ class LadderSession:
             workers=workers(self.config),
             started=shared["started"],
         )
-        progress = Progress()
-        return Engine(settings, progress, StatusLine(self.config, progress, self.stage))
+        return Engine(settings, self.progress, self.status)
 
     def ladder_for(self, folder: Path) -> OpenLadder | None:
         """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
@@ -108,6 +145,11 @@ class LadderSession:
 
     def module_items(self, path: Path) -> int:
         """Count a file's items on one rung; 0 when it was not collected whole."""
+        if path not in self._module_items:
+            self._module_items[path] = self._count_items(path)
+        return self._module_items[path]
+
+    def _count_items(self, path: Path) -> int:
         picked = any("::" in argument for argument in self.config.args)
         if picked or self.config.getoption("lf", False):
             return 0
@@ -131,14 +173,16 @@ class LadderSession:
         if test.task is None:
             try:
                 return self.llm(record.rung).ask(case)
-            except CallError as error:
+            except (CallError, StoreError) as error:
                 problem = str(error)
             # Not inside the handler: pytest would print the exception twice.
             record.broken = True
             pytest.fail(problem, pytrace=False)
         recorder = Recorder(_Asker(self, test.opened))
         llm = Llm(record.rung, test.opened.prompter, recorder, self._sample)
-        served = run_task(test.task, case, llm, recorder)
+        served = run_task(
+            on_loop_of_its_own(test.task, self.waiting), case, llm, recorder
+        )
         if test.external:
             unknown = {"cost_usd": None, "usage": None}
             reply = msgspec.structs.replace(served.reply, **unknown)
@@ -173,15 +217,17 @@ class LadderSession:
             return None
         names = inspect.signature(item.obj).parameters
         arguments = {name: item.funcargs[name] for name in names}
-        run_off_stage(item.obj(**arguments), self.stage.offered)
+        run_off_stage(item.obj(**arguments), self.waiting)
         return True
 
     def waited_s(self) -> float:
-        """Return the seconds spent waiting since the last call, one per phase."""
+        """Return the seconds spent waiting in a phase; called when it is over."""
         if "engine" not in self.__dict__:
             return 0.0
-        waited = self.engine.waited_s - self._waited_before_s
-        self._waited_before_s = self.engine.waited_s
+        self.status.take_back()
+        so_far = self.engine.waited_s + self._waited_in_loops_s
+        waited = so_far - self._waited_before_s
+        self._waited_before_s = so_far
         return waited
 
     def step(self, item: pytest.Item) -> None:
@@ -216,7 +262,8 @@ class LadderSession:
             return
         reply = served.reply
         # A reply that is not stored has no key; it is still one reply of one test.
-        key = served.key or f"{record.item.nodeid}#{len(record.replies)}"
+        of = f"{record.item.nodeid}#{record.case and record.case.id}#{record.sample}"
+        key = served.key or f"{of}#{len(record.replies)}"
         record.text = reply.text
         record.replies.append(
             UsedReply(
@@ -252,15 +299,34 @@ class LadderSession:
     async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
         """Do what `serve` does, from any event loop."""
         __tracebackhide__ = True
+        if threading.current_thread() is threading.main_thread():
+            wait_off_stage(asyncio.get_running_loop(), self.waiting)
+        self._asking += 1
         try:
             return await self.engine.ask_async(request, opened.archive)
         except (MissingReply, BudgetReached) as error:
             problem = error
+        finally:
+            self._asking -= 1
         self._end_test(problem)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let others run while an event loop of the main thread waits."""
+        begun = time.monotonic()
+        asking = bool(self._asking)
+        try:
+            with self.stage.offered():
+                yield
+        finally:
+            if asking:
+                self._waited_in_loops_s += time.monotonic() - begun
+                self.status.show()
 
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
-        if self.settings.live or record.is_current:
+        free = is_scripted(record.rung.model)
+        if self.settings.live or record.is_current or free:
             return
         place = (record.test.opened.ladder.path, record.rung.id)
         if place not in self._stored:
@@ -268,12 +334,16 @@ class LadderSession:
         if self._stored[place] is False:
             self._not_run(record)
 
-    def close(self) -> None:
+    def close(self, *, interrupted: bool) -> None:
         """Let go of everything; local servers end with the controller."""
         if self.ahead is not None:
             self.ahead.stop()
         if "engine" in self.__dict__:
-            self.engine.close()
+            self.engine.close(patience_s=0.0 if interrupted else _PATIENCE_S)
+        if self.ahead is not None:
+            self.left_behind = self.ahead.left_behind()
+        if "status" in self.__dict__:
+            self.status.close()
         folder = Path(shared_by_processes(self.config)["folder"])
         if not is_worker(self.config) and folder.exists():
             Servers(folder / "servers", os.getpid()).stop_all()

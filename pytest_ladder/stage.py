@@ -8,24 +8,33 @@ ever run at once, and what a rehearsal prints, logs or warns goes nowhere.
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
+import functools
+import inspect
+import os
 import selectors
 import sys
 import threading
-import warnings
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import TracebackType
-from typing import Any, Self
+from functools import cached_property
+from types import CodeType, TracebackType
+from typing import Any, Self, TextIO, TypeVar
 
 from pytest_ladder.errors import Abandoned
+from pytest_ladder.mute import Mute, RandomState
 
-# A rehearsal that does not wait for a reply but for something else loses the stage
-# after twice this time; where several do, rehearsing is no use and ends.
+T = TypeVar("T")
+Off = Callable[[], AbstractContextManager[None]]
+"""Makes a context in which a thread is off stage."""
+
+# Who is on stage while the main thread wants it gets this long, once or twice.
 _PATIENCE_S = 0.1
+# When so many are left behind, and few come to an end, rehearsing is no use.
 _MOST_LOST = 5
+_FINISHED_PER_LOST = 10
+# How often a waiting event loop of the main thread lets progress be shown.
+_SHOW_S = 0.1
 
 
 class Stage:
@@ -36,47 +45,48 @@ class Stage:
 
     def __init__(self) -> None:
         self.closed = False
+        self.finished = 0
+        """Rehearsals that came to their end."""
         self._guard = threading.Lock()
-        self._queue: deque[_Place] = deque()
-        self._owner: _Place | None = _Place()
-        self._main = self._owner
+        self._queue: deque[_Stay] = deque()
+        self._main = _Stay()
+        self._owner: _Stay | None = self._main
         self._lost = 0
 
-    def enter(self) -> _Place:
+    @cached_property
+    def _nowhere(self) -> TextIO:
+        """A file that swallows."""
+        return open(os.devnull, "w", encoding="utf-8")
+
+    def enter(self, stay: _Stay) -> None:
         """Wait for the stage; called by a rehearsal. Raises `Abandoned` at the end."""
-        place = _Place()
         with self._guard:
             if self.closed:
                 raise Abandoned
             if self._owner is None:
-                self._owner = place
-                place.granted.set()
+                self._owner = stay
+                stay.granted.set()
             else:
-                self._queue.append(place)
-        place.granted.wait()
-        if place.sent_home:
-            raise Abandoned
-        return place
-
-    def mute(self, place: _Place) -> None:
-        """Mute one on stage. Raises `Abandoned` if it lost its place."""
+                self._queue.append(stay)
+        stay.granted.wait()
         with self._guard:
-            if place.lost:
+            # The main thread may have gone on without it in the meantime.
+            if self._owner is not stay:
                 raise Abandoned
-            place.mute()
+            stay.mute = Mute(stay.random, self._nowhere)
 
-    def leave(self, place: _Place) -> None:
+    def leave(self, stay: _Stay) -> None:
         """Hand the stage on; does nothing for one who lost it."""
         with self._guard:
-            place.unmute()
-            if self._owner is place:
+            stay.unmute()
+            if self._owner is stay:
                 self._pass_on()
 
     @contextmanager
     def offered(self) -> Iterator[None]:
         """Let others run while the main thread waits for a reply."""
-        self.leave(self._main)
         try:
+            self.leave(self._main)
             yield
         finally:
             self._return_main(first=True)
@@ -84,43 +94,70 @@ class Stage:
     def take_turns(self) -> None:
         """Let everybody who is ready run once; called by the main thread."""
         if self._queue:
-            self.leave(self._main)
-            self._return_main(first=False)
+            try:
+                self.leave(self._main)
+            finally:
+                self._return_main(first=False)
 
     def close(self) -> None:
-        """Send everybody home but the main thread: who waits for the stage ends."""
+        """Send everybody home; called by the main thread, which has the stage then."""
         with self._guard:
             self.closed = True
-            for place in self._queue:
-                place.sent_home = place is not self._main
-                place.granted.set()
+            if self._owner is not self._main:
+                self._take_from_owner()
+                self._owner = self._main = _Stay()
+            for stay in self._queue:
+                stay.granted.set()
             self._queue.clear()
+            if "_nowhere" in self.__dict__:
+                self._nowhere.close()
 
     def _return_main(self, *, first: bool) -> None:
-        """Get the stage back, in turn or before all others.
-
-        Who holds it for long without asking for a reply is left behind: it goes on
-        beside the main thread, and ends with its next request.
-        """
-        main = self._main = _Place()
+        """Get the stage back, in turn or before all others."""
+        main = self._main = _Stay()
         with self._guard:
             if self._owner is None:
                 self._owner = main
                 return
             self._queue.appendleft(main) if first else self._queue.append(main)
+        try:
+            self._wait_for(main)
+        except BaseException:
+            # An interrupt, or a timeout: the main thread goes on at once.
+            with self._guard:
+                if self._owner is not main:
+                    self._leave_behind(main)
+            raise
+
+    def _wait_for(self, main: _Stay) -> None:
+        """Wait until the main thread has its turn, or patience ends.
+
+        Who holds the stage for long without asking for a reply is left behind: it
+        goes on beside the main thread, and ends with its next request.
+        """
+        seen = None
         while not main.granted.wait(_PATIENCE_S):
             with self._guard:
-                owner = self._owner
-                if main.granted.is_set() or owner is None or not owner.tired:
-                    if owner is not None:
-                        owner.tired = True
-                    continue
-                owner.lost = True
-                owner.unmute()
-                self._pass_on()
-                self._lost += 1
-            if self._lost == _MOST_LOST:
-                self.close()
+                if seen is not None and self._owner is seen:
+                    self._leave_behind(main)
+                    self._lost += 1
+                seen = self._owner
+        if self._lost >= _MOST_LOST + self.finished // _FINISHED_PER_LOST:
+            self.close()
+
+    def _leave_behind(self, main: _Stay) -> None:
+        """Put the main thread in the owner's place."""
+        self._take_from_owner()
+        if main in self._queue:
+            self._queue.remove(main)
+        self._owner = main
+        main.granted.set()
+
+    def _take_from_owner(self) -> None:
+        if self._owner is not None:
+            self._owner.lost = True
+            self._owner.unmute()
+            self._owner.interrupt()
 
     def _pass_on(self) -> None:
         self._owner = self._queue.popleft() if self._queue else None
@@ -128,35 +165,44 @@ class Stage:
             self._owner.granted.set()
 
 
-class _Place:
+class _Stay:
     """One stay on the stage."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        random: RandomState | None = None,
+        interrupt: Callable[[], None] = lambda: None,
+    ) -> None:
         self.granted = threading.Event()
-        self.tired = False
-        """Somebody looked once already while it was on stage."""
+        self.random = random or RandomState()
         self.lost = False
         """It was left behind, and somebody else is on stage."""
-        self.sent_home = False
-        self._mute: _Mute | None = None
-
-    def mute(self) -> None:
-        """Take the world's ears away until `unmute`."""
-        self._mute = _Mute()
+        self.mute: Mute | None = None
+        self.interrupt = interrupt
+        """Called when it is left behind."""
 
     def unmute(self) -> None:
         """Give the world back what it was."""
-        mute, self._mute = self._mute, None
+        mute, self.mute = self.mute, None
         if mute is not None:
             mute.undo()
 
 
 class Rehearsal:
-    """A thread's way on and off the stage, muted while it is on it."""
+    """The way of one run of a body on and off the stage, muted while it is on it.
 
-    def __init__(self, stage: Stage) -> None:
+    Threads that the body starts may ask for replies as well: it is off stage while
+    one of them waits, and on it again before that one goes on.
+    """
+
+    def __init__(self, stage: Stage, bodies: tuple[CodeType, ...] = ()) -> None:
         self._stage = stage
-        self._place: _Place | None = None
+        self._bodies = bodies
+        self._thread = threading.get_ident()
+        self._stay: _Stay | None = None
+        self._ended = False
+        self._turns = threading.Lock()
+        self._random = RandomState()
 
     def __enter__(self) -> Self:
         self.enter()
@@ -168,103 +214,123 @@ class Rehearsal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.leave()
+        with self._turns:
+            self._leave()
+            self._ended = True
+
+    def check(self) -> None:
+        """Raise `Abandoned` if this rehearsal is over."""
+        if self.is_over:
+            raise Abandoned
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for its requests any more."""
+        stay = self._stay
+        return self._ended or self._stage.closed or (stay is not None and stay.lost)
 
     def enter(self) -> None:
-        """Go on stage. Raises `Abandoned` when the show is over."""
-        self._place = self._stage.enter()
-        self._stage.mute(self._place)
-
-    def leave(self) -> None:
-        """Go off stage."""
-        place, self._place = self._place, None
-        if place is None:
-            return
-        self._stage.leave(place)
-        if place.lost:
-            raise Abandoned
+        """Go on stage, unless it is there. Raises `Abandoned` when it is over."""
+        with self._turns:
+            self.check()
+            if self._stay is None:
+                stay = _Stay(self._random, self._interrupt)
+                self._stage.enter(stay)
+                self._stay = stay
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """Be off stage while waiting."""
-        self.leave()
+        """Be off stage while waiting. Raises `Abandoned` when it is over."""
+        with self._turns:
+            self.check()
+            self._leave()
         try:
             yield
         finally:
             self.enter()
 
+    def _leave(self) -> None:
+        if self._stay is not None:
+            self._stage.leave(self._stay)
+            if not self._stay.lost:
+                self._stay = None
+
+    def _interrupt(self) -> None:
+        """End a body that is left behind, where that can do no harm.
+
+        While it sleeps, say, in the test's own code. In the midst of somebody else's,
+        such as an import, an exception might leave a lock taken: that goes on.
+        """
+        frame = sys._current_frames().get(self._thread)
+        if frame is not None and frame.f_code in self._bodies:
+            import ctypes
+
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread), ctypes.py_object(Abandoned)
+            )
+
 
 class OffStageSelector(selectors.DefaultSelector):
     """Lets an event loop be off stage whenever it has nothing to do."""
 
-    def __init__(self, off: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, off: Off) -> None:
         super().__init__()
         self._off = off
 
     def select(self, timeout: float | None = None) -> Any:
         """Wait for events, off stage unless it is a mere look."""
-        if timeout is not None and timeout <= 0:
-            return super().select(timeout)
-        with self._off():
-            return super().select(timeout)
+        return _select_off_stage(super().select, timeout, self._off)
 
 
-def run_off_stage(
-    coroutine: Coroutine[Any, Any, None],
-    off: Callable[[], AbstractContextManager[None]],
-) -> None:
+def run_off_stage(coroutine: Coroutine[Any, Any, T], off: Off) -> T:
     """Run a coroutine on a loop of its own, off stage while it waits."""
-    selector = OffStageSelector(off)
-    with asyncio.Runner(
-        loop_factory=lambda: asyncio.SelectorEventLoop(selector)
-    ) as runner:
-        runner.run(coroutine)
+    with asyncio.Runner(loop_factory=lambda: _loop(off)) as runner:
+        return runner.run(coroutine)
 
 
-class _Nowhere:
-    """A text stream that swallows."""
+def on_loop_of_its_own(task: Callable[..., Any], off: Off) -> Callable[..., Any]:
+    """Make a task that may be a coroutine function a plain one."""
 
-    encoding = "utf-8"
-    errors = "replace"
+    @functools.wraps(task)
+    def run(*args: Any) -> Any:
+        result = task(*args)
+        if inspect.isawaitable(result):
+            return run_off_stage(_result_of(result), off)
+        return result
 
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for _ in lines:
-            pass
-
-    def flush(self) -> None: ...
-
-    def isatty(self) -> bool:
-        return False
-
-    def fileno(self) -> int:
-        raise OSError("a rehearsal has no file")
+    return run
 
 
-class _Mute:
-    """Swallows output, warnings and logging, and keeps random numbers in place."""
-
-    def __init__(self) -> None:
-        self._streams = sys.stdout, sys.stderr
-        self._handlers = logging.root.handlers
-        self._hook = sys.breakpointhook
-        self._random = random.getstate()
-        self._warnings = warnings.catch_warnings()
-        sys.stdout = sys.stderr = _Nowhere()
-        logging.root.handlers = [logging.NullHandler()]
-        sys.breakpointhook = _no_debugger
-        self._warnings.__enter__()
-        warnings.simplefilter("ignore")
-
-    def undo(self) -> None:
-        self._warnings.__exit__(None, None, None)
-        random.setstate(self._random)
-        sys.breakpointhook = self._hook
-        logging.root.handlers = self._handlers
-        sys.stdout, sys.stderr = self._streams
+def wait_off_stage(loop: asyncio.AbstractEventLoop, off: Off) -> None:
+    """Let a loop that somebody else made be off stage while it waits, from now on."""
+    # There is no public way. A loop without it, such as uvloop's, holds the stage.
+    selector: Any = getattr(loop, "_selector", None)
+    if isinstance(selector, OffStageSelector) or not hasattr(selector, "select"):
+        return
+    if "select" not in vars(selector):
+        select = selector.select
+        selector.select = lambda timeout=None: _select_off_stage(select, timeout, off)
 
 
-def _no_debugger(*_: Any, **__: Any) -> None:
-    raise Abandoned
+async def _result_of(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def _loop(off: Off) -> asyncio.AbstractEventLoop:
+    loop = asyncio.SelectorEventLoop(OffStageSelector(off))
+    if threading.current_thread() is not threading.main_thread():
+        # What a rehearsal leaves unfinished is nothing to complain of.
+        loop.set_exception_handler(lambda *_: None)
+    return loop
+
+
+def _select_off_stage(
+    select: Callable[[float | None], Any], timeout: float | None, off: Off
+) -> Any:
+    if timeout is not None and timeout <= 0:
+        return select(timeout)
+    if threading.current_thread() is threading.main_thread():
+        # A loop does not mind to be woken for nothing.
+        timeout = _SHOW_S if timeout is None else min(timeout, _SHOW_S)
+    with off():
+        return select(timeout)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_ladder.calls.engine import Progress
 from pytest_ladder.stage import Stage
 
 _REDRAW_S = 0.5
+_LEAST_ROOM = 10
 
 
 class StatusLine:
@@ -24,27 +26,26 @@ class StatusLine:
     """
 
     def __init__(self, config: pytest.Config, progress: Progress, stage: Stage) -> None:
+        self._config = config
         self._progress = progress
         self._stage = stage
         self._started = time.monotonic()
         self._drawn_at = 0.0
         self._shown = False
-        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self._quiet = (
-            type(self._reporter) is not pytest.TerminalReporter
-            or not self._reporter.isatty
+            type(reporter) is not pytest.TerminalReporter
+            or not reporter.isatty
             or config.option.verbose < 0
             or bool(os.environ.get("CI"))
         )
 
     def show(self) -> None:
-        """Draw the line anew; called by the engine while the main thread waits."""
+        """Draw the line anew; called again and again while the main thread waits."""
         now = time.monotonic()
         if self._quiet or now - self._drawn_at < _REDRAW_S:
             return
         self._drawn_at = now
-        self._shown = True
         self._write(self._text(now - self._started))
 
     @contextlib.contextmanager
@@ -54,9 +55,28 @@ class StatusLine:
             with self._stage.offered():
                 yield
         finally:
-            if self._shown:
-                self._shown = False
-                self._write("")
+            self.take_back()
+
+    def take_back(self) -> None:
+        """Leave the terminal as pytest left it."""
+        if self._shown:
+            self._write("")
+            self._shown = False
+
+    def close(self) -> None:
+        """Let go of the terminal."""
+        if "_terminal" in self.__dict__:
+            os.close(self._terminal)
+            self._quiet = True
+
+    @cached_property
+    def _terminal(self) -> int:
+        """The terminal itself: output may be captured, or muted, when it is drawn."""
+        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
+        if capture is None:
+            return os.dup(1)
+        with capture.global_and_fixture_disabled():
+            return os.dup(1)
 
     def _text(self, elapsed_s: float) -> str:
         progress = self._progress
@@ -71,14 +91,12 @@ class StatusLine:
         return text
 
     def _write(self, text: str) -> None:
-        writer = self._reporter._tw
+        writer: Any = self._config.get_terminal_writer()
         room = writer.fullwidth - writer.width_of_current_line - 4
-        if room < 10:
+        if room < _LEAST_ROOM and not self._shown:
             return
-        shown = f"  {text[:room]}"
         # Save the place, write to the end of the line, and go back: whatever pytest
         # prints next overwrites the text, and `\x1b[K` clears what is longer.
-        sequence = f"\x1b7\x1b[K\x1b[2m{shown}\x1b[0m\x1b8"
-        with self._capture.global_and_fixture_disabled():
-            writer._file.write(sequence)
-            writer._file.flush()
+        shown = f"\x1b[2m  {text[:room]}\x1b[0m" if text else ""
+        self._shown = True
+        os.write(self._terminal, f"\x1b7\x1b[K{shown}\x1b8".encode())

@@ -13,7 +13,8 @@ measured; it prints its address first and stops with Ctrl-C or SIGTERM:
 
     python tests/scripted_server.py --port 0 --latency 0.2
 
-`GET /stats` then tells what `requests` and `peak` tell in a test. Without a script
+`GET /stats` then tells what `count` and `peak` tell in a test, and the seconds from the
+first to the last arrival. Without a script
 the server echoes the last user message. A request with `"stream": true` is answered
 as a stream of server-sent events, one word an event, whatever the script says.
 """
@@ -182,6 +183,7 @@ class ScriptedServer:
         self.peak = 0
         """Most requests under way at once."""
         self.in_flight = 0
+        self._first_at = self._last_at = 0.0
         self._record = record
         self._port = port
         self._acts: deque[Act] = deque()
@@ -250,12 +252,19 @@ class ScriptedServer:
             await runner.cleanup()
 
     async def _stats(self, _: web.Request) -> web.Response:
-        stats = {"requests": self.count, "peak": self.peak, "in_flight": self.in_flight}
+        stats = {
+            "requests": self.count,
+            "peak": self.peak,
+            "in_flight": self.in_flight,
+            "active_s": self._last_at - self._first_at,
+        }
         return web.json_response(stats)
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         arrived = time.monotonic()
         body = await request.json()
+        self._first_at = arrived if self.count == 0 else self._first_at
+        self._last_at = arrived
         self.count += 1
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)

@@ -11,6 +11,7 @@ from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.identity import model_identity, reply_key
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.recordings import Recording, Recordings
+from pytest_ladder.calls.shared_file import usable
 from pytest_ladder.calls.store import Entry, Store, StoredReply
 from pytest_ladder.words.rung import Model
 
@@ -35,8 +36,10 @@ class Archive:
     @cached_property
     def claims(self) -> Claims:
         """Who calls for what, among all processes that use this store."""
-        self.store.make_folder()
-        return Claims(self.store.path.with_name("claims.sqlite"))
+        path = self.store.path.with_name("claims.sqlite")
+        with usable(path):
+            self.store.make_folder()
+        return Claims(path)
 
     def identity(self, model: Model) -> str:
         """Return the model's identity; its files are hashed once."""

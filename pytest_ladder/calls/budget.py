@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +12,17 @@ from pytest_ladder.calls.claims import is_alive
 from pytest_ladder.calls.direct import DEFAULT_TIMEOUT_S
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.calls.shared_file import connect, transaction, usable
 from pytest_ladder.errors import BudgetReached
 from pytest_ladder.words.reply import Usage
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS spend (
-    id INTEGER PRIMARY KEY,
+CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY, usd REAL NOT NULL);
+INSERT OR IGNORE INTO settled VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS reserved (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     usd REAL NOT NULL,
-    open_by INTEGER
+    pid INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS refused (key TEXT PRIMARY KEY, usd REAL NOT NULL);
 """
@@ -43,36 +45,31 @@ class Budget:
 
     def __init__(self, path: Path, cap_usd: float) -> None:
         self.cap_usd = cap_usd
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(
-            path, timeout=60, check_same_thread=False, isolation_level=None
-        )
-        # It has to outlive a process, not a power cut: the run would be over as well.
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.executescript(_SCHEMA)
+        self._path = path
+        with usable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # It has to outlive a process, not a power cut, which would end the run.
+            self._connection = connect(path, _SCHEMA, durable=False)
 
     def reserve(self, key: str, worst_usd: float) -> int | None:
         """Set aside the worst case of a call; None: wait until others settle.
 
         Raises `BudgetReached` when it would not fit even if all open calls were free.
         """
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            total, still_open = self._sums()
+        connection = self._connection
+        with usable(self._path), transaction(connection):
+            total = self.spent_usd()
             if total + worst_usd <= self.cap_usd:
-                cursor = self._connection.execute(
-                    "INSERT INTO spend (usd, open_by) VALUES (?, ?)",
+                cursor = connection.execute(
+                    "INSERT INTO reserved (usd, pid) VALUES (?, ?)",
                     (worst_usd, os.getpid()),
                 )
                 return cursor.lastrowid
-            if still_open:
+            if self._settled_usd() + worst_usd <= self.cap_usd and self._is_open():
                 return None
-            self._connection.execute(
+            connection.execute(
                 "INSERT OR REPLACE INTO refused VALUES (?, ?)", (key, worst_usd)
             )
-        finally:
-            self._connection.execute("COMMIT")
         raise BudgetReached(
             f"not run: budget: ${total:.6g} of ${self.cap_usd:g} is spent and this "
             f"call may cost ${worst_usd:.3g}."
@@ -80,10 +77,14 @@ class Budget:
 
     def settle(self, reservation: int, usd: float | None) -> None:
         """Replace a reservation by the true cost; None: unknown, it is kept."""
-        self._connection.execute(
-            "UPDATE spend SET usd = COALESCE(?, usd), open_by = NULL WHERE id = ?",
-            (usd, reservation),
-        )
+        connection = self._connection
+        with usable(self._path), transaction(connection):
+            connection.execute(
+                "UPDATE settled SET usd = usd + "
+                "COALESCE(?, (SELECT usd FROM reserved WHERE id = ?), 0)",
+                (usd, reservation),
+            )
+            connection.execute("DELETE FROM reserved WHERE id = ?", (reservation,))
 
     def refused(self) -> Refused:
         """Return what was turned away so far, by any process."""
@@ -92,20 +93,22 @@ class Budget:
 
     def spent_usd(self) -> float:
         """Return what is spent or set aside."""
-        return self._sums()[0]
+        query = "SELECT COALESCE(SUM(usd), 0) FROM reserved"
+        (reserved,) = self._connection.execute(query).fetchone()
+        return self._settled_usd() + float(reserved)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def _sums(self) -> tuple[float, bool]:
-        """Return the sum of all, and whether a living process holds some open."""
-        query = "SELECT COALESCE(SUM(usd), 0) FROM spend"
-        (total,) = self._connection.execute(query).fetchone()
-        holders = self._connection.execute(
-            "SELECT DISTINCT open_by FROM spend WHERE open_by IS NOT NULL"
-        )
-        return total, any(is_alive(pid) for (pid,) in holders)
+    def _settled_usd(self) -> float:
+        (usd,) = self._connection.execute("SELECT usd FROM settled").fetchone()
+        return float(usd)
+
+    def _is_open(self) -> bool:
+        """Tell whether a living process has a call under way."""
+        holders = self._connection.execute("SELECT DISTINCT pid FROM reserved")
+        return any(is_alive(pid) for (pid,) in holders.fetchall())
 
 
 def worst_usd(request: Request, prices: PriceTable) -> float:
@@ -116,17 +119,25 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
     no bound is known.
     """
     model = request.model
-    usage = Usage(input=_most_input(request), output=_most_output(request, prices))
+    tokens, output = _most_input(request), _most_output(request, prices)
     busy_s = None
     if model.serve is not None and model.serve.tokens_per_second is None:
         busy_s = float(request.params.get("timeout", DEFAULT_TIMEOUT_S))
-    usd, _ = cost_of(model, usage, busy_s, prices)
-    if usd is None:
+    # Where a prompt is cached, writing the cache may be what costs most.
+    bounds = [
+        cost_of(model, usage, busy_s, prices)[0]
+        for usage in (
+            Usage(input=tokens, output=output),
+            Usage(input=tokens, cache_write=tokens, output=output),
+        )
+    ]
+    known = [usd for usd in bounds if usd is not None]
+    if not known:
         raise BudgetReached(
             f"not run: budget: the price of model {model.name!r} is unknown; declare "
             "`price` or `serve` in ladder.toml, or drop --ladder-budget."
         )
-    return usd
+    return max(known)
 
 
 def _most_input(request: Request) -> int:
@@ -136,7 +147,7 @@ def _most_input(request: Request) -> int:
 
 
 def _most_output(request: Request, prices: PriceTable) -> int:
-    params = request.params
+    params = request.params | request.params.get("extra_body", {})
     limit = params.get("max_completion_tokens") or params.get("max_tokens")
     limit = limit or prices.max_output_tokens(request.model)
     if limit is None:
@@ -144,4 +155,4 @@ def _most_output(request: Request, prices: PriceTable) -> int:
             f"not run: budget: nothing bounds the output of model "
             f"{request.model.name!r}; set params.max_tokens in ladder.toml."
         )
-    return int(limit)
+    return int(limit) * int(params.get("n") or 1)

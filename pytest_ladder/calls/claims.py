@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import sqlite3
 import time
 from pathlib import Path
+
+from pytest_ladder.calls.shared_file import connect, usable
+from pytest_ladder.errors import StoreError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS claims (
@@ -29,7 +32,12 @@ def is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    # A killed worker whose parent has not looked yet still has its number (Linux).
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
 class Claims:
@@ -43,42 +51,53 @@ class Claims:
         self._host = socket.gethostname()
         self._pid = os.getpid()
         self._held: set[str] = set()
-        self._connection = sqlite3.connect(
-            path, timeout=60, check_same_thread=False, isolation_level=None
-        )
-        # Claims need not survive a power cut: those who held them did not.
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute(_SCHEMA)
+        self._path = path
+        with usable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Claims need not survive a power cut: those who held them did not.
+            self._connection = connect(path, _SCHEMA, durable=False)
 
     def take(self, key: str) -> bool:
-        """Claim a key; False when somebody else holds it."""
+        """Claim a key; False when somebody else holds it. Raises `StoreError`."""
         until = time.time() + LEASE_S
         mine = (key, self._host, self._pid, until)
-        taken = self._connection.execute(
-            "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", mine
-        )
-        if taken.rowcount == 0 and not self._take_over(key, until):
-            return False
+        with usable(self._path):
+            taken = self._connection.execute(
+                "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", mine
+            )
+            if taken.rowcount == 0 and not self._take_over(key, until):
+                return False
         self._held.add(key)
         return True
 
     def release(self, keys: list[str]) -> None:
         """Let go of keys; those that are not held are left alone."""
-        held = [(key,) for key in keys if key in self._held]
+        held = [(key, self._host, self._pid) for key in keys if key in self._held]
         self._held.difference_update(keys)
-        self._connection.executemany("DELETE FROM claims WHERE key = ?", held)
+        with usable(self._path):
+            # Not one that ran out while this process stood still, and was taken over.
+            self._connection.executemany(
+                "DELETE FROM claims WHERE key = ? AND host = ? AND pid = ?", held
+            )
 
     def renew(self) -> None:
         """Lengthen the lease of all held keys; called every `RENEW_S` seconds."""
         until = time.time() + LEASE_S
-        held = [(until, key) for key in self._held]
-        self._connection.executemany("UPDATE claims SET until = ? WHERE key = ?", held)
+        held = [(until, key, self._host, self._pid) for key in self._held]
+        with usable(self._path):
+            self._connection.executemany(
+                "UPDATE claims SET until = ? WHERE key = ? AND host = ? AND pid = ?",
+                held,
+            )
 
     def close(self) -> None:
         """Let go of everything."""
-        self.release(list(self._held))
-        self._connection.close()
+        try:
+            # What cannot be let go of ends with the lease.
+            with contextlib.suppress(StoreError):
+                self.release(list(self._held))
+        finally:
+            self._connection.close()
 
     def _take_over(self, key: str, until: float) -> bool:
         """Take a claim whose holder is gone; atomic among those who try."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import time
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -219,6 +218,8 @@ def _proxy(url: str) -> str | None:
 
     aiohttp's `trust_env` would do it, but would also send the user's netrc.
     """
+    import urllib.request
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host in _LOOPBACK or urllib.request.proxy_bypass(host):

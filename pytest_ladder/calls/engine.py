@@ -142,10 +142,13 @@ class Engine:
         self._archives: dict[Path, Archive] = {}
         self._under_way: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
         self._failed: dict[tuple[Path, str], LadderError] = {}
-        self._halted: StoreError | None = None
+        self._halted: BaseException | None = None
+        """Why nothing may be spent any more."""
         self._reserving = asyncio.Lock()
         self._settled = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
+        self._sent: set[asyncio.Task[Any] | None] = set()
+        """Those of them whose call was sent and is not yet kept."""
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -173,7 +176,7 @@ class Engine:
 
         Raises `MissingReply` when it may not be called.
         """
-        if _is_scripted(request.model):
+        if is_scripted(request.model):
             return None
         found = self._find(request, archive, archive.key(request))
         if found is None and not self.settings.live:
@@ -211,20 +214,23 @@ class Engine:
         self._run(self._feed(jobs, window, stopped))
         return stopped.set
 
-    def close(self) -> None:
+    def close(self, *, patience_s: float = 0.0) -> None:
         """Cancel what is under way, close connections, and end the thread.
 
-        Replies that have arrived are still written. Who waits for another one gets
-        `CancelledError`, and who asks from now on `Abandoned`.
+        Replies that have arrived are still written, and calls that were sent get
+        `patience_s` to end: they are paid for, and another worker may wait for them.
+        Who waits for another reply gets `CancelledError`, and who asks from now on
+        `Abandoned`.
         """
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
             self._closed = True
         if loop is not None and thread is not None:
-            closing = asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
+            ending = self._shut_down(patience_s)
+            closing = asyncio.run_coroutine_threadsafe(ending, loop)
             with contextlib.suppress(TimeoutError):
-                closing.result(_CLOSING_S)
+                closing.result(patience_s + _CLOSING_S)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_CLOSING_S)
             if not thread.is_alive():
@@ -276,7 +282,7 @@ class Engine:
         self, request: Request, archive: Archive, *, ahead: bool
     ) -> Served:
         """Share one call among all that want the same reply."""
-        if _is_scripted(request.model):
+        if is_scripted(request.model):
             reply = await self._attempts(request, archive, key="")
             return Served(reply.reply_to(request, replayed=False), "", live=True)
         key = archive.key(request)
@@ -300,8 +306,16 @@ class Engine:
         work = self._claimed(request, archive, key, ahead=ahead)
         task = asyncio.ensure_future(work)
         self._under_way[place] = task
-        task.add_done_callback(lambda _: self._under_way.pop(place, None))
+        task.add_done_callback(functools.partial(self._finish, place))
         return task
+
+    def _finish(
+        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
+    ) -> None:
+        """Take a call off the list; what cannot be kept must not be paid for."""
+        self._under_way.pop(place, None)
+        if not task.cancelled() and isinstance(task.exception(), StoreError):
+            self._halted = task.exception()
 
     async def _feed(
         self,
@@ -353,10 +367,6 @@ class Engine:
             if found is not None:
                 return found
             reply = await self._attempts(request, archive, key)
-            await self._writer(archive).put(archive.entry(key, request, reply))
-        except StoreError as error:
-            self._halted = error
-            raise
         finally:
             with contextlib.suppress(StoreError):
                 archive.claims.release([key])
@@ -375,6 +385,8 @@ class Engine:
             except CallError as error:
                 tried_s = paused_s + sum(attempt.took_s for attempt in failed)
                 pause_s = retries.pause_s(error, len(failed), tried_s)
+                if self._closed:
+                    raise
                 if pause_s is None or self._lost[place] >= retries.LOST_CALLS:
                     self._lost[place] += error.transient
                     raise retries.final(error, failed) from None
@@ -383,6 +395,8 @@ class Engine:
                 self.progress.done += 1
                 self.progress.spent_usd += reply.cost_usd or 0.0
                 return reply
+            finally:
+                self._sent.discard(asyncio.current_task())
             await asyncio.sleep(pause_s)
             paused_s += pause_s
 
@@ -394,13 +408,20 @@ class Engine:
         asked: float,
         failed: list[Attempt],
     ) -> StoredReply:
-        """Call once; a failure is added to those before it."""
+        """Call once, and keep the reply; a failure is added to those before it.
+
+        The place is held until the reply is on disk: a run that is killed loses no
+        more replies than calls may be under way.
+        """
         limiter = self._limiter(request.model)
         place = limiter.slot(retries.expected_tokens(request), again=bool(failed))
         async with self._reserved(request, key) as bill, place as sent:
             # Hundreds may have waited here when the disk turned out to be full.
             if self._halted is not None:
                 raise self._halted
+            if self._closed:
+                raise asyncio.CancelledError
+            self._sent.add(asyncio.current_task())
             bill.usd = None
             try:
                 answer, timing = await self._send(request, archive.folder, asked)
@@ -417,6 +438,8 @@ class Engine:
             limiter.succeeded()
             reply = self._priced(request.model, answer, timing, tuple(failed))
             bill.usd = reply.cost_usd
+            if key:
+                await self._writer(archive).put(archive.entry(key, request, reply))
         return reply
 
     async def _send(
@@ -461,7 +484,7 @@ class Engine:
 
     async def _reserve(self, request: Request, key: str) -> int | None:
         """Set the worst case of a call aside; None: the run has no budget."""
-        if self.budget is None or _is_scripted(request.model):
+        if self.budget is None or is_scripted(request.model):
             return None
         worst = worst_usd(request, self._prices)
         # One at a time: all others would ask in vain, again and again.
@@ -484,7 +507,9 @@ class Engine:
             yield bill
         finally:
             if self.budget is not None and reservation is not None:
-                self.budget.settle(reservation, bill.usd)
+                # On a full disk it stays reserved; the reply is worth more.
+                with contextlib.suppress(StoreError):
+                    self.budget.settle(reservation, bill.usd)
                 self._settled.set()
 
     async def _address(self, model: Model, folder: Path) -> str | None:
@@ -529,7 +554,7 @@ class Engine:
 
     def _lane(self, model: Model) -> Lane:
         """Return the lane of a model; litellm is imported for its own lane only."""
-        if _is_scripted(model):
+        if is_scripted(model):
             return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
         if direct.speaks_directly(model):
             return self._lanes.setdefault("direct", direct.DirectLane())
@@ -537,13 +562,16 @@ class Engine:
 
         return self._lanes.setdefault("litellm", LitellmLane())
 
-    async def _shut_down(self) -> None:
+    async def _shut_down(self, patience_s: float) -> None:
         """Cancel all but the writing of paid replies."""
         kept = {asyncio.current_task(), *(w.task for w in self._writers.values())}
-        tasks = asyncio.all_tasks() - kept
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        sent = {task for task in self._sent if task is not None}
+        if patience_s and sent:
+            await _cancel({*self._under_way.values()} - sent)
+            await asyncio.wait(sent, timeout=patience_s)
+            # One may have begun to write since.
+            kept |= {writer.task for writer in self._writers.values()}
+        await _cancel(asyncio.all_tasks() - kept)
         for writer in self._writers.values():
             await writer.finish()
         for lane in self._lanes.values():
@@ -551,10 +579,19 @@ class Engine:
         self._lanes.clear()
 
 
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _renew(archive: Archive) -> None:
     while True:
         await asyncio.sleep(RENEW_S)
-        archive.claims.renew()
+        # A disk that is full now may have room again before the lease runs out.
+        with contextlib.suppress(StoreError):
+            archive.claims.renew()
 
 
 def _budget(settings: EngineSettings) -> Budget | None:
@@ -568,6 +605,6 @@ def _place(model: Model) -> _Place:
     return model.name, model.id, model.api_base
 
 
-def _is_scripted(model: Model) -> bool:
+def is_scripted(model: Model) -> bool:
     """Scripted replies cost nothing and need no store."""
     return model.id.startswith("scripted/")

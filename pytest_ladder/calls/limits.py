@@ -13,8 +13,10 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _MODEST_START = 8
 _MINUTE_S = 60.0
@@ -165,6 +167,8 @@ class Slots:
     """
 
     def __init__(self, folder: Path, count: int) -> None:
+        from filelock import FileLock
+
         folder.mkdir(parents=True, exist_ok=True)
         # One looks for all that wait: the first who came.
         self._turn = asyncio.Lock()
@@ -188,6 +192,8 @@ class Slots:
             self._free.append(lock)
 
     def _take(self) -> FileLock | None:
+        from filelock import Timeout
+
         for _ in range(len(self._free)):
             lock = self._free.pop(0)
             try:

@@ -21,6 +21,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _OVERLOAD = frozenset({429, 503, 529})
 _BYTES_PER_TOKEN = 4
+# One of its own: a suite that seeds `random` must find its own numbers.
+_RANDOM = random.Random()
 _USUAL_OUTPUT = 256
 
 
@@ -47,8 +49,7 @@ def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
     most = MAX_REFUSALS if is_overload(error) else MAX_ATTEMPTS
     if not error.transient or attempts >= most:
         return None
-    # Jitter only matters for what the provider did not time itself; no secret here.
-    jitter = random.uniform(0.5, 1.0)
+    jitter = _RANDOM.uniform(0.5, 1.0)
     pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempts - 1)) * jitter
     if error.retry_after_s is not None:
         pause = error.retry_after_s + 0.1 * jitter

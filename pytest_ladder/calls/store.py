@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.shared_file import connect, transaction
 from pytest_ladder.errors import StoreError
 from pytest_ladder.words.reply import Reply, Timing, Usage
 
@@ -25,8 +27,9 @@ CREATE TABLE IF NOT EXISTS replies (
     reply TEXT NOT NULL
 ) WITHOUT ROWID
 """
-# Long enough for another process to finish a batch of writes on a slow disk.
-_BUSY_TIMEOUT_S = 60.0
+_INSERT = "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)"
+_Row = tuple[str, str, float, str, str]
+T = TypeVar("T")
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,8 +37,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     problem: str
     status: int | None = None
-    usd: float | None = None
-    """What it cost, where the provider said; None: nothing known."""
+    took_s: float = 0.0
+    """Seconds from sending it to its failure."""
 
 
 class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,15 +88,14 @@ class Store:
 
     Safe to share between threads and processes. The file is made by the first `put`,
     so that looking up in a store that was never written leaves no trace. A file that
-    is damaged is set aside, and `notice` says where.
+    is damaged is set aside, and `notices` tells of it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.notice = ""
         # Readers do not wait for the writer, which may be waiting for the disk.
-        self._reader: sqlite3.Connection | None = None
-        self._writer: sqlite3.Connection | None = None
+        self._reader = _Connection(path)
+        self._writer = _Connection(path)
         self._reading = threading.Lock()
         self._writing = threading.Lock()
 
@@ -116,11 +118,8 @@ class Store:
         rows = [_row(entry) for entry in entries]
         with self._writing:
             try:
-                connection = self._open_writer()
-                with connection:
-                    connection.executemany(
-                        "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", rows
-                    )
+                self.make_folder()
+                self._writer.run(lambda connection: _insert(connection, rows))
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(
                     f"{self.path}: the store cannot be written ({error}), so no more "
@@ -135,21 +134,20 @@ class Store:
             return None
         return {**msgspec.json.decode(found[0]), "identity": found[1]}
 
+    def notices(self, since: float) -> list[str]:
+        """Return what was said of files set aside since then (Unix time).
+
+        By any process: workers of xdist have no summary to say it in.
+        """
+        paths = sorted(self.path.parent.glob(f"damaged-*{self.path.name}.txt"))
+        recent = (path for path in paths if path.stat().st_mtime >= since)
+        return [path.read_text(encoding="utf-8") for path in recent]
+
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         with self._reading, self._writing:
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    connection.close()
-            self._reader = self._writer = None
-
-    def _select(self, query: str, key: str) -> Any:
-        with self._reading:
-            if self._reader is None:
-                if not self.path.exists():
-                    return None
-                self._reader = self._connected()
-            return self._reader.execute(query, (key,)).fetchone()
+            self._reader.close()
+            self._writer.close()
 
     def make_folder(self) -> None:
         """Make the store's folder, which git ignores."""
@@ -158,50 +156,79 @@ class Store:
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
 
-    def _open_writer(self) -> sqlite3.Connection:
-        if self._writer is None:
-            self.make_folder()
-            self._writer = self._connected()
-            self._writer.execute("PRAGMA synchronous = FULL")
-        return self._writer
+    def _select(self, query: str, key: str) -> Any:
+        with self._reading:
+            if not self.path.exists():
+                return None
+            try:
+                return self._reader.run(
+                    lambda connection: connection.execute(query, (key,)).fetchone()
+                )
+            except (OSError, sqlite3.Error) as error:
+                raise StoreError(
+                    f"{self.path}: the store cannot be read ({error}); check the "
+                    "folder's permissions."
+                ) from error
 
-    def _connected(self) -> sqlite3.Connection:
+
+class _Connection:
+    """A connection to a store that sets a damaged file aside, and begins a new one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._inode: int | None = None
+
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work; once more on a new file when this one is damaged."""
         try:
-            return _connect(self.path)
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"{self.path}: the store cannot be opened ({error}); check the "
-                "folder's permissions."
-            ) from error
+            return work(self._opened())
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            return _connect(self.path)
+            from filelock import FileLock
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
-        """Rename a damaged file, and save what can still be read of it."""
-        aside = self.path.with_name(f"damaged-{int(time.time())}-{self.path.name}")
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                old = self.path.with_name(self.path.name + suffix)
-                old.rename(aside.with_name(aside.name + suffix))
-        saved = 0
-        with contextlib.closing(_connect(self.path)) as fresh:
-            for row in _readable_rows(aside):
-                fresh.execute("INSERT OR IGNORE INTO replies VALUES (?,?,?,?,?)", row)
-                saved += 1
-            fresh.commit()
-        self.notice = (
-            f"{self.path} was damaged ({error}) and is set aside as {aside.name}; "
-            f"{saved} replies could be saved from it."
-        )
+            self.close()
+            # Found damaged by several processes at once, it is set aside by one.
+            with FileLock(self._path.with_name("mending.lock")):
+                if _inode(self._path) == self._inode:
+                    _set_aside(self._path, error)
+        return work(self._opened())
+
+    def close(self) -> None:
+        """Close the file; `run` opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        inode = _inode(self._path)
+        if self._connection is not None and inode != self._inode:
+            # Another process has set the file aside.
+            self.close()
+        if self._connection is None:
+            self._inode = inode
+            self._connection = _connect(self._path)
+            self._inode = _inode(self._path)
+        return self._connection
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
+    if path.exists() and not os.access(path.parent, os.W_OK):
+        # A log beside the file could not be written, so there is none to read.
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
+        )
+    connection = connect(path, _SCHEMA, durable=True)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(_SCHEMA)
-        # Touches the table: a damaged page shows here and not in the middle of a run.
+        # Touches the table: most damage shows here and not in the middle of a run.
         connection.execute("SELECT key FROM replies LIMIT 1").fetchone()
     except sqlite3.Error:
         connection.close()
@@ -209,19 +236,39 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _readable_rows(path: Path) -> list[Any]:
-    """Return the rows before the first damaged page."""
-    rows: list[Any] = []
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(path)) as connection,
-    ):
-        for row in connection.execute("SELECT * FROM replies"):
-            rows.append(row)
-    return rows
+def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
+    with transaction(connection):
+        connection.executemany(_INSERT, rows)
 
 
-def _row(entry: Entry) -> tuple[str, str, float, str, str]:
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
+    """Rename a damaged file, save what can still be read of it, and leave a notice."""
+    aside = path.with_name(f"damaged-{time.time_ns()}-{path.name}")
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            old = path.with_name(path.name + suffix)
+            old.rename(aside.with_name(aside.name + suffix))
+    with contextlib.closing(_connect(path)) as fresh:
+        saved = {row[0]: row for row in _readable_rows(aside)}
+        _insert(fresh, list(saved.values()))
+    notice = (
+        f"{path} was damaged ({error}) and is set aside as {aside.name}; "
+        f"{len(saved)} replies could be saved from it."
+    )
+    aside.with_name(f"{aside.name}.txt").write_text(notice, encoding="utf-8")
+
+
+def _readable_rows(path: Path) -> Iterator[_Row]:
+    """Yield the rows before the first damaged page, and those behind the last."""
+    for order in ("ASC", "DESC"):
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(path)) as connection,
+        ):
+            yield from connection.execute(f"SELECT * FROM replies ORDER BY key {order}")
+
+
+def _row(entry: Entry) -> _Row:
     asked = {
         "messages": entry.request.messages,
         "params": entry.request.params,

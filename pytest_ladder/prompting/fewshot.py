@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_ladder.cases import load_cases
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.prompting.search import Index
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.rung import Strategy
+
+if TYPE_CHECKING:
+    from pytest_ladder.prompting.search import Index
 
 
 class FewShot:
@@ -20,11 +23,7 @@ class FewShot:
         self.examples = tuple(examples)
         self._shots = strategy.shots
         self._inputs = [_plain(example.text) for example in self.examples]
-        self._index = (
-            Index([example.text for example in self.examples])
-            if strategy.select == "similar"
-            else None
-        )
+        self._index = _index(self.examples) if strategy.select == "similar" else None
 
     def choose(self, case: Case) -> list[int]:
         """Positions of the examples for a case, in the order they are shown.
@@ -58,6 +57,12 @@ def read_examples(strategy: Strategy, folder: Path, where: str) -> list[Case]:
                 "examples show the model an answer, so add one."
             )
     return examples
+
+
+def _index(examples: Sequence[Case]) -> Index:
+    from pytest_ladder.prompting.search import Index
+
+    return Index([example.text for example in examples])
 
 
 def _plain(text: str) -> str:

@@ -13,8 +13,6 @@ import msgspec
 
 from pytest_ladder.cases import TEXT_KEYS
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.prompting.chunking import chunk
-from pytest_ladder.prompting.search import Index
 from pytest_ladder.textfiles import json_lines, read_text
 from pytest_ladder.wording import kind_of, listed, shown
 from pytest_ladder.words.case import Case
@@ -46,6 +44,8 @@ class Corpus:
     """Documents searched by BM25; read and indexed once, when it is made."""
 
     def __init__(self, path: Path) -> None:
+        from pytest_ladder.prompting.search import Index
+
         self._passages = read_passages(path)
         self._index = Index([passage.text for passage in self._passages])
 
@@ -138,6 +138,8 @@ def _documents(folder: Path) -> Iterator[Path]:
 
 
 def _read(file: Path, corpus: Path) -> Iterator[Passage]:
+    from pytest_ladder.prompting.chunking import chunk
+
     name = file.name if file == corpus else file.relative_to(corpus).as_posix()
     label = shown(file)
     text = read_text(file, label)

@@ -18,7 +18,9 @@ class Outcome(enum.StrEnum):
     ERROR = "error"
 
 
-class UsedReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UsedReply(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
     """The bill of one reply that a test used; replies shared by tests share `key`."""
 
     key: str
@@ -35,7 +37,7 @@ class UsedReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`truncated`, `filtered` or `empty`."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The unit of everything that is reported."""
 
     test: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +79,16 @@ class Shop:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def run(self, *arguments: str) -> pytest.RunResult:
+    def run(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
         """Run pytest in this process; with `-n` the workers are processes."""
-        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
+        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments, plugins=plugins)
 
-    def run_with(self, plugin: str, *arguments: str) -> pytest.RunResult:
+    def run_with(
+        self, plugin: str, *arguments: str, plugins: Sequence[Any] = ()
+    ) -> pytest.RunResult:
         """Run pytest in this process with one of `OTHER_PLUGINS`."""
         without = [f"-pno:{name}" for name in OTHER_PLUGINS if name != plugin]
-        return self.pytester.runpytest_inprocess(*without, *arguments)
+        return self.pytester.runpytest_inprocess(*without, *arguments, plugins=plugins)
 
     def rows(self, folder: str = "ladder-report/current") -> list[dict[str, Any]]:
         text = (self.path / folder / "rows.jsonl").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.plugin.shop import Run, Shop
 
 PACKED = """
@@ -71,9 +72,7 @@ async def test_answer(llm, case, score):
     score(0.5 if reply.text else 0.0)
 """)
     shop.run("--ladder-live").assert_outcomes(passed=1)
-    assert [(row["sample"] if "sample" in row else 1) for row in shop.rows()] == [
-        *[1, 2] * 3
-    ]
+    assert [row.get("sample", 1) for row in shop.rows()] == [*[1, 2] * 3]
     assert shop.matrix()["rungs"][0]["levels"]["cheap"]["quality"] == 0.5
 
 
@@ -87,3 +86,24 @@ def test_free(llm):
     result = shop.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*pack=True packs cases; give `cases=`*"])
+
+
+def test_scripted_rungs_run_without_live_and_count_every_reply(shop: Shop) -> None:
+    shop.ladder("""
+[[model]]
+name = "one"
+tier = "off-the-shelf"
+id = "scripted/echo"
+price = {{ input = 1, output = 1 }}
+
+[[model]]
+name = "two"
+tier = "off-the-shelf"
+id = "scripted/echo"
+revision = "2"
+price = {{ input = 2, output = 2 }}
+""")
+    shop.test(PACKED.format(level="at_least=0.5", body=CHECK))
+    shop.run("--ladder=matrix").assert_outcomes(passed=2)
+    rungs = shop.matrix("ladder-report")["rungs"]
+    assert [rung["calls"]["live"] for rung in rungs] == [3, 3]

@@ -1,0 +1,76 @@
+"""SQLite files that the processes of one or several runs share."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_ladder.errors import StoreError
+
+# Long enough for another process to finish a batch of writes on a slow disk.
+_BUSY_TIMEOUT_S = 60.0
+_STEP_S = 0.005
+
+
+def connect(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
+    """Open a file, made if need be, for reading and writing from any thread.
+
+    `durable`: what is committed survives a power cut, else only the process.
+    """
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
+    )
+    try:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        _write_ahead(connection)
+        connection.executescript(schema)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a file into a sentence: `StoreError`."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"{path}: it cannot be written ({error}), so no calls are made; check the "
+            "disk and the folder's permissions."
+        ) from error
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done meanwhile at once, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite may have rolled back by itself, as it does when the disk is full.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, so that readers and the writer do not wait for each other.
+
+    SQLite does not wait for another process that is just doing the same.
+    """
+    until = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_STEP_S)
+        else:
+            return

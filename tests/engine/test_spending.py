@@ -1,0 +1,210 @@
+"""The budget: no call starts that might lead above the cap, in any process."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_ladder.calls.budget import Budget, worst_usd
+from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.errors import BudgetReached, CallError
+from pytest_ladder.words.reply import Usage
+from pytest_ladder.words.rung import Price
+from tests.engine.desk import Desk, texts
+from tests.scripted_server import ScriptedServer, fails, hangs, says
+
+# Of `Desk.request("question 0")`, by its bytes and 20 tokens out.
+QUESTION_USD = 1.2e-4
+
+
+@pytest.fixture
+def budget(tmp_path: Path) -> Any:
+    budget = Budget(tmp_path / "budget.sqlite", 1.0)
+    yield budget
+    budget.close()
+
+
+def test_a_reservation_is_replaced_by_the_true_cost(budget: Budget) -> None:
+    first = budget.reserve("a", 0.75)
+    assert first is not None
+    assert budget.spent_usd() == 0.75
+    assert budget.reserve("b", 0.5) is None
+    budget.settle(first, 0.25)
+    assert budget.spent_usd() == 0.25
+    assert budget.reserve("b", 0.5) is not None
+
+
+def test_an_unknown_cost_keeps_its_reservation(budget: Budget) -> None:
+    first = budget.reserve("a", 0.75)
+    assert first is not None
+    budget.settle(first, None)
+    assert budget.spent_usd() == 0.75
+    with pytest.raises(BudgetReached):
+        budget.reserve("b", 0.5)
+
+
+def test_what_can_never_fit_is_refused_at_once_and_counted_once(
+    budget: Budget,
+) -> None:
+    budget.reserve("a", 0.5)
+    for _ in range(2):
+        with pytest.raises(BudgetReached, match=r"of \$1 is spent and this call may"):
+            budget.reserve("b", 1.25)
+    assert budget.refused() == (1, 1.25)
+
+
+def test_reservations_of_a_dead_process_are_kept_and_not_waited_for(
+    budget: Budget,
+) -> None:
+    budget.reserve("a", 0.75)
+    budget._connection.execute("UPDATE reserved SET pid = 4194303")
+    with pytest.raises(BudgetReached):
+        budget.reserve("b", 0.5)
+    assert budget.spent_usd() == 0.75
+
+
+Step = tuple[int, int, float]
+STEPS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 9), st.floats(0.0, 0.6)), max_size=40
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=STEPS)
+def test_no_interleaving_of_processes_exceeds_the_cap(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    path = tmp_path_factory.mktemp("budget") / "budget.sqlite"
+    processes = [Budget(path, 1.0) for _ in range(3)]
+    open_calls: list[tuple[int, float]] = []
+    true_usd = 0.0
+    for process, choice, usd in steps:
+        if choice < 6 or not open_calls:
+            try:
+                reservation = processes[process].reserve("key", usd)
+            except BudgetReached:
+                continue
+            if reservation is not None:
+                open_calls.append((reservation, usd))
+        else:
+            reservation, worst = open_calls.pop(choice % len(open_calls))
+            known = None if choice == 9 else worst * min(usd, 1.0)
+            processes[process].settle(reservation, known)
+            true_usd += worst if known is None else known
+        held = true_usd + sum(worst for _, worst in open_calls)
+        assert processes[0].spent_usd() == pytest.approx(held)
+        assert held <= 1.0 + 1e-9
+    for budget in processes:
+        budget.close()
+
+
+def test_threads_of_many_connections_never_exceed_the_cap(tmp_path: Path) -> None:
+    path = tmp_path / "budget.sqlite"
+    granted: list[float] = []
+
+    def spend() -> None:
+        budget = Budget(path, 1.0)
+        for _ in range(20):
+            try:
+                reservation = budget.reserve("key", 0.03)
+            except BudgetReached:
+                break
+            if reservation is not None:
+                budget.settle(reservation, 0.02)
+                granted.append(0.02)
+        budget.close()
+
+    threads = [threading.Thread(target=spend) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert 0.9 < sum(granted) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "usage"),
+    [
+        ({}, Usage(input=30, output=20)),
+        ({"n": 3}, Usage(input=30, output=60)),
+        ({"extra_body": {"max_tokens": 50}}, Usage(input=30, output=50)),
+        ({"max_completion_tokens": 40}, Usage(input=30, output=40)),
+        ({"text": "日本語のテキスト"}, Usage(input=30, output=20)),
+        (
+            {"tools": [{"type": "function", "name": "x" * 90}]},
+            Usage(input=100, output=20),
+        ),
+        (
+            {"model": {"price": Price(input=1.0, output=2.0, cache_write=4.0)}},
+            Usage(input=30, cache_write=30, output=20),
+        ),
+    ],
+    ids=["plain", "n", "extra_body", "completion", "japanese", "tools", "cache_write"],
+)
+def test_the_worst_case_bounds_the_true_cost(
+    desk: Desk, request_fields: dict[str, Any], usage: Usage
+) -> None:
+    request = desk.request(**request_fields)
+    true_usd, _ = cost_of(request.model, usage, None, PriceTable())
+    assert true_usd is not None
+    assert true_usd <= worst_usd(request, PriceTable())
+
+
+def test_calls_end_when_the_budget_does(desk: Desk, server: ScriptedServer) -> None:
+    server.reply = lambda _: says("blue", usage={"completion_tokens": 20})
+    desk.start_anew(budget_usd=10 * QUESTION_USD)
+    outcomes = desk.ask_many(100)
+    budget = desk.engine.budget
+    assert budget is not None
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BudgetReached)]
+    assert len(refused) + server.count == 100
+    assert len(refused) == budget.refused().calls
+    true_usd = sum((2 + 2 * 20) / 1e6 for text in texts(outcomes) if text == "blue")
+    assert budget.spent_usd() == pytest.approx(true_usd)
+    # Reserving the worst case leaves less than one worst case unused.
+    assert 9 * QUESTION_USD <= true_usd <= 10 * QUESTION_USD
+
+
+def test_failed_attempts_without_an_answer_are_counted_as_paid(
+    desk: Desk, server: ScriptedServer, short_pauses: None
+) -> None:
+    desk.start_anew(budget_usd=1.0)
+    budget = desk.engine.budget
+    assert budget is not None
+    worst = worst_usd(desk.request(), PriceTable())
+    server.script(fails(500), fails(400))
+    with pytest.raises(CallError):
+        desk.ask()
+    assert budget.spent_usd() == 0
+    server.script(hangs())
+    desk.ask(timeout=0.2)
+    assert worst < budget.spent_usd() < 1.5 * worst
+
+
+def test_an_error_nobody_expected_holds_nobody_up(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    desk.start_anew(budget_usd=QUESTION_USD)
+    # A mistake that the lane does not know of.
+    broken = desk.submit("one", model={"stream": True}, stream_options=5)
+    assert isinstance(broken.exception(10), TypeError)
+    with pytest.raises(BudgetReached):
+        desk.submit("question 1").result(10)
+
+
+def test_a_model_without_a_price_is_refused(desk: Desk, server: ScriptedServer) -> None:
+    desk.start_anew(budget_usd=1.0)
+    with pytest.raises(BudgetReached, match="the price of model 'bot' is unknown"):
+        desk.ask(model={"price": None})
+    with pytest.raises(BudgetReached, match=r"set params.max_tokens in ladder.toml"):
+        desk.ask(max_tokens=None)
+    assert server.count == 0

@@ -1,0 +1,132 @@
+"""The budget: a cap over all processes, and what a run says when it is reached."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.plugin.shop import LADDER, Run, Shop
+from tests.scripted_server import says
+
+ANSWER = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap
+def test_answer(reply, case):
+    assert case.expected in reply.text
+"""
+FOLLOW_UP = """
+@pytest.mark.cheap
+def test_follow_up(llm):
+    first = llm("say one thing")
+    assert llm([*first.messages, {"role": "user", "content": "and another"}]).text
+"""
+USAGE = {"prompt_tokens": 40, "completion_tokens": 20}
+REPLY_USD = (40 * 1.0 + 20 * 2.0) / 1e6
+
+
+@pytest.fixture(autouse=True)
+def _suite(shop: Shop) -> None:
+    shop.cases(
+        [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(80)]
+    )
+    shop.test(ANSWER)
+    shop.server.reply = _reply
+
+
+def _reply(body: dict[str, Any]) -> Any:
+    return says(str(body["messages"][-1]["content"]), usage=USAGE)
+
+
+def told_budget(result: pytest.RunResult) -> str:
+    found = re.search(r"--ladder-budget=([\d.]+)", result.stdout.str())
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "4")], ids=["plain", "xdist"])
+def test_the_cap_is_never_exceeded_and_the_rest_can_be_run(
+    shop: Shop, workers: tuple[str, ...]
+) -> None:
+    shop.server.latency_s = 0.005
+    cap = 30 * REPLY_USD
+    result = shop.run("--ladder-live", f"--ladder-budget={cap:.6f}", *workers)
+    paid = shop.server.count
+    assert paid * REPLY_USD <= cap
+    assert paid >= 25
+    result.assert_outcomes(passed=paid, skipped=80 - paid, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "*ladder budget*",
+            f"*is spent, and {80 - paid} calls that may cost up to *",
+            f"*{80 - paid} errors, which no quality counts; coverage *",
+        ]
+    )
+    cell = shop.matrix()["rungs"][0]["levels"]["cheap"]
+    assert cell["coverage"] == pytest.approx(paid / 80, abs=1e-4)
+    assert shop.matrix()["spend"]["product_usd"] == pytest.approx(paid * REPLY_USD)
+    refused = [row for row in shop.rows() if row["outcome"] == "error"]
+    assert {row["reason"].split(": $")[0] for row in refused} == {"not run: budget"}
+    again = shop.run("--ladder-live", f"--ladder-budget={told_budget(result)}")
+    again.assert_outcomes(passed=80)
+    assert shop.server.count == 80
+    assert again.ret == pytest.ExitCode.OK
+
+
+def test_a_budget_that_suffices_changes_nothing(shop: Shop, run: Run) -> None:
+    result = run("--ladder-live", "--ladder-budget=1")
+    result.assert_outcomes(passed=80)
+    assert "ladder budget" not in result.stdout.str()
+
+
+def test_free_form_tests_end_when_the_budget_does(shop: Shop) -> None:
+    shop.test(FOLLOW_UP)
+    result = shop.run("--ladder-live", "--ladder-budget=0.0002")
+    result.assert_outcomes(skipped=1, failed=1)
+    assert shop.server.count == 1
+    result.stdout.fnmatch_lines(["*is spent, and 1 calls that may cost up to *"])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            ("price = {{ input = 1.0, output = 2.0 }}\n", ""),
+            "*--ladder-budget: the price of model 'bot' is unknown; declare `price` or "
+            "`serve` in ladder.toml, or drop --ladder-budget.*",
+        ),
+        (
+            (", max_tokens = 20", ""),
+            "*--ladder-budget: nothing bounds the output of model 'bot'; set "
+            "params.max_tokens in ladder.toml.*",
+        ),
+    ],
+    ids=["no price", "no max_tokens"],
+)
+def test_a_budget_that_cannot_be_kept_is_an_error_before_the_first_call(
+    shop: Shop, run: Run, change: tuple[str, str], problem: str
+) -> None:
+    shop.ladder(LADDER.replace(*change))
+    result = run("--ladder-live", "--ladder-budget=1")
+    text = f"{result.stdout.str()}\n{result.stderr.str()}"
+    assert re.search(re.escape(problem.strip("*")), " ".join(text.split()))
+    assert result.ret != pytest.ExitCode.OK
+    assert shop.server.count == 0
+
+
+def test_a_budget_without_live_calls_is_a_mistake(shop: Shop) -> None:
+    result = shop.run("--ladder-budget=1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--ladder-budget caps what calls cost*"])
+
+
+def test_a_lost_call_counts_with_its_worst_case(shop: Shop) -> None:
+    shop.server.reply = lambda _: says("no usage", usage=None)
+    result = shop.run("--ladder-live", f"--ladder-budget={10 * REPLY_USD:.6f}")
+    # Replies without usage have an unknown cost; what was set aside stays so.
+    paid = shop.server.count
+    assert 3 <= paid <= 10
+    result.stdout.fnmatch_lines([f"*is spent, and {80 - paid} calls *"])

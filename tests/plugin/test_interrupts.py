@@ -1,0 +1,130 @@
+"""Ctrl-C: what is done is reported, and the process ends soon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.plugin.shop import WITHOUT, Shop
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+AIM_S = 2.0
+SLACK_S = 4.0
+"""For a machine that is busy with other things."""
+CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": f"{n}"} for n in range(60)]
+SUITES = {
+    "replies": """
+import time
+
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_one(reply, case):
+    time.sleep(0.1)
+""",
+    "bodies": """
+@pytest.mark.cheap
+@pytest.mark.parametrize("n", range(60))
+def test_one(llm, n):
+    for step in range(n + 1):
+        llm(f"say {n} {step}")
+""",
+    "a body that sleeps": """
+import threading, time
+
+@pytest.mark.cheap
+@pytest.mark.parametrize("n", range(60))
+def test_one(llm, n):
+    if n == 30 and threading.current_thread() is not threading.main_thread():
+        time.sleep(25)
+    for step in range(n + 1):
+        llm(f"say {n} {step}")
+""",
+    "a test that sleeps": """
+import time
+
+@pytest.mark.cheap
+@pytest.mark.parametrize("n", range(60))
+def test_one(llm, n):
+    llm(f"say {n}")
+    if n == 2:
+        time.sleep(25)
+""",
+    "coroutines": """
+import asyncio
+
+@pytest.mark.cheap
+@pytest.mark.parametrize("n", range(60))
+async def test_one(llm, n):
+    for step in range(n + 1):
+        await llm.acall(f"say {n} {step}")
+    if n == 3:
+        await asyncio.sleep(25)
+""",
+}
+
+
+def interrupt(shop: Shop, calls: int, *arguments: str) -> tuple[float, int, str]:
+    """Press Ctrl-C after so many calls; return seconds to the end, status, output."""
+    command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder-live", *arguments]
+    process = subprocess.Popen(
+        command,
+        cwd=shop.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while shop.server.count < calls and time.monotonic() < deadline:
+            time.sleep(0.02)
+        # Let some tests end.
+        time.sleep(0.4)
+        # A terminal interrupts all processes in its foreground.
+        os.killpg(process.pid, signal.SIGINT)
+        begun = time.monotonic()
+        output, _ = process.communicate(timeout=20)
+        return time.monotonic() - begun, process.returncode, output
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def check(shop: Shop, took_s: float, status: int, output: str) -> None:
+    print(f"ended after {took_s:.2f} s")  # noqa: T201
+    assert status == pytest.ExitCode.INTERRUPTED, output
+    for noise in ("Exception in thread", "Exception ignored", "Task was destroyed"):
+        assert noise not in output
+    # pytest's own line says where it was.
+    assert output.count("Traceback") == 0, output
+    assert "= ladder =" in output
+    assert len(shop.rows()) >= 2
+    assert shop.matrix()["rungs"][0]["levels"]["cheap"]["n"] >= 2
+    assert took_s < AIM_S + SLACK_S, output
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_is_done_is_reported_and_the_process_ends(shop: Shop, suite: str) -> None:
+    shop.cases(CASES)
+    shop.server.latency_s = 0.05
+    shop.test(SUITES[suite])
+    check(shop, *interrupt(shop, 20))
+
+
+def test_over_processes_as_well(shop: Shop) -> None:
+    shop.server.latency_s = 0.05
+    shop.test(SUITES["a body that sleeps"])
+    check(shop, *interrupt(shop, 40, "-n2"))
+
+
+def test_a_body_that_does_not_end_is_named(shop: Shop) -> None:
+    shop.server.latency_s = 0.05
+    shop.test(SUITES["a body that sleeps"])
+    _, _, output = interrupt(shop, 20)
+    assert "test_one[bot/plain-30] waits for something else than a model" in output
