@@ -127,7 +127,7 @@ def naive(options: argparse.Namespace) -> float:
         command = pytest_command(ladder=False)
         few = run(command, folder, URL=url, CALLS="1").seconds
         more = run(command, folder, URL=url, CALLS=str(NAIVE_CALLS + 1)).seconds
-    return few + (more - few) / NAIVE_CALLS * (options.calls - 1)
+    return float(few + (more - few) / NAIVE_CALLS * (options.calls - 1))
 
 
 def main() -> int:

@@ -40,7 +40,7 @@ class Troupe:
     def rehearse(self, play: Callable[[Rehearsal], object]) -> None:
         def run() -> None:
             try:
-                code = (play.__code__,)  # type: ignore[attr-defined]
+                code = (play.__code__,)
                 with Rehearsal(self.stage, code) as rehearsal:
                     play(rehearsal)
                     self.stage.finished += 1
