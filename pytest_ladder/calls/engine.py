@@ -295,9 +295,11 @@ class Engine:
             if ahead:
                 task.add_done_callback(functools.partial(self._note_failure, place))
             served = await asyncio.shield(task)
-            # None: it was asked for ahead, and another process is at it.
             if served is not None:
                 return served
+            # It was asked for ahead, and another process is at it. A task that is done
+            # answers without letting the loop run, so its callback may still be due.
+            self._forget(place, task)
 
     def _start(
         self, request: Request, archive: Archive, key: str, *, ahead: bool = False
@@ -313,9 +315,15 @@ class Engine:
         self, place: tuple[Path, str], task: asyncio.Task[Served | None]
     ) -> None:
         """Take a call off the list; what cannot be kept must not be paid for."""
-        self._under_way.pop(place, None)
+        self._forget(place, task)
         if not task.cancelled() and isinstance(task.exception(), StoreError):
             self._halted = task.exception()
+
+    def _forget(
+        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
+    ) -> None:
+        if self._under_way.get(place) is task:
+            del self._under_way[place]
 
     async def _feed(
         self,
