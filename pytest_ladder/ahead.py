@@ -25,7 +25,7 @@ from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.rehearsing import Choice, rehearse
 from pytest_ladder.session import LadderSession
-from pytest_ladder.xdist import Batch, is_worker
+from pytest_ladder.xdist import Batch, is_worker, place_among_workers
 
 _MOST_REHEARSALS = 128
 # An event loop of its own, which an `async def` body needs, takes three open files.
@@ -60,7 +60,11 @@ class Ahead:
     def start(self) -> None:
         """Ask for what is known, and begin to rehearse."""
         if not self._bounded:
-            self._feed(self._records)
+            # Each worker of xdist begins with another part, and passes over what
+            # others have asked for by the time it gets there.
+            share = place_among_workers(self._session.config)
+            first = int(len(self._records) * share)
+            self._feed([*self._records[first:], *self._records[:first]])
             self._start_threads()
 
     def step(self, item: pytest.Item) -> None:

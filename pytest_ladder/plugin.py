@@ -23,7 +23,12 @@ from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
     scripted,
 )
 from pytest_ladder.state import known_results, known_session, results_of, session_of
-from pytest_ladder.xdist import announce_batches, is_worker, shared_by_processes
+from pytest_ladder.xdist import (
+    announce_batches,
+    is_worker,
+    make_scheduler,
+    shared_by_processes,
+)
 
 LEVELS = ("cheap", "judged", "real")
 MARKERS = (
@@ -60,6 +65,14 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodeready(node: Any) -> None:
     """Let a worker know which tests it is handed."""
     announce_batches(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests such that a live run keeps its models busy."""
+    if not options.read(config).live or config.getoption("dist") != "load":
+        return None
+    return make_scheduler(config, log)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

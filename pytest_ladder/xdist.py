@@ -45,6 +45,24 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def place_among_workers(config: pytest.Config) -> float:
+    """Return where this process stands among its like, in [0, 1)."""
+    name: str = getattr(config, "workerinput", {}).get("workerid", "gw0")
+    # A worker that replaces a dead one counts on.
+    return int(name.removeprefix("gw")) % workers(config) / workers(config)
+
+
+def make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return a scheduler that hands out all tests at once, and moves them later.
+
+    Instead of `--dist=load`, which hands out a few at a time: what a worker may
+    rehearse would be too little to keep the model busy.
+    """
+    from xdist.scheduler import WorkStealingScheduling  # type: ignore[import-untyped]
+
+    return WorkStealingScheduling(config, log)
+
+
 def announce_batches(node: Any) -> None:
     """Let a worker know what is handed to it; called when it is ready.
 

@@ -165,7 +165,9 @@ def test_ours(llm, n):
     llm(f"ours {{n}}")
 """)
     watch = Watch(busy)
-    result = busy.run_with(plugin, "--ladder-live", plugins=[watch])
+    loops = ["-o", "asyncio_default_fixture_loop_scope=function"]
+    options = loops if plugin == "asyncio" else []
+    result = busy.run_with(plugin, "--ladder-live", *options, plugins=[watch])
     result.assert_outcomes(passed=7)
     assert rehearsed(busy) == {"ours"}
     # While theirs waited on their own loop, ours went on.
@@ -588,7 +590,8 @@ def test_one(llm, stop):
 def test_a_timeout_ends_its_test_while_others_are_ahead(
     busy: Shop, method: str
 ) -> None:
-    busy.server.script(hangs())
+    # Not for ever: a run that ends waits for what it will have to pay.
+    busy.server.script(hangs(3))
     busy.test("""
 @pytest.mark.cheap
 @pytest.mark.parametrize("n", range(6))
