@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.calls.store import StoredReply
 from pytest_ladder.errors import ConfigError
 
@@ -59,6 +58,7 @@ class Recordings:
         encode = msgspec.json.Encoder(order="sorted").encode
         content = b"".join(encode(line) + b"\n" for line in lines)
         if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
 
 
@@ -77,20 +77,3 @@ def read(path: Path) -> list[Recording]:
                 "git, or delete it and record again with --ladder-live."
             ) from error
     return recordings
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one in the same folder, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes the file private; a report is as readable as its neighbours.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

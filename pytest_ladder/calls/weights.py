@@ -26,6 +26,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.errors import LocalModelError
 
 if sys.platform == "win32":
@@ -179,18 +180,6 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[in
     finally:
         # Closing, not unlocking, for the sake of a child that shares the lock.
         os.close(descriptor)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 if sys.platform == "win32":

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
 from pytest_ladder.errors import LadderError
 from pytest_ladder.reporting.benchmark import benchmark_json
@@ -86,15 +85,8 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises OSError; the old file is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # A model may return half of a surrogate pair, which UTF-8 does not know.
-        temporary.write_bytes(text.encode(errors="replace"))
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    # A model may return half of a surrogate pair, which UTF-8 does not know.
+    write_atomically(path, text.encode(errors="replace"))
 
 
 def matrix_json(info: RunInfo, matrix: Matrix, objective: Any = None) -> dict[str, Any]:
