@@ -8,11 +8,14 @@ LadderError
 ├── MissingReply         a replay needs a reply that nobody recorded
 ├── StoreError           the store cannot be read or written
 ├── BudgetReached        the budget does not allow another call
+├── JudgeError           a judge that gave no usable verdict: an error, never a score
 └── CallError            a call to a model that failed for good
     └── LocalModelError  the local model could not be fetched or served
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class Abandoned(BaseException):
@@ -50,6 +53,10 @@ class BudgetReached(LadderError):
     """The budget does not allow another call."""
 
 
+class JudgeError(LadderError):
+    """A judge gave no usable verdict, not even when asked again; this is no score."""
+
+
 class CallError(LadderError):
     """A call to a model failed, in one sentence that holds no key and no header."""
 
@@ -60,6 +67,7 @@ class CallError(LadderError):
         status: int | None = None,
         transient: bool = False,
         retry_after_s: float | None = None,
+        usage: Any = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -68,6 +76,8 @@ class CallError(LadderError):
         """Whether trying again may help."""
         self.retry_after_s = retry_after_s
         """How long the provider asked to wait, in seconds; None: it did not say."""
+        self.usage = usage
+        """`Usage` that the provider billed all the same; None: it named none."""
 
 
 class LocalModelError(CallError):

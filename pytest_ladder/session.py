@@ -19,13 +19,8 @@ import pytest
 
 from pytest_ladder import config as configuration
 from pytest_ladder import options
-from pytest_ladder.calls.engine import (
-    Engine,
-    EngineSettings,
-    Progress,
-    Served,
-    is_scripted,
-)
+from pytest_ladder.calls.caller import EngineSettings, Progress, is_scripted
+from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers

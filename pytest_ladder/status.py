@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.engine import Progress
+from pytest_ladder.calls.caller import Progress
 from pytest_ladder.stage import Stage
 
 _REDRAW_S = 0.5

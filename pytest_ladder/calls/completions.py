@@ -35,7 +35,7 @@ def whole(name: str, payload: Payload) -> Answer:
     if choice is None:
         if payload.get("error"):
             raise faults.reported(name, payload["error"])
-        raise faults.unusable(name, "it holds no choice")
+        raise faults.unusable(name, "it holds no choice", usage_of(payload))
     message = _dict(choice.get("message"))
     return Answer(
         text=_text(message.get("content")),
@@ -96,7 +96,8 @@ class Stream:
         too early.
         """
         if self._finish_reason is None or not complete:
-            raise faults.unusable(self._name, "the stream ended in the middle")
+            problem = "the stream ended in the middle"
+            raise faults.unusable(self._name, problem, self._usage)
         return Answer(
             text="".join(self._texts),
             model=self._model,

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.errors import CallError
+from pytest_ladder.words.reply import Usage
 
 LONGEST_MESSAGE = 300
 """Characters of a provider's own words that a message quotes."""
@@ -61,9 +62,10 @@ def reported(name: str, error: Any) -> CallError:
     return CallError(message, status=status, transient=retried)
 
 
-def unusable(name: str, problem: str) -> CallError:
-    """Tell of an answer that came, but is no chat completion."""
-    return CallError(f"Model {name!r} gave no usable answer: {problem}", transient=True)
+def unusable(name: str, problem: str, usage: Usage | None = None) -> CallError:
+    """Tell of an answer that came, but is no chat completion; it may be billed."""
+    told = f"Model {name!r} gave no usable answer: {problem}"
+    return CallError(told, transient=True, usage=usage)
 
 
 def timed_out(name: str, timeout_s: float) -> CallError:
@@ -88,6 +90,7 @@ def redacted(fault: CallError, key: str | None) -> CallError:
         status=fault.status,
         transient=fault.transient,
         retry_after_s=fault.retry_after_s,
+        usage=fault.usage,
     )
 
 

@@ -1,8 +1,9 @@
 """Limits of one model: calls at once, requests and tokens per minute.
 
-Concurrency is adaptive: it starts at half of what is allowed, grows by one with every
-success, and is halved, once a round, when the provider says that it is too much. What
-is too much even one at a time makes everybody pause.
+Concurrency is adaptive: it starts at what the user says the provider takes, or else at
+half of a guess, grows by one with every success, and is halved, once a round, when the
+provider says that it is too much. What is too much even one at a time makes everybody
+pause.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_ladder.calls.shared_file import connect, transaction, usable
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sent (at REAL NOT NULL, tokens INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS paused (id INTEGER PRIMARY KEY, until REAL NOT NULL);
+INSERT OR IGNORE INTO paused VALUES (1, 0);
+"""
 _MODEST_START = 8
 _MINUTE_S = 60.0
 # How often a process looks for a free slot that others hold.
@@ -36,18 +44,19 @@ class Limiter:
         self,
         ceiling: int,
         *,
+        declared: bool = False,
         rpm: float | None = None,
         tpm: float | None = None,
+        minute: SharedMinute | None = None,
         slots: Slots | None = None,
     ) -> None:
-        self.window = float(min(ceiling, max(_MODEST_START, ceiling // 2)))
+        start = ceiling if declared else min(ceiling, max(_MODEST_START, ceiling // 2))
+        self.window = float(start)
         """Calls that may be under way at once, for now."""
         self.in_use = 0
         self._ceiling = ceiling
-        self._requests = _Minute(rpm)
-        self._tokens = _Minute(tpm)
+        self._minute = minute or Minute(rpm, tpm)
         self._slots = slots
-        self._paused_until = 0.0
         self._halved_at = 0.0
         self._refused_alone = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -88,8 +97,8 @@ class Limiter:
                 self._refused_alone += 1
             self.window = max(1.0, self.window / 2)
             self._halved_at = now
-        if pause_s <= LONGEST_WAIT_S:
-            self._paused_until = max(self._paused_until, now + pause_s)
+        if 0 < pause_s <= LONGEST_WAIT_S:
+            self._minute.pause(pause_s)
 
     async def _enter(self, *, again: bool) -> None:
         if self.in_use < int(self.window) and not self._waiting:
@@ -115,63 +124,131 @@ class Limiter:
 
     async def _pace(self, tokens: int) -> None:
         """Wait until no pause and neither limit per minute stands in the way."""
-        while True:
-            now = time.monotonic()
-            wait = max(
-                self._paused_until - now,
-                self._requests.wait_s(1, now),
-                self._tokens.wait_s(tokens, now),
+        while (wait_s := self._minute.admit(tokens)) > 0:
+            await asyncio.sleep(wait_s)
+
+
+class Minute:
+    """Requests and tokens of the last minute against their limits, and pauses."""
+
+    def __init__(self, rpm: float | None, tpm: float | None) -> None:
+        self._limits = rpm, tpm
+        self._sent: deque[_Sent] = deque()
+        self._paused_until = 0.0
+
+    def admit(self, tokens: int) -> float:
+        """Note a call that may be sent now (0), or return the seconds until it may."""
+        now = time.monotonic()
+        if now < self._paused_until:
+            return self._paused_until - now
+        while self._sent and self._sent[0].at <= now - _MINUTE_S:
+            self._sent.popleft()
+        wait_s = _wait_s(self._sent, self._limits, tokens, now)
+        if wait_s == 0 and any(self._limits):
+            self._sent.append(_Sent(now, tokens))
+        return wait_s
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for so long."""
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+
+class SharedMinute:
+    """The same over the processes of a run, in a file."""
+
+    def __init__(self, path: Path, rpm: float | None, tpm: float | None) -> None:
+        self._limits = rpm, tpm
+        self._path = path
+        with usable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = connect(path, _SCHEMA, durable=False)
+
+    def admit(self, tokens: int) -> float:
+        """Do what `Minute.admit` does. Raises `StoreError`."""
+        # Processes have no other clock in common.
+        now = time.time()
+        with usable(self._path):
+            (until,) = self._connection.execute("SELECT until FROM paused").fetchone()
+            if now < until:
+                return float(until - now)
+            if not any(self._limits):
+                return 0.0
+            with transaction(self._connection):
+                return self._admit(tokens, now)
+
+    def pause(self, seconds: float) -> None:
+        """Do what `Minute.pause` does. Raises `StoreError`."""
+        with usable(self._path):
+            self._connection.execute(
+                "UPDATE paused SET until = MAX(until, ?)", (time.time() + seconds,)
             )
-            if wait <= 0:
-                break
-            await asyncio.sleep(wait)
-        self._requests.add(1, now)
-        self._tokens.add(tokens, now)
+
+    def _admit(self, tokens: int, now: float) -> float:
+        connection = self._connection
+        connection.execute("DELETE FROM sent WHERE at <= ?", (now - _MINUTE_S,))
+        rows = connection.execute("SELECT at, tokens FROM sent ORDER BY at")
+        wait_s = _wait_s([_Sent(*row) for row in rows], self._limits, tokens, now)
+        if wait_s == 0:
+            connection.execute("INSERT INTO sent VALUES (?, ?)", (now, tokens))
+        return wait_s
 
 
-class _Minute:
-    """What was sent within the last minute, against a limit."""
+class _Sent(NamedTuple):
+    """One call of the last minute."""
 
-    def __init__(self, limit: float | None) -> None:
-        self._limit = limit
-        self._sent: deque[tuple[float, int]] = deque()
-        self._sum = 0
+    at: float
+    tokens: int
 
-    def wait_s(self, amount: int, now: float) -> float:
-        """Return the seconds until so much more fits; 0: now."""
-        if self._limit is None:
-            return 0.0
-        while self._sent and self._sent[0][0] <= now - _MINUTE_S:
-            self._sum -= self._sent.popleft()[1]
-        # A single call above the limit goes when nothing else is in the window.
-        over = self._sum + min(amount, self._limit) - self._limit
-        for at, sent in self._sent:
-            if over <= 0:
-                break
-            over -= sent
-            if over <= 0:
-                return at + _MINUTE_S - now
-        return 0.0
 
-    def add(self, amount: int, now: float) -> None:
-        """Note what is sent."""
-        if self._limit is not None:
-            self._sent.append((now, amount))
-            self._sum += amount
+def _wait_s(
+    sent: Collection[_Sent],
+    limits: tuple[float | None, float | None],
+    tokens: int,
+    now: float,
+) -> float:
+    """Return the seconds until both limits allow one more call."""
+    rpm, tpm = limits
+    spans = []
+    if rpm is not None:
+        spans.append(_span_s([(call.at, 1) for call in sent], 1, rpm, now))
+    if tpm is not None:
+        used = [(call.at, call.tokens) for call in sent]
+        spans.append(_span_s(used, tokens, tpm, now))
+    return max(spans, default=0.0)
+
+
+def _span_s(
+    used: list[tuple[float, int]], amount: float, limit: float, now: float
+) -> float:
+    """Return the seconds until so much has left the last minute that `amount` fits."""
+    # A single call above the limit goes when nothing else is in the window.
+    over = sum(used for _, used in used) + min(amount, limit) - limit
+    for at, gone in used:
+        if over <= 0:
+            break
+        over -= gone
+        if over <= 0:
+            return max(0.0, at + _MINUTE_S - now)
+    return 0.0
 
 
 class Slots:
     """Places that several processes share: a place is taken while its file is locked.
 
-    A lock ends with its process, however that ends.
+    A lock ends with its process, however that ends. Locking costs time, so a process
+    with work keeps its fair share of the places from call to call.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, processes: int = 1) -> None:
         from filelock import FileLock
 
         folder.mkdir(parents=True, exist_ok=True)
+        self._share = count // processes
+        self._in_use = 0
+        self._waiting = 0
         # One looks for all that wait: the first who came.
         self._turn = asyncio.Lock()
+        self._kept: list[FileLock] = []
         self._free = [
             FileLock(folder / f"{number}.lock", thread_local=False)
             for number in range(count)
@@ -180,16 +257,40 @@ class Slots:
     @contextlib.asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
         """Hold one place, waiting for it if need be."""
-        async with self._turn:
-            lock = self._take()
-            while lock is None:
-                await asyncio.sleep(_SLOT_STEP_S)
-                lock = self._take()
+        lock = await self._locked()
+        self._in_use += 1
         try:
             yield
         finally:
-            lock.release()
-            self._free.append(lock)
+            self._in_use -= 1
+            self._give_back(lock)
+
+    async def _locked(self) -> FileLock:
+        if self._kept:
+            return self._kept.pop()
+        self._waiting += 1
+        try:
+            async with self._turn:
+                lock = self._take()
+                while lock is None:
+                    await asyncio.sleep(_SLOT_STEP_S)
+                    lock = self._kept.pop() if self._kept else self._take()
+        finally:
+            self._waiting -= 1
+        return lock
+
+    def _give_back(self, lock: FileLock) -> None:
+        busy = self._in_use or self._waiting
+        if busy and self._in_use + len(self._kept) < self._share:
+            self._kept.append(lock)
+            return
+        # Without work it keeps nothing from the others.
+        unlocked = [lock] if busy else [lock, *self._kept]
+        if not busy:
+            self._kept.clear()
+        for one in unlocked:
+            one.release()
+            self._free.append(one)
 
     def _take(self) -> FileLock | None:
         from filelock import Timeout

@@ -39,6 +39,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: int | None = None
     took_s: float = 0.0
     """Seconds from sending it to its failure."""
+    cost_usd: float | None = 0.0
+    """None: it may have been billed, and nobody said how much."""
 
 
 class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.engine import Engine, EngineSettings, Progress, Served
+from pytest_ladder.calls.caller import EngineSettings, Progress
+from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.store import StoredReply
 from pytest_ladder.errors import LadderError

@@ -16,7 +16,7 @@ from tests.engine.test_never_twice import wait_until
 from tests.scripted_server import ScriptedServer, fails, hangs
 
 
-@pytest.mark.parametrize(("concurrency", "under_way"), [(1, 1), (64, 32)])
+@pytest.mark.parametrize(("concurrency", "under_way"), [(1, 1), (64, 64)])
 def test_it_ends_at_once_with_calls_under_way(
     desk: Desk, server: ScriptedServer, concurrency: int, under_way: int
 ) -> None:

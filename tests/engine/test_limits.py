@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_ladder.calls import limits
-from pytest_ladder.calls.limits import Limiter, Slots
+from pytest_ladder.calls.limits import Limiter, SharedMinute, Slots
 from tests.engine.desk import Desk, start_process
 from tests.scripted_server import ScriptedServer
 
@@ -30,6 +30,33 @@ def test_it_starts_modest_and_grows_with_every_success() -> None:
 )
 def test_the_start_depends_on_the_ceiling(ceiling: int, start: int) -> None:
     assert Limiter(ceiling).window == start
+
+
+def test_it_starts_with_all_that_the_user_says_is_fine() -> None:
+    assert Limiter(100, declared=True).window == 100
+
+
+def test_processes_share_the_limits_per_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_MINUTE_S", 0.3)
+    mine, theirs = (SharedMinute(tmp_path / "m.sqlite", 4, 100) for _ in range(2))
+    assert [one.admit(10) for one in (mine, theirs, mine, theirs)] == [0, 0, 0, 0]
+    waits = [mine.admit(10), theirs.admit(10)]
+    assert all(0 < wait_s <= 0.3 for wait_s in waits)
+    time.sleep(0.31)
+    assert theirs.admit(90) == 0
+    # Tokens, not requests, stand in the way now.
+    assert mine.admit(20) > 0
+    assert mine.admit(10) == 0
+
+
+def test_a_pause_holds_for_all_processes(tmp_path: Path) -> None:
+    mine, theirs = (SharedMinute(tmp_path / "m.sqlite", None, None) for _ in range(2))
+    assert theirs.admit(1) == 0
+    mine.pause(5)
+    mine.pause(1)
+    assert 4 < theirs.admit(1) <= 5
 
 
 def test_a_round_of_refusals_halves_once() -> None:
@@ -183,6 +210,30 @@ def test_a_slot_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
         await asyncio.wait_for(asyncio.gather(late, later), 1)
 
     asyncio.run(run())
+
+
+def test_a_process_with_work_keeps_its_share_and_no_more(tmp_path: Path) -> None:
+    mine, theirs = (Slots(tmp_path, 4, processes=2) for _ in range(2))
+
+    async def run() -> int:
+        async with mine.hold():
+            # Two calls come and go beside the one under way: one place of it is kept.
+            await asyncio.gather(_held(mine), _held(mine))
+            taken = [asyncio.create_task(_stays(theirs)) for _ in range(4)]
+            await asyncio.sleep(0.05)
+            at_work = sum(theirs_task.done() for theirs_task in taken)
+        await asyncio.wait_for(asyncio.gather(*taken), 5)
+        return at_work
+
+    stayed: list[object] = []
+
+    async def _stays(slots: Slots) -> None:
+        slot = slots.hold()
+        await slot.__aenter__()
+        stayed.append(slot)
+
+    assert asyncio.run(run()) == 2
+    assert len(stayed) == 4
 
 
 async def _held(slots: Slots) -> None:

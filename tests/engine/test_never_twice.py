@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 
 from pytest_ladder.calls import claims
 from pytest_ladder.calls.claims import Claims
+from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.store import Entry
 from pytest_ladder.errors import CallError
 from tests.engine.desk import Desk, outcome_of, start_process, texts
@@ -85,6 +87,28 @@ def test_a_failure_ahead_waits_for_the_one_who_asks(
     assert server.count == 1
     # Who asks once more after that means it.
     assert desk.ask().reply.text == "say blue"
+
+
+def test_who_asks_just_when_another_process_took_over_gets_an_answer(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    """A call ahead that found the claim taken is done, but not yet off the list."""
+    request = desk.request("say blue")
+    place = (desk.archive.folder, desk.archive.key(request))
+
+    async def ask() -> Served:
+        over = asyncio.ensure_future(_nothing())
+        await over
+        desk.engine._under_way[place] = over
+        return await desk.engine._answer(request, desk.archive, ahead=False)
+
+    served = desk.engine._run(ask()).result(timeout=10)
+    assert served.reply.text == "say blue"
+    assert server.count == 1
+
+
+async def _nothing() -> None:
+    return None
 
 
 def test_two_processes_that_want_the_same_pay_once(

@@ -16,7 +16,7 @@ from pytest_ladder.errors import BudgetReached, CallError
 from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.rung import Price
 from tests.engine.desk import Desk, texts
-from tests.scripted_server import ScriptedServer, fails, hangs, says
+from tests.scripted_server import ScriptedServer, fails, hangs, says, sends
 
 # Of `Desk.request("question 0")`, by its bytes and 20 tokens out.
 QUESTION_USD = 1.2e-4
@@ -188,6 +188,26 @@ def test_failed_attempts_without_an_answer_are_counted_as_paid(
     server.script(hangs())
     desk.ask(timeout=0.2)
     assert worst < budget.spent_usd() < 1.5 * worst
+
+
+def test_a_failed_attempt_that_was_billed_is_paid_for(
+    desk: Desk, server: ScriptedServer, short_pauses: None
+) -> None:
+    desk.start_anew(budget_usd=1.0)
+    budget = desk.engine.budget
+    assert budget is not None
+    billed = {"prompt_tokens": 1000, "completion_tokens": 500}
+    server.script(sends({"choices": [], "usage": billed}))
+    served = desk.ask()
+    once_usd = (1000 * 1.0 + 500 * 2.0) / 1e6
+    usage = served.reply.usage
+    assert usage is not None
+    twice_usd = (usage.input * 1.0 + usage.output * 2.0) / 1e6
+    assert served.reply.cost_usd == pytest.approx(once_usd + twice_usd)
+    assert budget.spent_usd() == pytest.approx(once_usd + twice_usd)
+    stored = desk.archive.store.get(served.key)
+    assert stored is not None
+    assert [attempt.cost_usd for attempt in stored[0].failed] == [once_usd]
 
 
 def test_an_error_nobody_expected_holds_nobody_up(

@@ -1,0 +1,356 @@
+"""The caller: calls a model until it works, within limits and budget, and keeps it.
+
+The way of one attempt: budget reservation → limits → lane → settle → store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_ladder.calls import direct, local, retries
+from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.budget import Budget, worst_usd
+from pytest_ladder.calls.lane import Answer, Lane, Request
+from pytest_ladder.calls.limits import Limiter, SharedMinute, Slots
+from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
+from pytest_ladder.calls.store import Attempt, StoredReply
+from pytest_ladder.calls.writer import Writer
+from pytest_ladder.errors import CallError, StoreError
+from pytest_ladder.words.reply import Timing
+from pytest_ladder.words.rung import Model
+
+_Place = tuple[str, str, str | None]
+
+# A model without a declared limit: adaptive concurrency finds out how much it takes.
+_DEFAULT_CONCURRENCY = 32
+# A local server has one slot: a second call would only wait inside it, and its
+# waiting would be reported as latency.
+_LOCAL_CONCURRENCY = 1
+# How long a call waits for others to settle before it looks at the budget again.
+_SETTLING_S = 0.02
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process may call models."""
+
+    live: bool = False
+    """Whether models may be called for what is not stored."""
+    refresh: bool = False
+    """Whether to call again for what is stored."""
+    concurrency: int | None = None
+    """Calls at once for each model; None: `limits.concurrency`, else adaptive."""
+    budget_usd: float | None = None
+    """Hard cap of the run; None: no cap."""
+    folder: Path
+    """What the processes of the run share: local servers, limits, the budget."""
+    owner_pid: int
+    """The process whose end ends the local servers."""
+    workers: int = 1
+    """Processes that share the limits."""
+    started: float
+    """Unix time at which the run started."""
+
+
+class Progress:
+    """What the engine did so far, for a status line; read from any thread."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.expected = 0
+        """Calls that are known to be needed, done ones included; 0: not known."""
+        self.in_flight = 0
+        self.spent_usd = 0.0
+        self.note = ""
+        """What the engine waits for besides replies, such as a download."""
+
+
+class _Bill:
+    """What an attempt that is under way will have cost."""
+
+    def __init__(self) -> None:
+        self.usd: float | None = 0.0
+        """0 until it is sent; None: unknown, the worst case is kept."""
+
+
+class Caller:
+    """Calls models; used on the engine's loop only."""
+
+    def __init__(self, settings: EngineSettings, progress: Progress) -> None:
+        self.scripted: dict[str, ScriptedModel] = {}
+        self.budget = _budget(settings)
+        self.stopping = False
+        """Set at the end of the run: nothing is sent any more."""
+        self.halted: BaseException | None = None
+        """Why nothing may be spent any more."""
+        self._settings = settings
+        self._progress = progress
+        self._servers = local.Servers(settings.folder / "servers", settings.owner_pid)
+        self._prices = PriceTable()
+        self._lanes: dict[str, Lane] = {}
+        self._limiters: dict[_Place, Limiter] = {}
+        self._lost: defaultdict[_Place, int] = defaultdict(int)
+        """Calls of a model given up in a row."""
+        self._writers: dict[Path, Writer] = {}
+        self._reserving = asyncio.Lock()
+        self._settled = asyncio.Event()
+        self._sent: set[asyncio.Task[Any] | None] = set()
+
+    def most_at_once(self, model: Model) -> int:
+        """Return how many calls of a model may be under way."""
+        default = _DEFAULT_CONCURRENCY
+        if model.id.startswith("local/"):
+            default = _LOCAL_CONCURRENCY
+        return self._declared(model) or default
+
+    @property
+    def sent(self) -> set[asyncio.Task[Any]]:
+        """The tasks whose call was sent and is not yet kept."""
+        return {task for task in self._sent if task is not None}
+
+    @property
+    def writing(self) -> set[asyncio.Task[None] | None]:
+        """The tasks that write paid replies; they must not be cancelled."""
+        return {writer.task for writer in self._writers.values()}
+
+    async def finish(self) -> None:
+        """Write what has arrived, and close all connections."""
+        for writer in self._writers.values():
+            await writer.finish()
+        for lane in self._lanes.values():
+            await lane.close()
+        self._lanes.clear()
+
+    async def call(self, request: Request, archive: Archive, key: str) -> StoredReply:
+        """Call until it works, or until trying again is no use; the reply is kept.
+
+        Raises `CallError`, `BudgetReached` or `StoreError`.
+        """
+        failed: list[Attempt] = []
+        asked, paused_s = time.monotonic(), 0.0
+        place = _place(request.model)
+        while True:
+            try:
+                reply = await self._attempt(request, archive, key, asked, failed)
+            except CallError as error:
+                tried_s = paused_s + sum(attempt.took_s for attempt in failed)
+                pause_s = retries.pause_s(error, len(failed), tried_s)
+                if self.stopping:
+                    raise
+                if pause_s is None or self._lost[place] >= retries.LOST_CALLS:
+                    self._lost[place] += error.transient
+                    raise retries.final(error, failed) from None
+            else:
+                self._lost[place] = 0
+                self._progress.done += 1
+                self._progress.spent_usd += reply.cost_usd or 0.0
+                return reply
+            finally:
+                self._sent.discard(asyncio.current_task())
+            await asyncio.sleep(pause_s)
+            paused_s += pause_s
+
+    async def _attempt(
+        self,
+        request: Request,
+        archive: Archive,
+        key: str,
+        asked: float,
+        failed: list[Attempt],
+    ) -> StoredReply:
+        """Call once, and keep the reply; a failure is added to those before it.
+
+        The place is held until the reply is on disk: a run that is killed loses no
+        more replies than calls may be under way.
+        """
+        limiter = self._limiter(request.model)
+        place = limiter.slot(retries.expected_tokens(request), again=bool(failed))
+        async with self._reserved(request, key) as bill, place as sent:
+            # Hundreds may have waited here when the disk turned out to be full.
+            if self.halted is not None:
+                raise self.halted
+            if self.stopping:
+                raise asyncio.CancelledError
+            self._sent.add(asyncio.current_task())
+            bill.usd = None
+            try:
+                answer, timing = await self._send(request, archive.folder, asked)
+            except CallError as error:
+                attempt = self._failure(request.model, error, time.monotonic() - sent)
+                bill.usd = attempt.cost_usd
+                failed.append(attempt)
+                if retries.is_overload(error):
+                    limiter.overloaded(sent, error.retry_after_s)
+                raise
+            limiter.succeeded()
+            reply = self._priced(request.model, answer, timing, tuple(failed))
+            bill.usd = self._price(request.model, answer, timing)[0]
+            if key:
+                await self._writer(archive).put(archive.entry(key, request, reply))
+        return reply
+
+    async def _send(
+        self, request: Request, folder: Path, asked: float
+    ) -> tuple[Answer, Timing]:
+        self._progress.in_flight += 1
+        in_flight = self._progress.in_flight
+        try:
+            address = await self._address(request.model, folder)
+            lane = self._lane(request.model)
+            await lane.open()
+            sent = time.monotonic()
+            answer = await lane.send(request, address)
+            done = time.monotonic()
+        finally:
+            self._progress.in_flight -= 1
+        first = answer.first_token_at
+        return answer, Timing(
+            sent_s=sent - asked,
+            first_token_s=None if first is None else first - asked,
+            done_s=done - asked,
+            in_flight=in_flight,
+            server_s=answer.server_s,
+        )
+
+    def _failure(self, model: Model, error: CallError, took_s: float) -> Attempt:
+        """Record a failed attempt with what it cost, None if nobody knows."""
+        cost: float | None = None if retries.may_be_billed(error) else 0.0
+        if error.usage is not None:
+            cost, _ = cost_of(model, error.usage, took_s, self._prices)
+        return Attempt(
+            problem=str(error), status=error.status, took_s=took_s, cost_usd=cost
+        )
+
+    def _price(
+        self, model: Model, answer: Answer, timing: Timing
+    ) -> tuple[float | None, str | None]:
+        """Return what an attempt cost in USD, and where the price came from."""
+        busy_s = answer.server_s or timing.done_s - timing.sent_s
+        return cost_of(model, answer.usage, busy_s, self._prices)
+
+    def _priced(
+        self, model: Model, answer: Answer, timing: Timing, failed: tuple[Attempt, ...]
+    ) -> StoredReply:
+        cost, source = self._price(model, answer, timing)
+        if cost is not None:
+            # All attempts count; those that nobody billed are in the budget only.
+            cost += math.fsum(attempt.cost_usd or 0.0 for attempt in failed)
+        return StoredReply(
+            text=answer.text,
+            model=answer.model,
+            finish_reason=answer.finish_reason,
+            tool_calls=answer.tool_calls,
+            usage=answer.usage,
+            cost_usd=cost,
+            price_source=source,
+            timing=msgspec.structs.replace(timing, attempts=len(failed) + 1),
+            failed=failed,
+        )
+
+    async def _reserve(self, request: Request, key: str) -> int | None:
+        """Set the worst case of a call aside; None: the run has no budget."""
+        if self.budget is None or is_scripted(request.model):
+            return None
+        worst = worst_usd(request, self._prices)
+        # One at a time: all others would ask in vain, again and again.
+        async with self._reserving:
+            while True:
+                reservation = self.budget.reserve(key, worst)
+                if reservation is not None:
+                    return reservation
+                # Calls under way hold more than they will cost: let them settle.
+                self._settled.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._settled.wait(), _SETTLING_S)
+
+    @contextlib.asynccontextmanager
+    async def _reserved(self, request: Request, key: str) -> AsyncIterator[_Bill]:
+        """Hold the worst case of an attempt back until its bill is known."""
+        reservation = await self._reserve(request, key)
+        bill = _Bill()
+        try:
+            yield bill
+        finally:
+            if self.budget is not None and reservation is not None:
+                # On a full disk it stays reserved; the reply is worth more.
+                with contextlib.suppress(StoreError):
+                    self.budget.settle(reservation, bill.usd)
+                self._settled.set()
+
+    async def _address(self, model: Model, folder: Path) -> str | None:
+        """Return where a local model listens; None for everyone else's."""
+        if not model.id.startswith("local/"):
+            return None
+        weights = await asyncio.to_thread(
+            local.weights_path, model.id, folder, self._note
+        )
+        self._note("")
+        adapter = None if model.adapter is None else folder / model.adapter
+        return await asyncio.to_thread(self._servers.address, weights, adapter)
+
+    def _note(self, text: str) -> None:
+        self._progress.note = text
+
+    def _declared(self, model: Model) -> int | None:
+        """Return how many calls at once the user says are fine."""
+        return self._settings.concurrency or model.limits.concurrency
+
+    def _limiter(self, model: Model) -> Limiter:
+        place = _place(model)
+        if place not in self._limiters:
+            self._limiters[place] = self._new_limiter(model)
+        return self._limiters[place]
+
+    def _new_limiter(self, model: Model) -> Limiter:
+        ceiling, declared = self.most_at_once(model), self._declared(model) is not None
+        limits, workers = model.limits, self._settings.workers
+        if workers == 1:
+            return Limiter(ceiling, declared=declared, rpm=limits.rpm, tpm=limits.tpm)
+        # Models of two ladders may have the same name.
+        name = f"{model.name}-{zlib.crc32(repr(_place(model)).encode()):08x}"
+        folder = self._settings.folder / "limits"
+        return Limiter(
+            ceiling,
+            declared=declared,
+            minute=SharedMinute(folder / f"{name}.sqlite", limits.rpm, limits.tpm),
+            slots=Slots(folder / name, ceiling, workers),
+        )
+
+    def _writer(self, archive: Archive) -> Writer:
+        return self._writers.setdefault(archive.folder, Writer(archive.store))
+
+    def _lane(self, model: Model) -> Lane:
+        """Return the lane of a model; litellm is imported for its own lane only."""
+        if is_scripted(model):
+            return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
+        if direct.speaks_directly(model):
+            return self._lanes.setdefault("direct", direct.DirectLane())
+        from pytest_ladder.calls.litellm_lane import LitellmLane
+
+        return self._lanes.setdefault("litellm", LitellmLane())
+
+
+def is_scripted(model: Model) -> bool:
+    """Scripted replies cost nothing and need no store."""
+    return model.id.startswith("scripted/")
+
+
+def _budget(settings: EngineSettings) -> Budget | None:
+    if settings.budget_usd is None:
+        return None
+    return Budget(settings.folder / "budget.sqlite", settings.budget_usd)
+
+
+def _place(model: Model) -> _Place:
+    """Return what tells apart two models that have limits of their own."""
+    return model.name, model.id, model.api_base
