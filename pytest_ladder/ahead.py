@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class Ahead:
         # A worker of xdist rehearses only what was handed to it.
         config = session.config
         self._batch = Batch(config) if is_worker(config) else None
-        self._to_rehearse: Iterator[int] = iter(range(len(items)))
+        self._released: deque[int] = deque()
+        """What may be rehearsed next, if not all that was handed to a worker."""
+        self._climbs = session.settings.mode == "climb"
         self._cases: Iterator[Record] = iter(())
         """What is left of a packed test that is rehearsed."""
         self._choosing = threading.Lock()
@@ -58,13 +60,22 @@ class Ahead:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Ask for what is known, and begin to rehearse."""
+        """Ask for what is known, and begin to rehearse; a climb does so by and by."""
+        if self._bounded or self._climbs:
+            return
+        # Each worker of xdist begins with another part, and passes over what others
+        # have asked for by the time it gets there.
+        share = place_among_workers(self._session.config)
+        first = int(len(self._records) * share)
+        self._feed([*self._records[first:], *self._records[:first]])
+        self._released.extend(range(len(self._records)))
+        self._start_threads()
+
+    def release(self, places: list[int]) -> None:
+        """Run these tests ahead, and nothing beyond them: a stage of a climb."""
         if not self._bounded:
-            # Each worker of xdist begins with another part, and passes over what
-            # others have asked for by the time it gets there.
-            share = place_among_workers(self._session.config)
-            first = int(len(self._records) * share)
-            self._feed([*self._records[first:], *self._records[:first]])
+            self._feed([self._records[place] for place in places])
+            self._released.extend(places)
             self._start_threads()
 
     def step(self, item: pytest.Item) -> None:
@@ -73,12 +84,14 @@ class Ahead:
         self._had_their_turn.add(self._place)
         # Bodies see context variables as the main thread has them.
         self._context = contextvars.copy_context()
-        if self._bounded:
+        if self._bounded and not self._climbs:
             begin = max(self._asked_up_to, self._place)
             self._asked_up_to = self._place + self._most_at_once
             self._feed(self._records[begin : self._asked_up_to])
         elif not self._session.stage.closed:
-            if self._batch is not None:
+            if self._batch is not None and self._climbs:
+                self.release(list(self._batch))
+            elif self._batch is not None:
                 self._start_threads()
             self._session.stage.take_turns()
 
@@ -117,7 +130,7 @@ class Ahead:
 
     def _wanted(self) -> Iterator[Record]:
         """Yield the tests that are left to rehearse."""
-        for place in self._to_rehearse if self._batch is None else self._batch:
+        for place in self._places_to_rehearse():
             record = self._records[place]
             if record is None or not self._choice.is_rehearsable(record):
                 continue
@@ -125,6 +138,12 @@ class Ahead:
             late = place in self._had_their_turn
             if not late or (record.test.pack and place == self._place):
                 yield record
+
+    def _places_to_rehearse(self) -> Iterator[int]:
+        if self._batch is not None and not self._climbs:
+            yield from self._batch
+        while self._released:
+            yield self._released.popleft()
 
     def _start_threads(self) -> None:
         """Start as many threads as calls may be under way, while there is work."""

@@ -20,7 +20,7 @@ from pytest_ladder.session import LadderSession
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Rung
-from pytest_ladder.xdist import is_worker
+from pytest_ladder.xdist import is_worker, shared_by_processes
 
 _LADDER_KEYS = (
     "cases",
@@ -32,6 +32,8 @@ _LADDER_KEYS = (
     "ahead",
     "pack",
 )
+# Enough to see whether a bar of 85 % is in reach at all.
+_LITMUS_CASES = 20
 _LEVEL_KEYS = ("at_least",)
 
 
@@ -91,6 +93,30 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     if session.problems:
         raise pytest.UsageError("\n".join(session.problems))
     _order(session, items)
+    if session.settings.mode in ("climb", "litmus"):
+        _prepare(session, items)
+
+
+def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
+    """Write down what there is to climb; leave a litmus a few cases."""
+    from pytest_ladder import climbing
+
+    try:
+        plan = climbing.plan_of(session, items)
+        if session.settings.mode == "climb":
+            climbing.check(session, plan)
+            if is_worker(session.config):
+                folder = shared_by_processes(session.config)["folder"]
+                climbing.write_plan(plan, Path(folder))
+            return
+        kept = climbing.sample_of(plan, _LITMUS_CASES)
+        climbing.check_context(session, [items[place] for place in kept])
+    except LadderError as error:
+        _complain(session, error)
+        raise pytest.UsageError(str(error)) from error
+    left = [item for place, item in enumerate(items) if place not in kept]
+    session.config.hook.pytest_deselected(items=left)
+    items[:] = [item for place, item in enumerate(items) if place in kept]
 
 
 def _order(session: LadderSession, items: list[pytest.Item]) -> None:
@@ -149,6 +175,7 @@ def _ladder_test(
         external=bool(options.get("external", False)),
         ahead=bool(options.get("ahead", True)),
         asks="reply" in uses,
+        scores="score" in uses,
         pack=_pack(options.get("pack", False), uses, cases, where),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from pytest_ladder.words.level import Level
-from pytest_ladder.words.rung import Limits, Model, Price, Rung, Serve, Strategy
+from pytest_ladder.words.rung import Endpoint, Model, Rung, Strategy
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True): ...
@@ -34,19 +34,8 @@ class Objective(_Table, frozen=True, kw_only=True):
     """Constraint: units that a verdict needs at least."""
 
 
-class Judge(_Table, frozen=True, kw_only=True):
-    """The model that grades replies; fields as in `Model`."""
-
-    id: str
-    price: Price | None = None
-    serve: Serve | None = None
-    params: dict[str, Any] = {}
-    limits: Limits = Limits()
-    adapter: str | None = None
-    api_base: str | None = None
-    api_key_env: str | None = None
-    revision: str | None = None
-    lane: Literal["direct", "litellm"] | None = None
+class Judge(Endpoint, frozen=True, kw_only=True):
+    """The model that grades replies."""
 
 
 class Gate(_Table, frozen=True, kw_only=True):

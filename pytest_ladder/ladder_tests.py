@@ -49,6 +49,8 @@ class LadderTest:
     """Whether it may run ahead of its turn."""
     asks: bool
     """Whether the test uses `reply`."""
+    scores: bool
+    """Whether the test uses `score`, and may give any number from 0 to 1."""
     pack: bool = False
     """Whether one item stands for all cases of a rung."""
 
@@ -83,6 +85,8 @@ class Record:
     score: Score | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     text: str = ""
+    retrieved: tuple[str, ...] = ()
+    """Sources that the last reply was shown."""
     not_run: bool = False
     """The rung has no stored replies."""
     over_budget: bool = False

@@ -7,15 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pytest_ladder import options
 from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.cases import load_cases
 from pytest_ladder.config import Ladder
-from pytest_ladder.decide.order import DEFAULT_VOLUME, run_order
+from pytest_ladder.decide.order import DEFAULT_VOLUME, build_usd, run_order, use_usd
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.estimate import prompt_tokens
 from pytest_ladder.prompting.messages import Prompter
+from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.rung import Model, Price, Rung
 
@@ -28,23 +31,26 @@ class OpenLadder:
         self.archive = Archive(ladder.folder)
         self.prompter = Prompter(ladder)
         self._settings = settings
+        self._prices = PriceTable()
         self._cases: dict[str, tuple[Case, ...]] = {}
 
     @cached_property
     def ordered(self) -> tuple[Rung, ...]:
         """All rungs in run order, cheapest first."""
-        objective, folder = self.ladder.objective, self.ladder.folder
-        prices = PriceTable()
-
-        def price_of(model: Model) -> Price | None:
-            found = prices.price_of(model)
-            return None if found is None else found[0]
-
         return run_order(
-            self.ladder.rungs,
-            DEFAULT_VOLUME if objective is None else objective.volume,
-            price_of,
-            lambda rung: prompt_tokens(rung.strategy, folder),
+            self.ladder.rungs, self.volume, self._price_of, self._prompt_tokens
+        )
+
+    @property
+    def volume(self) -> int:
+        """Calls over which build cost is spread."""
+        objective = self.ladder.objective
+        return DEFAULT_VOLUME if objective is None else objective.volume
+
+    def expected_usd(self, rung: Rung) -> float | None:
+        """USD that one call is expected to cost, building left out; None: unknown."""
+        return use_usd(
+            rung.model, self._price_of(rung.model), self._prompt_tokens(rung)
         )
 
     @cached_property
@@ -58,6 +64,8 @@ class OpenLadder:
         wanted = (self.current,) if self._settings.mode == "current" else self.ordered
         pattern = self._settings.rungs or "*"
         left = tuple(rung for rung in wanted if fnmatch.fnmatchcase(rung.id, pattern))
+        if self._settings.mode == "litmus" and left:
+            left = (_with_gold_context(left[-1]),)
         for rung in left:
             # Mistakes in examples and corpora show before anything is called.
             self.prompter.prepare(rung.strategy)
@@ -72,6 +80,18 @@ class OpenLadder:
             )
         return left
 
+    def total_usd(self, rung: Rung) -> float | None:
+        """USD that one call is expected to cost, building spread; None: unknown."""
+        usd = self.expected_usd(rung)
+        return None if usd is None else usd + build_usd(rung.model, self.volume)
+
+    def _price_of(self, model: Model) -> Price | None:
+        found = self._prices.price_of(model)
+        return None if found is None else found[0]
+
+    def _prompt_tokens(self, rung: Rung) -> float:
+        return prompt_tokens(rung.strategy, self.ladder.folder)
+
     def cases(self, source: Any, module: Path) -> tuple[Case, ...]:
         """Load the cases that a test file names, a file once for all its tests."""
         where = module.name
@@ -84,3 +104,11 @@ class OpenLadder:
             loaded = load_cases(source, folder=folder, where=where)
             self._cases[source] = tuple(loaded)
         return self._cases[source]
+
+
+def _with_gold_context(rung: Rung) -> Rung:
+    """Return the rung with a retriever that finds what each case names itself."""
+    strategy = msgspec.structs.replace(
+        rung.strategy, name=GOLD, corpus=None, retriever=GOLD, models=()
+    )
+    return msgspec.structs.replace(rung, strategy=strategy)

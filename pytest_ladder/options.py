@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-MODES = ("current", "matrix")
+MODES = ("current", "matrix", "climb", "litmus")
 MISSING = ("fail", "skip")
 
 
@@ -52,6 +52,15 @@ def _positive(text: str) -> int:
     return number
 
 
+def _seed(text: str) -> int | str:
+    if text == "new":
+        return text
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
 def _dollars(text: str) -> float:
     amount = float(text)
     if not 0 < amount < math.inf:
@@ -64,8 +73,9 @@ OPTIONS = (
         name="mode",
         metavar="MODE",
         choices=MODES,
-        help="which rungs to test: the one you ship (current, the default) or all "
-        "(matrix).",
+        help="which rungs to test: the one you ship (current, the default), all "
+        "(matrix), the cheapest first until the objective is decided (climb), or the "
+        "most capable one with gold context on a few cases (litmus).",
     ),
     Option(
         name="rungs",
@@ -117,6 +127,13 @@ OPTIONS = (
         help="what a test does whose reply is not stored: fail (default) or skip.",
     ),
     Option(
+        name="seed",
+        metavar="N|new",
+        parse=_seed,
+        expects="a whole number from 0, or new",
+        help="seed of the case order of a climb; a new one counts as an attempt.",
+    ),
+    Option(
         name="config",
         metavar="FILE",
         help="configuration instead of the nearest ladder.toml.",
@@ -142,6 +159,7 @@ class Settings:
     samples: int
     concurrency: int | None
     missing: str
+    seed: int | str | None
     config: Path | None
     report: Path | None
 
@@ -188,6 +206,7 @@ def read(config: pytest.Config) -> Settings:
         samples=values["samples"] or 1,
         concurrency=values["concurrency"],
         missing=values["missing"] or "fail",
+        seed=values["seed"],
         config=_config_file(config, values["config"]),
         report=_report_folder(config, values["report"]),
     )

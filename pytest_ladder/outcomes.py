@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.errors import LadderError
-from pytest_ladder.ladder_tests import Record, Shape
+from pytest_ladder.ladder_tests import Record
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.score import Score
@@ -89,7 +89,7 @@ def row_of(
 ) -> Row:
     """Make the row of one case; `problem` is what its body, or setup, raised."""
     test, case = record.test, record.case
-    test_id = _test_id(record, session.shapes[test.nodeid])
+    test_id = test_id_of(session, record)
     outcome = _outcome(record, problem, phase)
     score = _score(record, outcome)
     return Row(
@@ -108,6 +108,7 @@ def row_of(
         tags=case.tags if case else (),
         replies=tuple(record.replies),
         text=record.text,
+        retrieved=record.retrieved,
     )
 
 
@@ -154,8 +155,9 @@ def _reason(problem: BaseException | None) -> str:
     return (lines[0] if lines else type(problem).__name__)[:_REASON_LENGTH]
 
 
-def _test_id(record: Record, shape: Shape) -> str:
+def test_id_of(session: LadderSession, record: Record) -> str:
     """Name the test without rung, case and sample, but with the user's parameters."""
+    shape = session.shapes[record.test.nodeid]
     # An id is made of parts in the order of the calls; pytest only tells the whole.
     parts = zip(shape.parameters, record.item.callspec._idlist, strict=False)
     others = "-".join(str(part) for kind, part in parts if kind == "other")

@@ -50,9 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and refuse bad options before anything runs."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    options.read(config)
+    settings = options.read(config)
     if not is_worker(config):
         config.pluginmanager.register(_ReportTaker(config), "ladder-reports")
+    if settings.mode == "climb":
+        config.pluginmanager.register(_Climber(config), "ladder-climb")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -70,7 +72,12 @@ def pytest_testnodeready(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand out tests such that a live run keeps its models busy."""
-    if not options.read(config).live or config.getoption("dist") != "load":
+    settings = options.read(config)
+    if settings.mode == "climb":
+        from pytest_ladder.climb_workers import ClimbScheduling
+
+        return ClimbScheduling(config, log)
+    if not settings.live or config.getoption("dist") != "load":
         return None
     return make_scheduler(config, log)
 
@@ -186,7 +193,9 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
-    """Show a miss that fails nothing as `m`."""
+    """Show a miss that fails nothing as `m`, and nothing for what a climb left out."""
+    if getattr(report, "ladder_left", False):
+        return "skipped", "", "SKIPPED"
     if getattr(report, "ladder", None) and report.ladder["missed"]:
         return "missed", "m", ("MISSED", {"yellow": True})
     return None
@@ -220,3 +229,31 @@ class _ReportTaker:
         """Keep what rides on the report of a ladder test."""
         if hasattr(report, "ladder"):
             results_of(self._config).take(report)
+
+
+class _Climber:
+    """Runs the tests in the order of a climb; registered for one only."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from pytest_ladder.climb_loop import Stopgaps
+
+        if config.getoption("dist", "no") == "each":
+            raise pytest.UsageError(
+                "--ladder=climb runs each test once, and --dist=each on every worker; "
+                "choose another --dist."
+            )
+        self._stopgaps = Stopgaps(config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Run the tests, where no xdist does."""
+        from pytest_ladder import climb_loop
+
+        return climb_loop.run(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Leave out what a worker of xdist only waits with."""
+        return self._stopgaps.passes_over(item, nextitem) or None

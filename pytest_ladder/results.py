@@ -18,14 +18,18 @@ import msgspec
 import pytest
 
 from pytest_ladder import __version__, shortfalls
-from pytest_ladder.decide.matrix import Matrix, build_matrix
+from pytest_ladder.climbing import Ascent, Route
+from pytest_ladder.decide.feasibility import feasibility
+from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
+from pytest_ladder.reporting.exchanges import exchanges_of
 from pytest_ladder.reporting.numbers import plain
+from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
-from pytest_ladder.reporting.terminal import glyphs_for, matrix_lines
+from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, matrix_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
 from pytest_ladder.words.row import Row
@@ -38,10 +42,14 @@ class LadderResult:
     """The finished result of one ladder."""
 
     opened: OpenLadder
-    matrix: Matrix
-    rows: list[Row]
-    info: RunInfo
+    report: Report
     folder: Path
+    whole: bool
+    """Whether every test came in that an objective needs for its verdict."""
+    feasible: str = ""
+    """The answer of a litmus run, a sentence."""
+    spared: str = ""
+    """What a climb did not have to spend."""
 
 
 @dataclass
@@ -50,7 +58,9 @@ class Results:
 
     session: LadderSession
     items: dict[str, Arrived] = field(default_factory=dict)
-    finished: list[LadderResult] = field(default_factory=list)
+    ascent: Ascent | None = None
+    """The climbs of the run, in the process that decides them."""
+    _finished: list[LadderResult] | None = None
     problems: list[str] = field(default_factory=list)
     """Why something could not be written."""
 
@@ -65,9 +75,17 @@ class Results:
             location=report.location,
         )
 
+    @property
+    def finished(self) -> list[LadderResult]:
+        """The result of each ladder; made when first asked for, after the last test."""
+        if self._finished is None:
+            self._finished = list(self._results())
+        return self._finished
+
     def report_shortfalls(self, session: pytest.Session) -> None:
         """Report what no single item can tell as failures."""
-        shortfalls.report(session, self.items, self.session)
+        missed = [one for result in self.finished if (one := _objective_missed(result))]
+        shortfalls.report(session, self.items, self.session, missed)
 
     def missed_lines(self) -> list[str]:
         """List the misses for `-rm`."""
@@ -79,19 +97,10 @@ class Results:
 
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
-        by_config: dict[str, list[Arrived]] = defaultdict(list)
-        for arrived in self.items.values():
-            by_config[arrived.payload.config].append(arrived)
-        several = len(by_config) > 1
-        for config, items in sorted(by_config.items()):
-            opened = self.session.open(Path(config))
-            result = self._result(opened, items, several=several)
-            if result is None:
-                continue
-            self.finished.append(result)
+        for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
-                self._try(_record, opened, items)
+                self._try(_record, result.opened, self._items_of(result.opened))
             self._try(_write_report, result)
 
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
@@ -109,9 +118,15 @@ class Results:
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
-            for text, markup in matrix_lines(result.matrix, result.info, width, glyphs):
+            report = result.report
+            for text, markup in matrix_lines(report.matrix, report.info, width, glyphs):
                 reporter.write_line(text, **markup)
             reporter.write_line(f"report: {_shown(result.folder)}")
+            for line in (result.spared, result.feasible):
+                if line:
+                    reporter.write_line(line)
+            for text, markup in decision_lines(report, width):
+                reporter.write_line(text, **markup)
         shares = shortfalls.partial_shares(self.items)
         for line in [*shares, *self._notices()]:
             reporter.write_line(line)
@@ -139,24 +154,63 @@ class Results:
         for line in lines:
             reporter.write_line(plain(line))
 
+    def _items_of(self, opened: OpenLadder) -> list[Arrived]:
+        name = str(opened.ladder.path)
+        return [one for one in self.items.values() if one.payload.config == name]
+
+    def _results(self) -> Iterator[LadderResult]:
+        configs = sorted({arrived.payload.config for arrived in self.items.values()})
+        for config in configs:
+            opened = self.session.open(Path(config))
+            arrived = self._items_of(opened)
+            rows = [row for one in arrived for row in one.rows]
+            if rows:
+                folder = self._folder()
+                if len(configs) > 1:
+                    root = self.session.config.rootpath
+                    folder /= _slug(opened.ladder.folder, root)
+                yield self._result(opened, arrived, rows, folder)
+
     def _result(
-        self, opened: OpenLadder, arrived: list[Arrived], *, several: bool
-    ) -> LadderResult | None:
-        rows = [row for one in arrived for row in one.rows]
-        if not rows:
-            return None
-        states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
-        states.update({row.rung: "run" for row in rows})
-        folder = self._folder()
-        if several:
-            folder /= _slug(opened.ladder.folder, self.session.config.rootpath)
+        self, opened: OpenLadder, arrived: list[Arrived], rows: list[Row], folder: Path
+    ) -> LadderResult:
+        path = str(opened.ladder.path)
+        route = None if self.ascent is None else self.ascent.route_of(path)
+        mode, objective = self.session.settings.mode, opened.ladder.objective
+        matrix = build_matrix(
+            rows,
+            opened.rungs,
+            self._states(arrived, rows, route),
+            volume=opened.volume,
+            settled=route.course.settled if route else None,
+        )
+        # One rung by itself decides nothing.
+        judged = objective if mode in ("matrix", "climb") else None
+        report = report_on(self._info(opened, route), matrix, rows, judged)
+        feasible = ""
+        if mode == "litmus" and objective is not None:
+            feasible = feasibility(report.matrix, report.evidence, objective).sentence
         return LadderResult(
             opened=opened,
-            matrix=build_matrix(rows, opened.rungs, states),
-            rows=rows,
-            info=self._info(opened),
+            report=msgspec.structs.replace(
+                report,
+                exchanges=exchanges_of(opened.archive, rows),
+                attempts=[str(seed) for seed in route.attempts] if route else (),
+                looks=[str(look) for look in route.course.looks] if route else (),
+            ),
             folder=folder,
+            whole=bool(route) or _is_whole(arrived, len(opened.rungs)),
+            feasible=feasible,
+            spared=route.summary() if route else "",
         )
+
+    def _states(
+        self, arrived: list[Arrived], rows: list[Row], route: Route | None
+    ) -> dict[str, str]:
+        if route is not None:
+            return dict(route.course.states)
+        states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
+        return states | {row.rung: "run" for row in rows}
 
     def _folder(self) -> Path:
         """Return where the report goes: a plain run never writes over a matrix."""
@@ -166,7 +220,7 @@ class Results:
         folder = self.session.config.rootpath / _REPORT_FOLDER
         return folder / "current" if settings.mode == "current" else folder
 
-    def _info(self, opened: OpenLadder) -> RunInfo:
+    def _info(self, opened: OpenLadder, route: Route | None) -> RunInfo:
         return RunInfo(
             id=uuid.uuid4().hex[:12],
             started=datetime.datetime.fromtimestamp(
@@ -175,7 +229,7 @@ class Results:
             mode=self.session.settings.mode,
             current=opened.current.id,
             git_sha=_git_sha(opened.ladder.folder),
-            seed=None,
+            seed=route.attempts[-1] if route else None,
             versions={
                 "pytest-ladder": __version__,
                 "pytest": pytest.__version__,
@@ -203,14 +257,28 @@ def _record(opened: OpenLadder, arrived: list[Arrived]) -> None:
         opened.archive.record(module, cases, prune=whole)
 
 
+def _is_whole(arrived: list[Arrived], rungs: int) -> bool:
+    """Tell whether every item of every test came in, on every rung of the ladder."""
+    counts: dict[str, int] = defaultdict(int)
+    for one in arrived:
+        counts[one.payload.test] += 1
+    expected = {one.payload.test: one.payload.expected for one in arrived}
+    return all(counts[test] == rungs * items for test, items in expected.items())
+
+
+def _objective_missed(result: LadderResult) -> tuple[str, str] | None:
+    """Say where and why the objective fails the run; None: it does not."""
+    advice = result.report.decision.recommendation
+    failing = {"fail"}
+    if result.opened.ladder.gate.undecided == "fail":
+        failing.add("undecided")
+    if advice is None or not result.whole or advice.verdict not in failing:
+        return None
+    return result.opened.ladder.path.name, advice.reason
+
+
 def _write_report(result: LadderResult) -> None:
-    data.write_report(
-        result.folder,
-        result.info,
-        result.matrix,
-        result.rows,
-        result.opened.ladder.objective,
-    )
+    data.write_report(result.folder, result.report)
     _append_step_summary(result)
 
 

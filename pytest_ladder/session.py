@@ -49,6 +49,9 @@ _PATIENCE_S = 30.0
 class RunsAhead(Protocol):
     """What runs ahead of the tests of one process."""
 
+    def release(self, places: list[int]) -> None:
+        """Let these tests be run ahead, by their places among the collected."""
+
     def start(self) -> None:
         """Begin; called before the first test."""
 
@@ -75,6 +78,8 @@ class LadderSession:
         self.stage = Stage()
         self.ahead: RunsAhead | None = None
         """What runs ahead of the tests; None in a replay."""
+        self.passing_over = False
+        """Whether the test under way is only taken up to be left again."""
         self.left_behind: list[str] = []
         """Tests whose rehearsal did not end."""
         self.started: float = shared_by_processes(config)["started"]
@@ -167,7 +172,9 @@ class LadderSession:
         test = record.test
         if test.task is None:
             try:
-                return self.llm(record.rung).ask(case)
+                reply = self.llm(record.rung).ask(case)
+                record.retrieved = tuple(one.source for one in reply.retrieved)
+                return reply
             except (CallError, StoreError) as error:
                 problem = str(error)
             # Not inside the handler: pytest would print the exception twice.
@@ -183,10 +190,13 @@ class LadderSession:
             reply = msgspec.structs.replace(served.reply, **unknown)
             served = served._replace(reply=reply)
         self.note(served, tuple(call.key for call in recorder.served))
+        record.retrieved = tuple(one.source for one in served.reply.retrieved)
         return served.reply
 
     def begin(self, item: pytest.Item) -> None:
         """Start the row of a ladder test; called before each of its setups."""
+        if self.passing_over:
+            pytest.skip("it only lets fixtures of others end")
         self.record = self.record_of(item)
         if self.record is None:
             return

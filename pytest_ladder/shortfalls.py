@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +43,20 @@ Items = Mapping[str, Arrived]
 """What came in, by node id."""
 
 
-def report(session: pytest.Session, items: Items, ladder: LadderSession) -> None:
-    """Report every shortfall as a failure."""
+def report(
+    session: pytest.Session,
+    items: Items,
+    ladder: LadderSession,
+    objectives: Iterable[tuple[str, str]],
+) -> None:
+    """Report every shortfall as a failure.
+
+    `objectives` are those that the run missed: configuration file and reason.
+    """
     reports = [*_budget_report(items, ladder), *_share_reports(session.config, items)]
+    for file, reason in objectives:
+        location = (file, None, "ladder objective")
+        reports.append(_failed_report(f"{file}::ladder objective", reason, location))
     for failed in reports:
         # One more report than tests: without this the terminal counts to 101 %.
         session.testscollected += 1

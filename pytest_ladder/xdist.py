@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+_STOPGAP = "stopgap"
 _SHARED = pytest.StashKey[dict[str, Any]]()
 
 
@@ -69,37 +72,63 @@ def announce_batches(node: Any) -> None:
     Schedulers hand tests out by `send_runtest_some`; the worker reads what passes
     through it from a file. (`--dist each` hands out everything by another way.)
     """
-    folder = Path(shared_by_processes(node.config)["folder"]) / "batches"
     send = node.send_runtest_some
 
     def send_and_note(indices: list[int]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / node.gateway.id).open("a", encoding="ascii") as file:
-            file.write("".join(f"{index}\n" for index in indices))
+        _note_batch(node, [str(index) for index in indices])
         send(indices)
 
+    def send_stopgap(index: int) -> None:
+        _note_batch(node, [f"{index} {_STOPGAP}"])
+        send([index])
+
     node.send_runtest_some = send_and_note
+    node.send_stopgap = send_stopgap
+
+
+def _note_batch(node: Any, lines: list[str]) -> None:
+    folder = Path(shared_by_processes(node.config)["folder"]) / "batches"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / node.gateway.id).open("a", encoding="ascii") as file:
+        file.write("".join(f"{line}\n" for line in lines))
 
 
 class Batch:
-    """The places of the tests that were handed to this worker, as they come in."""
+    """What was handed to this worker, as it comes in.
+
+    A worker of xdist runs a test only when it knows the next one. So a climb, which
+    has to wait for a verdict before it hands out more, puts a stopgap behind each
+    batch: a test that is taken up only to be left again.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         folder = Path(shared_by_processes(config)["folder"]) / "batches"
         name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
         self._path = folder / name
-        self._read = 0
+        self._read_to = 0
+        self._lines: list[str] = []
+        self._given = 0
+        self._reading = threading.Lock()
 
     def __iter__(self) -> Iterator[int]:
-        """Yield what is new; it may be asked again for more."""
-        while True:
-            try:
-                with self._path.open(encoding="ascii") as file:
-                    file.seek(self._read)
-                    line = file.readline()
-                    if not line.endswith("\n"):
-                        return
-                    self._read = file.tell()
-            except FileNotFoundError:
-                return
-            yield int(line)
+        """Yield the places of new tests, stopgaps left out; ask again for more."""
+        self._read()
+        while self._given < len(self._lines):
+            line = self._lines[self._given]
+            self._given += 1
+            if not line.endswith(_STOPGAP):
+                yield int(line)
+
+    def is_stopgap(self, number: int) -> bool:
+        """Tell whether what came as the `number`th, from 0, is no test to run."""
+        self._read()
+        return number < len(self._lines) and self._lines[number].endswith(_STOPGAP)
+
+    def _read(self) -> None:
+        with self._reading, contextlib.suppress(FileNotFoundError):
+            with self._path.open(encoding="ascii") as file:
+                file.seek(self._read_to)
+                text = file.read()
+            whole = text[: text.rfind("\n") + 1]
+            self._read_to += len(whole)
+            self._lines += whole.splitlines()

@@ -17,12 +17,14 @@ PACKAGE = Path(pytest_ladder.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "words.level", "words.case", "words.reply", "words.rung", "words.score",
      "words.row"),
-    ("wording", "textfiles", "ladder", "cases", "prompting", "config", "stats"),
+    ("wording", "figures", "textfiles", "ladder", "cases", "prompting", "config",
+     "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),
     ("xdist", "options", "opened", "ladder_tests", "mute", "stage", "status", "session",
-     "planning", "outcomes", "packing", "shortfalls", "results", "state",
-     "fixtures", "collecting", "rehearsing", "ahead", "plugin"),
+     "planning", "outcomes", "packing", "climbing", "shortfalls", "results", "state",
+     "fixtures", "collecting", "rehearsing", "ahead", "climb_loop", "climb_workers",
+     "plugin"),
     ("cli", "integrations"),
 )  # fmt: skip
 FACE = "__init__"

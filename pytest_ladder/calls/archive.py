@@ -13,6 +13,7 @@ from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.recordings import Recording, Recordings
 from pytest_ladder.calls.shared_file import usable
 from pytest_ladder.calls.store import Entry, Store, StoredReply
+from pytest_ladder.words.case import Message
 from pytest_ladder.words.rung import Model
 
 
@@ -64,6 +65,19 @@ class Archive:
         if stored is None or (since is not None and stored[1] < since):
             return None
         return Found(*stored)
+
+    def exchange(self, key: str) -> tuple[list[Message], str] | None:
+        """Return what a call was sent and what it answered, for people to read.
+
+        A recording keeps the last message only.
+        """
+        stored, request = self.store.get(key), self.store.request(key)
+        if stored is not None and request is not None:
+            return request["messages"], stored[0].text
+        recording = self.recordings.get(key)
+        if recording is None:
+            return None
+        return [{"role": "user", "content": recording.prompt}], recording.reply.text
 
     def entry(self, key: str, request: Request, reply: StoredReply) -> Entry:
         """Return what the store keeps of a reply that was just paid for."""

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_ladder.config.rules import check_names, check_path, check_ranges
 from pytest_ladder.config.source import Place, Source
 from pytest_ladder.ladder import Judge
-from pytest_ladder.words.rung import Model
+from pytest_ladder.words.rung import Endpoint, Model
 
 LOCAL = "local/"
 
@@ -71,7 +71,7 @@ def check_models(source: Source, models: Sequence[Model], judge: Judge | None) -
     _check_identities(source, models, judge)
 
 
-def _check_model(source: Source, place: Place, model: Model | Judge) -> None:
+def _check_model(source: Source, place: Place, model: Endpoint) -> None:
     check_ranges(source, place, model, "model")
     if not model.id.strip():
         raise source.error(
@@ -97,7 +97,7 @@ def _check_model(source: Source, place: Place, model: Model | Judge) -> None:
         check_path(source, (*place, "id"), model.id.removeprefix(LOCAL), "file")
 
 
-def _check_address(source: Source, place: Place, model: Model | Judge) -> None:
+def _check_address(source: Source, place: Place, model: Endpoint) -> None:
     base = model.api_base
     if base is not None and not re.match(r"https?://[^/]", base):
         raise source.error(
@@ -136,12 +136,12 @@ def _check_identities(
     source: Source, models: Sequence[Model], judge: Judge | None
 ) -> None:
     """Refuse models that would share replies although they differ, and twins."""
-    places: list[tuple[Place, Model | Judge]] = [
+    places: list[tuple[Place, Endpoint]] = [
         (("model", index), model) for index, model in enumerate(models)
     ]
     if judge is not None:
         places.append((("judge",), judge))
-    seen: dict[tuple[str, str | None, Path | None], list[Model | Judge]] = {}
+    seen: dict[tuple[str, str | None, Path | None], list[Endpoint]] = {}
     for place, model in places:
         adapter = model.adapter and (source.path.parent / model.adapter).resolve()
         key = (model.id, model.revision, adapter or None)
@@ -150,9 +150,7 @@ def _check_identities(
         seen[key].append(model)
 
 
-def _check_pair(
-    source: Source, place: Place, model: Model | Judge, other: Model | Judge
-) -> None:
+def _check_pair(source: Source, place: Place, model: Endpoint, other: Endpoint) -> None:
     # Only the judge, which comes last, has no name, so `other` has one.
     name = getattr(other, "name", "")
     if (model.api_base or "").rstrip("/") != (other.api_base or "").rstrip("/"):

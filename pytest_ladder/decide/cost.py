@@ -1,4 +1,8 @@
-"""Cost: what a rung costs to build and to use, and what the run itself spent."""
+"""Cost: what a rung costs to build and to use, and what the run itself spent.
+
+The cost of a call at volume V is c(V) = B / V + s, with B the cost of building and s
+that of serving one call; the total cost of ownership is B + V s (methods note, 4.2).
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,19 @@ from pytest_ladder.words.rung import Model
 
 PER = 1000
 """Use cost is given per this many calls."""
+_HOURS_A_DAY = 24
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What a rung costs, in USD."""
 
     usd_per_1k: float | None
-    """Per 1,000 replies; None unless the cost of every reply is known."""
+    """Per 1,000 calls, building spread over the volume; None: not known."""
     serve_usd_per_1k: float | None
-    """The part of it that using the rung costs, building left out."""
+    """The part of it that using the rung costs: the mean over its replies."""
     build_usd: float = 0.0
     build_hours: float = 0.0
+    """Calendar time."""
     known: bool
     """Whether the cost of every reply is known."""
 
@@ -85,19 +91,80 @@ def distinct(bills: Iterable[UsedReply]) -> list[UsedReply]:
     return [kept[key] for key in sorted(kept) if key not in inner]
 
 
-def cost_of(model: Model, replies: Sequence[UsedReply]) -> Cost:
-    """Cost of a rung of `model` by its distinct replies."""
+def cost_of(model: Model, replies: Sequence[UsedReply], volume: int) -> Cost:
+    """Cost of a rung of `model` by its distinct replies, at `volume` calls.
+
+    Raises ValueError for a volume below 1.
+    """
     costs = [bill.cost_usd for bill in replies if bill.cost_usd is not None]
     known = bool(replies) and len(costs) == len(replies)
-    usd = PER * math.fsum(costs) / len(costs) if known else None
     built = model.build
-    return Cost(
-        usd_per_1k=usd,
-        serve_usd_per_1k=usd,
+    served = Cost(
+        usd_per_1k=None,
+        serve_usd_per_1k=PER * math.fsum(costs) / len(costs) if known else None,
         build_usd=built.usd if built else 0.0,
         build_hours=built.hours if built else 0.0,
         known=known,
     )
+    return spread(served, volume)
+
+
+def spread(cost: Cost, volume: int) -> Cost:
+    """Spread the cost of building over `volume` calls.
+
+    Raises ValueError for a volume below 1.
+    """
+    if volume < 1:
+        raise ValueError(f"A volume must be 1 call or more, got {volume}.")
+    serve = cost.serve_usd_per_1k
+    usd = None if serve is None else PER * cost.build_usd / volume + serve
+    return msgspec.structs.replace(cost, usd_per_1k=usd)
+
+
+def usd_per_call(cost: Cost, volume: int) -> float | None:
+    """c(V) = B / V + s in USD; None: not known.
+
+    Raises ValueError for a volume below 1.
+    """
+    usd = spread(cost, volume).usd_per_1k
+    return None if usd is None else usd / PER
+
+
+def tco(cost: Cost, volume: float) -> float | None:
+    """Total cost of ownership B + V s in USD over `volume` calls; None: not known.
+
+    Raises ValueError for a negative volume.
+    """
+    if volume < 0:
+        raise ValueError(f"A volume must not be negative, got {volume}.")
+    if cost.serve_usd_per_1k is None:
+        return None
+    return cost.build_usd + volume * cost.serve_usd_per_1k / PER
+
+
+def break_even(first: Cost, second: Cost) -> float | None:
+    """Calls from which the one that is dearer to build is the cheaper one.
+
+    In either order. None where it never is, or a cost is not known: a rung that is
+    dearer to serve as well must win on quality.
+    """
+    if first.serve_usd_per_1k is None or second.serve_usd_per_1k is None:
+        return None
+    built = second.build_usd - first.build_usd
+    saved = (first.serve_usd_per_1k - second.serve_usd_per_1k) / PER
+    return built / saved if built * saved > 0 else None
+
+
+def calendar_break_even(
+    build_hours: float, volume: float, calls_per_day: float
+) -> float:
+    """Days until a rung has paid for its building, which comes first.
+
+    `volume` is the break-even in calls. Raises ValueError unless there are calls.
+    """
+    if calls_per_day <= 0:
+        raise ValueError(f"Calls a day must be more than 0, got {calls_per_day}.")
+    return build_hours / _HOURS_A_DAY + volume / calls_per_day
 
 
 def latencies(replies: Iterable[UsedReply], *, live: bool) -> list[float]:

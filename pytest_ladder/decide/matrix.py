@@ -20,14 +20,21 @@ from pytest_ladder.decide.cost import (
     distinct,
     latency_of,
     spend_of,
+    spread,
     tokens_of,
 )
-from pytest_ladder.stats.intervals import quality_interval
+from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.order import DEFAULT_VOLUME
+from pytest_ladder.stats.intervals import Interval, quality_interval
+from pytest_ladder.stats.sequential import confidence_sequence
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.rung import Rung, Tier
 
 State = Literal["run", "stopped", "not run"]
+
+Unit = tuple[str, str]
+"""What a score is about: (source, case)."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +43,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     quality: float | None
     """In [0, 1]; None when every row is an error."""
     low: float | None
-    """Lower end of the 95 % interval; None with too few clusters to tell."""
+    """Lower end of the 95 % interval; None with too few clusters to tell.
+
+    Of a rung that was stopped early it is the confidence sequence (methods, 3.11)."""
     high: float | None
     n: int
     """Units: distinct (source, case) with at least one finished row."""
@@ -46,7 +55,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that ended in an error: in no quality."""
     coverage: float
     """Finished rows over all rows, in [0, 1]."""
-    verdict: Literal["pass", "fail", "undecided"] | None = None
+    verdict: Verdict | None = None
     """Against the objective's bar; None where no objective applies."""
 
 
@@ -73,6 +82,12 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     spend: Spend
     order_note: str | None = None
     """One sentence when measured cost disagrees with the order of the run."""
+    volume: int = DEFAULT_VOLUME
+    """Calls over which the cost of building is spread."""
+    run_order: tuple[str, ...] = ()
+    """Ids of the rungs as the run took them."""
+    settled: dict[str, Verdict] = {}
+    """Verdicts that a climb came to by itself, by rung."""
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -83,38 +98,67 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_matrix(
-    rows: Sequence[Row], rungs: Sequence[Rung], states: Mapping[str, str]
+    rows: Sequence[Row],
+    rungs: Sequence[Rung],
+    states: Mapping[str, str],
+    *,
+    volume: int = DEFAULT_VOLUME,
+    settled: Mapping[str, Verdict] | None = None,
 ) -> Matrix:
     """Build the matrix of `rungs`, given in run order, from rows in any order.
 
     `states` maps rung ids to `run`, `stopped` or `not run`; a rung it does not name
-    is `run` when it has rows. Raises ValueError for a row of a rung not in `rungs`
-    and for a state of another name.
+    is `run` when it has rows. Building is spread over `volume` calls; `settled` are
+    the verdicts of a climb. Raises ValueError for a row of a rung not in `rungs`, for
+    a state of another name and for a volume below 1.
     """
     by_rung: dict[str, list[Row]] = {rung.id: [] for rung in rungs}
     for row in rows:
         if row.rung not in by_rung:
             raise ValueError(f"A row of {row.test} has the unknown rung {row.rung!r}.")
         by_rung[row.rung].append(row)
-    results = [_result(rung, by_rung[rung.id], states.get(rung.id)) for rung in rungs]
-    ordered = sorted(results, key=_price)
-    return Matrix(
-        rungs=tuple(ordered),
+    given = Matrix(
+        rungs=tuple(
+            _result(rung, by_rung[rung.id], states.get(rung.id), volume)
+            for rung in rungs
+        ),
         spend=spend_of(
             [bill for row in rows for bill in row.replies],
             [bill for row in rows for bill in row.evaluations],
         ),
-        order_note=_order_note(results, ordered),
+        run_order=tuple(by_rung),
+        settled=dict(settled or {}),
+    )
+    return at_volume(given, volume)
+
+
+def at_volume(matrix: Matrix, volume: int) -> Matrix:
+    """Return the matrix with building spread over `volume` calls, cheapest first.
+
+    Raises ValueError for a volume below 1.
+    """
+    rungs = [
+        msgspec.structs.replace(rung, cost=spread(rung.cost, volume))
+        for rung in matrix.rungs
+    ]
+    place = {name: index for index, name in enumerate(matrix.run_order)}
+    given = sorted(rungs, key=lambda rung: place.get(rung.id, len(place)))
+    ordered = sorted(given, key=_price)
+    return msgspec.structs.replace(
+        matrix,
+        rungs=tuple(ordered),
+        order_note=_order_note(given, ordered),
+        volume=volume,
     )
 
 
-def unit_scores(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
+def unit_scores(rows: Sequence[Row]) -> dict[Unit, float]:
     """Score each unit, (source, case), that has a finished row.
 
     The weighted mean over its tests of the mean over their samples. Units come
     sorted; those whose tests all weigh 0 are left out.
     """
-    tests: defaultdict[tuple[str, str], defaultdict[str, list[Row]]]
+    tests: defaultdict[Unit, defaultdict[str, list[Row]]]
     tests = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.outcome is not Outcome.ERROR:
@@ -139,12 +183,48 @@ def _score(row: Row) -> float:
     return float(row.outcome is Outcome.PASSED) if row.score is None else row.score
 
 
-def _cell(rows: Sequence[Row]) -> Cell:
-    scores = unit_scores(rows)
+def cluster_names(rows: Iterable[Row]) -> dict[Unit, str]:
+    """Cluster of each unit that names one."""
+    pairs = sorted((row.source, row.case, row.cluster) for row in rows if row.cluster)
+    return {(source, case): cluster for source, case, cluster in pairs}
+
+
+def cluster_labels(
+    units: Iterable[Unit], names: Mapping[Unit, str]
+) -> list[Hashable] | None:
+    """Cluster of each unit, itself where it names none; None when none does."""
+    labels: list[Hashable] = [names.get(unit, unit) for unit in units]
+    return labels if any(isinstance(label, str) for label in labels) else None
+
+
+def stopped_interval(
+    scores: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval of a rung that was stopped early, which no other survives (3.11).
+
+    A cluster is one observation, as the climb takes them; the mean is always inside.
+    Raises ValueError for scores outside [0, 1].
+    """
+    members: defaultdict[Hashable, list[float]] = defaultdict(list)
+    for score, label in zip(scores, clusters or range(len(scores)), strict=True):
+        members[label].append(score)
+    means = [math.fsum(group) / len(group) for group in members.values()]
+    low, high = confidence_sequence(means, 1 - confidence)
+    mean = math.fsum(scores) / len(scores)
+    return Interval(min(low, mean), max(high, mean))
+
+
+def _cell(rows: Sequence[Row], *, stopped: bool) -> Cell:
+    units = unit_scores(rows)
+    scores = list(units.values())
     quality = low = high = None
     if scores:
-        clusters = _clusters(rows, list(scores))
-        quality, low, high, _ = quality_interval(list(scores.values()), clusters)
+        clusters = cluster_labels(units, cluster_names(rows))
+        quality, low, high, _ = quality_interval(scores, clusters)
+        if stopped and low is not None:
+            low, high = stopped_interval(scores, clusters)
     errors = sum(row.outcome is Outcome.ERROR for row in rows)
     return Cell(
         quality=quality,
@@ -157,18 +237,9 @@ def _cell(rows: Sequence[Row]) -> Cell:
     )
 
 
-def _clusters(
-    rows: Sequence[Row], units: Sequence[tuple[str, str]]
-) -> list[Hashable] | None:
-    """Cluster of each unit, itself where it names none; None when none does."""
-    pairs = sorted((row.source, row.case, row.cluster) for row in rows if row.cluster)
-    named = {(source, case): cluster for source, case, cluster in pairs}
-    if not any(unit in named for unit in units):
-        return None
-    return [named.get(unit, unit) for unit in units]
-
-
-def _result(rung: Rung, rows: Sequence[Row], state: str | None) -> RungResult:
+def _result(
+    rung: Rung, rows: Sequence[Row], state: str | None, volume: int
+) -> RungResult:
     state = state or ("run" if rows else "not run")
     if state not in get_args(State):
         raise ValueError(f"{rung.id} has the unknown state {state!r}.")
@@ -179,8 +250,12 @@ def _result(rung: Rung, rows: Sequence[Row], state: str | None) -> RungResult:
         model=rung.model.name,
         strategy=rung.strategy.name,
         tier=rung.tier,
-        levels={level: _cell(graded) for level, graded in levels.items() if graded},
-        cost=cost_of(rung.model, replies),
+        levels={
+            level: _cell(graded, stopped=state == "stopped")
+            for level, graded in levels.items()
+            if graded
+        },
+        cost=cost_of(rung.model, replies, volume),
         latency=latency_of(replies),
         tokens=tokens_of(replies),
         calls=calls_of(replies),

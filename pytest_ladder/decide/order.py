@@ -26,14 +26,18 @@ def run_order(
     """
 
     def expected(rung: Rung) -> float:
-        use = _use_usd(rung.model, price_of(rung.model), prompt_tokens(rung))
-        build = rung.model.build
-        return math.inf if use is None else use + (build.usd / volume if build else 0)
+        use = use_usd(rung.model, price_of(rung.model), prompt_tokens(rung))
+        return math.inf if use is None else use + build_usd(rung.model, volume)
 
     return tuple(sorted(rungs, key=expected))
 
 
-def _use_usd(model: Model, price: Price | None, prompt_tokens: float) -> float | None:
+def build_usd(model: Model, volume: int) -> float:
+    """USD of building the model for each of `volume` calls."""
+    return model.build.usd / volume if model.build else 0.0
+
+
+def use_usd(model: Model, price: Price | None, prompt_tokens: float) -> float | None:
     """Expected USD of one call; None when its price is unknown."""
     output: int = model.params.get("max_tokens", _DEFAULT_MAX_TOKENS)
     if model.serve is not None:

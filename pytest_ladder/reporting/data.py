@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,22 @@ from pytest_ladder.errors import LadderError
 from pytest_ladder.reporting.benchmark import benchmark_json
 from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.numbers import csv_cell
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.page import page_html
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.words.row import Row
+from pytest_ladder.words.rung import Model
 
 SCHEMA = "pytest-ladder/1"
 DIGITS = 6
-"""Significant digits of written floats: stable, and finer than any interval."""
+"""Significant digits of derived numbers: stable, and finer than any interval.
+
+What was measured or configured is written in full: the report is made from it again.
+"""
 OWN_FILES = frozenset(
     {
         ".gitignore",
         "benchmark.json",
+        "exchanges.jsonl",
         "index.html",
         "matrix.csv",
         "matrix.json",
@@ -47,25 +53,22 @@ CSV_COLUMNS = (
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
-def write_report(
-    folder: Path,
-    info: RunInfo,
-    matrix: Matrix,
-    rows: Sequence[Row],
-    objective: Any = None,
-) -> None:
+def write_report(folder: Path, report: Report) -> None:
     """Write all files of the report into `folder`, which is made if need be.
 
-    `objective` is the objective as configured, a Struct or plain data; None if there
-    is none. `matrix.json` comes last, so that one that is there is complete. Raises
+    `matrix.json` comes last, so that one that is there is complete. Raises
     `LadderError` when the folder cannot be written.
     """
+    matrix, rows = report.matrix, report.rows
+    benchmark = benchmark_json(rows, matrix.rungs, report.info)
     files = {
         "rows.jsonl": rows_jsonl(matrix, rows),
+        "exchanges.jsonl": exchanges_jsonl(report),
         "matrix.csv": matrix_csv(matrix),
-        "matrix.md": matrix_markdown(matrix, info, rows),
-        "benchmark.json": _document(_plain(benchmark_json(rows, matrix.rungs, info))),
-        "matrix.json": _document(matrix_json(info, matrix, objective)),
+        "matrix.md": matrix_markdown(report),
+        "index.html": page_html(report),
+        "benchmark.json": _document(_plain(benchmark)),
+        "matrix.json": _document(matrix_json(report)),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,20 +92,37 @@ def write_whole(path: Path, text: str) -> None:
     write_atomically(path, text.encode(errors="replace"))
 
 
-def matrix_json(info: RunInfo, matrix: Matrix, objective: Any = None) -> dict[str, Any]:
+def matrix_json(report: Report) -> dict[str, Any]:
     """Build the content of `matrix.json`, version 1."""
-    run = _plain(info)
+    run = _plain(report.info)
     del run["machine"]
+    matrix, decision = report.matrix, report.decision
     return {
         "schema": SCHEMA,
-        "run": run,
+        "run": {**run, "attempts": list(report.attempts)},
         "rungs": _plain(matrix.rungs),
         "order_note": matrix.order_note,
-        "objective": _plain(objective),
-        "recommendation": None,
+        "run_order": list(matrix.run_order),
+        "volume": matrix.volume,
+        "settled": _plain(matrix.settled),
+        "objective": _exact(report.objective),
+        "recommendation": _plain(decision.recommendation),
+        "front": _plain(decision.standings),
+        "steps": _plain(decision.steps),
+        "climb": list(report.looks),
         "gates": [],
         "spend": _plain(matrix.spend),
+        "reasons": _plain(report.reasons),
+        "rows": len(report.rows),
+        "ladder": {"models": [_declared(model) for model in report.models]},
     }
+
+
+def exchanges_jsonl(report: Report) -> str:
+    """Write what was said in each call, one per line, sorted by key."""
+    return "".join(
+        f"{_json(_plain(report.exchanges[key]))}\n" for key in sorted(report.exchanges)
+    )
 
 
 def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
@@ -119,7 +139,7 @@ def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
             row.level,
         ),
     )
-    return "".join(f"{_json(_plain(row))}\n" for row in ordered)
+    return "".join(f"{_json(_exact(row))}\n" for row in ordered)
 
 
 def matrix_csv(matrix: Matrix) -> str:
@@ -133,6 +153,20 @@ def matrix_csv(matrix: Matrix) -> str:
             line = _csv_line(rung, level, cell)
             writer.writerow([_csv_value(value) for value in line])
     return text.getvalue()
+
+
+def _declared(model: Model) -> dict[str, Any]:
+    """Say what a model is and costs; where it is reached is nobody's business."""
+    return {
+        "name": model.name,
+        "tier": model.tier,
+        "id": model.id,
+        "revision": model.revision,
+        "adapter": model.adapter,
+        "build": _exact(model.build),
+        "price": _exact(model.price),
+        "serve": _exact(model.serve),
+    }
 
 
 def _csv_line(rung: RungResult, level: str | None, cell: Cell | None) -> Iterator[Any]:
@@ -180,18 +214,31 @@ def _json(value: Any, indent: int | None = None) -> str:
 
 def _plain(value: Any) -> Any:
     """Turn Structs into what JSON knows: their fields in order, mappings sorted."""
-    return _rounded(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
+    return _mapped(_builtins(value), _stable)
 
 
-def _rounded(value: Any) -> Any:
+def _exact(value: Any) -> Any:
+    """Do what `_plain` does, and keep all digits of a float."""
+    return _mapped(_builtins(value), _finite)
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, str_keys=True, order="deterministic")
+
+
+def _mapped(value: Any, number: Callable[[float], float | None]) -> Any:
     if isinstance(value, float):
-        return _stable(value)
+        return number(value)
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: _mapped(item, number) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [_mapped(item, number) for item in value]
     return value
 
 
 def _stable(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

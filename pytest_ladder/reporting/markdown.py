@@ -6,14 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.matrix import Matrix, RungResult
-from pytest_ladder.reporting.numbers import (
+from pytest_ladder.figures import (
     count,
     dollars,
-    markdown_text,
     quality,
     seconds,
 )
+from pytest_ladder.reporting.chart import mermaid_chart
+from pytest_ladder.reporting.headline import details, headline
+from pytest_ladder.reporting.numbers import (
+    markdown_text,
+)
 from pytest_ladder.reporting.remarks import remarks, spend_line
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
@@ -22,27 +27,33 @@ MAX_BYTES = 60_000
 """GitHub cuts comments at 65,536 characters; the rest is room for its own."""
 TABLE_BYTES = 24_000
 REMARKS_BYTES = 6_000
+DECISION_BYTES = 8_000
+MOST_CHARTED = 40
+"""Rungs that a chart can still tell apart."""
 END_BYTES = 2_000
 """Kept free for the headings, the spend and the sentences on what is left out."""
 MISSES_PER_RUNG = 50
 """Missed cases listed for one rung; people read the first few."""
 
 
-def matrix_markdown(matrix: Matrix, info: RunInfo, rows: Sequence[Row] = ()) -> str:
-    """Render the matrix and, folded, the cases that `rows` missed; below 60 KB.
+def matrix_markdown(report: Report) -> str:
+    """Render the decision, the matrix and, folded, the missed cases; below 60 KB.
 
     What does not fit is counted and found in `matrix.json` and `rows.jsonl`.
     """
+    matrix, info = report.matrix, report.info
     rungs = [rung for rung in matrix.rungs if rung.levels]
     blocks = [
         _headline(rungs),
+        *_decision(report),
         *_table(matrix, rungs, info),
+        *_chart(report),
         *_remarks(matrix, info),
         markdown_text(_sentence(spend_line(matrix.spend)), MAX_BYTES),
     ]
     page = "\n\n".join(blocks) + "\n"
     room = MAX_BYTES - END_BYTES - len(page.encode())
-    return page + _missed(rungs, rows, room)
+    return page + _missed(rungs, report.rows, room)
 
 
 def _headline(rungs: Sequence[RungResult]) -> str:
@@ -51,6 +62,31 @@ def _headline(rungs: Sequence[RungResult]) -> str:
     if len(rungs) == 1:
         return f"## pytest-ladder: {markdown_text(rungs[0].id)}"
     return f"## pytest-ladder: {count(len(rungs), 'rung')}, cheapest first"
+
+
+def _decision(report: Report) -> Iterator[str]:
+    """Say which rung to stand on; how that was come by is folded."""
+    said = headline(report.decision)
+    if said is None:
+        return
+    yield f"**{markdown_text(said, MAX_BYTES)}**"
+    more = [*details(report.decision), *report.looks]
+    if more:
+        kept, left = _within(
+            [f"- {markdown_text(line, MAX_BYTES)}" for line in more], DECISION_BYTES
+        )
+        if left:
+            kept.append(f"- {count(left, 'more line')} in `matrix.json`.")
+        summary = "What it rests on, and what would change it"
+        lines = "\n".join(kept)
+        yield f"<details><summary>{summary}</summary>\n\n{lines}\n\n</details>"
+
+
+def _chart(report: Report) -> Iterator[str]:
+    """Draw quality against cost, where there is something to compare."""
+    measured = sum(standing.comparable for standing in report.decision.standings)
+    if 1 < measured <= MOST_CHARTED:
+        yield mermaid_chart(report).strip()
 
 
 def _table(matrix: Matrix, rungs: Sequence[RungResult], info: RunInfo) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_ladder.calls.plan import RungPlan
-from pytest_ladder.reporting.numbers import dollars, pad
+from pytest_ladder.figures import dollars
+from pytest_ladder.reporting.numbers import pad
 
 _HEAD = ("rung", "calls", "stored", "tokens in", "tokens out", "at most", "goes to")
 

@@ -8,16 +8,20 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
-from pytest_ladder.reporting.numbers import (
+from pytest_ladder.figures import (
     count,
-    display_width,
     dollars,
     interval,
-    pad,
     percent,
     seconds,
 )
+from pytest_ladder.reporting.headline import details, headline
+from pytest_ladder.reporting.numbers import (
+    display_width,
+    pad,
+)
 from pytest_ladder.reporting.remarks import remarks, spend_line
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.level import Level
 
@@ -87,6 +91,21 @@ def matrix_lines(
         lines.append((_listed("not run: ", unrun, width), _QUIET))
     lines += [(line, {}) for line in _wrapped(spend_line(matrix.spend), width)]
     return lines
+
+
+def decision_lines(report: Report, width: int) -> list[Line]:
+    """Say what to do, the headline last: what people came for."""
+    said = headline(report.decision)
+    if said is None:
+        return []
+    lines = [
+        (line, _QUIET)
+        for text in (*report.looks, *details(report.decision))
+        for line in _wrapped(text, width)
+    ]
+    verdict = report.decision.recommendation and report.decision.recommendation.verdict
+    colour = {"pass": "green", "fail": "red"}.get(verdict or "", "yellow")
+    return [*lines, (said, {colour: True, "bold": True})]
 
 
 def _table(

@@ -64,3 +64,5 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     """What only the evaluation paid for: judges."""
     text: str = ""
     """The last reply's text, for people to read."""
+    retrieved: tuple[str, ...] = ()
+    """Sources that the last reply was shown, best first."""

@@ -63,17 +63,14 @@ class Limits(_Strict, frozen=True, kw_only=True):
     """Tokens per minute."""
 
 
-class Model(_Strict, frozen=True, kw_only=True):
-    """A concrete model in a tier, with its prices and its build cost."""
+class Endpoint(_Strict, frozen=True, kw_only=True):
+    """Who answers calls: which model, where, and at what price."""
 
-    name: str
-    tier: Tier
     id: str
     """Any litellm id, `local/<name>`, `local/<path>.gguf` or `scripted/<name>`."""
     price: Price | None = None
     """None: litellm's table, or `serve`."""
     serve: Serve | None = None
-    build: Build | None = None
     params: dict[str, Any] = {}
     """Parameters of every call, such as `temperature` and `max_tokens`."""
     limits: Limits = Limits()
@@ -86,6 +83,14 @@ class Model(_Strict, frozen=True, kw_only=True):
     """Tells apart what shares an id: a checkpoint, a deployment, a date."""
     lane: Literal["direct", "litellm"] | None = None
     """None: direct where the model speaks OpenAI's protocol, else litellm."""
+
+
+class Model(Endpoint, frozen=True, kw_only=True):
+    """A concrete model in a tier, with what making it cost."""
+
+    name: str
+    tier: Tier
+    build: Build | None = None
     stream: bool = False
 
 

@@ -25,6 +25,37 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a judge said of a reply; true when the reply passed."""
+
+    passed: bool
+    score: float
+    """In [0, 1]; of a binary verdict 0 or 1."""
+    graded: bool = False
+    """Whether the score says more than `passed`: it counts, not the pass."""
+    reason: str = ""
+    judge: str = ""
+    """Id of the judge's model, several joined by ` + `; or the function's name."""
+    rubric: str = ""
+    """`name@version#hash` of the rubric; empty: a function judged."""
+    cost_usd: float | None = None
+    """What all calls for it cost when they were made; None: unknown."""
+    votes: tuple[float, ...] = ()
+    """Scores of the single votes where there were several."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"The verdict's score is {self.score}, outside [0, 1].")
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        # Short, because pytest prints it in front of every failed assertion.
+        said = "pass" if self.passed else "fail"
+        return f"Verdict({said}, {self.score:g}, {self.reason!r})"
+
+
 _VALUE_NAMES = ("score", "value")
 _REASON_NAMES = ("reason", "rationale", "explanation")
 

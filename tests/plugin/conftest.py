@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+# An extension of C that a run in this process imported could not be imported again.
+import numpy as np  # noqa: F401
 import pytest
+import scipy.special
+import scipy.stats  # noqa: F401
 
 # pytester forgets what a run in this process imported. Loaded here, the plugin's
 # modules stay the same for all runs, as their classes must.

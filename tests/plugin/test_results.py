@@ -28,6 +28,8 @@ volume = 1000
 FILES = {
     ".gitignore",
     "benchmark.json",
+    "exchanges.jsonl",
+    "index.html",
     "matrix.csv",
     "matrix.json",
     "matrix.md",
@@ -47,7 +49,7 @@ RUNG = {
             "missed": int,
             "errors": int,
             "coverage": float,
-            "verdict": None,
+            "verdict": str,
         }
     },
     "cost": {
@@ -73,7 +75,13 @@ MATRIX = {
     },
     "rungs": list,
     "objective": {"kind": str, "quality": float, "level": str, "volume": int},
-    "recommendation": object,
+    "recommendation": {
+        "rung": object,
+        "verdict": str,
+        "reason": str,
+        "next_rung": object,
+        "roi": object,
+    },
     "gates": list,
     "spend": {
         "product_usd": float,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
+from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.data import OWN_FILES, write_report, write_whole
+from pytest_ladder.reporting.report import report_on
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.reply import Usage
@@ -28,7 +31,8 @@ INFO = RunInfo(
     machine={"system": "Linux"},
     current="smol/rag",
 )
-WRITTEN = sorted(OWN_FILES - {"index.html"})
+WRITTEN = sorted(OWN_FILES)
+GOAL = Objective(kind="good-enough", quality=0.9)
 
 
 def some_rungs(*names: str) -> list[Rung]:
@@ -76,7 +80,7 @@ def a_matrix(rows: list[Row] = ROWS) -> Matrix:
 
 
 def test_matrix_json_is_version_1(tmp_path: Path) -> None:
-    write_report(tmp_path, INFO, a_matrix(), ROWS, {"kind": "good-enough"})
+    write_report(tmp_path, report_on(INFO, a_matrix(), ROWS, GOAL))
     written = json.loads((tmp_path / "matrix.json").read_text())
     assert written["schema"] == "pytest-ladder/1"
     assert written["run"] == {
@@ -87,9 +91,13 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
         "seed": 7,
         "versions": {"litellm": "1", "pytest": "9"},
         "current": "smol/rag",
+        "attempts": [],
     }
-    assert written["objective"] == {"kind": "good-enough"}
-    assert written["recommendation"] is None
+    assert written["objective"]["kind"] == "good-enough"
+    advice = written["recommendation"]
+    # `few-shot` was not run, and no rung has the ten cases of a verdict.
+    assert (advice["rung"], advice["verdict"]) == (None, "undecided")
+    assert set(advice) >= {"rung", "verdict", "reason", "next_rung", "roi"}
     assert written["gates"] == []
     assert written["spend"]["live_calls"] == 4
     assert [rung["id"] for rung in written["rungs"]] == [
@@ -125,7 +133,7 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
             },
         },
         "cost": {
-            "usd_per_1k": 0.1,
+            "usd_per_1k": 0.1035,  # building spread over 100,000 calls
             "serve_usd_per_1k": 0.1,
             "build_usd": 0.35,
             "build_hours": 0.1,
@@ -141,16 +149,15 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
     assert (unrun["cost"]["usd_per_1k"], unrun["cost"]["known"]) == (None, False)
 
 
-def test_the_objective_may_be_a_struct_or_missing(tmp_path: Path) -> None:
-    write_report(tmp_path, INFO, a_matrix(), ROWS, Build(usd=1.0))
+def test_without_an_objective_nothing_is_recommended(tmp_path: Path) -> None:
+    write_report(tmp_path, report_on(INFO, a_matrix(), ROWS))
     written = json.loads((tmp_path / "matrix.json").read_text())
-    assert written["objective"] == {"usd": 1.0, "hours": 0.0, "examples": 0}
-    write_report(tmp_path, INFO, a_matrix(), ROWS)
+    assert written["recommendation"] is None
     assert json.loads((tmp_path / "matrix.json").read_text())["objective"] is None
 
 
 def test_rows_are_sorted_by_rung_test_case_and_sample(tmp_path: Path) -> None:
-    write_report(tmp_path, INFO, a_matrix(), ROWS)
+    write_report(tmp_path, report_on(INFO, a_matrix(), ROWS))
     lines = (tmp_path / "rows.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert [(row["rung"], row["case"], row.get("sample", 1)) for row in rows] == [
@@ -166,7 +173,7 @@ def test_rows_are_sorted_by_rung_test_case_and_sample(tmp_path: Path) -> None:
 
 
 def test_the_csv_has_a_line_per_rung_and_level(tmp_path: Path) -> None:
-    write_report(tmp_path, INFO, a_matrix(), ROWS)
+    write_report(tmp_path, report_on(INFO, a_matrix(), ROWS))
     with (tmp_path / "matrix.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["rung"], line["level"], line["quality"]) for line in lines] == [
@@ -175,7 +182,7 @@ def test_the_csv_has_a_line_per_rung_and_level(tmp_path: Path) -> None:
         ("smol/zero-shot", "cheap", "0.75"),
         ("smol/few-shot", "", ""),
     ]
-    assert lines[0]["usd_per_1k"] == "0.1"
+    assert lines[0]["usd_per_1k"] == "0.1035"
     assert lines[0]["latency_recorded"] == "false"
     assert (lines[3]["state"], lines[3]["usd_per_1k"]) == ("not run", "")
 
@@ -185,14 +192,14 @@ def test_names_that_look_like_formulas_are_defused(tmp_path: Path) -> None:
         Rung(model=rung.model, strategy=Strategy(name="-x"))
         for rung in some_rungs("rag")
     ]
-    write_report(tmp_path, INFO, build_matrix([], rungs, {}), [])
+    write_report(tmp_path, report_on(INFO, build_matrix([], rungs, {}), []))
     assert "smol/-x,smol,'-x,fine-tuned" in (tmp_path / "matrix.csv").read_text()
 
 
 def test_writing_is_deterministic_whatever_the_order_of_rows(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
-    write_report(first, INFO, a_matrix(), ROWS)
-    write_report(second, INFO, a_matrix(ROWS[::-1]), ROWS[::-1])
+    write_report(first, report_on(INFO, a_matrix(), ROWS))
+    write_report(second, report_on(INFO, a_matrix(ROWS[::-1]), ROWS[::-1]))
     assert sorted(os.listdir(first)) == WRITTEN
     for name in WRITTEN:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
@@ -200,7 +207,7 @@ def test_writing_is_deterministic_whatever_the_order_of_rows(tmp_path: Path) -> 
 
 def test_text_in_any_script_stays_readable_and_on_its_line(tmp_path: Path) -> None:
     row = a_row("rag", "返品-期限", 0, text="a\u2028b\x85c\nd", reason="half \ud800")
-    write_report(tmp_path, INFO, a_matrix([row]), [row])
+    write_report(tmp_path, report_on(INFO, a_matrix([row]), [row]))
     text = (tmp_path / "rows.jsonl").read_text(encoding="utf-8")
     assert "返品-期限" in text
     assert len(text.splitlines()) == 1
@@ -209,35 +216,37 @@ def test_text_in_any_script_stays_readable_and_on_its_line(tmp_path: Path) -> No
 
 
 def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
-    write_report(tmp_path, INFO, a_matrix(), ROWS, {"quality": float("nan")})
+    odd = Objective(kind="budget", usd_per_1k=math.nan)
+    report = report_on(INFO, a_matrix(), ROWS)
+    write_report(tmp_path, msgspec.structs.replace(report, objective=odd))
     written = json.loads((tmp_path / "matrix.json").read_text())
-    assert written["objective"] == {"quality": None}
+    assert written["objective"]["usd_per_1k"] is None
 
 
 def test_the_report_hides_itself_from_git_and_nothing_else(tmp_path: Path) -> None:
     fresh, project = tmp_path / "report", tmp_path / "project"
     # The plain run's report is inside the folder of the matrix.
-    write_report(fresh / "current", INFO, a_matrix(), ROWS)
-    write_report(fresh, INFO, a_matrix(), ROWS)
+    write_report(fresh / "current", report_on(INFO, a_matrix(), ROWS))
+    write_report(fresh, report_on(INFO, a_matrix(), ROWS))
     assert (fresh / ".gitignore").read_text() == "*\n"
     assert (fresh / "current" / ".gitignore").read_text() == "*\n"
 
     project.mkdir()
     (project / "setup.py").touch()
-    write_report(project, INFO, a_matrix(), ROWS)
+    write_report(project, report_on(INFO, a_matrix(), ROWS))
     assert not (project / ".gitignore").exists()
 
 
 def test_a_gitignore_that_is_there_is_kept(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*\n!matrix.md\n")
-    write_report(tmp_path, INFO, a_matrix(), ROWS)
+    write_report(tmp_path, report_on(INFO, a_matrix(), ROWS))
     assert (tmp_path / ".gitignore").read_text() == "*\n!matrix.md\n"
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LadderError) as caught:
-        write_report(tmp_path / "file" / "report", INFO, a_matrix(), ROWS)
+        write_report(tmp_path / "file" / "report", report_on(INFO, a_matrix(), ROWS))
     message = str(caught.value)
     assert message.startswith(f"The report could not be written to {tmp_path}")
     assert "Not a directory" in message
@@ -248,7 +257,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> Non
     # A folder in the file's place: the last step, the rename, fails.
     (tmp_path / "matrix.json").mkdir()
     with pytest.raises(LadderError, match=r"could not be written"):
-        write_report(tmp_path, INFO, a_matrix(), ROWS)
+        write_report(tmp_path, report_on(INFO, a_matrix(), ROWS))
     assert (tmp_path / "matrix.json").is_dir()
     assert not list(tmp_path.glob("*.tmp"))
     assert not list(tmp_path.glob(".*.tmp"))

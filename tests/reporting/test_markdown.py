@@ -4,6 +4,7 @@ from typing import Any
 
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
+from pytest_ladder.reporting.report import report_on
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row, UsedReply
@@ -39,7 +40,7 @@ def a_row(name: str, case: str, score: float | None, **fields: Any) -> Row:
 
 def page_of(rows: list[Row], *names: str, build: Build | None = None) -> str:
     rungs = some_rungs(*(names or ("rag",)), build=build)
-    return matrix_markdown(build_matrix(rows, rungs, {}), INFO, rows)
+    return matrix_markdown(report_on(INFO, build_matrix(rows, rungs, {}), rows))
 
 
 def test_the_page_has_headline_table_remarks_spend_and_folded_misses() -> None:
@@ -57,10 +58,17 @@ def test_the_page_has_headline_table_remarks_spend_and_folded_misses() -> None:
         "| rung | cheap, 95 % interval | $ per 1,000 calls | build | p50 | p95 "
         "| calls live / replayed | errors |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| **smol/rag** (current) | 83.3 % (55.2-95.3, n=12) | &#36;0.03 "
+        "| **smol/rag** (current) | 83.3 % (55.2-95.3, n=12) | &#36;0.0335 "
         "| &#36;0.35 | 0.25 s | 0.25 s | 13 / 0 | 1 |\n"
-        "| smol/zero-shot | 100.0 % (75.8-100.0, n=12) | &#36;0.09 "
+        "| smol/zero-shot | 100.0 % (75.8-100.0, n=12) | &#36;0.0935 "
         "| &#36;0.35 | 0.25 s | 0.25 s | 12 / 0 |  |\n\n"
+        "```mermaid\n"
+        "xychart-beta horizontal\n"
+        '    title "Quality at cheap, cheapest rung first"\n'
+        '    x-axis ["smol/rag", "smol/zero-shot"]\n'
+        '    y-axis "cases passed, in %" 0 --> 100\n'
+        "    bar [83.3, 100.0]\n"
+        "```\n\n"
         "- Not run: smol/few-shot.\n"
         "- smol/rag, cheap: 1 error, which no quality counts; coverage 92.3 %.\n\n"
         "Spent &#36;0.00147 on 25 calls; 0 replayed.\n\n"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ladder import figures
 from pytest_ladder.reporting import numbers
 
 
@@ -23,7 +24,7 @@ from pytest_ladder.reporting import numbers
     ],
 )
 def test_percent(share: float | None, text: str) -> None:
-    assert numbers.percent(share) == text
+    assert figures.percent(share) == text
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_percent(share: float | None, text: str) -> None:
 def test_quality(
     arguments: tuple[float | None, float | None, float | None, int], text: str
 ) -> None:
-    assert numbers.quality(*arguments) == text
+    assert figures.quality(*arguments) == text
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_quality(
     ],
 )
 def test_dollars(usd: float | None, text: str) -> None:
-    assert numbers.dollars(usd) == text
+    assert figures.dollars(usd) == text
 
 
 @pytest.mark.parametrize(
@@ -88,14 +89,14 @@ def test_dollars(usd: float | None, text: str) -> None:
     ],
 )
 def test_seconds(duration: float | None, text: str) -> None:
-    assert numbers.seconds(duration) == text
+    assert figures.seconds(duration) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0 calls"), (1, "1 call"), (1200, "1,200 calls")]
 )
 def test_count(number: int, text: str) -> None:
-    assert numbers.count(number, "call") == text
+    assert figures.count(number, "call") == text
 
 
 @pytest.mark.parametrize(
@@ -196,3 +197,17 @@ def test_csv_cell_defuses_formulas(start: str) -> None:
 
 def test_csv_cell_leaves_other_text_alone() -> None:
     assert numbers.csv_cell("smol/few-shot=1") == "smol/few-shot=1"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.85, "85 %"), (0.925, "92.5 %"), (1.0, "100 %"), (0.0, "0 %")]
+)
+def test_a_bar_is_shown_as_it_was_set(share: float, text: str) -> None:
+    assert figures.bar(share) == text
+
+
+def test_differences_are_points_with_their_sign() -> None:
+    assert figures.points(0.025) == "+2.5 points"
+    assert figures.points(-0.01) == "-1.0 points"
+    assert figures.points_between(-0.04, 0.002) == "-4.0 to +0.2"
+    assert figures.points_between(None, None) == "n/a"

@@ -1,0 +1,200 @@
+"""The climb over workers of pytest-xdist: a stage at a time, from the controller."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.report import report_collection_diff  # type: ignore[import-untyped]
+from xdist.workermanage import parse_tx_spec_config  # type: ignore[import-untyped]
+
+from pytest_ladder.climb_loop import report_left, rows_at
+from pytest_ladder.climbing import Ascent, read_plan
+from pytest_ladder.state import results_of, session_of
+from pytest_ladder.xdist import shared_by_processes
+
+_Handed = tuple[int, bool]
+
+
+class ClimbScheduling:
+    """Hands out the tests of the open stage, and no others, by the user's scope.
+
+    A scheduler of xdist. A worker runs a test only when it has the next one, so each
+    batch ends with a stopgap; else the last tests of a stage, whose verdict decides
+    what comes next, would wait for it for ever.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        self.config = config
+        self._expected = len(parse_tx_spec_config(config))
+        self._dist: str = config.getoption("dist")
+        self._queues: dict[Any, deque[_Handed]] = {}
+        self._collections: dict[Any, list[str]] = {}
+        self._collection: list[str] = []
+        self._homes: dict[str, Any] = {}
+        """The worker of each scope."""
+        self._waiting: list[int] = []
+        """Tests of the open stage that no worker has."""
+        self._ascent: Ascent | None = None
+        self._over = False
+
+    @property
+    def nodes(self) -> list[Any]:
+        """The workers."""
+        return list(self._queues)
+
+    @property
+    def collection_is_completed(self) -> bool:
+        """Whether all workers have collected."""
+        return len(self._collections) >= self._expected
+
+    @property
+    def tests_finished(self) -> bool:
+        """Whether the climb is over; workers may still hold a stopgap."""
+        return self._over
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether tests of the open stage are still to run."""
+        return bool(self._waiting) or any(self._real(node) for node in self._queues)
+
+    def add_node(self, node: Any) -> None:
+        """Take up a worker."""
+        self._queues[node] = deque()
+
+    def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
+        """Take what a worker collected; one that differs gets nothing to do."""
+        if self._collection and list(collection) != self._collection:
+            self._complain(node, self._collection, collection)
+            return
+        self._collections[node] = list(collection)
+
+    def schedule(self) -> None:
+        """Open the first stage, or give a worker that came later its part."""
+        if self._ascent is not None or self._over:
+            self._hand_out()
+            return
+        first, *others = self._collections
+        self._collection = self._collections[first]
+        for node in others:
+            if self._collections[node] != self._collection:
+                self._complain(node, self._collection, self._collections[node])
+                self._over = True
+        if not self._collection:
+            self._over = True
+        if not self._over:
+            self._start()
+
+    def mark_test_complete(
+        self, node: Any, item_index: int, duration: float = 0
+    ) -> None:
+        """Note that a test is over; the last one of a stage decides what is next."""
+        self._queues[node].popleft()
+        self._go_on()
+
+    def mark_test_pending(self, item: str) -> None:
+        """Run a test once more: whoever has lost it says so."""
+        self._waiting.insert(0, self._collection.index(item))
+        self._hand_out()
+
+    def remove_pending_tests_from_node(self, node: Any, indices: Sequence[int]) -> None:
+        """Never called: nothing is taken back from a worker."""
+        raise NotImplementedError
+
+    def remove_node(self, node: Any) -> str | None:
+        """Let go of a worker; returns the test that it died of, if it did."""
+        queue = self._queues.pop(node)
+        self._collections.pop(node, None)
+        self._homes = {k: home for k, home in self._homes.items() if home is not node}
+        lost = [place for place, stopgap in queue if not stopgap]
+        died_of = lost.pop(0) if queue and not queue[0][1] else None
+        self._waiting += lost
+        if self._ascent is not None:
+            self._hand_out()
+            self._go_on()
+        return None if died_of is None else self._collection[died_of]
+
+    def _start(self) -> None:
+        folder = Path(shared_by_processes(self.config)["folder"])
+        results = results_of(self.config)
+        results.ascent = Ascent(session_of(self.config), read_plan(folder))
+        self._ascent = results.ascent
+        self._open(self._ascent.next())
+
+    def _go_on(self) -> None:
+        """Close the stage when all its tests are over, and open the next."""
+        if self._ascent is None or self._over or self.has_pending:
+            return
+        results = results_of(self.config)
+        self._ascent.close(lambda place: rows_at(results, self._collection, place))
+        self._open(self._ascent.next())
+
+    def _open(self, stage: list[int]) -> None:
+        if not stage:
+            self._over = True
+            report_left(self.config, results_of(self.config), self._collection)
+            return
+        self._waiting = list(stage)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give what waits to the workers there are."""
+        workers = [node for node in self._collections if not node.shutting_down]
+        if not workers or not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        shares: dict[Any, list[int]] = defaultdict(list)
+        for place in waiting:
+            home = self._home(self._collection[place], workers, shares)
+            shares[home].append(place)
+        for node, places in shares.items():
+            node.send_runtest_some(places)
+            self._queues[node].extend((place, False) for place in places)
+            self._send_stopgap(node, places[-1])
+
+    def _send_stopgap(self, node: Any, last: int) -> None:
+        """Send a neighbour, for fixtures of the module to stay."""
+        if len(self._collection) == 1:
+            node.shutdown()
+            return
+        neighbour = last - 1 if last else last + 1
+        node.send_stopgap(neighbour)
+        self._queues[node].append((neighbour, True))
+
+    def _home(self, nodeid: str, workers: list[Any], shares: dict[Any, Any]) -> Any:
+        """Return the worker of a test's scope; of a new scope the least busy one."""
+        scope = self._scope(nodeid)
+        if self._homes.get(scope) not in workers:
+            self._homes[scope] = min(
+                workers, key=lambda node: len(self._real(node)) + len(shares[node])
+            )
+        home = self._homes[scope]
+        if scope == nodeid:
+            del self._homes[scope]
+        return home
+
+    def _scope(self, nodeid: str) -> str:
+        """Return what must stay on one worker, as xdist's own schedulers see it."""
+        if self._dist == "loadfile":
+            return nodeid.partition("::")[0]
+        if self._dist == "loadscope":
+            return nodeid.rpartition("::")[0]
+        if self._dist == "loadgroup" and nodeid.rfind("@") > nodeid.rfind("]"):
+            return nodeid.rpartition("@")[2]
+        return nodeid
+
+    def _real(self, node: Any) -> list[int]:
+        return [place for place, stopgap in self._queues[node] if not stopgap]
+
+    def _complain(self, node: Any, here: Sequence[str], there: Sequence[str]) -> None:
+        """Report that a worker collected other tests."""
+        told = report_collection_diff(
+            list(here), list(there), "the first worker", node.gateway.id
+        )
+        report = pytest.CollectReport(
+            nodeid=node.gateway.id, outcome="failed", longrepr=told, result=[]
+        )
+        self.config.hook.pytest_collectreport(report=report)

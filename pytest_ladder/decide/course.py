@@ -1,0 +1,190 @@
+"""The common shape of a climb: stages are run, their rows decide what runs next."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.matrix import State, Unit
+from pytest_ladder.decide.tally import Tally
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.row import Row
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs in one go: units of one level on one rung."""
+
+    rung: str
+    level: Level
+    units: tuple[Unit, ...]
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen at one look, and what followed from it."""
+
+    rung: str
+    level: Level
+    seen: int
+    """Units run so far, of `n`."""
+    n: int
+    unfinished: int
+    """Units of the `seen` that ended in errors."""
+    total: float
+    """Sum of the scores so far."""
+    upper: int | None = None
+    """Passes from which the rung passes early; None: no boundary at this look."""
+    lower: int | None = None
+    """Passes up to which the rung fails early; None: no boundary at this look."""
+    decision: Literal["go on", "keep", "drop"] | Verdict
+    """`keep` and `drop` where rungs are compared with each other."""
+
+    def __str__(self) -> str:
+        total = f"{self.total:.6g} of {self.seen} ({self.n} in all)"
+        parts = [f"{self.rung}, {self.level}: {total}"]
+        if self.unfinished:
+            parts.append(f"{self.unfinished} ended in errors")
+        if self.upper is not None:
+            parts.append(f"pass from {self.upper}")
+        if self.lower is not None:
+            parts.append(f"fail up to {self.lower}")
+        return f"{', '.join(parts)}: {self.decision}"
+
+
+class Course(ABC):
+    """A walk over the rungs, cheapest first, that runs no more than it must.
+
+    Without a clock and without chance: the same rows give the same stages, in
+    whatever order the rows of a stage come.
+    """
+
+    def __init__(
+        self, rungs: Sequence[str], units: Mapping[Level, Sequence[Unit]], level: Level
+    ) -> None:
+        self.rungs = tuple(rungs)
+        self.level = level
+        """The level that decides."""
+        self._out: dict[str, str] = {}
+        self._settled: dict[str, Verdict] = {}
+        self._looks: list[Look] = []
+        self._tallies = {
+            rung: {graded: Tally(units[graded]) for graded in self._levels(units)}
+            for rung in rungs
+        }
+        self.stage: Stage | None = None
+        """What runs now; None: it is over."""
+
+    @abstractmethod
+    def _judge(self, stage: Stage) -> None:
+        """Draw the consequences of a stage that was just closed."""
+
+    @abstractmethod
+    def _advance(self) -> Stage | None:
+        """Open what runs next; None: it is over."""
+
+    def close(self, rows: Sequence[Row]) -> None:
+        """Take all rows of the open stage, in any order, and open the next.
+
+        Raises ValueError without an open stage and for a row that is not of it.
+        """
+        stage = self.stage
+        if stage is None:
+            raise ValueError("The climb is over; there is no stage to close.")
+        wanted = set(stage.units)
+        for row in rows:
+            if (row.rung, row.level) != (stage.rung, stage.level) or (
+                (row.source, row.case) not in wanted
+            ):
+                raise ValueError(
+                    f"A row of {row.test} on {row.rung}, {row.source} {row.case!r}, "
+                    f"is not of the open stage of {stage.rung} at {stage.level}."
+                )
+        self._tallies[stage.rung][stage.level].add(stage.units, rows)
+        self._judge(stage)
+        self.stage = self._advance()
+
+    def drop(self, rung: str, reason: str) -> None:
+        """Take a rung out, between stages, for a reason of the caller's own.
+
+        A latency or a measured cost out of bounds, say. The open stage may change.
+        No effect on a rung that is out. Raises ValueError for an unknown rung.
+        """
+        if rung not in self._tallies:
+            raise ValueError(f"The climb knows no rung {rung!r}.")
+        self._out.setdefault(rung, reason)
+        self.stage = self._advance()
+
+    @property
+    def likely(self) -> Stage | None:
+        """What runs next if scores go on as they were; a hint that may be wrong."""
+        if self.stage is None:
+            return None
+        ahead = copy.deepcopy(self)
+        tally = ahead._tallies[self.stage.rung][self.stage.level]
+        tally.expect(len(self.stage.units), self._expected(self.stage))
+        ahead._judge(self.stage)
+        return ahead._advance()
+
+    def _expected(self, stage: Stage) -> float:
+        """Quality to reckon with before any score of the stage's rung is known."""
+        return 0.5
+
+    @property
+    def states(self) -> dict[str, State]:
+        """`run` where nothing is left of any level, `not run` where nothing ran."""
+        return {rung: self._state(rung) for rung in self.rungs}
+
+    @property
+    def settled(self) -> dict[str, Verdict]:
+        """Verdicts that were decided on the way, by rung."""
+        return dict(self._settled)
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """What happened so far, in order."""
+        return tuple(self._looks)
+
+    def reason(self, rung: str) -> str | None:
+        """Say why a rung was stopped or not run; None: it was run, or may yet be."""
+        return self._out.get(rung)
+
+    @property
+    def _left(self) -> tuple[str, ...]:
+        """Rungs that are not out, in run order."""
+        return tuple(rung for rung in self.rungs if rung not in self._out)
+
+    def _state(self, rung: str) -> State:
+        tallies = self._tallies[rung].values()
+        if not any(tally.seen for tally in tallies):
+            return "not run"
+        return "stopped" if any(tally.rest() for tally in tallies) else "run"
+
+    def _rest(self, rung: str) -> Stage | None:
+        """Return the whole rest of a level of the rung, the deciding level first."""
+        for level, tally in self._tallies[rung].items():
+            if tally.rest():
+                return Stage(rung=rung, level=level, units=tally.rest())
+        return None
+
+    def _levels(self, units: Mapping[Level, Sequence[Unit]]) -> list[Level]:
+        """Order the levels as they are completed: the deciding one, then the rest."""
+        given = [level for level in Level if units.get(level)]
+        return sorted(given, key=lambda level: level is not self.level)
+
+    def _look(
+        self, stage: Stage, decision: Literal["go on", "keep", "drop"] | Verdict
+    ) -> Look:
+        tally = self._tallies[stage.rung][stage.level]
+        return Look(
+            rung=stage.rung,
+            level=stage.level,
+            seen=tally.seen,
+            n=tally.n,
+            unfinished=tally.unfinished,
+            total=tally.total,
+            decision=decision,
+        )

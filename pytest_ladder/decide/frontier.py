@@ -1,0 +1,174 @@
+"""The Pareto front of quality and cost, and what each step on it returns.
+
+Methods note, 4.3 and 4.4. A rung without a quality or with an unknown cost is on no
+front: it is shown apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from pytest_ladder.decide.cost import PER, break_even, tco, usd_per_call
+from pytest_ladder.decide.decision import Roi, Standing
+from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.matrix import Matrix, RungResult
+from pytest_ladder.words.level import Level
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+POINTS = 100
+"""Points in a quality of 1."""
+_THOUSAND_USD = 1000
+
+
+def standings(matrix: Matrix, evidence: Evidence, level: Level) -> tuple[Standing, ...]:
+    """Say where each rung of the matrix stands, in its order.
+
+    `front_share` counts paired bootstrap draws over cases; "dominated" needs a cheaper
+    rung whose paired difference is 0 or more with one-sided 95 % support.
+    """
+    compared = [rung for rung in matrix.rungs if is_comparable(rung, level)]
+    if len(compared) < 2:
+        # Nothing to compare, and no reason to draw: a plain run stays quick.
+        alone = {rung.id: _alone(rung) for rung in compared}
+        return tuple(alone.get(rung.id) or _apart(rung) for rung in matrix.rungs)
+    on_front = _on_front(compared, evidence, level)
+    found = {}
+    for place, rung in enumerate(compared):
+        dominant = (
+            rival.id
+            for rival in compared[:place]
+            if _dominates(rival, rung, evidence, level)
+        )
+        found[rung.id] = Standing(
+            rung=rung.id,
+            on_front=bool(on_front[place][0]),
+            front_share=float(on_front[place][1:].mean()),
+            dominated_by=None if on_front[place][0] else next(dominant, None),
+            comparable=True,
+        )
+    return tuple(found.get(rung.id) or _apart(rung) for rung in matrix.rungs)
+
+
+def steps(
+    matrix: Matrix,
+    evidence: Evidence,
+    level: Level,
+    standing: Sequence[Standing],
+) -> tuple[Roi, ...]:
+    """Return of each step from a rung of the front to the next."""
+    fronts = {one.rung for one in standing if one.on_front}
+    front = [rung for rung in matrix.rungs if rung.id in fronts]
+    return tuple(
+        roi(first, second, evidence, level, matrix.volume)
+        for first, second in pairwise(front)
+    )
+
+
+def is_comparable(rung: RungResult, level: Level) -> bool:
+    """Whether the rung has both a quality at the level and a known cost."""
+    cell = rung.levels.get(level)
+    return (
+        cell is not None
+        and cell.quality is not None
+        and rung.cost.usd_per_1k is not None
+    )
+
+
+def roi(
+    first: RungResult,
+    second: RungResult,
+    evidence: Evidence,
+    level: Level,
+    volume: int,
+) -> Roi:
+    """Return of the step from one rung to another, at `volume` calls (4.4).
+
+    A figure is None where a cost is unknown, the second costs no more, or there is
+    nothing to divide by.
+    """
+    gain = evidence.compare(level, second.id, first.id)
+    gained = None if gain is None else POINTS * gain.mean
+    per_call, total = (
+        _extra(cost(first.cost, volume), cost(second.cost, volume))
+        for cost in (usd_per_call, tco)
+    )
+    hours = second.cost.build_hours - first.cost.build_hours
+    per_money = per_answer = None
+    if gained is not None and total is not None and total > 0:
+        per_money = gained / (total / _THOUSAND_USD)
+    if gained and per_call is not None and gained > 0 and per_call >= 0:
+        per_answer = per_call / (gained / POINTS)
+    return Roi(
+        from_rung=first.id,
+        to_rung=second.id,
+        points=gained,
+        low=_points(gain.low if gain else None),
+        high=_points(gain.high if gain else None),
+        extra_usd_per_1k=None if per_call is None else PER * per_call,
+        points_per_1000_usd=per_money,
+        usd_per_good_answer=per_answer,
+        points_per_build_hour=(
+            gained / hours if gained is not None and hours > 0 else None
+        ),
+        break_even_volume=(
+            break_even(first.cost, second.cost)
+            if second.cost.build_usd > first.cost.build_usd
+            else None
+        ),
+        established=gain is not None and gain.established,
+    )
+
+
+def _on_front(
+    rungs: Sequence[RungResult], evidence: Evidence, level: Level
+) -> list[NDArray[np.bool_]]:
+    """Whether each rung, cheapest first, is on the front in each draw."""
+    draws = evidence.draws(level)
+    found = []
+    for place, rung in enumerate(rungs):
+        mine, usd = draws.places[rung.id], rung.cost.usd_per_1k
+        beaten = draws.better[mine, mine].copy()  # by itself: never
+        for rival in rungs[:place]:
+            beaten |= draws.at_least[draws.places[rival.id], mine]
+        for rival in rungs[place + 1 :]:
+            # Of two that cost the same the better one is on the front.
+            if rival.cost.usd_per_1k == usd:
+                beaten |= draws.better[draws.places[rival.id], mine]
+        found.append(~beaten)
+    return found
+
+
+def _dominates(
+    rival: RungResult, rung: RungResult, evidence: Evidence, level: Level
+) -> bool:
+    compared = evidence.compare(level, rival.id, rung.id)
+    return compared is not None and compared.at_least
+
+
+def _alone(rung: RungResult) -> Standing:
+    return Standing(
+        rung=rung.id, on_front=True, front_share=1.0, dominated_by=None, comparable=True
+    )
+
+
+def _apart(rung: RungResult) -> Standing:
+    return Standing(
+        rung=rung.id,
+        on_front=False,
+        front_share=None,
+        dominated_by=None,
+        comparable=False,
+    )
+
+
+def _extra(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _points(share: float | None) -> float | None:
+    return None if share is None else POINTS * share

@@ -1,0 +1,231 @@
+"""Verdicts: each rung against the bar and the constraints of an objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from pytest_ladder import figures
+from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.matrix import Cell, Matrix, RungResult, stopped_interval
+from pytest_ladder.decide.tally import LEAST_COVERAGE
+from pytest_ladder.ladder import Objective
+from pytest_ladder.stats.intervals import (
+    MIN_CLUSTERS,
+    Interval,
+    clopper_pearson,
+    effective_wilson,
+    exact_lower,
+    quality_interval,
+)
+from pytest_ladder.words.level import Level
+
+MISSING = "not measured"
+"""The doubt of a rung that nothing is known about."""
+FEW = 10
+"""With fewer units only an exact bound decides (methods note, section 0)."""
+BOTH_SIDES = 0.9
+"""Confidence of an interval each of whose ends is a one-sided 95 % bound."""
+_TINY = 1e-9
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rung with what stands between it and the recommendation."""
+
+    result: RungResult
+    cell: Cell | None
+    verdict: Verdict | None
+    """Against the bar alone; None without one, and where nothing is measured."""
+    limits: tuple[str, ...]
+    """Constraints that it does not meet, to be read after "it"."""
+    over_budget: str | None
+    """Why it does not fit the budget, likewise."""
+    doubts: tuple[str, ...]
+    """Why nothing can be said yet."""
+
+    @property
+    def id(self) -> str:
+        """The rung's id."""
+        return self.result.id
+
+    @property
+    def quality(self) -> float | None:
+        """Quality at the level that decides; None: not measured."""
+        return self.cell.quality if self.cell else None
+
+    @property
+    def usd_per_1k(self) -> float | None:
+        """What 1,000 calls cost at the matrix's volume; None: not known."""
+        return self.result.cost.usd_per_1k
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything is known of it at the level that decides."""
+        return MISSING not in self.doubts
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Constraints and budget together."""
+        return (*self.limits, self.over_budget) if self.over_budget else self.limits
+
+    @property
+    def status(self) -> Verdict:
+        """Bar and constraints together."""
+        if self.verdict == "fail" or self.obstacles:
+            return "fail"
+        if self.doubts or self.verdict == "undecided":
+            return "undecided"
+        return "pass"
+
+
+def candidates(
+    matrix: Matrix,
+    evidence: Evidence,
+    objective: Objective,
+    settled: Mapping[str, Verdict],
+) -> tuple[Candidate, ...]:
+    """Hold each rung against the objective, in the order of the matrix."""
+    return tuple(
+        _candidate(result, evidence, objective, settled.get(result.id))
+        for result in matrix.rungs
+    )
+
+
+def certified_floor(
+    result: RungResult, evidence: Evidence, level: Level
+) -> float | None:
+    """One-sided 95 % lower bound of a rung's quality, in [0, 1] (1.6).
+
+    Exact for 0/1 scores; by effective n for graded and clustered ones; of a rung that
+    was stopped early by its confidence sequence. None: not measured, or too few
+    clusters to tell.
+    """
+    units = evidence.scores(level, result.id)
+    scores = list(units.values())
+    if not scores:
+        return None
+    clusters = evidence.clusters(level, units)
+    if clusters is not None and len(set(clusters)) < MIN_CLUSTERS:
+        return None
+    if result.state == "stopped":
+        return stopped_interval(scores, clusters, BOTH_SIDES).low
+    if clusters is None and _is_binary(scores):
+        return exact_lower(round(sum(scores)), len(scores))
+    mean, _, _, n_eff = quality_interval(scores, clusters)
+    return effective_wilson(mean, n_eff, BOTH_SIDES).low
+
+
+def exact_bounds(evidence: Evidence, level: Level, rung: str) -> Interval:
+    """One-sided 95 % bounds of a measured quality that hold for any n.
+
+    Clopper and Pearson's for 0/1 scores; for graded and clustered ones a confidence
+    sequence.
+    """
+    units = evidence.scores(level, rung)
+    scores, clusters = list(units.values()), evidence.clusters(level, units)
+    if clusters is None and _is_binary(scores):
+        return clopper_pearson(round(sum(scores)), len(scores), BOTH_SIDES)
+    return stopped_interval(scores, clusters, BOTH_SIDES)
+
+
+def _candidate(
+    result: RungResult,
+    evidence: Evidence,
+    objective: Objective,
+    settled: Verdict | None,
+) -> Candidate:
+    cell = result.levels.get(objective.level)
+    doubts = tuple(_doubts(result, cell, evidence, objective, settled))
+    return Candidate(
+        result=result,
+        cell=cell,
+        verdict=settled or _verdict(result, evidence, objective, undecided=doubts),
+        limits=tuple(_limits(result, objective)),
+        over_budget=_over_budget(result, objective),
+        doubts=doubts + tuple(_unknowns(result, objective)),
+    )
+
+
+def _verdict(
+    result: RungResult,
+    evidence: Evidence,
+    objective: Objective,
+    *,
+    undecided: Sequence[str],
+) -> Verdict | None:
+    """Say whether the full suite would score the bar or more (3.1)."""
+    scores = list(evidence.scores(objective.level, result.id).values())
+    if objective.quality is None or objective.level not in result.levels:
+        return None
+    if undecided or not scores:
+        return "undecided"
+    reached = math.fsum(scores) >= objective.quality * len(scores) - _TINY
+    return "pass" if reached else "fail"
+
+
+def _doubts(
+    result: RungResult,
+    cell: Cell | None,
+    evidence: Evidence,
+    objective: Objective,
+    settled: Verdict | None,
+) -> Iterator[str]:
+    """Say why the rows decide nothing; a climb's verdict is one."""
+    if settled in ("pass", "fail"):
+        return
+    if cell is None or cell.quality is None:
+        yield MISSING
+        return
+    if result.state == "stopped":
+        yield "stopped early"
+    if cell.coverage < LEAST_COVERAGE:
+        yield f"coverage {figures.percent(cell.coverage)}"
+    least = objective.min_n or 0
+    if cell.n < least:
+        yield f"n={cell.n:,} of at least {least:,}"
+    elif cell.n < FEW and not _is_clear(result.id, evidence, objective):
+        yield f"n={cell.n}"
+
+
+def _is_clear(rung: str, evidence: Evidence, objective: Objective) -> bool:
+    """Whether even so few cases leave no doubt which side of the bar it is."""
+    if objective.quality is None:
+        return False
+    low, high = exact_bounds(evidence, objective.level, rung)
+    return low >= objective.quality or high < objective.quality
+
+
+def _limits(result: RungResult, objective: Objective) -> Iterator[str]:
+    p95, slowest = result.latency.p95_s, objective.latency_p95_s
+    if p95 is not None and slowest is not None and p95 > slowest:
+        yield (
+            f"has a p95 latency of {figures.seconds(p95)} "
+            f"(at most {figures.seconds(slowest)})"
+        )
+    hours, longest = result.cost.build_hours, objective.build_hours
+    if longest is not None and hours > longest:
+        yield f"takes {hours:,g} h to build (at most {longest:,g} h)"
+    if objective.kind != "good-enough" and result.state == "stopped":
+        yield "was dropped before all cases ran"
+
+
+def _over_budget(result: RungResult, objective: Objective) -> str | None:
+    usd, cap = result.cost.usd_per_1k, objective.usd_per_1k
+    if objective.kind != "budget" or cap is None:
+        return None
+    if usd is None:
+        return "has an unknown cost"
+    return f"costs {figures.dollars(usd)} per 1,000 calls" if usd > cap else None
+
+
+def _unknowns(result: RungResult, objective: Objective) -> Iterator[str]:
+    """Say which constraints nothing is known about."""
+    if objective.latency_p95_s is not None and result.latency.p95_s is None:
+        yield "latency not known"
+
+
+def _is_binary(scores: Sequence[float]) -> bool:
+    return all(score in (0, 1) for score in scores)

@@ -1,0 +1,199 @@
+"""Calibration: how far a judge agrees with people, and quality corrected for it.
+
+Methods note, section 5: every number stands beside its interval and its n, and the
+judge beside the trivial one that always gives the commoner answer.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from pytest_ladder.judging.agreement import (
+    Agreement,
+    JudgeAgreement,
+    Pair,
+    judge_agreement,
+    pair_of,
+    people_agreement,
+)
+from pytest_ladder.judging.corrected import (
+    MIN_LABELS,
+    MIN_TO_GATE,
+    RungQuality,
+    rung_quality,
+    too_few,
+)
+from pytest_ladder.judging.labels import MIN_STRATUM, Judged, Key, Label, holds_for
+from pytest_ladder.judging.verdicts import PASSES_FROM
+from pytest_ladder.stats.agreement import MIN_JUDGE
+
+LITTLE_GAIN = 1.5
+"""A judge whose sensitivity and specificity add up to less saves hardly any labels."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one judge can be trusted on one test."""
+
+    test: str
+    judge: str
+    rubric: str
+    labels: int
+    """Labelled replies that count."""
+    voided: int
+    """Labels that were compared with another judge or rubric."""
+    unmatched: int
+    """Labels of replies that were not judged: the reply has changed, or did not run."""
+    agreement: JudgeAgreement | None
+    """None without a label."""
+    people: Agreement | None
+    """Of the first rater with the second, where two labelled the same replies."""
+    rungs: tuple[RungQuality, ...]
+    disagreement: float | None
+    """Chance that two votes on the same reply differ; None with single votes."""
+    length_correlation: float | None
+    """Of score and length of the reply, in [-1, 1]; None where either is constant."""
+    notes: tuple[str, ...]
+    """What a reader must know, in sentences."""
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether there are enough labels to say anything."""
+        return self.labels >= MIN_LABELS
+
+
+def calibrate_all(
+    judged: Sequence[Judged], labels: Sequence[Label]
+) -> tuple[Calibration, ...]:
+    """Calibrate every judge on every test, in order of appearance."""
+    groups: defaultdict[tuple[str, str, str], list[Judged]] = defaultdict(list)
+    for one in judged:
+        groups[one.test, one.verdict.judge, one.verdict.rubric].append(one)
+    return tuple(calibrate(labels, group) for group in groups.values())
+
+
+def calibrate(labels: Sequence[Label], judged: Sequence[Judged]) -> Calibration:
+    """Compare the verdicts of one judge on one test with labels.
+
+    Of several raters the majority counts, and the first where there is none; of grades
+    the mean. The unit is a reply. Raises ValueError without a verdict, or for verdicts
+    of several tests, judges or rubrics.
+    """
+    test, judge, rubric = _subject(judged)
+    ours = [label for label in labels if label.test in ("", test)]
+    valid = [label for label in ours if holds_for(label, judged[0])]
+    by_key: defaultdict[Key, list[Label]] = defaultdict(list)
+    for label in valid:
+        by_key[label.key].append(label)
+    replies = {one.key: one for one in judged}
+    pairs = [pair_of(replies[k], found) for k, found in by_key.items() if k in replies]
+    agreement = judge_agreement(pairs) if pairs else None
+    rungs = tuple(
+        rung_quality(rung, members, pairs, agreement)
+        for rung, members in _by_rung(replies.values()).items()
+    )
+    voided = len(ours) - len(valid)
+    return Calibration(
+        test=test,
+        judge=judge,
+        rubric=rubric,
+        labels=len(pairs),
+        voided=voided,
+        unmatched=sum(len(found) for k, found in by_key.items() if k not in replies),
+        agreement=agreement,
+        people=people_agreement(by_key.values()),
+        rungs=rungs,
+        disagreement=_disagreement(judged),
+        length_correlation=_length_correlation(judged),
+        notes=tuple(_notes(pairs, agreement, list(replies.values()), voided)),
+    )
+
+
+def _subject(judged: Sequence[Judged]) -> tuple[str, str, str]:
+    subjects = {(j.test, j.verdict.judge, j.verdict.rubric) for j in judged}
+    if len(subjects) != 1:
+        raise ValueError(
+            "Verdicts of one test by one judge and rubric can be calibrated together, "
+            f"got {len(subjects)} of them."
+        )
+    return subjects.pop()
+
+
+def _by_rung(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
+    rungs: defaultdict[str, list[Judged]] = defaultdict(list)
+    for one in judged:
+        rungs[one.rung].append(one)
+    return rungs
+
+
+def _disagreement(judged: Iterable[Judged]) -> float | None:
+    """Return how often two votes differ in pass or fail (section 2.9)."""
+    rates = []
+    for one in judged:
+        votes = [score >= PASSES_FROM for score in one.verdict.votes]
+        k, x = len(votes), sum(votes)
+        if k > 1:
+            rates.append(2 * x * (k - x) / (k * (k - 1)))
+    return statistics.fmean(rates) if rates else None
+
+
+def _length_correlation(judged: Sequence[Judged]) -> float | None:
+    scores = [one.verdict.score for one in judged]
+    lengths = [float(len(one.text)) for one in judged]
+    if len(set(scores)) < 2 or len(set(lengths)) < 2:
+        return None
+    return statistics.correlation(scores, lengths)
+
+
+def _notes(
+    pairs: Sequence[Pair],
+    agreement: JudgeAgreement | None,
+    judged: Sequence[Judged],
+    voided: int,
+) -> Iterator[str]:
+    n = len(pairs)
+    if voided:
+        yield (
+            f"{voided} labels were compared with another judge or rubric and do not "
+            "count; label again."
+        )
+    if n < MIN_LABELS:
+        yield (
+            f"Uncalibrated: {n} labels; {MIN_LABELS} are needed to say how far the "
+            f"judge can be trusted, {MIN_TO_GATE} to gate."
+        )
+    elif n < MIN_TO_GATE:
+        yield f"{n} labels; {MIN_TO_GATE} are needed to gate."
+    for said, have in too_few(pairs, judged):
+        yield (
+            f"{have} labels of replies that the judge {said}; {MIN_STRATUM} are needed."
+        )
+    if agreement is not None and n >= MIN_LABELS:
+        yield from _warnings(agreement)
+
+
+def _warnings(agreement: JudgeAgreement) -> Iterator[str]:
+    """Say plainly when a judge is poor."""
+    accuracy, baseline = agreement.accuracy, agreement.baseline
+    (k11, _), (k01, _) = agreement.table
+    common = "pass" if 2 * (k11 + k01) >= agreement.n else "fail"
+    if accuracy.value <= baseline:
+        yield (
+            f"The judge agrees with people on {accuracy.value:.0%}; always saying "
+            f"{common} agrees on {baseline:.0%}."
+        )
+    elif accuracy.low is not None and accuracy.low <= baseline:
+        yield (
+            f"The judge is not shown to be better than always saying {common} "
+            f"({accuracy.value:.0%} against {baseline:.0%})."
+        )
+    power = agreement.power
+    if power is not None and power < LITTLE_GAIN:
+        worth = "nothing" if power < MIN_JUDGE else "hardly anything"
+        yield (
+            f"Sensitivity + specificity is {power:.2f} (a coin has 1, a perfect judge "
+            f"2): the judge adds {worth} to the labels alone."
+        )

@@ -1,0 +1,117 @@
+"""Root causes: the first check that failed, in the order in which faults are made."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from pytest_ladder.judging.verdicts import PASSES_FROM
+from pytest_ladder.words.row import Outcome, Row
+
+
+class Cause(enum.StrEnum):
+    """What can be at fault; each makes those after it more likely."""
+
+    RETRIEVAL = "retrieval"
+    CONTEXT = "context sufficiency"
+    GROUNDEDNESS = "groundedness"
+    CORRECTNESS = "correctness"
+    RELEVANCE = "relevance"
+    GUIDELINES = "guidelines"
+    SAFETY = "safety"
+
+
+CAUSES: Mapping[str, Cause] = {
+    "chunk_relevance": Cause.RETRIEVAL,
+    "document_recall": Cause.RETRIEVAL,
+    "precision": Cause.RETRIEVAL,
+    "reciprocal_rank": Cause.RETRIEVAL,
+    "context_sufficiency": Cause.CONTEXT,
+    "groundedness": Cause.GROUNDEDNESS,
+    "correctness": Cause.CORRECTNESS,
+    "relevance": Cause.RELEVANCE,
+    "guidelines": Cause.GUIDELINES,
+    "safety": Cause.SAFETY,
+}
+"""What the judges and metrics of the package stand for."""
+
+
+class CaseCause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one case failed on one rung."""
+
+    rung: str
+    source: str
+    case: str
+    cause: Cause | None
+    """None: it failed a test that stands for no cause."""
+    check: str
+    """The test, or the name of the score, that failed."""
+    reason: str = ""
+
+
+def root_cause(
+    rows: Iterable[Row], stands_for: Mapping[str, Cause]
+) -> CaseCause | None:
+    """Return why one case failed on one rung; None when it did not.
+
+    `rows` are those of this case on this rung; `stands_for` says what a test (as rows
+    name it) or a named score stands for. A test fails with a miss or a score below 0.5,
+    and so does a named score that stands for something. Errors tell nothing.
+    """
+    failed = [
+        (stands_for.get(check), check, row) for row, check in _failed(rows, stands_for)
+    ]
+    if not failed:
+        return None
+    order = list(Cause)
+    cause, check, row = min(
+        failed, key=lambda f: len(order) if f[0] is None else order.index(f[0])
+    )
+    return CaseCause(
+        rung=row.rung,
+        source=row.source,
+        case=row.case,
+        cause=cause,
+        check=check,
+        reason=row.reason if check == row.test else "",
+    )
+
+
+def root_causes(
+    rows: Sequence[Row], stands_for: Mapping[str, Cause]
+) -> tuple[CaseCause, ...]:
+    """Return why each case failed that did, by rung and case in order of appearance."""
+    units: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        units[row.rung, row.source, row.case].append(row)
+    found = (root_cause(unit, stands_for) for unit in units.values())
+    return tuple(cause for cause in found if cause is not None)
+
+
+def counts(causes: Iterable[CaseCause]) -> dict[str, dict[Cause | None, int]]:
+    """Count causes per rung, in causal order; None counts the unexplained, last."""
+    counters: defaultdict[str, Counter[Cause | None]] = defaultdict(Counter)
+    for cause in causes:
+        counters[cause.rung][cause.cause] += 1
+    order: list[Cause | None] = [*Cause, None]
+    return {
+        rung: {cause: counter[cause] for cause in order if counter[cause]}
+        for rung, counter in counters.items()
+    }
+
+
+def _failed(
+    rows: Iterable[Row], stands_for: Mapping[str, Cause]
+) -> Iterator[tuple[Row, str]]:
+    for row in rows:
+        if row.outcome is Outcome.ERROR:
+            continue
+        for name, score in row.scores.items():
+            if name in stands_for and score < PASSES_FROM:
+                yield row, name
+        low = row.score is not None and row.score < PASSES_FROM
+        if low or row.outcome is Outcome.MISSED:
+            yield row, row.test

@@ -1,0 +1,131 @@
+"""Quality of a rung as a judge sees it, and corrected by labels (5.2 to 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from pytest_ladder.judging.agreement import Estimate, JudgeAgreement, Pair, cross_table
+from pytest_ladder.judging.labels import MIN_STRATUM, Judged
+from pytest_ladder.stats.agreement import MIN_JUDGE, poststratified, ppi, rogan_gladen
+from pytest_ladder.stats.intervals import quality_interval
+
+MIN_LABELS = 20
+"""With fewer labels a judge is uncalibrated (section 5.5)."""
+MIN_TO_GATE = 50
+"""With fewer labels no calibrated quality may hold a gate (section 5.5)."""
+MIN_ON_RUNG = 10
+"""With fewer labels of its own a rung borrows those of the others (section 5.4)."""
+
+Method = Literal["post-stratified", "PPI++", "labels only", "transferred"]
+
+
+class RungQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality of a rung as the judge sees it, and corrected by labels."""
+
+    rung: str
+    labels: int
+    """Labelled replies of this rung."""
+    raw: Estimate
+    calibrated: Estimate | None = None
+    method: Method | None = None
+    """`transferred`: by the judge's errors on other rungs, which may differ here."""
+    why_not: str = ""
+    """Why there is no calibrated quality."""
+    may_gate: bool = False
+    """Whether the calibrated quality may hold a gate."""
+
+
+def rung_quality(
+    rung: str,
+    judged: Sequence[Judged],
+    pairs: Sequence[Pair],
+    agreement: JudgeAgreement | None,
+) -> RungQuality:
+    """Return the quality of one rung, whose verdicts are `judged`.
+
+    `pairs` are the labelled replies of all rungs, and `agreement` what they say of the
+    judge.
+    """
+    own = [pair for pair in pairs if pair.judged.rung == rung]
+    mean, low, high, _ = quality_interval([j.verdict.score for j in judged])
+    raw = Estimate(value=mean, low=low, high=high, n=len(judged))
+    found = RungQuality(rung=rung, labels=len(own), raw=raw)
+    if agreement is None or len(pairs) < MIN_LABELS:
+        why = f"uncalibrated: {len(pairs)} of {MIN_LABELS} labels"
+        return msgspec.structs.replace(found, why_not=why)
+    if len(own) < MIN_ON_RUNG:
+        return _transferred(found, agreement, graded=judged[0].verdict.graded)
+    graded = judged[0].verdict.graded
+    method, calibrated = _powered(judged, own) if graded else _stratified(judged, own)
+    return msgspec.structs.replace(
+        found,
+        calibrated=calibrated,
+        method=method,
+        may_gate=len(pairs) >= MIN_TO_GATE and not too_few(own, judged),
+    )
+
+
+def _stratified(
+    judged: Sequence[Judged], own: Sequence[Pair]
+) -> tuple[Method, Estimate]:
+    """Correct a pass rate by labels within passes and within fails (5.2)."""
+    passes = sum(j.verdict.passed for j in judged)
+    table = cross_table(
+        [not p.judged.verdict.passed for p in own], [not p.passed for p in own], 2
+    )
+    found = poststratified(passes, len(judged) - passes, *table[0], *table[1])
+    return "post-stratified", Estimate(
+        value=found.mean, low=found.low, high=found.high, n=len(judged)
+    )
+
+
+def _powered(judged: Sequence[Judged], own: Sequence[Pair]) -> tuple[Method, Estimate]:
+    """Correct a mean grade by labels (5.3)."""
+    values = [pair.value for pair in own]
+    labelled = {pair.judged.key for pair in own}
+    rest = [j.verdict.score for j in judged if j.key not in labelled]
+    if not rest:
+        mean, low, high, _ = quality_interval(values)
+        return "labels only", Estimate(value=mean, low=low, high=high, n=len(own))
+    found = ppi(values, [pair.judged.verdict.score for pair in own], rest)
+    value, low, high = (min(1.0, max(0.0, x)) for x in found[1:])
+    return "PPI++", Estimate(value=value, low=low, high=high, n=len(judged))
+
+
+def _transferred(
+    found: RungQuality, agreement: JudgeAgreement, *, graded: bool
+) -> RungQuality:
+    """Correct a pass rate by the judge's errors on labels of other rungs (5.4)."""
+    why = f"{found.labels} of {MIN_ON_RUNG} labels on this rung"
+    hits, rejects, power = agreement.sensitivity, agreement.specificity, agreement.power
+    if graded:
+        why += ", and grades cannot be transferred from others"
+    elif hits is None or rejects is None or power is None:
+        why += ", and on others people only ever gave one answer"
+    elif power < MIN_JUDGE:
+        why += (
+            f", and on others sensitivity + specificity is {power:.2f}: below "
+            f"{MIN_JUDGE} nothing can be transferred"
+        )
+    else:
+        raw = found.raw
+        rate = rogan_gladen(
+            raw.value, raw.n, hits.value, hits.n, rejects.value, rejects.n
+        )
+        moved = Estimate(value=rate.quality, low=rate.low, high=rate.high, n=raw.n)
+        return msgspec.structs.replace(found, calibrated=moved, method="transferred")
+    return msgspec.structs.replace(found, why_not=why)
+
+
+def too_few(pairs: Sequence[Pair], judged: Sequence[Judged]) -> list[tuple[str, int]]:
+    """Return the verdicts with too few labels, as far as there are replies to label."""
+    short = []
+    for said, passed in (("passed", True), ("failed", False)):
+        have = sum(pair.judged.verdict.passed is passed for pair in pairs)
+        exist = sum(j.verdict.passed is passed for j in judged)
+        if have < min(MIN_STRATUM, exist):
+            short.append((said, have))
+    return short

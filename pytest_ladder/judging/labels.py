@@ -1,0 +1,210 @@
+"""Labels: what people say of replies that a judge has judged, in `labels.jsonl`."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.judging.verdicts import PASSES_FROM
+from pytest_ladder.textfiles import json_lines, read_text
+from pytest_ladder.wording import shown
+from pytest_ladder.words.score import Verdict
+
+MIN_STRATUM = 5
+"""Labels wanted of replies that the judge passed, and of those it failed (5.5)."""
+
+Key = tuple[str, str, str]
+"""(case, rung, hash of the reply): what a person looked at."""
+_Stratum = tuple[str, bool]
+"""A rung, and whether the judge passed the reply."""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply with a judge's verdict on it."""
+
+    test: str
+    """What was asked of the judge: the test, as rows name it."""
+    source: str = ""
+    case: str
+    rung: str
+    text: str
+    """The reply."""
+    verdict: Verdict
+
+    @property
+    def key(self) -> Key:
+        """What ties it to its labels."""
+        return self.case, self.rung, reply_hash(self.text)
+
+
+class Label(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """One person's verdict on one reply: a line of `labels.jsonl`."""
+
+    case: str
+    rung: str
+    reply: str
+    """`reply_hash` of its text: a reply that changes loses its labels."""
+    verdict: Literal["pass", "fail", 1, 2, 3, 4, 5]
+    """Pass or fail, or a grade as graded judges give it."""
+    rater: str = ""
+    test: str = ""
+    """The test whose question was answered; empty: there is only one judged test."""
+    judge: str = ""
+    """The judge it was compared with; another one voids it. Empty: any."""
+    rubric: str = ""
+    """Id of the rubric that was answered; another one voids it. Empty: any."""
+    note: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What ties it to the judged reply."""
+        return self.case, self.rung, self.reply
+
+    @property
+    def value(self) -> float:
+        """The verdict as a score in [0, 1]."""
+        if isinstance(self.verdict, int):
+            return (self.verdict - 1) / 4
+        return float(self.verdict == "pass")
+
+    @property
+    def passed(self) -> bool:
+        """Whether the person passed the reply; a grade does from 3 on."""
+        return self.value >= PASSES_FROM
+
+
+def reply_hash(text: str) -> str:
+    """Name a reply by its text."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def read_labels(path: Path) -> tuple[Label, ...]:
+    """Read `labels.jsonl`; of two labels of a rater on a reply the later one counts.
+
+    Raises `ConfigError` with file and line.
+    """
+    label, found = shown(path), {}
+    for number, row in json_lines(read_text(path, label), label):
+        try:
+            one = msgspec.convert(row, Label)
+        except msgspec.ValidationError as error:
+            raise ConfigError(
+                f"{label}:{number}: this is no label ({error}); write an object with "
+                '`case`, `rung`, `reply` (its hash) and `verdict` ("pass", "fail" or a '
+                "grade from 1 to 5)."
+            ) from error
+        found[*one.key, one.test, one.rubric, one.judge, one.rater] = one
+    return tuple(found.values())
+
+
+def line_of(label: Label) -> str:
+    """Write a label as a line of `labels.jsonl`."""
+    return msgspec.json.encode(label).decode() + "\n"
+
+
+def label_of(
+    judged: Judged, verdict: Literal["pass", "fail", 1, 2, 3, 4, 5], rater: str
+) -> Label:
+    """Make the label that a rater gives a judged reply."""
+    case, rung, reply = judged.key
+    return Label(
+        case=case,
+        rung=rung,
+        reply=reply,
+        verdict=verdict,
+        rater=rater,
+        test=judged.test,
+        judge=judged.verdict.judge,
+        rubric=judged.verdict.rubric,
+    )
+
+
+def holds_for(label: Label, judged: Judged) -> bool:
+    """Tell whether a label was compared with this judge and rubric: else it drifted."""
+    verdict = judged.verdict
+    same_judge = label.judge in ("", verdict.judge)
+    return same_judge and label.rubric in ("", verdict.rubric)
+
+
+def next_labels(
+    judged: Iterable[Judged],
+    labels: Iterable[Label],
+    count: int,
+    *,
+    rater: str = "",
+    seed: int = 0,
+) -> list[Judged]:
+    """Return the replies of one test that a rater should label next, in random order.
+
+    Each rung gets as many labels as any other, and within a rung passes and fails
+    their share of its replies; but first each verdict gets 5 at all. What the rater
+    has labelled is skipped. The seed fixes the order, so that two raters with the same
+    seed label the same replies. To be shown without rung and verdict (section 5.5).
+    """
+    strata = _shuffled_strata(judged, seed)
+    done = {label.key: label for label in labels if label.rater == rater}
+    have: Counter[_Stratum] = Counter()
+    open_: dict[_Stratum, list[Judged]] = {}
+    for stratum, members in strata.items():
+        left = [j for j in members if not _is_labelled(j, done)]
+        have[stratum] = len(members) - len(left)
+        open_[stratum] = left
+    picked: list[Judged] = []
+    while len(picked) < count and any(open_.values()):
+        stratum = _neediest(open_, have, strata)
+        picked.append(open_[stratum].pop(0))
+        have[stratum] += 1
+    random.Random(seed).shuffle(picked)
+    return picked
+
+
+def _is_labelled(judged: Judged, done: dict[Key, Label]) -> bool:
+    label = done.get(judged.key)
+    if label is None or label.test not in ("", judged.test):
+        return False
+    return holds_for(label, judged)
+
+
+def _shuffled_strata(
+    judged: Iterable[Judged], seed: int
+) -> dict[_Stratum, list[Judged]]:
+    distinct = {one.key: one for one in judged}
+    ordered = [distinct[key] for key in sorted(distinct)]
+    random.Random(seed).shuffle(ordered)
+    strata: defaultdict[_Stratum, list[Judged]] = defaultdict(list)
+    for one in ordered:
+        strata[one.rung, one.verdict.passed].append(one)
+    return dict(sorted(strata.items()))
+
+
+def _neediest(
+    open_: dict[_Stratum, list[Judged]],
+    have: Counter[_Stratum],
+    strata: dict[_Stratum, list[Judged]],
+) -> _Stratum:
+    """Return the stratum that is furthest behind its share (Webster's method)."""
+    of_rung: Counter[str] = Counter()
+    of_verdict: Counter[bool] = Counter()
+    for (rung, passed), members in strata.items():
+        of_rung[rung] += len(members)
+        of_verdict[passed] += have[rung, passed]
+
+    def need(stratum: _Stratum) -> tuple[bool, float]:
+        rung, passed = stratum
+        share = len(strata[stratum]) / of_rung[rung]
+        return of_verdict[passed] < MIN_STRATUM, share / (2 * have[stratum] + 1)
+
+    return max((stratum for stratum, left in open_.items() if left), key=need)

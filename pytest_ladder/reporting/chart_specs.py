@@ -1,0 +1,402 @@
+"""Vega-Lite specifications as plain data, and the themes they are drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from pytest_ladder.decide.matrix import Matrix
+from pytest_ladder.reporting.chart_records import Record
+from pytest_ladder.words.rung import Tier
+
+Spec = dict[str, Any]
+Theme = Literal["light", "dark"]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+SHAPES = {
+    Tier.OFF_THE_SHELF: "circle",
+    Tier.FINE_TUNED: "square",
+    Tier.CONTINUED_PRETRAINED: "diamond",
+    Tier.PRETRAINED: "triangle-up",
+}
+# After Paul Tol's "bright" scheme, distinct for every kind of colour vision; the
+# second is the same, lightened for a dark ground.
+PALETTES: dict[Theme, tuple[str, ...]] = {
+    "light": (
+        *("#2f6fb0", "#e0662e", "#1f8a4c", "#a8327b"),
+        *("#b48a00", "#2aa5c4", "#6b6f76", "#7a4fc0"),
+    ),
+    "dark": (
+        *("#6aa9e9", "#ff9a66", "#57c785", "#e27cb9"),
+        *("#e3c04a", "#6fd3ea", "#a9adb5", "#b396f0"),
+    ),
+}
+GROUNDS: dict[Theme, str] = {"light": "#ffffff", "dark": "#171c24"}
+
+
+def quality_cost_chart(
+    matrix: Matrix, data: Mapping[str, list[Record]], *, legend: bool = True
+) -> Spec:
+    """Draw quality against cost, with intervals, the front, its hull and the limits."""
+    x = {"field": "usd", "type": "quantitative"}
+    y = {"field": "quality", "type": "quantitative"}
+    layers = [
+        {
+            "data": {"name": "hull"},
+            "mark": _mark("line", "hull"),
+            "encoding": _xy(x, y),
+        },
+        {
+            "data": {"name": "front"},
+            "mark": _mark("line", "front", interpolate="step-after"),
+            "encoding": _xy(x, y),
+        },
+        *_limit_layers(),
+        *_interval_layers(),
+        *_point_layers(matrix, legend=legend),
+        *_name_layers(),
+    ]
+    return _spec(
+        "Quality against cost of every rung, with 95 % intervals and the front.",
+        {name: data[name] for name in ("points", "front", "hull", "limits")},
+        height=400,
+        params=[{"name": "narrow", "value": False}],
+        layer=layers,
+        encoding={"x": _cost_axis(data["points"]), "y": _quality_axis()},
+    )
+
+
+def roi_chart(matrix: Matrix, steps: list[Record]) -> Spec:
+    """Draw the front as a staircase: a bar per step, as long as the quality it adds."""
+    y = {
+        "field": "rung",
+        "type": "nominal",
+        "sort": {"field": "place"},
+        "axis": {"title": None, "labelLimit": 170, "domain": False, "ticks": False},
+    }
+    end = {"x": {"field": "top", "type": "quantitative"}}
+    return _spec(
+        "Quality that each step along the front adds, with what it costs.",
+        {"steps": steps},
+        height={"step": 36},
+        params=[{"name": "narrow", "value": False}],
+        data={"name": "steps"},
+        encoding={"y": y, "x": _quality_axis("from")},
+        layer=[
+            _stairs(_strategies(matrix)),
+            {
+                "transform": [{"filter": "datum.place > 0"}],
+                "mark": _mark("rule", "whisker"),
+                "encoding": {
+                    "x": {"field": "low", "type": "quantitative"},
+                    "x2": {"field": "high"},
+                },
+            },
+            {
+                "mark": _mark("text", "name", align="left", dx=8, fontWeight=600),
+                "encoding": {**end, "text": {"field": "gain_short"}},
+            },
+            {
+                "transform": [{"filter": "!narrow"}],
+                "mark": _mark("text", "note", align="left", dx=54),
+                "encoding": {**end, "text": {"field": "price_short"}},
+            },
+        ],
+    )
+
+
+def _stairs(strategies: list[str]) -> Record:
+    return {
+        "mark": {"type": "bar", "size": 18, "cornerRadius": 3},
+        "encoding": {
+            "x2": {"field": "to"},
+            "color": _strategy_colour(strategies, legend=False),
+            "opacity": {
+                "condition": {
+                    "test": "datum.established && datum.place > 0",
+                    "value": 0.95,
+                },
+                "value": 0.35,
+            },
+            "tooltip": _tooltip(rung="rung", gain="quality", price="cost", note="note"),
+        },
+    }
+
+
+def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
+    """Draw the distribution of latency per rung on a logarithmic axis."""
+    ids = [box["rung"] for box in data["boxes"]]
+    time = {
+        "title": "seconds per reply, logarithmic",
+        "labelExpr": "datum.value < 1 ? format(datum.value * 1000, '~g') + ' ms' "
+        ": format(datum.value, '~g') + ' s'",
+        "labelOverlap": "greedy",
+        "labelSeparation": 14,
+        "tickCount": 6,
+    }
+    x = {
+        "field": "s",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False, "padding": 12},
+        "axis": time,
+    }
+    y = {
+        "field": "rung",
+        "type": "nominal",
+        "sort": ids,
+        "axis": {"title": None, "labelLimit": 170, "domain": False, "ticks": False},
+    }
+    colour = _strategy_colour(_strategies(matrix), legend=False)
+    return _spec(
+        "How long replies took, per rung: quantiles, quartiles, median and p95.",
+        dict(data),
+        height={"step": 26},
+        encoding={"x": x, "y": y},
+        layer=list(_latency_layers(colour)),
+    )
+
+
+def _latency_layers(colour: Record) -> Iterator[Record]:
+    boxes = {"data": {"name": "boxes"}}
+    tooltip = _tooltip(rung="rung", p50="p50", p95="p95", replies="replies")
+    yield {
+        "data": {"name": "dots"},
+        "mark": {"type": "tick", "thickness": 1.5, "size": 14, "opacity": 0.35},
+        "encoding": {"color": colour},
+    }
+    for low, high, size, opacity in (("p5_s", "p95_s", 2, 0.9), ("q1", "q3", 9, 0.75)):
+        yield {
+            **boxes,
+            "mark": {"type": "rule", "strokeWidth": size, "opacity": opacity},
+            "encoding": {
+                "x": {"field": low, "type": "quantitative"},
+                "x2": {"field": high},
+                "color": colour,
+                "tooltip": tooltip,
+            },
+        }
+    yield {
+        **boxes,
+        "mark": _mark("point", "median", filled=True, size=70, opacity=1),
+        "encoding": {
+            "x": {"field": "p50_s", "type": "quantitative"},
+            "tooltip": tooltip,
+        },
+    }
+    limits: Record = {"data": {"name": "limits"}}
+    yield {
+        **limits,
+        "mark": _mark("rule", "limit"),
+        "encoding": {"y": None, "x": {"field": "s", "type": "quantitative"}},
+    }
+
+
+def _spec(description: str, datasets: Mapping[str, list[Record]], **parts: Any) -> Spec:
+    return {
+        "$schema": SCHEMA,
+        "description": description,
+        "width": 680,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "datasets": dict(datasets),
+        **parts,
+    }
+
+
+def _mark(kind: str, style: str, **more: Any) -> Record:
+    return {"type": kind, "style": style, **more}
+
+
+def _xy(x: Record, y: Record) -> Record:
+    return {"x": x, "y": y}
+
+
+def _tooltip(**labels: str) -> list[Record]:
+    """Show fields, by name, under their labels."""
+    return [
+        {"field": field, "type": "nominal", "title": label}
+        for field, label in labels.items()
+    ]
+
+
+def _cost_axis(points: Sequence[Record]) -> Record:
+    return {
+        "field": "usd",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False, "padding": 36},
+        "axis": {
+            "title": "USD per 1,000 calls, logarithmic",
+            "labelExpr": "datum.value >= 1 ? '$' + format(datum.value, ',~r') "
+            ": '$' + format(datum.value, '~r')",
+            "labelOverlap": "greedy",
+            "labelSeparation": 14,
+            "tickCount": 6,
+            "grid": False,
+        },
+    }
+
+
+def _quality_axis(field: str = "quality") -> Record:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"zero": False, "nice": False, "padding": 12},
+        "axis": {
+            "title": "quality",
+            "format": ".0%",
+            "tickCount": 6,
+            "domain": False,
+            "ticks": False,
+        },
+    }
+
+
+def _limit_layers() -> Iterator[Record]:
+    for field, axis, label in (
+        ("bar", "y", {"align": "left", "x": 4, "dy": -7}),
+        ("cap", "x", {"align": "left", "y": 8, "dx": 6}),
+    ):
+        other = "x" if axis == "y" else "y"
+        place = {other: None, axis: {"field": field, "type": "quantitative"}}
+        shared: Record = {
+            "data": {"name": "limits"},
+            "transform": [{"filter": f"isValid(datum.{field})"}],
+        }
+        yield {**shared, "mark": _mark("rule", "limit"), "encoding": place}
+        yield {
+            **shared,
+            "mark": _mark("text", "limit-label", **label),
+            "encoding": {**place, "text": {"field": "label"}},
+        }
+
+
+def _interval_layers() -> Iterator[Record]:
+    for axis, other, low, high in (
+        ("y", "x", "low", "high"),
+        ("x", "y", "usd_low", "usd_high"),
+    ):
+        middle = "usd" if other == "x" else "quality"
+        yield {
+            "data": {"name": "points"},
+            "mark": {"type": "rule", "strokeWidth": 1.5},
+            "encoding": {
+                axis: {"field": low, "type": "quantitative"},
+                f"{axis}2": {"field": high},
+                other: {"field": middle, "type": "quantitative"},
+                "color": {"field": "strategy", "type": "nominal"},
+                "opacity": {
+                    "condition": {"test": "datum.on_front", "value": 0.6},
+                    "value": 0.25,
+                },
+            },
+        }
+
+
+def _point_layers(matrix: Matrix, *, legend: bool) -> Iterator[Record]:
+    strategies = _strategies(matrix)
+    tiers = [tier for tier in Tier if any(rung.tier is tier for rung in matrix.rungs)]
+    yield {
+        "data": {"name": "points"},
+        "transform": [{"filter": "datum.recommended"}],
+        "mark": _mark("point", "ring", shape="circle", size=480, opacity=1),
+        "encoding": {},
+    }
+    yield {
+        "data": {"name": "points"},
+        "mark": {"type": "point", "filled": True, "size": 130},
+        "encoding": {
+            "color": _strategy_colour(strategies, legend=legend),
+            "shape": {
+                "field": "tier",
+                "type": "nominal",
+                "legend": {"title": "tier"} if legend and len(tiers) > 1 else None,
+                "scale": {
+                    "domain": [str(tier) for tier in tiers],
+                    "range": [SHAPES[tier] for tier in tiers],
+                },
+            },
+            "opacity": {
+                "condition": {"test": "datum.on_front", "value": 1},
+                "value": 0.55,
+            },
+            "tooltip": _tooltip(
+                rung="rung",
+                tier="tier",
+                quality_text="quality",
+                cost_text="cost",
+                latency_text="latency",
+                verdict_text="verdict",
+                front_text="stands",
+            ),
+        },
+    }
+
+
+def _strategies(matrix: Matrix) -> list[str]:
+    return list(dict.fromkeys(rung.strategy for rung in matrix.rungs))
+
+
+def _strategy_colour(strategies: list[str], *, legend: bool) -> Record:
+    return {
+        "field": "strategy",
+        "type": "nominal",
+        "scale": {"domain": strategies},
+        "legend": {"title": "strategy"} if legend else None,
+    }
+
+
+def _name_layers() -> Iterator[Record]:
+    """Name rungs where there is room, above and left of the front if need be."""
+    for side, offset in (("left", 10), ("right", -10)):
+        yield {
+            "data": {"name": "points"},
+            "transform": [
+                {"filter": "narrow ? datum.named_narrow : datum.named"},
+                {"filter": f"datum.side == '{side}'"},
+            ],
+            "mark": _mark("text", "name", align=side, dx=offset, dy=-12),
+            "encoding": {"text": {"field": "rung"}},
+        }
+
+
+def theme_config(theme: Theme) -> Spec:
+    """Give the part of a specification that says how charts look."""
+    dark = theme == "dark"
+    ink, quiet = ("#e6e9ee", "#9aa4b2") if dark else ("#1b2430", "#5a6675")
+    line = "#2d3542" if dark else "#dfe4ea"
+    accent = "#8fb8ff" if dark else "#1d4ed8"
+    font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+    return {
+        "font": font,
+        "background": "transparent",
+        "view": {"stroke": None},
+        "range": {"category": list(PALETTES[theme])},
+        "axis": {
+            "labelColor": quiet,
+            "titleColor": quiet,
+            "titleFontWeight": 500,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titlePadding": 10,
+            "gridColor": line,
+            "domainColor": line,
+            "tickColor": line,
+        },
+        "legend": {
+            "orient": "top",
+            "labelColor": quiet,
+            "titleColor": quiet,
+            "symbolSize": 90,
+        },
+        # Vega-Lite asks styles for `color` only, not for `fill` and `stroke`.
+        "style": {
+            "limit": {"color": accent, "strokeDash": [5, 4], "strokeWidth": 1.5},
+            "limit-label": {"color": accent, "fontSize": 12, "fontWeight": 600},
+            "front": {"color": quiet, "strokeWidth": 2},
+            "hull": {"color": quiet, "strokeWidth": 1, "strokeDash": [2, 3]},
+            "ring": {"color": accent, "strokeWidth": 2, "filled": False},
+            "name": {"color": ink, "fontSize": 12, "fontWeight": 500},
+            "note": {"color": quiet, "fontSize": 12},
+            "whisker": {"color": ink, "strokeWidth": 1.5},
+            "median": {"color": ink},
+        },
+    }

@@ -1,0 +1,37 @@
+// The data of the page: JSON as it is, or compressed and in base64.
+
+async function unpacked(id) {
+  const node = $(id);
+  const text = node.textContent.trim();
+  node.remove();
+  if (text.startsWith("{")) return text;
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let n = 0; n < letters.length; n++) bytes[n] = letters.charCodeAt(n);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+let data = null;
+const state = { level: "", at: 0 };
+
+const view = () => data.views[state.level][state.at];
+
+const as_configured = () =>
+  state.level === data.start.level && data.volumes[state.at] === data.start.volume;
+
+const here = () => `at ${number(data.volumes[state.at])} calls`;
+
+let next_frame = 0;
+
+// Draw what follows level and volume once per frame, however fast the slider moves.
+function follow() {
+  if (next_frame) return;
+  next_frame = requestAnimationFrame(() => {
+    next_frame = 0;
+    show_decision();
+    show_matrix();
+    show_steps();
+    update_charts();
+  });
+}

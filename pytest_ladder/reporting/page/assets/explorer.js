@@ -1,0 +1,188 @@
+// The explorer: a grid of cases by rungs, filtered, and filled as far as one looks.
+
+const CHUNK = 60;
+const PASSED = 0;
+const MISSED = 1;
+const ERROR = 2;
+
+let explorer = null;
+
+async function load_cases() {
+  const columns = JSON.parse(await unpacked("data-cases"));
+  explorer = { ...columns, byCell: new Map(), found: [], shown: 0, active: null };
+  const { case: cases = [], rung: rungs = [], level: levels = [] } = columns.rows;
+  cases.forEach((one, row) => {
+    const key = `${levels[row]} ${one} ${rungs[row]}`;
+    if (!explorer.byCell.has(key)) explorer.byCell.set(key, []);
+    explorer.byCell.get(key).push(row);
+  });
+  $("cases-note").textContent = columns.note;
+  set_up_filters();
+  filter_cases();
+}
+
+const value_of = (name, row) => explorer.rows[name][row];
+
+function set_up_filters() {
+  const levels = explorer.levels;
+  fill("f-level", ...levels.map((level, n) => el("option", { value: n }, level)));
+  $("f-level").value = Math.max(0, levels.indexOf(state.level));
+  const tags = [...new Set(explorer.cases.flatMap((one) => one[2]))].sort();
+  fill("f-tag", el("option", { value: "" }, "any"), ...tags.map((tag) => el("option", { value: tag }, tag)));
+  let waiting = 0;
+  $("filters").addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(filter_cases, event.target.id === "f-text" ? 150 : 0);
+  });
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("more").addEventListener("click", () => add_cases());
+  $("grid-box").addEventListener("scroll", () => {
+    const box = $("grid-box");
+    if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) add_cases();
+  });
+  $("grid").addEventListener("click", open_cell);
+  $("grid").addEventListener("keydown", move_in_grid);
+}
+
+const rows_at = (one, rung) => explorer.byCell.get(`${$("f-level").value} ${one} ${rung}`) || [];
+
+// What the rows of one cell come to: an error if one is, else the mean score.
+function result_of(rows) {
+  if (!rows.length) return null;
+  if (rows.some((row) => value_of("outcome", row) === ERROR)) return { error: true };
+  const passed = rows.every((row) => value_of("outcome", row) === PASSED);
+  const scores = rows.map((row) => value_of("score", row) ?? Number(passed));
+  return { passed, score: scores.reduce((sum, score) => sum + score, 0) / scores.length };
+}
+
+const SHOWN = {
+  all: () => true,
+  missed: (results) => results.some((one) => one && !one.passed && !one.error),
+  "all-missed": (results) => results.every((one) => !one || (!one.passed && !one.error)),
+  split: (results) => new Set(results.filter(Boolean).map((one) => one.passed)).size > 1,
+  picked: (results) => {
+    const picked = results[data.rungs.findIndex((rung) => rung.id === view().hero.rung)];
+    return Boolean(picked) && !picked.passed && !picked.error;
+  },
+  error: (results) => results.some((one) => one && one.error),
+};
+
+function filter_cases() {
+  const tag = $("f-tag").value;
+  const shown = SHOWN[$("f-show").value];
+  const has_text = text_filter($("f-text").value.trim().toLowerCase());
+  const found = [];
+  explorer.cases.forEach((one, n) => {
+    if (tag && !one[2].includes(tag)) return;
+    const cells = data.rungs.map((_, rung) => rows_at(n, rung));
+    if (!cells.some((rows) => rows.length)) return;
+    if (!shown(cells.map(result_of))) return;
+    if (has_text(n, cells.flat())) found.push(n);
+  });
+  explorer.found = found;
+  explorer.shown = 0;
+  grid_head();
+  add_cases();
+}
+
+function text_filter(wanted) {
+  if (!wanted) return () => true;
+  const holds = (text) => text.toLowerCase().includes(wanted);
+  const texts = explorer.texts.map(holds);
+  const lines = explorer.lines.map(holds);
+  const talks = explorer.talks.map((talk) => talk.some(([, ...said]) => said.some((n) => lines[n])));
+  return (n, rows) =>
+    explorer.cases[n].flat().some(holds) ||
+    rows.some(
+      (row) =>
+        texts[value_of("text", row)] ||
+        texts[value_of("reason", row)] ||
+        value_of("said", row).some((talk) => talks[talk]),
+    );
+}
+
+function grid_head() {
+  const heads = data.rungs.map((rung) =>
+    el("th", { scope: "col", class: rung.id === view().hero.rung ? "picked" : "" }, el("span", {}, rung.id)),
+  );
+  fill("grid", el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "case"), ...heads)), el("tbody"));
+  $("grid").setAttribute("role", "grid");
+  $("grid").setAttribute("aria-label", "Results by case and rung");
+}
+
+function add_cases(count = CHUNK) {
+  const { found, shown } = explorer;
+  const chunk = found.slice(shown, shown + count);
+  $("grid").tBodies[0].append(...chunk.map(grid_row));
+  explorer.shown += chunk.length;
+  const left = found.length - explorer.shown;
+  $("more").hidden = left === 0;
+  $("more").textContent = `Show ${number(Math.min(CHUNK, left))} more`;
+  const all = explorer.cases.length;
+  const filtered = found.length < all ? ` of ${number(all)}` : "";
+  $("cases-count").textContent = found.length === 1 ? `1 case${filtered}` : `${number(found.length)}${filtered} cases`;
+  if (shown === 0) {
+    const first = $("grid").querySelector("button");
+    if (first) first.tabIndex = 0;
+  }
+}
+
+function grid_row(n) {
+  const [source, id, tags] = explorer.cases[n];
+  const name = el("th", { scope: "row", title: id || source }, id || source);
+  if (tags.length) name.append(el("small", {}, tags.join(" ")));
+  const cells = data.rungs.map((rung, r) => el("td", {}, cell_button(n, r, rung.id)));
+  return el("tr", {}, name, ...cells);
+}
+
+function cell_button(n, r, rung) {
+  const result = result_of(rows_at(n, r));
+  if (!result) return null;
+  const button = el("button", { type: "button", class: "cell", tabIndex: -1 });
+  button.dataset.at = `${n} ${r}`;
+  let said = "error";
+  let look = ["k-error", "!"];
+  if (!result.error) {
+    const per_cent = Math.round(100 * result.score);
+    said = result.score === 1 ? "passed" : result.score === 0 ? "missed" : `${per_cent} %, ${result.passed ? "passed" : "missed"}`;
+    look = result.score === 1 ? ["k-pass", "●"] : result.score === 0 ? ["k-miss", "×"] : ["k-part", String(per_cent)];
+    button.style.setProperty("--share", per_cent + "%");
+  }
+  button.classList.add(look[0]);
+  button.textContent = look[1];
+  button.setAttribute("aria-label", `${explorer.cases[n][1]}, ${rung}: ${said}`);
+  return button;
+}
+
+function open_cell(event) {
+  const button = event.target.closest(".cell");
+  if (!button) return;
+  activate(button);
+  const [one, rung] = button.dataset.at.split(" ").map(Number);
+  open_detail(one, rung);
+}
+
+function activate(button) {
+  for (const other of $("grid").querySelectorAll('.cell[tabindex="0"]')) other.tabIndex = -1;
+  button.tabIndex = 0;
+  button.focus();
+}
+
+function move_in_grid(event) {
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const cell = event.target.closest("td");
+  if (!cell || !(event.key in steps || event.key === "Home" || event.key === "End")) return;
+  event.preventDefault();
+  const row = cell.parentElement;
+  const body = row.parentElement;
+  let [at, column] = [row.sectionRowIndex, cell.cellIndex];
+  if (event.key === "Home") column = 1;
+  else if (event.key === "End") column = row.cells.length - 1;
+  else {
+    if (at + steps[event.key][0] >= body.rows.length) add_cases();
+    at += steps[event.key][0];
+    column += steps[event.key][1];
+  }
+  const button = body.rows[at]?.cells[column]?.querySelector("button");
+  if (button) activate(button);
+}

@@ -1,0 +1,65 @@
+// Start: the decision first, then the charts, then the cases.
+
+const THEMES = { "": "as the system", light: "light", dark: "dark" };
+
+function set_up_theme() {
+  const root = document.documentElement;
+  const order = Object.keys(THEMES);
+  const show = (theme) => {
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    $("theme").setAttribute("aria-label", `Colours: ${THEMES[theme]}`);
+    $("theme").title = `Colours: ${THEMES[theme]}`;
+    repaint();
+  };
+  $("theme").addEventListener("click", () => {
+    const now = root.dataset.theme || "";
+    show(order[(order.indexOf(now) + 1) % order.length]);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+}
+
+function repaint() {
+  show_legend();
+  show_matrix();
+  draw_charts();
+}
+
+function set_up_sizes() {
+  let narrow = is_narrow();
+  addEventListener("resize", () => {
+    if (narrow === is_narrow()) return;
+    narrow = is_narrow();
+    draw_charts();
+  });
+  addEventListener("scroll", () => ($("tip").hidden = true), { passive: true });
+  addEventListener("beforeprint", () => {
+    draw_charts(true);
+    for (const plot of Object.values(plots)) plot.run();
+    if (explorer) add_cases(explorer.found.length);
+  });
+  addEventListener("afterprint", () => draw_charts());
+}
+
+const after_paint = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+
+async function start() {
+  data = JSON.parse(await unpacked("data-summary"));
+  to_start();
+  set_up_controls();
+  set_up_theme();
+  set_up_sizes();
+  show_legend();
+  show_decision();
+  show_matrix();
+  show_steps();
+  show_rest();
+  await after_paint();
+  await load_charts();
+  await after_paint();
+  await load_cases();
+  performance.mark("ready");
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();

@@ -1,0 +1,262 @@
+"""A report read back from its folder: the rows, and what the run knew beyond them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.matrix import RungResult, State, build_matrix
+from pytest_ladder.decide.order import DEFAULT_VOLUME
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.ladder import Objective
+from pytest_ladder.reporting.data import SCHEMA
+from pytest_ladder.reporting.report import Exchange, Report, report_on
+from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.textfiles import json_byte, json_lines, json_problem, read_text
+from pytest_ladder.wording import did_you_mean, listed, shown
+from pytest_ladder.words.row import Row
+from pytest_ladder.words.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
+
+_AGAIN = "run pytest again to write the report anew, or name another folder."
+
+_Volume = Annotated[int, msgspec.Meta(ge=1)]
+_T = TypeVar("_T")
+
+
+class _Cost(msgspec.Struct, frozen=True, kw_only=True):
+    build_usd: float = 0.0
+    build_hours: float = 0.0
+
+
+class _Rung(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells a rung, out of its line of the matrix."""
+
+    id: str
+    model: str
+    strategy: str
+    tier: Tier
+    cost: _Cost = _Cost()
+    state: State
+
+
+class _Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as `matrix.json` has it, of this release or a later one."""
+
+    name: str
+    tier: Tier
+    id: str
+    revision: str | None = None
+    adapter: str | None = None
+    build: Build | None = None
+    price: Price | None = None
+    serve: Serve | None = None
+
+    @property
+    def model(self) -> Model:
+        """The same without what is nobody's business: address, key, parameters."""
+        return Model(**msgspec.structs.asdict(self))
+
+
+class _Ladder(msgspec.Struct, frozen=True, kw_only=True):
+    models: tuple[_Model, ...] = ()
+
+
+class _Run(RunInfo, frozen=True, kw_only=True):
+    attempts: tuple[str, ...] = ()
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True):
+    """`matrix.json`, as far as rows cannot tell it."""
+
+    run: _Run
+    rungs: tuple[_Rung, ...]
+    run_order: tuple[str, ...] = ()
+    volume: _Volume | None = None
+    settled: dict[str, Verdict] = {}
+    objective: Objective | None = None
+    climb: tuple[str, ...] = ()
+    reasons: dict[str, str] = {}
+    rows: int | None = None
+    ladder: _Ladder = _Ladder()
+
+
+class _Benchmark(msgspec.Struct, frozen=True, kw_only=True):
+    machine_info: dict[str, Any] = {}
+
+
+def read_report(folder: Path) -> Report:
+    """Read what a run wrote into `folder`, and decide from its rows again.
+
+    `rows.jsonl` and `matrix.json` must be there; `exchanges.jsonl` and
+    `benchmark.json`, of which some people hand on neither, may be missing. Raises
+    `ConfigError` for a folder without a report, one of another version and every line
+    that does not fit.
+    """
+    document = _read_document(folder)
+    rungs = _rungs(document, folder / "matrix.json")
+    rows = _read_rows(folder / "rows.jsonl", [rung.id for rung in rungs])
+    if document.rows not in (None, len(rows)):
+        raise ConfigError(
+            f"{shown(folder / 'rows.jsonl')}: there are {len(rows):,} rows, but "
+            f"matrix.json beside it was written with {document.rows:,}; one of the two "
+            f"files is of another run or was cut short: {_AGAIN}"
+        )
+    matrix = build_matrix(
+        rows,
+        rungs,
+        {rung.id: rung.state for rung in document.rungs},
+        volume=_volume(document),
+        settled=document.settled,
+    )
+    report = report_on(_info(document, folder), matrix, rows, document.objective)
+    return msgspec.structs.replace(
+        report,
+        exchanges=_read_exchanges(folder / "exchanges.jsonl"),
+        attempts=document.run.attempts,
+        looks=document.climb,
+        reasons=document.reasons,
+        models=tuple(declared.model for declared in document.ladder.models),
+    )
+
+
+def rungs_of(report: Report) -> tuple[Rung, ...]:
+    """Return the rungs of a report in run order, with as much as is known of each.
+
+    What is certain are model name, tier, building and strategy name.
+    """
+    declared = {model.name: model for model in report.models}
+    found = {line.id: _rung(line, declared) for line in report.matrix.rungs}
+    return tuple(found[name] for name in report.matrix.run_order)
+
+
+def _read_document(folder: Path) -> _Document:
+    path = folder / "matrix.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"{shown(folder)}: there is no report here (matrix.json is missing); name "
+            "the folder that pytest printed as `report:`, such as ladder-report."
+        )
+    found = _decoded_whole(path)
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        said = f'its schema is "{schema}"' if schema else "it names no schema"
+        raise ConfigError(
+            f'{shown(path)}: {said}, and what can be read is "{SCHEMA}"; use the '
+            f"pytest-ladder that wrote it, or {_AGAIN}"
+        )
+    return _converted(found, _Document, shown(path))
+
+
+def _decoded_whole(path: Path) -> Any:
+    text = read_text(path)
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        byte, data = json_byte(error), text.rstrip().encode()
+        line = data.count(b"\n", 0, len(data) if byte is None else byte) + 1
+        raise ConfigError(
+            f"{shown(path)}:{line}: this is not valid JSON ({json_problem(error)}); "
+            f"{_AGAIN}"
+        ) from error
+
+
+def _converted(value: Any, kind: type[_T], where: str) -> _T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        problem = str(error).replace("`", "").replace(" - at $.", " at ")
+        raise ConfigError(
+            f"{where}: this is not what pytest-ladder writes ({problem}); {_AGAIN}"
+        ) from error
+
+
+def _rungs(document: _Document, path: Path) -> tuple[Rung, ...]:
+    """Return the rungs in run order."""
+    declared = {one.name: one.model for one in document.ladder.models}
+    found: dict[str, Rung] = {}
+    for line in document.rungs:
+        rung = _rung(line, declared)
+        if rung.id != line.id or line.id in found:
+            problem = "stands there twice" if line.id in found else f"is {rung.id}"
+            raise ConfigError(f"{shown(path)}: the rung {line.id} {problem}; {_AGAIN}")
+        found[line.id] = rung
+    order = document.run_order or tuple(found)
+    if sorted(order) != sorted(found):
+        raise ConfigError(
+            f"{shown(path)}: `run_order` names other rungs than `rungs`; {_AGAIN}"
+        )
+    return tuple(found[name] for name in order)
+
+
+def _rung(line: _Rung | RungResult, declared: Mapping[str, Model]) -> Rung:
+    """Make a rung of its line in the matrix, and of its model where that is known."""
+    model = declared.get(line.model)
+    if model is None:
+        usd, hours = line.cost.build_usd, line.cost.build_hours
+        build = Build(usd=usd, hours=hours) if usd or hours else None
+        model = Model(name=line.model, tier=line.tier, id=line.model, build=build)
+    return Rung(model=model, strategy=Strategy(name=line.strategy))
+
+
+def _volume(document: _Document) -> int:
+    if document.volume is not None:
+        return document.volume
+    return DEFAULT_VOLUME if document.objective is None else document.objective.volume
+
+
+def _info(document: _Document, folder: Path) -> RunInfo:
+    """Return the run with its machine, which is in `benchmark.json` only."""
+    path = folder / "benchmark.json"
+    machine: dict[str, Any] = {}
+    if path.is_file():
+        benchmark = _converted(_decoded_whole(path), _Benchmark, shown(path))
+        machine = benchmark.machine_info
+    names = RunInfo.__struct_fields__
+    fields = {name: getattr(document.run, name) for name in names}
+    return RunInfo(**{**fields, "machine": machine})
+
+
+def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
+    if not path.is_file():
+        raise ConfigError(
+            f"{shown(path)}: there is no such file, and a report is made from its rows;"
+            " bring it along with matrix.json."
+        )
+    rows = []
+    known = set(rungs)
+    for number, value in json_lines(read_text(path), shown(path)):
+        row = _converted(value, Row, f"{shown(path)}:{number}")
+        if row.rung not in known:
+            fix = did_you_mean(row.rung, rungs, f"its rungs are {listed(rungs)}.")
+            raise ConfigError(
+                f"{shown(path)}:{number}: the rung `{row.rung}` is not in matrix.json "
+                f"beside it; {fix}"
+            )
+        _check_numbers(row, f"{shown(path)}:{number}")
+        rows.append(row)
+    return rows
+
+
+def _check_numbers(row: Row, where: str) -> None:
+    for score in (row.score, *row.scores.values()):
+        if score is not None and not 0.0 <= score <= 1.0:
+            raise ConfigError(f"{where}: the score {score} is not in [0, 1]; {_AGAIN}")
+    bills = (*row.replies, *row.evaluations)
+    costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
+    if not all(math.isfinite(value) for value in (row.weight, *costs)):
+        raise ConfigError(f"{where}: a weight or a cost is not finite; {_AGAIN}")
+
+
+def _read_exchanges(path: Path) -> dict[str, Exchange]:
+    if not path.is_file():
+        return {}
+    found = (
+        _converted(value, Exchange, f"{shown(path)}:{number}")
+        for number, value in json_lines(read_text(path), shown(path))
+    )
+    return {exchange.key: exchange for exchange in found}

@@ -1,0 +1,57 @@
+"""A judge behind a scripted server, and the words to script it with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_ladder.calls.engine import Served
+from pytest_ladder.calls.lane import Request
+from pytest_ladder.judging.judge import Jury, judge_models
+from pytest_ladder.ladder import Judge
+from pytest_ladder.words.rung import Price
+from tests.engine.desk import Desk
+from tests.scripted_server import Body, ScriptedServer, says
+
+
+class Bench:
+    """A scripted server, and juries whose models it plays."""
+
+    def __init__(self, server: ScriptedServer, desk: Desk) -> None:
+        self.server = server
+        self.desk = desk
+
+    def jury(self, *models: Any, **fields: Any) -> Jury:
+        """Make a jury of `models`, by default one; `fields` are the first one's."""
+        named = models or ("openai/judge",)
+        prices = {"price": Price(input=1.0, output=2.0)}
+        judges = [
+            Judge(id=name, api_base=self.server.api_base, **(prices | fields))
+            for name in named
+        ]
+        return Jury(judge_models(judges), self)
+
+    def says(self, *answers: Any) -> None:
+        """Let the next answers be these: texts, or objects to write as JSON."""
+        texts = [a if isinstance(a, str) else json.dumps(a) for a in answers]
+        self.server.script(*(says(text) for text in texts))
+
+    @property
+    def asked(self) -> list[Body]:
+        return [request.body for request in self.server.requests]
+
+    def ask(self, request: Request) -> Served:
+        return self.desk.engine.ask(request, self.desk.archive)
+
+    def ask_async(self, request: Request) -> Awaitable[Served]:
+        return self.desk.engine.ask_async(request, self.desk.archive)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with ScriptedServer() as server, Desk(tmp_path, server.api_base) as desk:
+        yield Bench(server, desk)

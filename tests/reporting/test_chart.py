@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import struct
+import sys
+from typing import Any, get_args
+
+import msgspec
+import numpy as np
+import pytest
+
+from pytest_ladder.decide.decision import Roi, Standing
+from pytest_ladder.decide.objective import decide
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.ladder import Objective
+from pytest_ladder.reporting.chart import (
+    Chart,
+    chart_png,
+    chart_spec,
+    chart_svg,
+    mermaid_chart,
+)
+from pytest_ladder.reporting.chart_specs import Theme, theme_config
+from pytest_ladder.reporting.chart_texts import gain_text, price_text, standing_text
+from pytest_ladder.reporting.report import Report
+from tests.browser.sample_reports import sample_report
+
+REPORT = sample_report(3, 3, 60)
+CHARTS: tuple[Chart, ...] = get_args(Chart)
+
+
+def a_step(**fields: Any) -> Roi:
+    values: dict[str, Any] = {
+        "from_rung": "a/b",
+        "to_rung": "a/c",
+        "points": 4.2,
+        "low": 1.0,
+        "high": 7.4,
+        "extra_usd_per_1k": 0.12,
+        "points_per_1000_usd": 350.0,
+        "usd_per_good_answer": 0.00286,
+        "points_per_build_hour": None,
+        "break_even_volume": None,
+        "established": True,
+    }
+    return Roi(**{**values, **fields})
+
+
+def costless(report: Report) -> Report:
+    rungs = tuple(
+        msgspec.structs.replace(
+            rung,
+            cost=msgspec.structs.replace(
+                rung.cost, usd_per_1k=0.0, serve_usd_per_1k=0.0, build_usd=0.0
+            ),
+        )
+        for rung in report.matrix.rungs
+    )
+    matrix = msgspec.structs.replace(report.matrix, rungs=rungs)
+    decision = decide(matrix, report.evidence, report.objective)
+    return msgspec.structs.replace(report, matrix=matrix, decision=decision)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("theme", get_args(Theme))
+def test_every_chart_is_plain_data_and_renders_in_every_theme(
+    chart: Chart, theme: Theme
+) -> None:
+    assert json.loads(json.dumps(chart_spec(REPORT, chart))) == chart_spec(
+        REPORT, chart
+    )
+    svg = chart_svg(REPORT, chart, theme)
+    assert svg.startswith("<svg")
+    assert "smol/zero-shot" in svg
+    assert "http://www.w3.org/2000/svg" in svg
+    assert not re.search(r"(href|src)=", svg)
+
+
+def test_a_picture_is_as_wide_as_twice_the_chart() -> None:
+    png = chart_png(REPORT)
+    assert png.startswith(b"\x89PNG")
+    width, _ = struct.unpack(">II", png[16:24])
+    assert width >= 2 * 680
+
+
+def test_pictures_without_the_converter_name_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(ConfigError, match=r"pytest-ladder\[charts\]"):
+        chart_svg(REPORT)
+
+
+def test_points_lie_where_the_matrix_says_with_intervals_around_them() -> None:
+    points = chart_spec(REPORT)["datasets"]["points"]
+    assert [point["rung"] for point in points] == [r.id for r in REPORT.matrix.rungs]
+    for point, rung in zip(points, REPORT.matrix.rungs, strict=True):
+        assert point["usd"] == pytest.approx(rung.cost.usd_per_1k, rel=1e-4)
+        assert 0 < point["usd_low"] <= point["usd"] <= point["usd_high"]
+        assert point["low"] <= point["quality"] <= point["high"]
+    assert sum(point["recommended"] for point in points) <= 1
+    assert [point["rung"] for point in points if point["current"]] == ["smol/few-shot"]
+
+
+def test_the_front_rises_and_the_hull_lies_on_or_above_it() -> None:
+    data = chart_spec(REPORT)["datasets"]
+    front, hull = data["front"], data["hull"]
+    assert [place["quality"] for place in front] == sorted(
+        place["quality"] for place in front
+    )
+    costs, heights = ([p[key] for p in hull] for key in ("usd", "quality"))
+    for place in front:
+        reached = np.interp(place["usd"], costs, heights)
+        assert reached >= place["quality"] - 1e-4
+
+
+def test_only_rungs_with_room_for_their_name_are_named() -> None:
+    points = chart_spec(sample_report(4, 4, 60))["datasets"]["points"]
+    named = [point["rung"] for point in points if point["named"]]
+    assert 0 < len(named) < 16
+    narrow = [point["rung"] for point in points if point["named_narrow"]]
+    assert 0 < len(narrow) <= len(named)
+
+
+def test_rungs_that_cost_nothing_have_a_place_on_a_logarithmic_axis() -> None:
+    points = chart_spec(costless(REPORT))["datasets"]["points"]
+    assert all(point["usd"] > 0 for point in points)
+    assert "svg" in chart_svg(costless(REPORT))
+
+
+def test_nothing_measured_gives_an_empty_chart() -> None:
+    empty = sample_report(1, 2, 0, judged=False)
+    assert chart_spec(empty)["datasets"]["points"] == []
+    assert mermaid_chart(empty) == ""
+    for chart in CHARTS:
+        assert chart_svg(empty, chart).startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("objective", "labels"),
+    [
+        (Objective(kind="good-enough", quality=0.85), ["bar 85 %"]),
+        (Objective(kind="budget", usd_per_1k=0.5), ["budget $0.50"]),
+        (
+            Objective(kind="budget", usd_per_1k=0.5, quality=0.6),
+            ["bar 60 %", "budget $0.50"],
+        ),
+        (Objective(kind="step-function"), []),
+    ],
+)
+def test_limits_are_drawn_and_labelled(objective: Objective, labels: list[str]) -> None:
+    report = sample_report(2, 2, 20, objective=objective)
+    limits = chart_spec(report)["datasets"]["limits"]
+    assert [limit["label"] for limit in limits] == labels
+
+
+def test_the_stairs_start_on_the_first_rung_of_the_front_and_join_up() -> None:
+    steps = chart_spec(REPORT, "roi")["datasets"]["steps"]
+    assert [step["place"] for step in steps] == list(range(len(steps)))
+    for below, above in itertools.pairwise(steps):
+        assert above["from"] == below["to"]
+
+
+def test_themes_differ_in_colour_only() -> None:
+    light, dark = theme_config("light"), theme_config("dark")
+    assert light.keys() == dark.keys()
+    assert light["range"] != dark["range"]
+    assert light["font"] == dark["font"]
+
+
+def test_markdown_gets_a_chart_that_github_renders_itself() -> None:
+    report = sample_report(
+        1, 2, 30, objective=Objective(kind="good-enough", quality=0.7)
+    )
+    shares = [
+        f"{100 * (rung.levels[report.decision.level].quality or 0):.1f}"
+        for rung in report.matrix.rungs
+    ]
+    assert mermaid_chart(report) == (
+        "```mermaid\n"
+        "xychart-beta horizontal\n"
+        '    title "Quality at cheap, cheapest rung first"\n'
+        '    x-axis ["smol/zero-shot", "smol/few-shot"]\n'
+        '    y-axis "cases passed, in %" 0 --> 100\n'
+        f"    bar [{', '.join(shares)}]\n"
+        "    line [70, 70]\n"
+        "```\n"
+    )
+
+
+def test_names_cannot_leave_their_place_in_the_markdown_chart() -> None:
+    rungs = tuple(
+        msgspec.structs.replace(rung, id='x"]\n```\n<img src=x>')
+        for rung in REPORT.matrix.rungs
+    )
+    matrix = msgspec.structs.replace(REPORT.matrix, rungs=rungs)
+    chart = mermaid_chart(msgspec.structs.replace(REPORT, matrix=matrix))
+    assert chart.count("```") == 2
+    assert "<" not in chart
+    assert 'x-axis ["x____' in chart
+
+
+@pytest.mark.parametrize(
+    ("fields", "gain", "price"),
+    [
+        (
+            {},
+            "+4.2 points (+1.0 to +7.4)",
+            "$0.12 more per 1,000 calls, $0.00286 per extra good answer",
+        ),
+        ({"low": None, "high": None}, "+4.2 points", None),
+        ({"points": None}, "n/a", None),
+        ({"established": False}, None, "$0.12 more per 1,000 calls"),
+        ({"extra_usd_per_1k": -0.12}, None, "$0.12 less per 1,000 calls"),
+        ({"extra_usd_per_1k": None}, None, "cost unknown"),
+    ],
+)
+def test_steps_are_put_into_words(
+    fields: dict[str, Any], gain: str | None, price: str | None
+) -> None:
+    step = a_step(**fields)
+    if gain is not None:
+        assert gain_text(step) == gain
+    if price is not None:
+        assert price_text(step) == price
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"on_front": True}, "on the front (in 93 % of draws)"),
+        ({"on_front": True, "front_share": None}, "on the front"),
+        ({"dominated_by": "a/b"}, "beaten by a/b"),
+        ({}, "off the front, not separable (in 93 % of draws)"),
+        ({"comparable": False}, "not compared"),
+    ],
+)
+def test_standings_are_put_into_words(fields: dict[str, Any], text: str) -> None:
+    values: dict[str, Any] = {
+        "rung": "a/c",
+        "on_front": False,
+        "front_share": 0.93,
+        "dominated_by": None,
+        "comparable": True,
+    }
+    assert standing_text(Standing(**{**values, **fields})) == text
+    assert standing_text(None) == "not compared"
