@@ -43,6 +43,7 @@ class Ahead:
         self._records = [session.record_of(item) for item in items]
         self._places = {item.nodeid: place for place, item in enumerate(items)}
         self._place = 0
+        self._steps = 0
         self._had_their_turn: set[int] = set()
         self._bounded = _stops_early(session.config)
         self._asked_up_to = 0
@@ -81,7 +82,9 @@ class Ahead:
     def step(self, item: pytest.Item) -> None:
         """Note that a test has its turn; called before each."""
         self._place = self._places[item.nodeid]
-        self._had_their_turn.add(self._place)
+        number, self._steps = self._steps, self._steps + 1
+        if self._batch is None or not self._batch.is_stopgap(number):
+            self._had_their_turn.add(self._place)
         # Bodies see context variables as the main thread has them.
         self._context = contextvars.copy_context()
         if self._bounded and not self._climbs:
@@ -175,8 +178,10 @@ class Ahead:
             for record in self._records
             if record is not None
         }
+        opened = {id(r.test.opened): r.test.opened for r in self._records if r}
+        judges = [judge for one in opened.values() for judge in one.judges]
         engine = self._session.engine
-        return sum(engine.most_at_once(model) for model in models.values())
+        return sum(engine.most_at_once(model) for model in (*models.values(), *judges))
 
 
 def start(ladder: LadderSession, session: pytest.Session) -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from pytest_ladder import fixtures
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.ladder_tests import SAMPLE, LadderTest, Shape, rung_of
+from pytest_ladder.ladder_tests import SAMPLE, Judged, LadderTest, Shape, rung_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.planning import check_budget
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Rung
-from pytest_ladder.xdist import is_worker, shared_by_processes
+from pytest_ladder.xdist import is_worker
 
 _LADDER_KEYS = (
     "cases",
@@ -34,7 +34,11 @@ _LADDER_KEYS = (
 )
 # Enough to see whether a bar of 85 % is in reach at all.
 _LITMUS_CASES = 20
-_LEVEL_KEYS = ("at_least",)
+_LEVEL_KEYS = {
+    Level.CHEAP: ("at_least",),
+    Level.JUDGED: ("at_least", "rubric", "judge", "scale", "samples"),
+    Level.REAL: ("at_least",),
+}
 
 
 def generate(
@@ -105,9 +109,6 @@ def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
         plan = climbing.plan_of(session, items)
         if session.settings.mode == "climb":
             climbing.check(session, plan)
-            if is_worker(session.config):
-                folder = shared_by_processes(session.config)["folder"]
-                climbing.write_plan(plan, Path(folder))
             return
         kept = climbing.sample_of(plan, _LITMUS_CASES)
         climbing.check_context(session, [items[place] for place in kept])
@@ -120,14 +121,24 @@ def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
 
 
 def _order(session: LadderSession, items: list[pytest.Item]) -> None:
-    """Sort ladder tests rung by rung, cheapest first; other tests keep their place."""
+    """Sort ladder tests rung by rung, cheapest first, and cheap checks before judges.
+
+    Other tests keep their place.
+    """
     places = [index for index, item in enumerate(items) if rung_of(item) is not None]
     ranks: dict[int, int] = {}
     for opened in session.opened:
         ranks.update({id(rung): rank for rank, rung in enumerate(opened.rungs)})
-    mine = [items[index] for index in places]
-    mine.sort(key=lambda item: ranks[id(rung_of(item))])
-    for index, item in zip(places, mine, strict=True):
+    mine = [(session.record_of(items[index]), items[index]) for index in places]
+    levels = list(Level)
+    mine.sort(
+        key=lambda one: (
+            ranks[id(rung_of(one[1]))],
+            levels.index(one[0].test.level) if one[0] else 0,
+        )
+    )
+    session.funnel.expect(record for record, _ in mine if record is not None)
+    for index, (_, item) in zip(places, mine, strict=True):
         items[index] = item
 
 
@@ -156,6 +167,9 @@ def _ladder_test(
     level, level_options = _level(definition, where)
     options = _options(definition, where)
     cases = _cases(options.get("cases"), definition.path, opened)
+    judged = None
+    if "verdict" in uses:
+        judged = _judged(level, level_options, opened, where)
     if "case" in uses and not cases and not _parametrizes(definition, "case"):
         raise ConfigError(
             f"{where} uses `case` or `reply` but has no cases; add "
@@ -174,8 +188,9 @@ def _ladder_test(
         miss=_exceptions(options.get("miss", ()), where),
         external=bool(options.get("external", False)),
         ahead=bool(options.get("ahead", True)),
-        asks="reply" in uses,
-        scores="score" in uses,
+        asks=bool({"reply", "verdict"} & uses),
+        judged=judged,
+        scores="score" in uses or _is_graded(judged),
         pack=_pack(options.get("pack", False), uses, cases, where),
     )
 
@@ -198,7 +213,7 @@ def _level(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
     nearest: dict[str, dict[str, Any]] = {}
     for level in Level:
         for mark in definition.iter_markers(level):
-            nearest.setdefault(level, _keywords(mark, _LEVEL_KEYS, where))
+            nearest.setdefault(level, _keywords(mark, _LEVEL_KEYS[level], where))
     if len(nearest) > 1:
         raise ConfigError(
             f"{where} is marked {' and '.join(nearest)}; a test has one level, so "
@@ -206,6 +221,45 @@ def _level(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
         )
     (name, options), *_ = nearest.items()
     return Level(name), options
+
+
+def _judged(
+    level: Level, options: dict[str, Any], opened: OpenLadder, where: str
+) -> Judged:
+    """Read what a `judged` marker says of its judge; mistakes show while collecting."""
+    from pytest_ladder.judging.judge import standard_of
+    from pytest_ladder.judging.retrieval import METRICS
+    from pytest_ladder.judging.rubrics import Rubric
+
+    if level is not Level.JUDGED:
+        raise ConfigError(f"{where} uses `verdict`; mark it judged instead of {level}.")
+    rubric, judge = options.get("rubric"), options.get("judge")
+    try:
+        standard = standard_of(rubric, judge, options.get("scale"))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: @pytest.mark.judged: {error}") from None
+    is_rubric = isinstance(standard, Rubric)
+    if is_rubric and opened.ladder.judge is None:
+        raise ConfigError(
+            f"{where} is judged by a rubric, and {opened.ladder.path} has no judge; "
+            'add [judge] with an `id`, such as "openai/gpt-5-mini".'
+        )
+    return Judged(
+        rubric=rubric,
+        judge=judge,
+        scale=options.get("scale"),
+        samples=_count(options.get("samples", 1), where),
+        grades_retrieval=(
+            "retrieved" in standard.needs
+            if isinstance(standard, Rubric)
+            else standard in METRICS.values()
+        ),
+    )
+
+
+def _is_graded(judged: Judged | None) -> bool:
+    """Tell whether a judge may say anything between pass and fail."""
+    return judged is not None and (judged.scale == "graded" or judged.grades_retrieval)
 
 
 def _options(definition: pytest.Item, where: str) -> dict[str, Any]:

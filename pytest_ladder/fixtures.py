@@ -10,11 +10,13 @@ import pytest
 if TYPE_CHECKING:
     from pytest_ladder.calls.llm import Llm
     from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.grading import Judge
     from pytest_ladder.words.case import Case
     from pytest_ladder.words.reply import Reply
     from pytest_ladder.words.rung import Rung
+    from pytest_ladder.words.score import Verdict
 
-NAMES = ("rung", "case", "reply", "llm", "score")
+NAMES = ("rung", "case", "reply", "llm", "score", "judge", "verdict")
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +72,30 @@ def score(request: pytest.FixtureRequest, rung: Rung) -> Callable[..., None]:
             session.note_score(score_from(first, second))
 
     return note
+
+
+@pytest.fixture(scope="session")
+def judge(request: pytest.FixtureRequest, rung: Rung) -> Judge:
+    """Grade a reply: `judge(reply, rubric="…")` or `judge(reply, judge="relevance")`.
+
+    With `case=` the judge sees the question, and what is expected where it needs that.
+    """
+    from pytest_ladder.state import session_of
+
+    return session_of(request.config).judge()
+
+
+@pytest.fixture
+def verdict(
+    pytestconfig: pytest.Config, rung: Rung, case: Case, reply: Reply
+) -> Verdict:
+    """The verdict on the reply, by the rubric or judge of the `judged` marker."""
+    __tracebackhide__ = True
+    from pytest_ladder.state import session_of
+
+    session = session_of(pytestconfig)
+    # In a packed test there is no case yet, and so no verdict.
+    return session.verdict(reply, case) if case is not None else None
 
 
 @pytest.fixture(scope="session")

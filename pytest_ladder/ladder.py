@@ -37,6 +37,11 @@ class Objective(_Table, frozen=True, kw_only=True):
 class Judge(Endpoint, frozen=True, kw_only=True):
     """The model that grades replies."""
 
+    jury: tuple[Endpoint, ...] = ()
+    """More models that vote with it."""
+    funnel: bool = True
+    """Whether a case is left unjudged, as a miss, when a cheap check of it missed."""
+
 
 class Gate(_Table, frozen=True, kw_only=True):
     """What holds a pull request; margins against the baseline."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Row, UsedReply
 from pytest_ladder.words.rung import Rung
-from pytest_ladder.words.score import Score
+from pytest_ladder.words.score import Score, Verdict
 
 SAMPLE = "_ladder_sample"
 """Name of the hidden parameter that tells samples apart."""
@@ -25,6 +26,18 @@ def rung_of(item: pytest.Item) -> Rung | None:
     callspec = getattr(item, "callspec", None)
     rung = callspec.params.get("rung") if callspec is not None else None
     return rung if isinstance(rung, Rung) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a `judged` marker says of its judge."""
+
+    rubric: str | None
+    judge: Any
+    scale: Any
+    samples: int
+    grades_retrieval: bool
+    """Whether there is nothing to judge without retrieval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +64,8 @@ class LadderTest:
     """Whether the test uses `reply`."""
     scores: bool
     """Whether the test uses `score`, and may give any number from 0 to 1."""
+    judged: Judged | None = None
+    """What `verdict` asks of a judge; None where the test does not use it."""
     pack: bool = False
     """Whether one item stands for all cases of a rung."""
 
@@ -82,6 +97,10 @@ class Record:
     rung: Rung
     sample: int
     replies: list[UsedReply] = field(default_factory=list)
+    evaluations: list[UsedReply] = field(default_factory=list)
+    verdict: Verdict | None = None
+    funnelled: bool = False
+    """It was not judged, because a cheap check of its case missed."""
     score: Score | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     text: str = ""

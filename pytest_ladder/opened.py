@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,10 @@ from pytest_ladder.prompting.messages import Prompter
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.rung import Model, Price, Rung
+
+if TYPE_CHECKING:
+    from pytest_ladder.calls.llm import Asker
+    from pytest_ladder.judging.judge import Jury
 
 
 class OpenLadder:
@@ -79,6 +83,25 @@ class OpenLadder:
                 f"change the pattern{widen}."
             )
         return left
+
+    @property
+    def judges(self) -> tuple[Model, ...]:
+        """The models that grade replies; empty where none is configured."""
+        from pytest_ladder.judging.judge import judge_models
+
+        judge = self.ladder.judge
+        return () if judge is None else judge_models([judge, *judge.jury])
+
+    @property
+    def has_funnel(self) -> bool:
+        """Whether what missed a cheap check is left unjudged."""
+        return self.ladder.judge is None or self.ladder.judge.funnel
+
+    def jury(self, asker: Asker) -> Jury:
+        """Return the judges of this ladder, who ask through `asker`."""
+        from pytest_ladder.judging.judge import Jury
+
+        return Jury(self.judges, asker)
 
     def total_usd(self, rung: Rung) -> float | None:
         """USD that one call is expected to cost, building spread; None: unknown."""

@@ -11,6 +11,7 @@ import pytest
 from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.session import LadderSession
+from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.score import Score
 
@@ -59,7 +60,8 @@ def finish(
     problem = call.excinfo.value if call.excinfo else None
     rows = record.rows
     if rows is None:
-        skipped = isinstance(problem, pytest.skip.Exception) and not record.over_budget
+        counts = record.over_budget or record.funnelled
+        skipped = isinstance(problem, pytest.skip.Exception) and not counts
         rows = [] if skipped else [row_of(session, record, problem, report.when)]
     _add_properties(record.item, report, rows)
     if isinstance(problem, LadderError) and report.when == "setup":
@@ -79,6 +81,8 @@ def finish(
 
 def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
     """Tell a miss that is data from one that fails its test."""
+    if record.funnelled:
+        return False
     if row.outcome is not Outcome.MISSED or hasattr(report, "wasxfail"):
         return False
     return not record.is_current or record.test.at_least < 1
@@ -92,6 +96,8 @@ def row_of(
     test_id = test_id_of(session, record)
     outcome = _outcome(record, problem, phase)
     score = _score(record, outcome)
+    if test.level is Level.CHEAP:
+        session.funnel.note(record, missed=outcome is Outcome.MISSED)
     return Row(
         test=test_id,
         rung=record.rung.id,
@@ -102,11 +108,13 @@ def row_of(
         outcome=outcome,
         score=None if score is None else score.value,
         scores={name: score.value for name, score in sorted(record.scores.items())},
-        reason=_reason(problem) or (score.reason if score else ""),
+        reason=_reason(problem) or _said(record, score),
         weight=test.weight,
         cluster=case.cluster if case else None,
         tags=case.tags if case else (),
         replies=tuple(record.replies),
+        evaluations=tuple(record.evaluations),
+        verdict=record.verdict,
         text=record.text,
         retrieved=record.retrieved,
     )
@@ -115,6 +123,8 @@ def row_of(
 def _outcome(record: Record, problem: BaseException | None, phase: str) -> Outcome:
     if problem is None:
         return Outcome.PASSED
+    if record.funnelled:
+        return Outcome.MISSED
     if record.broken or record.over_budget:
         return Outcome.ERROR
     if isinstance(problem, pytest.xfail.Exception):
@@ -135,7 +145,10 @@ def _is_miss(problem: BaseException, declared: tuple[type[BaseException], ...]) 
 
 
 def _score(record: Record, outcome: Outcome) -> Score | None:
-    """Return the row's score: the unnamed one, else the mean of the named, else 0/1."""
+    """Return the row's score.
+
+    The unnamed one, else the mean of the named, else a judge's grade, else 0 or 1.
+    """
     if outcome is Outcome.ERROR:
         return None
     if record.score is not None:
@@ -144,7 +157,15 @@ def _score(record: Record, outcome: Outcome) -> Score | None:
     if named:
         mean = sum(score.value for score in named) / len(named)
         return Score(value=mean, reason="; ".join(s.reason for s in named if s.reason))
+    if record.verdict is not None and record.verdict.graded:
+        return Score(value=record.verdict.score, reason=record.verdict.reason)
     return Score(value=1.0 if outcome is Outcome.PASSED else 0.0)
+
+
+def _said(record: Record, score: Score | None) -> str:
+    """Return the reason that came with a score, or else with a verdict."""
+    said = score.reason if score else ""
+    return said or (record.verdict.reason if record.verdict else "")
 
 
 def _reason(problem: BaseException | None) -> str:

@@ -39,7 +39,8 @@ def run(session: LadderSession, packed: Record) -> None:
             with _running(session, record, packed):
                 problem = _problem(session, record, case)
             packed.over_budget = packed.over_budget or record.over_budget
-            if isinstance(problem, pytest.skip.Exception) and not record.over_budget:
+            counts = record.over_budget or record.funnelled
+            if isinstance(problem, pytest.skip.Exception) and not counts:
                 continue
             packed.rows.append(row_of(session, record, problem, "call"))
     told = _shortfall(packed)
@@ -82,8 +83,11 @@ def _arguments(session: LadderSession, record: Record, case: Case) -> dict[str, 
     arguments = {name: record.item.funcargs[name] for name in names}
     if "case" in arguments:
         arguments["case"] = case
+    reply = session.reply(case) if record.test.asks else None
     if "reply" in arguments:
-        arguments["reply"] = session.reply(case)
+        arguments["reply"] = reply
+    if "verdict" in arguments and reply is not None:
+        arguments["verdict"] = session.verdict(reply, case)
     return arguments
 
 

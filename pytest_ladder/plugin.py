@@ -16,11 +16,13 @@ from pytest_ladder import options
 from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
     _ladder_sample,
     case,
+    judge,
     llm,
     reply,
     rung,
     score,
     scripted,
+    verdict,
 )
 from pytest_ladder.state import known_results, known_session, results_of, session_of
 from pytest_ladder.xdist import (
@@ -34,7 +36,8 @@ LEVELS = ("cheap", "judged", "real")
 MARKERS = (
     "cheap(at_least=1.0): level 1: checked by plain code; at_least is the share of "
     "cases that must pass on the current rung.",
-    "judged(at_least=1.0): level 2: graded by an LLM.",
+    "judged(at_least=1.0, rubric, judge, scale, samples): level 2: graded by an LLM, "
+    "by a rubric of your own or a judge of the library.",
     "real(at_least=1.0): level 3: results of real use.",
     "ladder(cases, task, samples, weight, miss, external, ahead, pack): what a ladder "
     "test runs over, and how its rows count.",
@@ -243,6 +246,13 @@ class _Climber:
                 "choose another --dist."
             )
         self._stopgaps = Stopgaps(config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Let the controller of xdist know what there is to climb."""
+        from pytest_ladder import climb_loop
+
+        climb_loop.hand_over_plan(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:

@@ -17,6 +17,7 @@ from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, run_task
 from pytest_ladder.errors import Abandoned
+from pytest_ladder.grading import Judge, verdict_of
 from pytest_ladder.ladder_tests import SAMPLE, Record
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session import LadderSession
@@ -27,8 +28,11 @@ from pytest_ladder.stage import (
     wait_off_stage,
 )
 from pytest_ladder.words.reply import Reply
+from pytest_ladder.words.score import Verdict
 
-_OURS = ("rung", "case", "reply", "llm", "score")
+_OURS = fixtures.NAMES
+# How often a rehearsal looks whether the cheap checks of its case are over.
+_CHEAP_CHECKS_S = 0.1
 _USER_HOOKS = (
     "pytest_runtest_protocol",
     "pytest_runtest_setup",
@@ -66,7 +70,7 @@ class Choice:
         test = record.test
         calls = (
             test.task is not None
-            or "llm" in _arguments_of(record)
+            or not {"llm", "judge", "verdict"}.isdisjoint(_arguments_of(record))
             or (test.asks and _has_own_retriever(record))
         )
         if not calls or test.external or not self._may_come_ahead(record):
@@ -162,8 +166,12 @@ def _run(session: LadderSession, record: Record, rehearsal: Rehearsal) -> None:
     llm = Llm(record.rung, test.opened.prompter, asker, lambda: record.sample)
     names = _arguments_of(record)
     reply = _reply(record, llm, asker, rehearsal) if test.asks else None
-    if "llm" not in names:
-        # The task called, or the strategy did; the body cannot.
+    judge = Judge(lambda: test.opened.jury(asker), lambda _: None)
+    verdict = None
+    if test.judged is not None and reply is not None:
+        verdict = _verdict(session, record, reply, judge, rehearsal)
+    if {"llm", "judge"}.isdisjoint(names):
+        # The task called, the strategy did, or a judge was; the body cannot.
         return
     made = {
         "rung": record.rung,
@@ -171,6 +179,8 @@ def _run(session: LadderSession, record: Record, rehearsal: Rehearsal) -> None:
         "llm": llm,
         "score": lambda *_, **__: None,
         "reply": reply,
+        "judge": judge,
+        "verdict": verdict,
     }
     values = {**item.callspec.params, **made}
     function = getattr(item.cls(), item.originalname) if item.cls else item.function
@@ -190,6 +200,28 @@ def _reply(
     inner = Llm(record.rung, test.opened.prompter, recorder, llm.sample)
     task = on_loop_of_its_own(test.task, rehearsal.off)
     return run_task(task, case, inner, recorder).reply
+
+
+def _verdict(
+    session: LadderSession,
+    record: Record,
+    reply: Reply,
+    judge: Judge,
+    rehearsal: Rehearsal,
+) -> Verdict | None:
+    """Ask for the marker's verdict, once the cheap checks of the case are over."""
+    judged, case = record.test.judged, record.case
+    assert judged is not None
+    assert case is not None
+    held_back: bool | None = False
+    if record.test.opened.has_funnel:
+        held_back = session.funnel.holds_back(record)
+    while held_back is None:
+        rehearsal.check()
+        with rehearsal.off():
+            session.funnel.wait(_CHEAP_CHECKS_S)
+        held_back = session.funnel.holds_back(record)
+    return None if held_back else verdict_of(judge, judged, reply, case)
 
 
 def _seed(item: pytest.Function) -> None:

@@ -20,6 +20,7 @@ import pytest
 from pytest_ladder import __version__, shortfalls
 from pytest_ladder.climbing import Ascent, Route
 from pytest_ladder.decide.feasibility import feasibility
+from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.opened import OpenLadder
@@ -164,6 +165,8 @@ class Results:
             opened = self.session.open(Path(config))
             arrived = self._items_of(opened)
             rows = [row for one in arrived for row in one.rows]
+            if opened.has_funnel:
+                rows = funnelled(rows)
             if rows:
                 folder = self._folder()
                 if len(configs) > 1:
@@ -208,7 +211,7 @@ class Results:
         self, arrived: list[Arrived], rows: list[Row], route: Route | None
     ) -> dict[str, str]:
         if route is not None:
-            return dict(route.course.states)
+            return route.states(rows)
         states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
         return states | {row.rung: "run" for row in rows}
 
@@ -248,7 +251,7 @@ def _record(opened: OpenLadder, arrived: list[Arrived]) -> None:
     for module, items in sorted(modules.items()):
         cases: dict[str, str] = {}
         for row in (row for one in items for row in one.rows):
-            for reply in row.replies:
+            for reply in (*row.replies, *row.evaluations):
                 for key in reply.calls or (reply.key,):
                     name = row.case or row.test
                     cases[key] = min(name, cases.get(key, name))

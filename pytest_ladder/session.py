@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import msgspec
 import pytest
@@ -24,7 +24,15 @@ from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
-from pytest_ladder.errors import BudgetReached, CallError, MissingReply, StoreError
+from pytest_ladder.decide.funnel import REASON
+from pytest_ladder.errors import (
+    BudgetReached,
+    CallError,
+    JudgeError,
+    MissingReply,
+    StoreError,
+)
+from pytest_ladder.funnel import Funnel
 from pytest_ladder.ladder_tests import SAMPLE, LadderTest, Record, Shape, rung_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.stage import (
@@ -38,8 +46,12 @@ from pytest_ladder.words.case import Case
 from pytest_ladder.words.reply import Reply
 from pytest_ladder.words.row import UsedReply
 from pytest_ladder.words.rung import Rung
-from pytest_ladder.words.score import Score
+from pytest_ladder.words.score import Score, Verdict
 from pytest_ladder.xdist import is_worker, shared_by_processes, workers
+
+if TYPE_CHECKING:
+    from pytest_ladder.grading import Judge
+    from pytest_ladder.judging.judge import Jury
 
 # How long the end of a run waits for calls that were sent and that no test of this
 # process waits for: they are paid for, and another worker may need them.
@@ -107,6 +119,12 @@ class LadderSession:
     def status(self) -> StatusLine:
         """What is shown of it while the main thread waits."""
         return StatusLine(self.config, self.progress, self.stage)
+
+    @cached_property
+    def funnel(self) -> Funnel:
+        """What is known of the cheap checks, for the judged ones."""
+        folder = Path(shared_by_processes(self.config)["folder"])
+        return Funnel(folder / "funnel" if is_worker(self.config) else None)
 
     @cached_property
     def engine(self) -> Engine:
@@ -193,6 +211,42 @@ class LadderSession:
         record.retrieved = tuple(one.source for one in served.reply.retrieved)
         return served.reply
 
+    def judge(self) -> Judge:
+        """Make the `judge` of tests, whose calls are evaluation cost."""
+        from pytest_ladder.grading import Judge
+
+        return Judge(self._jury, self.note_verdict)
+
+    def _jury(self) -> Jury:
+        opened = self._running().test.opened
+        return opened.jury(_EvaluationAsker(self, opened))
+
+    def verdict(self, reply: Reply, case: Case) -> Verdict:
+        """Return the verdict that the running test's marker asks for."""
+        __tracebackhide__ = True
+        from pytest_ladder.grading import verdict_of
+
+        record = self._running()
+        judged = record.test.judged
+        assert judged is not None
+        retrieves = record.rung.strategy.retrieves or record.test.task is not None
+        if judged.grades_retrieval and not retrieves:
+            pytest.skip(f"{record.rung.id} retrieves nothing that could be judged")
+        if record.test.opened.has_funnel and self.funnel.holds_back(record):
+            record.funnelled = True
+            pytest.skip(REASON)
+        try:
+            return verdict_of(self.judge(), judged, reply, case)
+        except (CallError, StoreError, JudgeError) as error:
+            problem = str(error)
+        record.broken = True
+        pytest.fail(problem, pytrace=False)
+
+    def note_verdict(self, verdict: Verdict) -> None:
+        """Put a verdict on the row of the running test."""
+        if self.record is not None:
+            self.record.verdict = verdict
+
     def begin(self, item: pytest.Item) -> None:
         """Start the row of a ladder test; called before each of its setups."""
         if self.passing_over:
@@ -270,19 +324,15 @@ class LadderSession:
         of = f"{record.item.nodeid}#{record.case and record.case.id}#{record.sample}"
         key = served.key or f"{of}#{len(record.replies)}"
         record.text = reply.text
-        record.replies.append(
-            UsedReply(
-                key=key,
-                live=served.live,
-                cost_usd=reply.cost_usd,
-                latency_s=reply.latency_s,
-                ttft_s=reply.ttft_s,
-                usage=reply.usage,
-                calls=calls,
-                flag=reply.flag,
-            )
-        )
+        record.replies.append(_bill(served, key, calls))
         self._served.add((record.test.opened.ladder.path, record.rung.id))
+
+    def note_evaluation(self, served: Served) -> None:
+        """Put an answer of a judge on the bill of the running test."""
+        record = self.record
+        if record is not None:
+            key = served.key or f"{record.item.nodeid}#judge{len(record.evaluations)}"
+            record.evaluations.append(_bill(served, key))
 
     def note_score(self, score: Score) -> None:
         """Put a score on the row of the running test."""
@@ -387,6 +437,7 @@ class LadderSession:
         if self.settings.mode != "current":
             message += f" --ladder={self.settings.mode}"
         if self.settings.missing == "skip":
+            record.not_run = True
             pytest.skip(message)
         record.broken = True
         pytest.fail(message, pytrace=False)
@@ -433,3 +484,33 @@ class _NotingAsker(_Asker):
         served = await super().ask_async(request)
         self._session.note(served)
         return served
+
+
+class _EvaluationAsker(_Asker):
+    """Answers requests of a judge, and puts them on the bill of the evaluation."""
+
+    def ask(self, request: Request) -> Served:
+        __tracebackhide__ = True
+        served = super().ask(request)
+        self._session.note_evaluation(served)
+        return served
+
+    async def ask_async(self, request: Request) -> Served:
+        __tracebackhide__ = True
+        served = await super().ask_async(request)
+        self._session.note_evaluation(served)
+        return served
+
+
+def _bill(served: Served, key: str, calls: tuple[str, ...] = ()) -> UsedReply:
+    reply = served.reply
+    return UsedReply(
+        key=key,
+        live=served.live,
+        cost_usd=reply.cost_usd,
+        latency_s=reply.latency_s,
+        ttft_s=reply.ttft_s,
+        usage=reply.usage,
+        calls=calls,
+        flag=reply.flag,
+    )

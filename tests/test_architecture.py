@@ -21,11 +21,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
      "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),
-    ("xdist", "options", "opened", "ladder_tests", "mute", "stage", "status", "session",
+    ("xdist", "options", "opened", "ladder_tests", "grading", "funnel", "mute", "stage", "status", "session",
      "planning", "outcomes", "packing", "climbing", "shortfalls", "results", "state",
      "fixtures", "collecting", "rehearsing", "ahead", "climb_loop", "climb_workers",
      "plugin"),
-    ("cli", "integrations"),
+    ("commands", "cli", "integrations"),
 )  # fmt: skip
 FACE = "__init__"
 

@@ -68,6 +68,8 @@ def check_models(source: Source, models: Sequence[Model], judge: Judge | None) -
         _check_model(source, ("model", index), model)
     if judge is not None:
         _check_model(source, ("judge",), judge)
+        for index, member in enumerate(judge.jury):
+            _check_model(source, ("judge", "jury", index), member)
     _check_identities(source, models, judge)
 
 
@@ -141,6 +143,7 @@ def _check_identities(
     ]
     if judge is not None:
         places.append((("judge",), judge))
+        places += [(("judge", "jury", i), one) for i, one in enumerate(judge.jury)]
     seen: dict[tuple[str, str | None, Path | None], list[Endpoint]] = {}
     for place, model in places:
         adapter = model.adapter and (source.path.parent / model.adapter).resolve()
@@ -151,8 +154,7 @@ def _check_identities(
 
 
 def _check_pair(source: Source, place: Place, model: Endpoint, other: Endpoint) -> None:
-    # Only the judge, which comes last, has no name, so `other` has one.
-    name = getattr(other, "name", "")
+    name = getattr(other, "name", "[judge]")
     if (model.api_base or "").rstrip("/") != (other.api_base or "").rstrip("/"):
         raise source.error(
             (*place, "api_base"),

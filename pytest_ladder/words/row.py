@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.reply import Usage
+from pytest_ladder.words.score import Verdict
 
 
 class Outcome(enum.StrEnum):
@@ -62,6 +63,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     """What the product would have paid for."""
     evaluations: tuple[UsedReply, ...] = ()
     """What only the evaluation paid for: judges."""
+    verdict: Verdict | None = None
+    """The last verdict of a judge on the reply."""
     text: str = ""
     """The last reply's text, for people to read."""
     retrieved: tuple[str, ...] = ()

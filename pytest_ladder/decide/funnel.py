@@ -1,0 +1,41 @@
+"""The funnel in the rows: what failed a cheap check counts as a miss when judged."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.row import Outcome, Row
+
+REASON = "funnel: a cheap check of the case missed, so it is not judged"
+
+
+def funnelled(rows: list[Row]) -> list[Row]:
+    """Turn judged rows into misses whose case missed a cheap check on the rung.
+
+    Whether a judge was asked all the same, as may happen where tests run in several
+    processes at once, then makes no difference; what it was paid stays on the row.
+    """
+    missed = {
+        _place(row)
+        for row in rows
+        if row.level is Level.CHEAP and row.outcome is Outcome.MISSED and row.case
+    }
+    return [
+        _missed(row)
+        if row.level is Level.JUDGED
+        and row.outcome is not Outcome.ERROR
+        and _place(row) in missed
+        else row
+        for row in rows
+    ]
+
+
+def _place(row: Row) -> tuple[str, str, str, int]:
+    return row.rung, row.source, row.case, row.sample
+
+
+def _missed(row: Row) -> Row:
+    return msgspec.structs.replace(
+        row, outcome=Outcome.MISSED, score=0.0, scores={}, reason=REASON, verdict=None
+    )

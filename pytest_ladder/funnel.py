@@ -1,0 +1,96 @@
+"""The funnel: a case whose cheap checks missed on a rung is not judged there."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from pytest_ladder.ladder_tests import Record
+from pytest_ladder.words.level import Level
+
+_Place = tuple[str, str, str, str, int]
+
+
+class Funnel:
+    """What is known of the cheap checks of each case, rung and sample.
+
+    Workers of xdist share it by a file, each line a check that is over.
+    """
+
+    def __init__(self, shared: Path | None) -> None:
+        self._path = shared
+        self._expected: dict[_Place, int] = defaultdict(int)
+        self._known: dict[_Place, dict[str, bool]] = defaultdict(dict)
+        """Whether each check missed, by node id: one that runs again counts once."""
+        self._news = threading.Condition()
+        self._read_to = 0
+
+    def expect(self, records: Iterable[Record]) -> None:
+        """Count the cheap checks that were selected, if anything is judged at all."""
+        chosen = list(records)
+        if any(record.test.judged is not None for record in chosen):
+            for record in chosen:
+                if record.test.level is Level.CHEAP and record.case is not None:
+                    self._expected[_place(record)] += 1
+
+    def note(self, record: Record, *, missed: bool) -> None:
+        """Note that a cheap check is over."""
+        if record.case is None or _place(record) not in self._expected:
+            return
+        with self._news:
+            self._known[_place(record)][record.item.nodeid] = missed
+            self._news.notify_all()
+        if self._path is not None:
+            line = msgspec.json.encode([_place(record), record.item.nodeid, missed])
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                file.write(line + b"\n")
+
+    def holds_back(self, record: Record) -> bool | None:
+        """Tell whether a case is not to be judged; None: its checks are not over."""
+        place = _place(record)
+        if place not in self._expected:
+            return False
+        with self._news:
+            self._read()
+            known = self._known[place]
+            if any(known.values()):
+                return True
+            return None if len(known) < self._expected[place] else False
+
+    def wait(self, seconds: float) -> None:
+        """Wait for news, so long at most."""
+        with self._news:
+            self._news.wait(seconds)
+
+    def _read(self) -> None:
+        """Read what other workers noted."""
+        if self._path is None:
+            return
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
+            file.seek(self._read_to)
+            text = file.read()
+            whole = text[: text.rfind(b"\n") + 1]
+            self._read_to += len(whole)
+            for line in whole.splitlines():
+                place, nodeid, missed = msgspec.json.decode(
+                    line, type=tuple[_Place, str, bool]
+                )
+                self._known[place][nodeid] = missed
+
+
+def _place(record: Record) -> _Place:
+    case = record.case
+    assert case is not None
+    return (
+        str(record.test.opened.ladder.path),
+        record.rung.id,
+        case.source,
+        case.id,
+        record.sample,
+    )
