@@ -92,29 +92,39 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
     try:
         check_budget(session)
-    except ConfigError as error:
-        _complain(session, error)
-    if session.problems:
-        raise pytest.UsageError("\n".join(session.problems))
-    _order(session, items)
-    if session.settings.mode in ("climb", "litmus"):
-        _prepare(session, items)
+        if session.problems:
+            raise ConfigError("\n".join(session.problems))
+        _order(session, items)
+        if session.settings.mode in ("climb", "litmus"):
+            _prepare(session, items)
+    except LadderError as error:
+        _refuse(session, items, error)
+
+
+def _refuse(
+    session: LadderSession, items: list[pytest.Item], error: LadderError
+) -> None:
+    """Run nothing; a worker of xdist says why as its controller expects it."""
+    problems = "\n".join(dict.fromkeys([*session.problems, str(error)]))
+    if not is_worker(session.config):
+        raise pytest.UsageError(problems) from error
+    items.clear()
+    report = pytest.CollectReport(
+        nodeid="ladder", outcome="failed", longrepr=problems, result=[]
+    )
+    session.config.hook.pytest_collectreport(report=report)
 
 
 def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
     """Write down what there is to climb; leave a litmus a few cases."""
     from pytest_ladder import climbing
 
-    try:
-        plan = climbing.plan_of(session, items)
-        if session.settings.mode == "climb":
-            climbing.check(session, plan)
-            return
-        kept = climbing.sample_of(plan, _LITMUS_CASES)
-        climbing.check_context(session, [items[place] for place in kept])
-    except LadderError as error:
-        _complain(session, error)
-        raise pytest.UsageError(str(error)) from error
+    plan = climbing.plan_of(session, items)
+    if session.settings.mode == "climb":
+        climbing.check(session, plan)
+        return
+    kept = climbing.sample_of(plan, _LITMUS_CASES)
+    climbing.check_context(session, [items[place] for place in kept])
     left = [item for place, item in enumerate(items) if place not in kept]
     session.config.hook.pytest_deselected(items=left)
     items[:] = [item for place, item in enumerate(items) if place in kept]
@@ -189,6 +199,7 @@ def _ladder_test(
         external=bool(options.get("external", False)),
         ahead=bool(options.get("ahead", True)),
         asks=bool({"reply", "verdict"} & uses),
+        judges=bool({"judge", "verdict"} & uses),
         judged=judged,
         scores="score" in uses or _is_graded(judged),
         pack=_pack(options.get("pack", False), uses, cases, where),

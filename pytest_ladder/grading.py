@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Unpack
 
+from pytest_ladder.calls.lane import Request
 from pytest_ladder.judging.judge import Jury, Options
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric
@@ -68,9 +69,18 @@ class Judge:
 def verdict_of(judge: Judge, judged: Judged, reply: Reply, case: Case) -> Verdict:
     """Return the verdict that a `judged` marker asks for."""
     __tracebackhide__ = True
+    return judge(reply, judged.rubric, **_options(judged, case))
+
+
+def requests_of(jury: Jury, judged: Judged, reply: Reply, case: Case) -> list[Request]:
+    """Return what a `judged` marker's verdict would ask; calls nobody."""
+    return jury.requests(reply, judged.rubric, **_options(judged, case))
+
+
+def _options(judged: Judged, case: Case) -> Options:
     options: Options = {"case": case, "samples": judged.samples}
     if judged.judge is not None:
         options["judge"] = judged.judge
     if judged.scale is not None:
         options["scale"] = judged.scale
-    return judge(reply, judged.rubric, **options)
+    return options

@@ -64,6 +64,8 @@ class LadderTest:
     """Whether the test uses `reply`."""
     scores: bool
     """Whether the test uses `score`, and may give any number from 0 to 1."""
+    judges: bool
+    """Whether the test uses `judge` or `verdict`."""
     judged: Judged | None = None
     """What `verdict` asks of a judge; None where the test does not use it."""
     pack: bool = False

@@ -215,10 +215,12 @@ class LadderSession:
         """Make the `judge` of tests, whose calls are evaluation cost."""
         from pytest_ladder.grading import Judge
 
-        return Judge(self._jury, self.note_verdict)
+        return Judge(
+            lambda: self.jury_of(self._running().test.opened), self.note_verdict
+        )
 
-    def _jury(self) -> Jury:
-        opened = self._running().test.opened
+    def jury_of(self, opened: OpenLadder) -> Jury:
+        """Return a ladder's judges, whose answers go into the running test's row."""
         return opened.jury(_EvaluationAsker(self, opened))
 
     def verdict(self, reply: Reply, case: Case) -> Verdict:

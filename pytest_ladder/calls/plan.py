@@ -13,13 +13,14 @@ from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model, Rung
+from pytest_ladder.words.rung import Model
 
 
 class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rung would call."""
+    """What one rung, or one judge, would call."""
 
     rung: str
+    """Its id; of a judge its name, in brackets."""
     replies: int
     """Distinct replies that tests need."""
     stored: int
@@ -43,26 +44,27 @@ class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.replies - self.stored
 
 
-def plan_rung(
-    rung: Rung,
+def plan_calls(
+    name: str,
+    model: Model,
     requests: Iterable[Request],
     open_tests: int,
     archive: Archive,
     prices: PriceTable,
 ) -> RungPlan:
-    """Plan the calls of a rung; looks replies up, and calls nobody."""
+    """Plan the calls of a rung, or of a judge; looks replies up, and calls nobody."""
     by_key = {archive.key(request): request for request in requests}
     missing = [request for key, request in by_key.items() if archive.find(key) is None]
-    limit = rung.model.params.get("max_tokens") or prices.max_output_tokens(rung.model)
+    limit = model.params.get("max_tokens") or prices.max_output_tokens(model)
     input_tokens = sum(_prompt_bytes(r) for r in missing) // BYTES_PER_TOKEN
     output_tokens = None if limit is None else limit * len(missing)
     usd = 0.0 if not missing else None
     if missing and output_tokens is not None:
         usage = Usage(input=input_tokens, output=output_tokens)
-        usd, _ = cost_of(rung.model, usage, None, prices)
-    host, key = _destination(rung.model)
+        usd, _ = cost_of(model, usage, None, prices)
+    host, key = _destination(model)
     return RungPlan(
-        rung=rung.id,
+        rung=name,
         replies=len(by_key),
         stored=len(by_key) - len(missing),
         input_tokens=input_tokens,

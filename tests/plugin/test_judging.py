@@ -222,3 +222,18 @@ def test_packed_tests_are_judged_case_by_case(judged: Shop, run: Run) -> None:
     result = run("--ladder-live")
     assert result.ret == 0
     assert [row["outcome"] for row in judged.rows()] == ["missed", "passed", "missed"]
+
+
+def test_the_plan_counts_verdicts_at_most_and_calls_nobody(judged: Shop) -> None:
+    judged.test(TONE.replace("judged(", "judged(samples=2, "))
+    result = judged.run("--ladder-plan", "--ladder=matrix")
+    result.stdout.fnmatch_lines(["*[[]judge] *12 * 0 *"])
+    assert judged.server.count == 0
+
+
+def test_a_budget_needs_the_price_of_the_judge(judged: Shop) -> None:
+    judged.ladder(LADDER + JUDGE.replace("price", "# price"))
+    judged.test(TONE)
+    result = judged.run("--ladder-live", "--ladder-budget=1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*price of model '[[]judge]' is unknown*"])
