@@ -75,7 +75,9 @@ def _verdict_requests(
     request = request_for(rung, opened.prompter, case)
     found = opened.archive.find(opened.archive.key(request))
     length = int(rung.model.params.get("max_tokens") or _USUAL_OUTPUT)
-    text = found.reply.text if found else "x" * length * BYTES_PER_TOKEN
+    # Rungs answer differently, as far as anybody knows.
+    unknown = rung.id.ljust(length * BYTES_PER_TOKEN, "x")
+    text = found.reply.text if found else unknown
     passages = opened.prompter.messages(rung.strategy, case).retrieved
     reply = Reply(text=text, retrieved=passages)
     return requests_of(jury, judged, reply, case)

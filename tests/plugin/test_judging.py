@@ -15,6 +15,7 @@ JUDGE = """
 id = "openai/judge"
 api_base = "{api_base}"
 price = {{ input = 10.0, output = 10.0 }}
+params = {{ max_tokens = 200 }}
 """
 TONE = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
