@@ -199,6 +199,7 @@ class Results:
                 report,
                 exchanges=exchanges_of(opened.archive, rows),
                 attempts=[str(seed) for seed in route.attempts] if route else (),
+                reasons=_reasons(route),
                 looks=[str(look) for look in route.course.looks] if route else (),
             ),
             folder=folder,
@@ -258,6 +259,14 @@ def _record(opened: OpenLadder, arrived: list[Arrived]) -> None:
         finished = [one for one in items if one.is_finished]
         whole = len(finished) == items[0].payload.module_items
         opened.archive.record(module, cases, prune=whole)
+
+
+def _reasons(route: Route | None) -> dict[str, str]:
+    """Say why a climb stopped a rung, or never ran it."""
+    if route is None:
+        return {}
+    said = {rung: route.course.reason(rung) for rung in route.course.rungs}
+    return {rung: reason for rung, reason in said.items() if reason is not None}
 
 
 def _is_whole(arrived: list[Arrived], rungs: int) -> bool:

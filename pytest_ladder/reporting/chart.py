@@ -7,6 +7,7 @@ specification serves light and dark.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from pytest_ladder.reporting.chart_records import (
 )
 from pytest_ladder.reporting.chart_specs import (
     GROUNDS,
+    PALETTES,
     Spec,
     Theme,
     latency_chart,
@@ -75,16 +77,28 @@ def mermaid_chart(report: Report) -> str:
     heights = ", ".join(f"{100 * height:.1f}" for _, height in bars)
     lines = [
         "```mermaid",
+        _mermaid_look(len(bars)),
         "xychart-beta horizontal",
         f'    title "Quality at {level}, cheapest rung first"',
         f"    x-axis [{names}]",
-        '    y-axis "cases passed, in %" 0 --> 100',
+        '    y-axis "quality in %" 0 --> 100',
         f"    bar [{heights}]",
     ]
     bar = bar_of(report.objective)
     if bar is not None:
         lines.append(f"    line [{', '.join([f'{100 * bar:g}'] * len(bars))}]")
     return "\n".join([*lines, "```", ""])
+
+
+def _mermaid_look(bars: int) -> str:
+    """Give colours that show on light and dark, and a height that suits the bars."""
+    look = {
+        "xyChart": {"width": 700, "height": 110 + 30 * bars},
+        "themeVariables": {
+            "xyChart": {"plotColorPalette": ", ".join(PALETTES["light"][:2])}
+        },
+    }
+    return f"%%{{init: {json.dumps(look)}}}%%"
 
 
 def _dressed(report: Report, chart: Chart, theme: Theme) -> Spec:

@@ -128,6 +128,7 @@ def _cost_place(rung: RungResult, serving: Interval | None, floor: float) -> Rec
     build = usd - (rung.cost.serve_usd_per_1k or 0.0)
     low, high = serving or (usd - build, usd - build)
     return {
+        "free": usd == 0,
         "usd": _short(usd or floor),
         "usd_low": _short(min(usd, build + low) or floor),
         "usd_high": _short(max(usd, build + high) or floor),
@@ -311,9 +312,7 @@ def _stair(step: Roi, below: Record, above: Record, place: int) -> Record:
         "top": _short(max(high, above["quality"])),
         "established": step.established,
         "gain_short": signed(step.points),
-        "price_short": f"{per_good} per extra good answer"
-        if step.established
-        else "not established",
+        "price_short": per_good if step.established else "not established",
         "gain": gain_text(step),
         "price": price_text(step),
         "note": "" if step.established else "not established: the interval covers 0",

@@ -60,9 +60,12 @@ def quality_cost_chart(
         "Quality against cost of every rung, with 95 % intervals and the front.",
         {name: data[name] for name in ("points", "front", "hull", "limits")},
         height=400,
-        params=[{"name": "narrow", "value": False}],
+        params=[
+            {"name": "narrow", "value": False},
+            {"name": "priced", "value": _priced(data["points"])},
+        ],
         layer=layers,
-        encoding={"x": _cost_axis(data["points"]), "y": _quality_axis()},
+        encoding={"x": _cost_axis(), "y": _quality_axis()},
     )
 
 
@@ -218,14 +221,23 @@ def _tooltip(**labels: str) -> list[Record]:
     ]
 
 
-def _cost_axis(points: Sequence[Record]) -> Record:
+def _priced(points: Sequence[Record]) -> float:
+    """From where on the axis of cost is labelled: rungs that cost nothing lie below."""
+    costs = [point["usd_low"] for point in points if not point["free"]]
+    if len(costs) == len(points):
+        return 0.0
+    return 0.7 * min(costs, default=1e300)
+
+
+def _cost_axis() -> Record:
     return {
         "field": "usd",
         "type": "quantitative",
         "scale": {"type": "log", "nice": False, "padding": 36},
         "axis": {
             "title": "USD per 1,000 calls, logarithmic",
-            "labelExpr": "datum.value >= 1 ? '$' + format(datum.value, ',~r') "
+            "labelExpr": "datum.value < priced ? '' "
+            ": datum.value >= 1 ? '$' + format(datum.value, ',~r') "
             ": '$' + format(datum.value, '~r')",
             "labelOverlap": "greedy",
             "labelSeparation": 14,

@@ -127,7 +127,8 @@ def test_only_rungs_with_room_for_their_name_are_named() -> None:
 def test_rungs_that_cost_nothing_have_a_place_on_a_logarithmic_axis() -> None:
     points = chart_spec(costless(REPORT))["datasets"]["points"]
     assert all(point["usd"] > 0 for point in points)
-    assert "svg" in chart_svg(costless(REPORT))
+    assert "$" not in "".join(re.findall(r">(\$[^<]*)<", chart_svg(costless(REPORT))))
+    assert re.findall(r">(\$[^<]*)<", chart_svg(REPORT))
 
 
 def test_nothing_measured_gives_an_empty_chart() -> None:
@@ -161,6 +162,9 @@ def test_the_stairs_start_on_the_first_rung_of_the_front_and_join_up() -> None:
     assert [step["place"] for step in steps] == list(range(len(steps)))
     for below, above in itertools.pairwise(steps):
         assert above["from"] == below["to"]
+        assert re.fullmatch(
+            r"\$[\d.]+ per extra good answer|not established", above["price_short"]
+        )
 
 
 def test_themes_differ_in_colour_only() -> None:
@@ -180,10 +184,12 @@ def test_markdown_gets_a_chart_that_github_renders_itself() -> None:
     ]
     assert mermaid_chart(report) == (
         "```mermaid\n"
+        '%%{init: {"xyChart": {"width": 700, "height": 170}, "themeVariables": '
+        '{"xyChart": {"plotColorPalette": "#2f6fb0, #e0662e"}}}}%%\n'
         "xychart-beta horizontal\n"
         '    title "Quality at cheap, cheapest rung first"\n'
         '    x-axis ["smol/zero-shot", "smol/few-shot"]\n'
-        '    y-axis "cases passed, in %" 0 --> 100\n'
+        '    y-axis "quality in %" 0 --> 100\n'
         f"    bar [{', '.join(shares)}]\n"
         "    line [70, 70]\n"
         "```\n"

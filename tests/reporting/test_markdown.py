@@ -63,10 +63,12 @@ def test_the_page_has_headline_table_remarks_spend_and_folded_misses() -> None:
         "| smol/zero-shot | 100.0 % (75.8-100.0, n=12) | &#36;0.0935 "
         "| &#36;0.35 | 0.25 s | 0.25 s | 12 / 0 |  |\n\n"
         "```mermaid\n"
+        '%%{init: {"xyChart": {"width": 700, "height": 170}, "themeVariables": '
+        '{"xyChart": {"plotColorPalette": "#2f6fb0, #e0662e"}}}}%%\n'
         "xychart-beta horizontal\n"
         '    title "Quality at cheap, cheapest rung first"\n'
         '    x-axis ["smol/rag", "smol/zero-shot"]\n'
-        '    y-axis "cases passed, in %" 0 --> 100\n'
+        '    y-axis "quality in %" 0 --> 100\n'
         "    bar [83.3, 100.0]\n"
         "```\n\n"
         "- Not run: smol/few-shot.\n"

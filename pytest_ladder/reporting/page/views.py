@@ -110,7 +110,7 @@ def _chart_notes(report: Report, matrix: Matrix, level: Level) -> list[str]:
                 f"{rung.id} ({percent(cell.quality)})"
             )
         elif rung.cost.usd_per_1k == 0:
-            notes["costs nothing, so drawn at the left edge"].append(rung.id)
+            notes["costs nothing, so drawn left of all prices"].append(rung.id)
     return [f"{', '.join(rungs)}: {why}." for why, rungs in notes.items()]
 
 

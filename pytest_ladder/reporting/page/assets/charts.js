@@ -3,7 +3,10 @@
 const plots = {};
 let chart_engine = null;
 
+let printing = false;
+
 const is_dark = () => {
+  if (printing) return false;
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 };
@@ -23,10 +26,18 @@ async function load_charts() {
 
 const is_narrow = () => innerWidth < 560;
 
-function draw_charts(light = false) {
+function draw_charts() {
   if (!chart_engine) return;
-  for (const name of Object.keys(data.specs)) draw(name, light);
+  for (const name of Object.keys(data.specs)) draw(name);
   $("plot-roi").hidden = view().data.steps.length === 0;
+}
+
+// Rungs that cost nothing lie left of all prices, where the axis has no labels.
+function signals() {
+  const points = view().data.points;
+  const priced = points.filter((point) => !point.free).map((point) => point.usd_low);
+  const least = priced.length === points.length ? 0 : 0.7 * Math.min(...priced, 1e300);
+  return { narrow: is_narrow(), priced: least };
 }
 
 // Records of the named data that follow level and volume. Vega marks what it takes in,
@@ -40,11 +51,11 @@ function records(names) {
 // Vega-Lite warns that a chart with rows of a fixed height is not fitted in height.
 const silent = new Proxy({}, { get: (_, name) => (name === "level" ? () => 0 : () => silent) });
 
-function draw(name, light) {
+function draw(name) {
   const spec = structuredClone(data.specs[name]);
   if (name !== "latency") Object.assign(spec.datasets, records(Object.keys(spec.datasets)));
-  for (const param of spec.params || []) if (param.name === "narrow") param.value = is_narrow();
-  const config = structuredClone(data.themes[is_dark() && !light ? "dark" : "light"]);
+  for (const param of spec.params || []) param.value = signals()[param.name];
+  const config = structuredClone(data.themes[is_dark() ? "dark" : "light"]);
   if (is_narrow()) {
     config.axisY = { labelLimit: name === "quality" ? 60 : 116 };
     config.axis.labelFontSize = 11;
@@ -70,6 +81,7 @@ function update_charts() {
   for (const name of ["quality", "roi"]) {
     const moving = records(Object.keys(data.specs[name].datasets));
     for (const [table, values] of Object.entries(moving)) plots[name].data(table, values);
+    if (name === "quality") plots[name].signal("priced", signals().priced);
     plots[name].resize().runAsync();
   }
   $("plot-roi").hidden = view().data.steps.length === 0;

@@ -34,11 +34,15 @@ function set_up_sizes() {
   });
   addEventListener("scroll", () => ($("tip").hidden = true), { passive: true });
   addEventListener("beforeprint", () => {
-    draw_charts(true);
+    printing = true;
+    repaint();
     for (const plot of Object.values(plots)) plot.run();
     if (explorer) add_cases(explorer.found.length);
   });
-  addEventListener("afterprint", () => draw_charts());
+  addEventListener("afterprint", () => {
+    printing = false;
+    repaint();
+  });
 }
 
 const after_paint = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));

@@ -41,7 +41,7 @@ function matrix_line(rung, shown, levels) {
     el("td", {}, verdict ? chip(verdict, true) : ""),
     cost_cell(rung, shown.costs[rung.id]),
     el("td", {}, rung.latency),
-    el("td", { class: "stands" }, shown.standings[rung.id] || rung.why || rung.state),
+    el("td", { class: "stands" }, [shown.standings[rung.id] || rung.state, rung.why].filter(Boolean).join("; ")),
     ...[rung.tokens, rung.calls].map((text) => el("td", {}, text)),
   ];
   return el("tr", { class: picked ? "picked" : "" }, name, ...cells);
