@@ -23,6 +23,9 @@ from pytest_ladder.decide.feasibility import feasibility
 from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import LadderError
+from pytest_ladder.judging.calibrate import Calibration
+from pytest_ladder.judging.labels import Label, read_labels
+from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
@@ -30,7 +33,7 @@ from pytest_ladder.reporting.exchanges import exchanges_of
 from pytest_ladder.reporting.numbers import plain
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
-from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, matrix_lines
+from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
 from pytest_ladder.words.row import Row
@@ -120,7 +123,7 @@ class Results:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
             report = result.report
-            for text, markup in matrix_lines(report.matrix, report.info, width, glyphs):
+            for text, markup in report_lines(report, width, glyphs):
                 reporter.write_line(text, **markup)
             reporter.write_line(f"report: {_shown(result.folder)}")
             for line in (result.spared, result.feasible):
@@ -199,6 +202,8 @@ class Results:
                 report,
                 exchanges=exchanges_of(opened.archive, rows),
                 attempts=[str(seed) for seed in route.attempts] if route else (),
+                models=opened.ladder.models,
+                calibrations=self._calibrations(opened, rows),
                 reasons=_reasons(route),
                 looks=[str(look) for look in route.course.looks] if route else (),
             ),
@@ -207,6 +212,18 @@ class Results:
             feasible=feasible,
             spared=route.summary() if route else "",
         )
+
+    def _calibrations(
+        self, opened: OpenLadder, rows: list[Row]
+    ) -> tuple[Calibration, ...]:
+        """Measure the judges by what people labelled, if anybody did."""
+        path = opened.ladder.labels
+        labels: tuple[Label, ...] = ()
+        try:
+            labels = read_labels(path) if path.exists() else ()
+        except LadderError as error:
+            self.problems.append(str(error))
+        return calibrations_of(rows, labels)
 
     def _states(
         self, arrived: list[Arrived], rows: list[Row], route: Route | None
@@ -291,15 +308,7 @@ def _objective_missed(result: LadderResult) -> tuple[str, str] | None:
 
 def _write_report(result: LadderResult) -> None:
     data.write_report(result.folder, result.report)
-    _append_step_summary(result)
-
-
-def _append_step_summary(result: LadderResult) -> None:
-    """Show the matrix on the page of a GitHub Actions job, if this is one."""
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write((result.folder / "matrix.md").read_text(encoding="utf-8"))
+    data.append_step_summary(result.folder)
 
 
 def _git_sha(folder: Path) -> str | None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import msgspec
 from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
 from pytest_ladder.errors import LadderError
+from pytest_ladder.judging.causes import causes_of
 from pytest_ladder.reporting.benchmark import benchmark_json
+from pytest_ladder.reporting.judges import OTHER, calibration_json, cause_counts
 from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.numbers import csv_cell
 from pytest_ladder.reporting.page import page_html
@@ -59,7 +62,8 @@ def write_report(folder: Path, report: Report) -> None:
     `matrix.json` comes last, so that one that is there is complete. Raises
     `LadderError` when the folder cannot be written.
     """
-    matrix, rows = report.matrix, report.rows
+    matrix, rows = report.matrix, [_orderly(row) for row in report.rows]
+    report = msgspec.structs.replace(report, rows=rows)
     benchmark = benchmark_json(rows, matrix.rungs, report.info)
     files = {
         "rows.jsonl": rows_jsonl(matrix, rows),
@@ -67,7 +71,7 @@ def write_report(folder: Path, report: Report) -> None:
         "matrix.csv": matrix_csv(matrix),
         "matrix.md": matrix_markdown(report),
         "index.html": page_html(report),
-        "benchmark.json": _document(_plain(benchmark)),
+        "benchmark.json": _document(as_written(benchmark)),
         "matrix.json": _document(matrix_json(report)),
     }
     try:
@@ -94,39 +98,53 @@ def write_whole(path: Path, text: str) -> None:
 
 def matrix_json(report: Report) -> dict[str, Any]:
     """Build the content of `matrix.json`, version 1."""
-    run = _plain(report.info)
+    run = as_written(report.info)
     del run["machine"]
     matrix, decision = report.matrix, report.decision
     return {
         "schema": SCHEMA,
         "run": {**run, "attempts": list(report.attempts)},
-        "rungs": _plain(matrix.rungs),
+        "rungs": as_written(matrix.rungs),
         "order_note": matrix.order_note,
         "run_order": list(matrix.run_order),
         "volume": matrix.volume,
-        "settled": _plain(matrix.settled),
+        "settled": as_written(matrix.settled),
         "objective": _exact(report.objective),
-        "recommendation": _plain(decision.recommendation),
-        "front": _plain(decision.standings),
-        "steps": _plain(decision.steps),
+        "recommendation": as_written(decision.recommendation),
+        "front": as_written(decision.standings),
+        "steps": as_written(decision.steps),
         "climb": list(report.looks),
         "gates": [],
-        "spend": _plain(matrix.spend),
-        "reasons": _plain(report.reasons),
+        "spend": as_written(matrix.spend),
+        "reasons": as_written(report.reasons),
         "rows": len(report.rows),
         "ladder": {"models": [_declared(model) for model in report.models]},
+        "calibration": _exact(calibration_json(report)),
+        "causes": cause_counts(report),
     }
 
 
 def exchanges_jsonl(report: Report) -> str:
     """Write what was said in each call, one per line, sorted by key."""
     return "".join(
-        f"{_json(_plain(report.exchanges[key]))}\n" for key in sorted(report.exchanges)
+        f"{_json(as_written(report.exchanges[key]))}\n"
+        for key in sorted(report.exchanges)
     )
 
 
 def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
-    """Write one row per line, sorted by rung (as in the matrix), test and case."""
+    """Write one row per line, sorted by rung (as in the matrix), test and case.
+
+    Rows of a case that failed say why, where checks stand for causes: `cause`, and the
+    `check` that showed it.
+    """
+    causes = {
+        (found.rung, found.source, found.case): {
+            "cause": str(found.cause or OTHER),
+            "check": found.check,
+        }
+        for found in causes_of(rows)
+    }
     place = {rung.id: index for index, rung in enumerate(matrix.rungs)}
     ordered = sorted(
         rows,
@@ -139,7 +157,10 @@ def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
             row.level,
         ),
     )
-    return "".join(f"{_json(_exact(row))}\n" for row in ordered)
+    return "".join(
+        f"{_json(_exact(row) | causes.get((row.rung, row.source, row.case), {}))}\n"
+        for row in ordered
+    )
 
 
 def matrix_csv(matrix: Matrix) -> str:
@@ -153,6 +174,26 @@ def matrix_csv(matrix: Matrix) -> str:
             line = _csv_line(rung, level, cell)
             writer.writerow([_csv_value(value) for value in line])
     return text.getvalue()
+
+
+def as_written(value: Any) -> Any:
+    """Turn Structs into what JSON knows: their fields in order, mappings sorted."""
+    return _mapped(_builtins(value), _stable)
+
+
+def append_step_summary(folder: Path) -> None:
+    """Show the report in `folder` on the page of a GitHub Actions job, if in one."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write((folder / "matrix.md").read_text(encoding="utf-8"))
+
+
+def _orderly(row: Row) -> Row:
+    """Sort named scores, which a test may give in any order."""
+    if len(row.scores) < 2:
+        return row
+    return msgspec.structs.replace(row, scores=dict(sorted(row.scores.items())))
 
 
 def _declared(model: Model) -> dict[str, Any]:
@@ -212,13 +253,8 @@ def _json(value: Any, indent: int | None = None) -> str:
     return text.translate(_LINE_ENDS)
 
 
-def _plain(value: Any) -> Any:
-    """Turn Structs into what JSON knows: their fields in order, mappings sorted."""
-    return _mapped(_builtins(value), _stable)
-
-
 def _exact(value: Any) -> Any:
-    """Do what `_plain` does, and keep all digits of a float."""
+    """Do what `as_written` does, and keep all digits of a float."""
     return _mapped(_builtins(value), _finite)
 
 

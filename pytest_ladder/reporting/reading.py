@@ -9,12 +9,14 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import RungResult, State, build_matrix
 from pytest_ladder.decide.order import DEFAULT_VOLUME
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.ladder import Objective
-from pytest_ladder.reporting.data import SCHEMA
+from pytest_ladder.reporting.data import SCHEMA, as_written
 from pytest_ladder.reporting.report import Exchange, Report, report_on
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.textfiles import json_byte, json_lines, json_problem, read_text
@@ -25,6 +27,7 @@ from pytest_ladder.words.rung import Build, Model, Price, Rung, Serve, Strategy,
 _AGAIN = "run pytest again to write the report anew, or name another folder."
 
 _Volume = Annotated[int, msgspec.Meta(ge=1)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]+\Z")]
 _T = TypeVar("_T")
 
 
@@ -37,8 +40,8 @@ class _Rung(msgspec.Struct, frozen=True, kw_only=True):
     """What tells a rung, out of its line of the matrix."""
 
     id: str
-    model: str
-    strategy: str
+    model: _Name
+    strategy: _Name
     tier: Tier
     cost: _Cost = _Cost()
     state: State
@@ -66,6 +69,17 @@ class _Ladder(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[_Model, ...] = ()
 
 
+class _Spend(Spend, frozen=True, kw_only=True):
+    """As the first version has it, which counts no unknown calls."""
+
+    unknown_calls: int = 0
+    unknown_replayed_calls: int = 0
+
+
+class _Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    judges: tuple[Calibration, ...] = ()
+
+
 class _Run(RunInfo, frozen=True, kw_only=True):
     attempts: tuple[str, ...] = ()
 
@@ -81,8 +95,10 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     objective: Objective | None = None
     climb: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
+    spend: _Spend | None = None
     rows: int | None = None
     ladder: _Ladder = _Ladder()
+    calibration: _Calibration = _Calibration()
 
 
 class _Benchmark(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +129,7 @@ def read_report(folder: Path) -> Report:
         volume=_volume(document),
         settled=document.settled,
     )
+    matrix = msgspec.structs.replace(matrix, spend=_spend(document, matrix.spend))
     report = report_on(_info(document, folder), matrix, rows, document.objective)
     return msgspec.structs.replace(
         report,
@@ -121,6 +138,7 @@ def read_report(folder: Path) -> Report:
         looks=document.climb,
         reasons=document.reasons,
         models=tuple(declared.model for declared in document.ladder.models),
+        calibrations=document.calibration.judges,
     )
 
 
@@ -137,9 +155,12 @@ def rungs_of(report: Report) -> tuple[Rung, ...]:
 def _read_document(folder: Path) -> _Document:
     path = folder / "matrix.json"
     if not path.is_file():
+        inside = sorted(found.parent for found in folder.glob("*/matrix.json"))
+        fix = "name the folder that pytest printed as `report:`, such as ladder-report."
+        if inside:
+            fix = f"there is one in {listed(map(shown, inside))}: name that."
         raise ConfigError(
-            f"{shown(folder)}: there is no report here (matrix.json is missing); name "
-            "the folder that pytest printed as `report:`, such as ladder-report."
+            f"{shown(folder)}: there is no report here (matrix.json is missing); {fix}"
         )
     found = _decoded_whole(path)
     schema = found.get("schema") if isinstance(found, dict) else None
@@ -207,6 +228,17 @@ def _volume(document: _Document) -> int:
     if document.volume is not None:
         return document.volume
     return DEFAULT_VOLUME if document.objective is None else document.objective.volume
+
+
+def _spend(document: _Document, by_rows: Spend) -> Spend:
+    """Return what was spent, which other prices and joined shards do not change.
+
+    As the rows have it with all digits, where that is the same.
+    """
+    if document.spend is None:
+        return by_rows
+    written = Spend(**msgspec.structs.asdict(document.spend))
+    return by_rows if as_written(by_rows) == as_written(written) else written
 
 
 def _info(document: _Document, folder: Path) -> RunInfo:

@@ -119,7 +119,7 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
                 "missed": 0,
                 "errors": 0,
                 "coverage": 1.0,
-                "verdict": None,
+                "verdict": "undecided",
             },
             "judged": {
                 "quality": 0.333333,
@@ -167,7 +167,8 @@ def test_rows_are_sorted_by_rung_test_case_and_sample(tmp_path: Path) -> None:
         ("smol/zero-shot", "a", 2),
         ("smol/zero-shot", "b", 1),
     ]
-    assert rows[1]["score"] == 0.333333
+    # In full: a report is made from its rows again.
+    assert rows[1]["score"] == 1 / 3
     assert '"scores": {"fit": 1.0, "tone": 0.5}' in lines[1]
     assert msgspec.json.decode(lines[0], type=Row) == ROWS[3]
 

@@ -1,0 +1,1 @@
+"""What `pytest-ladder` does: a module for each command."""

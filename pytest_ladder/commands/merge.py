@@ -1,0 +1,85 @@
+"""`pytest-ladder merge`: the shards of a run as one report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pytest_ladder.commands.parsing import Given, Subparsers
+from pytest_ladder.commands.showing import say, show
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.figures import count
+from pytest_ladder.reporting.data import append_step_summary, write_report
+from pytest_ladder.reporting.merged import coverage, merged
+from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.wording import shown
+
+_DESCRIPTION = """\
+Join the reports of several runs of one suite into one: CI jobs that each ran some of
+the tests (pytest-split) or some of the rungs (--ladder-rungs). All must be of the same
+configuration and commit, and no row may be in two of them. What they spent is summed,
+the decision is made again from all rows, and what only some of them have is printed.
+"""
+_EXAMPLES = """\
+examples:
+  pytest-ladder merge shards/1 shards/2 shards/3 --output ladder-report
+  pytest-ladder merge shards/* --output ladder-report
+
+in CI, each job of the matrix:
+  pytest --ladder=matrix --splits 4 --group "$GROUP" --ladder-report "shards/$GROUP"
+"""
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the command with its arguments."""
+    parser = commands.add_parser(
+        "merge",
+        help="join the reports of CI shards into one",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        metavar="DIR",
+        type=Path,
+        help="folder of a shard's report, the one with its matrix.json; two or more",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        type=Path,
+        help="where the joined report goes",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(given: Given) -> int:
+    folders: dict[Path, Path] = {}
+    for folder in given.folders:
+        if folder.resolve() in folders:
+            raise ConfigError(f"{shown(folder)} is named twice; name each shard once.")
+        folders[folder.resolve()] = folder
+    if len(folders) == 1:
+        raise ConfigError(
+            f"{shown(given.folders[0])} is one report; name two or more to join, or "
+            "render this one again with `pytest-ladder report`."
+        )
+    if given.output.resolve() in folders:
+        raise ConfigError(
+            f"--output {shown(given.output)} is one of the shards; name another "
+            "folder, so that it is kept."
+        )
+    shards = {shown(folder): read_report(folder) for folder in folders.values()}
+    report = merged(shards)
+    write_report(given.output, report)
+    append_step_summary(given.output)
+    say(f"joined {len(shards)} reports, {count(len(report.rows), 'row')}:")
+    for name, shard in shards.items():
+        say(f"  {name}: {count(len(shard.rows), 'row')}, run {shard.info.id}")
+    for line in coverage(shards):
+        say(line)
+    show(report, given.output)
+    return 0

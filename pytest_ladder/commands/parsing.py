@@ -1,0 +1,71 @@
+"""What the commands share in reading their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Subparsers = argparse._SubParsersAction
+
+
+class Given(argparse.Namespace):
+    """The arguments of a command."""
+
+    run: Callable[[Given], int]
+    rest: Sequence[str]
+    """What a command that `takes_rest` does not know itself."""
+    takes_rest: bool = False
+
+
+def share(text: str) -> float:
+    """Read a share in [0, 1]; for `argparse`, as are the others here."""
+    value = _number(text)
+    if not 0 <= value <= 1:
+        _refuse(text, "a share between 0 and 1, such as 0.9")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Read a number that is 0 or more."""
+    value = _number(text)
+    if value < 0:
+        _refuse(text, "a number that is 0 or more")
+    return value
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    value = _number(text)
+    if value <= 0:
+        _refuse(text, "a number above 0")
+    return value
+
+
+def whole(text: str) -> int:
+    """Read a whole number from 1 on; `1_000` and `1,000` are 1000."""
+    try:
+        value = int(text.replace(",", ""))
+    except ValueError:
+        value = 0
+    if value < 1:
+        _refuse(text, "a whole number from 1 on")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        _refuse(text, "a number")
+    return value
+
+
+def _refuse(text: str, wanted: str) -> NoReturn:
+    raise argparse.ArgumentTypeError(f"{text!r} does not fit; write {wanted}")

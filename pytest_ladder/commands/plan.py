@@ -1,0 +1,22 @@
+"""`pytest-ladder plan`: what the full matrix would call, and what that would cost."""
+
+from __future__ import annotations
+
+from pytest_ladder.commands.parsing import Given, Subparsers
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the command; what it does not know is for pytest."""
+    parser = commands.add_parser(
+        "plan",
+        help="print rungs, calls, tokens, dollars and hosts of the full matrix; "
+        "further arguments go to pytest",
+    )
+    parser.set_defaults(run=_run, takes_rest=True)
+
+
+def _run(given: Given) -> int:
+    """Let pytest collect, and print the plan of the matrix."""
+    import pytest
+
+    return int(pytest.main(["--ladder=matrix", "--ladder-plan", "-q", *given.rest]))

@@ -1,0 +1,239 @@
+"""`pytest-ladder report`: a report again, from its rows, without a call."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pytest_ladder import config
+from pytest_ladder.calls.files import write_atomically
+from pytest_ladder.commands.parsing import (
+    Given,
+    Subparsers,
+    not_negative,
+    positive,
+    share,
+    whole,
+)
+from pytest_ladder.commands.showing import say, show
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.ladder import Ladder, Objective
+from pytest_ladder.reporting.chart import chart_png, chart_svg
+from pytest_ladder.reporting.data import write_report
+from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.revised import repriced, revised
+from pytest_ladder.wording import shown
+from pytest_ladder.words.level import Level
+
+_KINDS = ("good-enough", "budget", "step-function")
+_NEEDS = {
+    "good-enough": ("quality", "--quality, such as --quality 0.9"),
+    "budget": ("usd_per_1k", "--usd-per-1k, such as --usd-per-1k 0.50"),
+}
+_OF_A_KIND = ("quality", "usd_per_1k")
+"""What is asked for by the kind of an objective, and means another thing in another."""
+_OBJECTIVE = (*_OF_A_KIND, "level", "latency_p95_s", "build_hours", "min_n")
+_OVERRIDES = ("config", "objective", "volume", *_OBJECTIVE)
+
+_DESCRIPTION = """\
+Render a report again from its rows, without a call: as it is, or for another
+objective, another volume or other prices. Prints the matrix and the headline and
+writes all files of the report: in place where nothing is changed, else to --output.
+"""
+_EXAMPLES = """\
+An option for the objective changes that of the report and leaves the rest of it; with
+another --objective the bar and the budget of the old one are left out. --config takes
+prices, building and objective from a ladder.toml: models are matched by name, replies
+are priced by their tokens (self-hosted ones by their time where no throughput is
+declared), and the options are applied after it. What the run spent stays what it was.
+
+examples:
+  pytest-ladder report ladder-report
+  pytest-ladder report ladder-report --quality 0.95 --output stricter
+  pytest-ladder report ladder-report --objective budget --usd-per-1k 0.5 --output cheap
+  pytest-ladder report ladder-report --volume 5_000_000 --output at-scale
+  pytest-ladder report ladder-report --config next-year.toml --output next-year
+  pytest-ladder report ladder-report --svg docs/chart.svg
+"""
+
+
+class _Change(NamedTuple):
+    """What the options change of each report."""
+
+    ladder: Ladder | None
+    """The configuration with other prices, None: those of the run."""
+    options: dict[str, Any]
+    """What was given beside it."""
+
+    @property
+    def given(self) -> list[str]:
+        """The options as they are typed."""
+        names = [name for name in _OVERRIDES if name in self.options]
+        names += ["config"] if self.ladder else []
+        return [f"--{name.replace('_', '-')}" for name in names]
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the command with its arguments."""
+    parser = commands.add_parser(
+        "report",
+        help="render a report again from its rows: other objective, volume or prices",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        metavar="DIR",
+        type=Path,
+        help="folder of a report, the one with its matrix.json",
+    )
+    _add_outputs(parser.add_argument_group("what is written"))
+    _add_objective(parser.add_argument_group("what is changed"))
+    parser.set_defaults(run=_run)
+
+
+def _add_outputs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="where the report goes; of several, a subfolder for each",
+    )
+    group.add_argument(
+        "--svg",
+        metavar="FILE",
+        type=Path,
+        help="write the chart of quality and cost, and no report without --output",
+    )
+    group.add_argument(
+        "--png", metavar="FILE", type=Path, help="the same as pixels, at twice its size"
+    )
+
+
+def _add_objective(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--objective", choices=_KINDS, help="what is wanted")
+    add("--quality", type=share, metavar="Q", help="the bar, from 0 to 1")
+    add("--level", choices=[str(level) for level in Level], help="the one that decides")
+    add("--volume", type=whole, metavar="N", help="calls to spread building over")
+    add("--usd-per-1k", type=not_negative, metavar="USD", help="the budget")
+    add("--latency-p95-s", type=positive, metavar="S", help="p95 latency, at most")
+    add("--build-hours", type=not_negative, metavar="H", help="building, at most")
+    add("--min-n", type=whole, metavar="N", help="cases for a verdict, at least")
+    add("--config", metavar="FILE", type=Path, help="another ladder.toml")
+
+
+def _run(given: Given) -> int:
+    change = _Change(
+        ladder=None if given.config is None else config.load(given.config),
+        options={
+            name: value
+            for name in _OVERRIDES
+            if name != "config" and (value := getattr(given, name)) is not None
+        },
+    )
+    folders: Sequence[Path] = given.folders
+    pictures = given.svg is not None or given.png is not None
+    if pictures and len(folders) > 1:
+        raise ConfigError("--svg and --png draw one report; name one DIR.")
+    targets = _targets(folders, given.output, change, pictures=pictures)
+    for folder, target in zip(folders, targets, strict=True):
+        report = _changed(read_report(folder), change)
+        if target is not None:
+            write_report(target, report)
+        if given.svg is not None:
+            _draw(given.svg, chart_svg(report).encode())
+        if given.png is not None:
+            _draw(given.png, chart_png(report))
+        show(report, target)
+    return 0
+
+
+def _targets(
+    folders: Sequence[Path], output: Path | None, change: _Change, *, pictures: bool
+) -> list[Path | None]:
+    """Return where each report goes; None: nowhere."""
+    if output is None:
+        if pictures:
+            return [None] * len(folders)
+        if change.given:
+            verb = "makes" if len(change.given) == 1 else "make"
+            raise ConfigError(
+                f"{' and '.join(change.given)} {verb} another report; say where it "
+                "goes with --output DIR."
+            )
+        return list(folders)
+    targets = [output]
+    if len(folders) > 1:
+        targets = [output / folder.resolve().name for folder in folders]
+    if len(set(targets)) < len(targets):
+        raise ConfigError(
+            "Two of the folders have the same name, and their reports would go to one "
+            "place; render them one by one."
+        )
+    there = {folder.resolve() for folder in folders}
+    for target in targets:
+        if change.given and target.resolve() in there:
+            raise ConfigError(
+                f"--output {shown(target)} is the report that is read; name another "
+                "folder, so that it is kept as it was measured."
+            )
+    return list(targets)
+
+
+def _changed(report: Report, change: _Change) -> Report:
+    if change.ladder is not None:
+        ladder = change.ladder
+        new = repriced(report, ladder.models, shown(ladder.path))
+        for line in new.kept:
+            say(line)
+        report = new.report
+    if not change.given:
+        return report
+    objective = _objective(report, change)
+    volume = change.options.get("volume")
+    if volume is None:
+        declared = change.ladder and change.ladder.objective
+        volume = declared.volume if declared else report.matrix.volume
+    return revised(report, objective, volume)
+
+
+def _objective(report: Report, change: _Change) -> Objective | None:
+    """Return the objective that is asked for: the options over file over report."""
+    base = report.objective
+    if change.ladder is not None and change.ladder.objective is not None:
+        base = change.ladder.objective
+    asked = {key: value for key, value in change.options.items() if key in _OBJECTIVE}
+    kind: str | None = change.options.get("objective") or (base.kind if base else None)
+    if kind is None:
+        if not asked:
+            return None
+        raise ConfigError(
+            "The report has no objective to change; say what is wanted with "
+            f"--objective {'|'.join(_KINDS)}."
+        )
+    kept = {} if base is None else msgspec.structs.asdict(base)
+    if base is not None and kind != base.kind:
+        kept |= dict.fromkeys(_OF_A_KIND)
+    made = {**kept, **asked, "kind": kind}
+    needed, how = _NEEDS.get(kind, ("kind", ""))
+    if made.get(needed) is None:
+        raise ConfigError(f"--objective {kind} needs a number; add {how}.")
+    return msgspec.convert(made, Objective)
+
+
+def _draw(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise LadderError(
+            f"{shown(path)} could not be written: {error.strerror or error}. Name "
+            "another file."
+        ) from error

@@ -1,0 +1,33 @@
+"""A report on a terminal, for commands."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
+from pytest_ladder.wording import shown
+
+
+def say(line: str) -> None:
+    """Print a line, without control characters and in what the terminal can show."""
+    encoding = sys.stdout.encoding or "ascii"
+    visible = "".join(character for character in line if character.isprintable())
+    sys.stdout.write(visible.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def show(report: Report, written: Path | None) -> None:
+    """Print the matrix and, the last line, the headline, as pytest does.
+
+    `written` is the folder of the report, None where none was written.
+    """
+    width = shutil.get_terminal_size().columns
+    glyphs = glyphs_for(sys.stdout.encoding)
+    for line, _ in report_lines(report, width, glyphs):
+        say(line)
+    if written is not None:
+        say(f"report: {shown(written)}")
+    for line, _ in decision_lines(report, width):
+        say(line)

@@ -1,0 +1,148 @@
+"""A report seen anew from its rows: with another objective, volume or price list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.matrix import Matrix, at_volume, build_matrix
+from pytest_ladder.decide.objective import decide, with_verdicts
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.ladder import Objective
+from pytest_ladder.reporting.reading import rungs_of
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.wording import listed
+from pytest_ladder.words.row import Row, UsedReply
+from pytest_ladder.words.rung import Model, Rung
+
+
+class Repriced(msgspec.Struct, frozen=True, kw_only=True):
+    """A report at other prices."""
+
+    report: Report
+    kept: tuple[str, ...]
+    """What could not be priced anew and keeps its cost, a sentence each."""
+
+
+def revised(report: Report, objective: Objective | None, volume: int) -> Report:
+    """Decide again, for another objective or with building spread over `volume`.
+
+    What a climb settled is kept only where nothing but the volume changed: it is about
+    one bar at one level. Raises ValueError for a volume below 1.
+    """
+    objective = _at(objective, volume)
+    matrix = at_volume(report.matrix, volume)
+    if objective != _at(report.objective, volume):
+        matrix = msgspec.structs.replace(matrix, settled={})
+    return _decided(report, matrix, report.evidence, objective)
+
+
+def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
+    """Price each reply by its tokens or its time, and building as `models` say.
+
+    Models are matched by name; `source` names where they are from. What the run spent
+    is history and stays. Raises `ConfigError` when no name matches.
+    """
+    given = {model.name: model for model in models}
+    rungs = rungs_of(report)
+    names = dict.fromkeys(rung.model.name for rung in rungs)
+    if not given.keys() & names.keys():
+        raise ConfigError(
+            f"{source} has other models ({listed(given)}) than the report "
+            f"({listed(names)}); give them the names that the report has."
+        )
+    pricing = _Pricing({rung.id: given.get(rung.model.name) for rung in rungs})
+    rows = [pricing.row(row) for row in report.rows]
+    matrix = build_matrix(
+        rows,
+        [_with(rung, given.get(rung.model.name)) for rung in rungs],
+        {line.id: line.state for line in report.matrix.rungs},
+        volume=report.matrix.volume,
+        settled=report.matrix.settled,
+    )
+    matrix = msgspec.structs.replace(matrix, spend=report.matrix.spend)
+    versions = {**report.info.versions, "prices": source}
+    report = msgspec.structs.replace(
+        report,
+        info=msgspec.structs.replace(report.info, versions=versions),
+        rows=rows,
+        models=tuple(given.get(model.name, model) for model in report.models),
+    )
+    missing = (name for name in names if name not in given)
+    return Repriced(
+        report=_decided(report, matrix, Evidence(rows), report.objective),
+        kept=(
+            *(f"{name} is not in {source}; its costs are kept." for name in missing),
+            *pricing.kept(source),
+        ),
+    )
+
+
+class _Pricing:
+    """Prices replies, and counts those that it could not."""
+
+    def __init__(self, models: Mapping[str, Model | None]) -> None:
+        self._models = models
+        """By rung; None: not known here."""
+        self._table = PriceTable()
+        self._seen: dict[str, set[str]] = {}
+        self._left: dict[str, set[str]] = {}
+
+    def row(self, row: Row) -> Row:
+        model = self._models[row.rung]
+        if model is None:
+            return row
+        replies = tuple(self._bill(model, bill) for bill in row.replies)
+        return msgspec.structs.replace(row, replies=replies)
+
+    def kept(self, source: str) -> Iterator[str]:
+        """Say which models keep costs."""
+        for name, left in sorted(self._left.items()):
+            seen = len(self._seen[name])
+            if len(left) == seen:
+                yield (
+                    f"{name}: {source} gives no price that fits its replies; its costs "
+                    "are kept."
+                )
+            else:
+                yield (
+                    f"{name}: {len(left):,} of {seen:,} replies tell neither tokens "
+                    "nor time; their costs are kept."
+                )
+
+    def _bill(self, model: Model, bill: UsedReply) -> UsedReply:
+        self._seen.setdefault(model.name, set()).add(bill.key)
+        if bill.usage is None and bill.cost_usd is None:
+            # Such as a task that calls models by itself: its time is not one call's.
+            return bill
+        usd, _ = cost_of(model, bill.usage, bill.latency_s, self._table)
+        if usd is None:
+            self._left.setdefault(model.name, set()).add(bill.key)
+            return bill
+        return msgspec.structs.replace(bill, cost_usd=usd)
+
+
+def _with(rung: Rung, model: Model | None) -> Rung:
+    return rung if model is None else msgspec.structs.replace(rung, model=model)
+
+
+def _at(objective: Objective | None, volume: int) -> Objective | None:
+    if objective is None:
+        return None
+    return msgspec.structs.replace(objective, volume=volume)
+
+
+def _decided(
+    report: Report, matrix: Matrix, evidence: Evidence, objective: Objective | None
+) -> Report:
+    decision = decide(matrix, evidence, objective, current=report.info.current)
+    return msgspec.structs.replace(
+        report,
+        matrix=with_verdicts(matrix, decision),
+        evidence=evidence,
+        objective=objective,
+        decision=decision,
+    )
