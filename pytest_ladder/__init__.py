@@ -14,22 +14,29 @@ if TYPE_CHECKING:
     from pytest_ladder.errors import (
         CallError,
         ConfigError,
+        JudgeError,
         LadderError,
         LocalModelError,
         MissingReply,
         ReplyNotJson,
+    )
+    from pytest_ladder.judging.retrieval import (
+        document_recall,
+        precision,
+        reciprocal_rank,
     )
     from pytest_ladder.words.case import Case
     from pytest_ladder.words.level import Level
     from pytest_ladder.words.reply import Reply, Retrieved, Usage
     from pytest_ladder.words.row import Row
     from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
-    from pytest_ladder.words.score import Score
+    from pytest_ladder.words.score import Score, Verdict
 
 __all__ = [
     "CallError",
     "Case",
     "ConfigError",
+    "JudgeError",
     "LadderError",
     "Level",
     "LocalModelError",
@@ -45,6 +52,10 @@ __all__ = [
     "Strategy",
     "Tier",
     "Usage",
+    "Verdict",
+    "document_recall",
+    "precision",
+    "reciprocal_rank",
 ]
 
 _HOMES = {
@@ -52,17 +63,19 @@ _HOMES = {
     "errors": (
         "CallError",
         "ConfigError",
+        "JudgeError",
         "LadderError",
         "LocalModelError",
         "MissingReply",
         "ReplyNotJson",
     ),
+    "judging.retrieval": ("document_recall", "precision", "reciprocal_rank"),
     "words.case": ("Case",),
     "words.level": ("Level",),
     "words.reply": ("Reply", "Retrieved", "Usage"),
     "words.row": ("Row",),
     "words.rung": ("Model", "Rung", "Strategy", "Tier"),
-    "words.score": ("Score",),
+    "words.score": ("Score", "Verdict"),
 }
 
 

@@ -6,7 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_ladder.commands import baseline, gate, init, merge, plan, report
+from pytest_ladder.commands import (
+    baseline,
+    calibrate,
+    gate,
+    init,
+    label,
+    merge,
+    plan,
+    recordings,
+    report,
+)
 from pytest_ladder.commands.parsing import Given
 from pytest_ladder.errors import LadderError
 
@@ -34,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Which model and which prompting are good enough, at what cost.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (init, plan, report, merge, gate, baseline):
+    for command in (
+        *(init, plan, report, merge, gate, baseline, recordings),
+        *(calibrate, label),
+    ):
         command.add_to(commands)
     return parser
 

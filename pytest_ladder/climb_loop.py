@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 
-from pytest_ladder.climbing import Ascent, plan_of
+from pytest_ladder.climbing import Ascent
+from pytest_ladder.climbing_plan import plan_of, write_plan
+from pytest_ladder.errors import LadderError
+from pytest_ladder.outcomes import Payload
 from pytest_ladder.results import Results
 from pytest_ladder.session import LadderSession
-from pytest_ladder.state import known_session, results_of
-from pytest_ladder.words.row import Row
-from pytest_ladder.xdist import Batch, is_worker
+from pytest_ladder.state import known_session, results_of, session_of
+from pytest_ladder.xdist import Batch, is_worker, shared_by_processes
 
 
 def run(session: pytest.Session) -> bool | None:
@@ -26,7 +29,10 @@ def run(session: pytest.Session) -> bool | None:
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return None
     results = results_of(config)
-    ascent = Ascent(ladder, plan_of(ladder, session.items))
+    try:
+        ascent = Ascent(ladder, plan_of(ladder, session.items))
+    except LadderError as error:
+        raise pytest.UsageError(str(error)) from error
     results.ascent = ascent
     for item, following in _turns(ladder, results, ascent, session.items):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -36,6 +42,18 @@ def run(session: pytest.Session) -> bool | None:
             raise session.Interrupted(session.shouldstop)
     report_left(config, results, [item.nodeid for item in session.items])
     return True
+
+
+def hand_over_plan(session: pytest.Session) -> None:
+    """Leave the plan for the controller, from a worker of xdist.
+
+    Only now the tests have the places that the worker tells: `--lf` and `--ff` come
+    after all others.
+    """
+    ladder = known_session(session.config)
+    if ladder is not None and is_worker(session.config) and not session.testsfailed:
+        folder = shared_by_processes(session.config)["folder"]
+        write_plan(plan_of(ladder, session.items), Path(folder))
 
 
 class Stopgaps:
@@ -56,13 +74,16 @@ class Stopgaps:
 
 def pass_over(item: pytest.Item, following: pytest.Item | None) -> None:
     """End the fixtures that the next test does not need, as if `item` had run."""
-    ladder = known_session(item.config)
-    assert ladder is not None
+    ladder = session_of(item.config)
     ladder.passing_over = True
     try:
-        runtestprotocol(item, log=False, nextitem=following)
+        reports = runtestprotocol(item, log=False, nextitem=following)
     finally:
         ladder.passing_over = False
+    for report in reports:
+        if report.failed:
+            # The end of a fixture broke: that must not get lost.
+            item.ihook.pytest_runtest_logreport(report=report)
 
 
 def report_left(config: pytest.Config, results: Results, nodeids: list[str]) -> None:
@@ -70,23 +91,38 @@ def report_left(config: pytest.Config, results: Results, nodeids: list[str]) -> 
     assert results.ascent is not None
     for place, reason in results.ascent.left():
         nodeid = nodeids[place]
-        path = nodeid.partition("::")[0]
-        report: Any = pytest.TestReport(
-            nodeid=nodeid,
-            location=(path, None, nodeid.partition("::")[2]),
-            keywords={},
-            outcome="skipped",
-            longrepr=(path, 0, reason),
-            when="setup",
-        )
-        report.ladder_left = True
-        config.hook.pytest_runtest_logreport(report=report)
+        # Some reports of other tools take a test for over only by its teardown.
+        for report in _left_reports(config.rootpath, nodeid, reason):
+            config.hook.pytest_runtest_logreport(report=report)
 
 
-def rows_at(results: Results, nodeids: list[str], place: int) -> tuple[Row, ...]:
-    """Return the rows that the test at a place left; none if it was skipped."""
+def payload_at(results: Results, nodeids: list[str], place: int) -> Payload | None:
+    """Return what the test at a place left; None: it is lost with its worker."""
     arrived = results.items.get(nodeids[place])
-    return () if arrived is None else arrived.rows
+    return None if arrived is None else arrived.payload
+
+
+def _left_reports(root: Path, nodeid: str, reason: str) -> Iterator[pytest.TestReport]:
+    path, _, name = nodeid.partition("::")
+    setup: Any = pytest.TestReport(
+        nodeid=nodeid,
+        location=(path, None, name),
+        # As if a mark of the test had said so: `-rs` then names no line.
+        keywords={"skip": 1},
+        outcome="skipped",
+        longrepr=(str(root / path), 0, reason),
+        when="setup",
+    )
+    setup.ladder_left = True
+    yield setup
+    yield pytest.TestReport(
+        nodeid=nodeid,
+        location=(path, None, name),
+        keywords={},
+        outcome="passed",
+        longrepr=None,
+        when="teardown",
+    )
 
 
 def _turns(
@@ -98,11 +134,19 @@ def _turns(
     while stage:
         if ladder.ahead is not None:
             ladder.ahead.release(stage)
-        expected = ascent.likely()[:1]
+        # Something is always expected: with nothing to follow all fixtures would end.
+        expected = ascent.likely()[:1] or neighbours(stage[-1], len(items))
         turns = [items[place] for place in [*stage, *expected]]
         yield from zip_longest(turns[: len(stage)], turns[1 : len(stage) + 1])
-        ascent.close(lambda place: rows_at(results, nodeids, place))
+        ascent.close(lambda place: payload_at(results, nodeids, place))
         stage = ascent.next()
         if expected and expected != stage[:1]:
             # Fixtures were kept for a test that has no turn now.
             pass_over(items[expected[0]], items[stage[0]] if stage else None)
+
+
+def neighbours(place: int, count: int) -> list[int]:
+    """Return a place next to another, for fixtures of its module to stay."""
+    if count == 1:
+        return []
+    return [place - 1 if place else place + 1]

@@ -11,8 +11,10 @@ import pytest
 from xdist.report import report_collection_diff  # type: ignore[import-untyped]
 from xdist.workermanage import parse_tx_spec_config  # type: ignore[import-untyped]
 
-from pytest_ladder.climb_loop import report_left, rows_at
-from pytest_ladder.climbing import Ascent, read_plan
+from pytest_ladder.climb_loop import neighbours, payload_at, report_left
+from pytest_ladder.climbing import Ascent
+from pytest_ladder.climbing_plan import read_plan
+from pytest_ladder.errors import LadderError
 from pytest_ladder.state import results_of, session_of
 from pytest_ladder.xdist import shared_by_processes
 
@@ -76,6 +78,7 @@ class ClimbScheduling:
         """Open the first stage, or give a worker that came later its part."""
         if self._ascent is not None or self._over:
             self._hand_out()
+            self._go_on()
             return
         first, *others = self._collections
         self._collection = self._collections[first]
@@ -112,15 +115,19 @@ class ClimbScheduling:
         lost = [place for place, stopgap in queue if not stopgap]
         died_of = lost.pop(0) if queue and not queue[0][1] else None
         self._waiting += lost
-        if self._ascent is not None:
-            self._hand_out()
-            self._go_on()
+        # Whether the stage is over shows when the worker's successor is there: somebody
+        # may want the lost test to run once more.
+        self._hand_out()
         return None if died_of is None else self._collection[died_of]
 
     def _start(self) -> None:
         folder = Path(shared_by_processes(self.config)["folder"])
         results = results_of(self.config)
-        results.ascent = Ascent(session_of(self.config), read_plan(folder))
+        plan = read_plan(folder, len(self._collection))
+        try:
+            results.ascent = Ascent(session_of(self.config), plan)
+        except LadderError as error:
+            raise pytest.UsageError(str(error)) from error
         self._ascent = results.ascent
         self._open(self._ascent.next())
 
@@ -129,7 +136,7 @@ class ClimbScheduling:
         if self._ascent is None or self._over or self.has_pending:
             return
         results = results_of(self.config)
-        self._ascent.close(lambda place: rows_at(results, self._collection, place))
+        self._ascent.close(lambda place: payload_at(results, self._collection, place))
         self._open(self._ascent.next())
 
     def _open(self, stage: list[int]) -> None:
@@ -156,20 +163,20 @@ class ClimbScheduling:
             self._send_stopgap(node, places[-1])
 
     def _send_stopgap(self, node: Any, last: int) -> None:
-        """Send a neighbour, for fixtures of the module to stay."""
-        if len(self._collection) == 1:
+        near = neighbours(last, len(self._collection))
+        if not near:
             node.shutdown()
             return
-        neighbour = last - 1 if last else last + 1
-        node.send_stopgap(neighbour)
-        self._queues[node].append((neighbour, True))
+        node.send_stopgap(near[0])
+        self._queues[node].append((near[0], True))
 
     def _home(self, nodeid: str, workers: list[Any], shares: dict[Any, Any]) -> Any:
         """Return the worker of a test's scope; of a new scope the least busy one."""
         scope = self._scope(nodeid)
         if self._homes.get(scope) not in workers:
             self._homes[scope] = min(
-                workers, key=lambda node: len(self._real(node)) + len(shares[node])
+                workers,
+                key=lambda node: len(self._real(node)) + len(shares.get(node, ())),
             )
         home = self._homes[scope]
         if scope == nodeid:

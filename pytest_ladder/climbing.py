@@ -6,98 +6,45 @@ that decides, the controller, walks it (an `Ascent`). Without xdist both are one
 
 from __future__ import annotations
 
-import hashlib
 import math
-import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from pytest_ladder.calls.files import write_atomically
+from pytest_ladder import figures
 from pytest_ladder.calls.seeds import FIRST, Seeds
+from pytest_ladder.climbing_plan import ClimbPlan, Entry, name_of, shuffled
 from pytest_ladder.decide.climb import climb_of
+from pytest_ladder.decide.cost import cost_of, distinct, latency_of
 from pytest_ladder.decide.course import Course, Stage
+from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import Unit
+from pytest_ladder.decide.order import build_usd
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder_tests import LadderTest, Record
+from pytest_ladder.ladder import Objective
 from pytest_ladder.opened import OpenLadder
-from pytest_ladder.outcomes import test_id_of
+from pytest_ladder.outcomes import Payload
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
+from pytest_ladder.words.row import Row, UsedReply
 from pytest_ladder.words.rung import Rung
 
-_PLAN = "climb.json"
+# Calls that tell what a rung costs (methods, section 3.8).
+_PROBE = 5
+# How many times less a call may cost than is expected of it.
+_GUESS_MAY_BE_OFF = 20
 # Looks come after so many cases: as many as may be under way, within these bounds.
 _FEWEST_A_LOOK, _MOST_A_LOOK = 10, 25
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one collected test is about."""
-
-    config: str
-    """The configuration file of its ladder."""
-    rung: str
-    level: Level
-    source: str
-    case: str
-    cluster: str | None = None
-    calls: bool = False
-    """Whether it uses a reply of its own: a test of the same case shares it."""
-    sample: int = 1
-
-    @property
-    def unit(self) -> Unit:
-        """The unit of analysis that it belongs to."""
-        return self.source, self.case
-
-
-class ClimbPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to climb, for all ladders of a run."""
-
-    entries: tuple[Entry | None, ...]
-    """One per collected test, in order; None for what is not a ladder test."""
-    suites: dict[str, str]
-    """Hash of cases and configuration, by configuration file."""
-    graded: dict[str, tuple[Level, ...]]
-    """Levels whose units may score anything but 0 and 1, likewise."""
-    cheap_bars: dict[str, float]
-    """Share of cheap passes below which nothing is spent on judges, likewise."""
-
-
-def plan_of(session: LadderSession, items: Sequence[pytest.Item]) -> ClimbPlan:
-    """Write down what was collected; raises `ConfigError` for a packed test."""
-    records = [session.record_of(item) for item in items]
-    entries = [
-        None if record is None else _entry(session, record) for record in records
-    ]
-    return ClimbPlan(
-        entries=tuple(entries),
-        suites={_name(opened): _suite(session, opened) for opened in session.opened},
-        graded=_graded(session, entries),
-        cheap_bars=_cheap_bars(session),
-    )
 
 
 def check(session: LadderSession, plan: ClimbPlan) -> None:
     """Show mistakes before anything is called; raises `ConfigError`."""
     for opened in session.opened:
-        if any(entry and entry.config == _name(opened) for entry in plan.entries):
+        if any(entry and entry.config == name_of(opened) for entry in plan.entries):
             Route(opened, plan)
-
-
-def write_plan(plan: ClimbPlan, folder: Path) -> None:
-    """Leave the plan for the controller of xdist; all workers write the same."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _PLAN, msgspec.json.encode(plan))
-
-
-def read_plan(folder: Path) -> ClimbPlan:
-    """Read what a worker wrote."""
-    return msgspec.json.decode((folder / _PLAN).read_bytes(), type=ClimbPlan)
 
 
 class Route:
@@ -109,28 +56,110 @@ class Route:
         self.opened = opened
         self.attempts = tuple(attempts)
         """Seeds that these cases were climbed with; the last one is in use."""
-        name = _name(opened)
+        name = name_of(opened)
         self._entries = {
             place: entry
             for place, entry in enumerate(plan.entries)
             if entry is not None and entry.config == name
         }
+        self._objective = self._wanted()
         self.course = self._open(plan, name)
         self._places: dict[tuple[str, Level, Unit], list[int]] = defaultdict(list)
         for place, entry in self._entries.items():
             self._places[entry.rung, entry.level, entry.unit].append(place)
         self.ran: set[int] = set()
         """Tests that had their turn."""
+        self._running: list[int] = []
+        self._came: dict[int, Payload | None] = {}
+        self._replies: dict[str, list[UsedReply]] = defaultdict(list)
 
     def tests(self, stage: Stage | None) -> list[int]:
-        """Return the places of a stage's tests."""
-        if stage is None:
-            return []
-        return [
-            place
-            for unit in stage.units
-            for place in self._places[stage.rung, stage.level, unit]
-        ]
+        """Return the places of a stage's tests, as they were collected.
+
+        In that order fixtures of modules are set up least often.
+        """
+        return [] if stage is None else self._of(stage.rung, stage.level, stage.units)
+
+    def next(self) -> list[int]:
+        """Return the places of the tests that run next; empty: the climb is over."""
+        while (stage := self.course.stage) is not None:
+            self._running = self._part(stage)
+            if self._running:
+                self.ran.update(self._running)
+                return self._running
+            self._close(stage)
+        return []
+
+    def take(self, payload_of: Callable[[int], Payload | None]) -> None:
+        """Take in what the tests of the last `next` left; None: it is lost."""
+        stage = self.course.stage
+        assert stage is not None
+        self._came.update({place: payload_of(place) for place in self._running})
+        payloads = [one for place in self._running if (one := self._came[place])]
+        rows = [row for payload in payloads for row in payload.rows]
+        self._replies[stage.rung] += [bill for row in rows for bill in row.replies]
+        if payloads and all(payload.not_run for payload in payloads):
+            reason = "its replies are not stored; --ladder-live calls for them"
+            self.course.drop(stage.rung, f"climb: {reason}")
+        elif (limit := self._cost_limit(stage.rung)) is not None:
+            self.course.drop(stage.rung, f"climb: {limit}")
+
+    def _of(self, rung: str, level: Level, units: Iterable[Unit]) -> list[int]:
+        return sorted(p for unit in units for p in self._places[rung, level, unit])
+
+    def _part(self, stage: Stage) -> list[int]:
+        """Return what runs first of a stage; empty: all its tests ran."""
+        if stage.level is not Level.CHEAP and self.opened.has_funnel:
+            checks = self._of(stage.rung, Level.CHEAP, stage.units)
+            if not self.ran.issuperset(checks):
+                return [place for place in checks if place not in self.ran]
+        if stage.rung in self._of_doubtful_price:
+            self._of_doubtful_price.remove(stage.rung)
+            stage = msgspec.structs.replace(stage, units=stage.units[:_PROBE])
+        return [place for place in self.tests(stage) if place not in self.ran]
+
+    def _close(self, stage: Stage) -> None:
+        """Judge a stage by the rows of all its tests."""
+        places = self.tests(stage)
+        lost = {
+            self._entries[place].unit
+            for place in places
+            if (payload := self._came[place]) is None or payload.not_run
+        }
+        checks = self._of(stage.rung, Level.CHEAP, stage.units)
+        came = (self._came.get(place) for place in sorted({*checks, *places}))
+        rows = [row for payload in came if payload for row in payload.rows]
+        if self.opened.has_funnel:
+            rows = funnelled(rows)
+        rows = [row for row in rows if row.level is stage.level]
+        # What was not selected on this rung, or skipped, is no part of the suite.
+        skipped = [unit for unit in stage.units if unit not in lost]
+        self.course.close(rows, skipped)
+        slow = self._latency_limit(stage.rung)
+        if slow is not None:
+            self.course.drop(stage.rung, f"climb: {slow}")
+
+    def _cost_limit(self, name: str) -> str | None:
+        """Say that a rung is dearer than the budget allows; a few calls show it."""
+        cap = self._objective.usd_per_1k
+        if self._objective.kind != "budget" or cap is None:
+            return None
+        rung = next(rung for rung in self._selected if rung.id == name)
+        replies = distinct(self._replies[name])
+        usd = cost_of(rung.model, replies, self._objective.volume).usd_per_1k
+        if usd is None or usd <= cap:
+            return None
+        dear, most = figures.dollars(usd), figures.dollars(cap)
+        return f"{dear} per 1,000 calls, over the cap of {most}"
+
+    def _latency_limit(self, name: str) -> str | None:
+        """Say that a rung reaches the bar, but not in time."""
+        most = self._objective.latency_p95_s
+        p95 = latency_of(distinct(self._replies[name])).p95_s
+        passed = self.course.settled.get(name) == "pass"
+        if not passed or most is None or p95 is None or p95 <= most:
+            return None
+        return f"p95 latency {figures.seconds(p95)}, at most {figures.seconds(most)}"
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield the tests that do not run, with the reason."""
@@ -139,11 +168,20 @@ class Route:
                 reason = self.course.reason(entry.rung) or "climb: not needed"
                 yield place, reason
 
+    def states(self, rows: Iterable[Row]) -> dict[str, str]:
+        """Return what became of each rung; one that was interrupted is stopped."""
+        begun = {row.rung for row in rows}
+        return {
+            rung: "stopped" if state == "not run" and rung in begun else state
+            for rung, state in self.course.states.items()
+        }
+
     def summary(self) -> str:
         """Say what was decided, and what that left unspent."""
         calls, usd = self._unspent()
         if not calls:
-            return "climb: nothing was left out"
+            tests = len(self._entries) - len(self.ran)
+            return f"climb: {figures.count(tests, 'test')} left out"
         what = "an unknown sum" if usd is None else f"about ${usd:.2g}"
         return f"{calls:,} calls and {what} not spent"
 
@@ -157,7 +195,7 @@ class Route:
         known = [cost for cost in costs if cost is not None]
         return len(left), math.fsum(known) if len(known) == len(costs) else None
 
-    def _open(self, plan: ClimbPlan, name: str) -> Course:
+    def _wanted(self) -> Objective:
         objective = self.opened.ladder.objective
         if objective is None:
             raise ConfigError(
@@ -165,39 +203,81 @@ class Route:
                 'is decided; add [objective] with kind = "good-enough" and quality, '
                 "or run --ladder=matrix."
             )
-        rungs = self.opened.rungs
-        cap = objective.usd_per_1k
-        order = _shuffled(self._entries.values(), plan.suites[name], self.attempts[-1])
+        return objective
+
+    def _open(self, plan: ClimbPlan, name: str) -> Course:
+        objective = self._objective
+        rungs = self._selected
+        order = shuffled(self._entries.values(), plan.suites[name], self.attempts[-1])
         units = {
             level: [unit for unit in order if unit in given]
             for level in Level
             if (given := {e.unit for e in self._entries.values() if e.level is level})
         }
-        return climb_of(
+        course = climb_of(
             objective,
             [rung.id for rung in rungs],
             units,
             graded={level: level in plan.graded.get(name, ()) for level in Level},
             cheap_bar=plan.cheap_bars.get(name),
             every=self._every(),
-            price_cap_ok={rung.id: self._is_within(rung, cap) for rung in rungs},
+            price_cap_ok={rung.id: self._may_be_within(rung) for rung in rungs},
             clusters={
                 entry.unit: entry.cluster
                 for entry in self._entries.values()
                 if entry.cluster is not None
             },
         )
+        most = objective.build_hours
+        for rung in rungs:
+            hours = rung.model.build.hours if rung.model.build else 0.0
+            if most is not None and hours > most:
+                took = f"takes {hours:,g} h to build, at most {most:,g} h"
+                course.drop(rung.id, f"climb: {took}")
+        self._complain_if_none_is_left(course)
+        return course
+
+    def _complain_if_none_is_left(self, course: Course) -> None:
+        if course.stage is None:
+            whys = [f"{rung} ({course.reason(rung)})" for rung in course.rungs]
+            raise ConfigError(
+                f"{self.opened.ladder.path}: [objective] leaves nothing to climb: "
+                f"{', '.join(whys).replace('climb: ', '')}; raise the limit, or run "
+                "--ladder=matrix."
+            )
+
+    @cached_property
+    def _selected(self) -> list[Rung]:
+        """Rungs that have tests."""
+        found = {entry.rung for entry in self._entries.values()}
+        return [rung for rung in self.opened.rungs if rung.id in found]
 
     def _every(self) -> int:
         most = [rung.model.limits.concurrency or 0 for rung in self.opened.rungs]
         return min(_MOST_A_LOOK, max(_FEWEST_A_LOOK, *most))
 
-    def _is_within(self, rung: Rung, cap: float | None) -> bool | None:
-        """Tell whether a rung is expected to cost no more than the cap per 1,000."""
+    @cached_property
+    def _of_doubtful_price(self) -> set[str]:
+        """Rungs of which a few calls tell whether they are within the cap."""
+        cap = self._objective.usd_per_1k
+        if self._objective.kind != "budget" or cap is None:
+            return set()
+        prices = {rung.id: self.opened.total_usd(rung) for rung in self._selected}
+        return {rung for rung, usd in prices.items() if usd and 1000 * usd > cap}
+
+    def _may_be_within(self, rung: Rung) -> bool | None:
+        """Tell whether a rung may cost as little as the cap; None: no price.
+
+        How long cases and replies are is a guess before the first call.
+        """
+        cap = self._objective.usd_per_1k
         if cap is None:
             return True
-        usd = self.opened.total_usd(rung)
-        return None if usd is None else 1000 * usd <= cap
+        usd = self.opened.expected_usd(rung)
+        if usd is None:
+            return None
+        built = build_usd(rung.model, self._objective.volume)
+        return 1000 * (built + usd / _GUESS_MAY_BE_OFF) <= cap
 
 
 class Ascent:
@@ -220,21 +300,17 @@ class Ascent:
             others, self._others = self._others, []
             return others
         for route in self.routes:
-            places = route.tests(route.course.stage)
+            places = route.next()
             if places:
                 self._open = route
-                route.ran.update(places)
                 return places
         return []
 
-    def close(self, rows_of: Callable[[int], Iterable[Row]]) -> None:
-        """Judge the stage that `next` opened by the rows that its tests left."""
-        route = self._open
-        if route is None:
-            return
-        self._open = None
-        places = route.tests(route.course.stage)
-        route.course.close([row for place in places for row in rows_of(place)])
+    def close(self, payload_of: Callable[[int], Payload | None]) -> None:
+        """Judge the stage that `next` opened by what its tests left; None: lost."""
+        route, self._open = self._open, None
+        if route is not None:
+            route.take(payload_of)
 
     def likely(self) -> list[int]:
         """Return what will probably run after the open stage; it may be wrong."""
@@ -252,121 +328,8 @@ class Ascent:
 
     def route_of(self, config: str) -> Route | None:
         """Return the climb of a ladder."""
-        return next((r for r in self.routes if _name(r.opened) == config), None)
-
-
-def sample_of(plan: ClimbPlan, size: int) -> set[int]:
-    """Choose the tests of `size` units of each ladder at random, for a litmus."""
-    chosen: set[int] = set()
-    for config, suite in plan.suites.items():
-        entries = {p: e for p, e in enumerate(plan.entries) if e and e.config == config}
-        units = set(_shuffled(entries.values(), suite, FIRST)[:size])
-        chosen |= {place for place, entry in entries.items() if entry.unit in units}
-    return chosen
-
-
-def check_context(session: LadderSession, items: Iterable[pytest.Item]) -> None:
-    """Make sure that a litmus has something to show; raises `ConfigError`."""
-    records = [record for item in items if (record := session.record_of(item))]
-    cases = [record.case for record in records if record.case is not None]
-    if not any(case.context for case in cases):
-        raise ConfigError(
-            "--ladder=litmus shows the most capable rung the context of each case, and "
-            "no case of this run names one; add `context` to the cases."
-        )
-
-
-def _shuffled(entries: Iterable[Entry], suite: str, seed: int) -> list[Unit]:
-    """Put all units in random order, each cluster in one piece."""
-    groups: dict[object, set[Unit]] = defaultdict(set)
-    for entry in entries:
-        groups[entry.cluster or entry.unit].add(entry.unit)
-    mixed = sorted(sorted(group) for group in groups.values())
-    random.Random(f"{suite}-{seed}").shuffle(mixed)
-    return [unit for group in mixed for unit in group]
-
-
-def _entry(session: LadderSession, record: Record) -> Entry:
-    test, case = record.test, record.case
-    if test.pack:
-        raise ConfigError(
-            f"{test.nodeid}: a climb stops in the middle of a rung, which pack=True "
-            "has one test for; drop it here, or run --ladder=matrix."
-        )
-    return Entry(
-        config=_name(test.opened),
-        rung=record.rung.id,
-        level=test.level,
-        source=case.source if case else test_id_of(session, record),
-        case=case.id if case else "",
-        cluster=case.cluster if case else None,
-        calls=test.asks and test.task is None,
-        sample=record.sample,
-    )
+        return next((r for r in self.routes if name_of(r.opened) == config), None)
 
 
 def _call(entry: Entry) -> tuple[str, str, str, int]:
     return entry.rung, entry.source, entry.case, entry.sample
-
-
-def _name(opened: OpenLadder) -> str:
-    return str(opened.ladder.path)
-
-
-def _suite(session: LadderSession, opened: OpenLadder) -> str:
-    """Name cases and configuration by a hash."""
-    tests = _tests_of(session, opened)
-    content = [
-        [(rung.id, _settings(rung)) for rung in opened.ladder.rungs],
-        opened.ladder.objective,
-        sorted({msgspec.json.encode(case) for test in tests for case in test.cases}),
-        sorted(test.module for test in tests if not test.cases),
-    ]
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
-
-
-def _settings(rung: Rung) -> list[object]:
-    """Return what changes a rung's replies or its place; not where it is called."""
-    model = rung.model
-    return [
-        *(model.id, model.revision, model.adapter, model.params),
-        *(model.price, model.serve, model.build, rung.strategy),
-    ]
-
-
-def _tests_of(session: LadderSession, opened: OpenLadder) -> list[LadderTest]:
-    return [test for test in session.tests.values() if test.opened is opened]
-
-
-def _graded(
-    session: LadderSession, entries: Sequence[Entry | None]
-) -> dict[str, tuple[Level, ...]]:
-    """Find the levels where a unit has several rows, or a score that is a number."""
-    found: dict[str, set[Level]] = defaultdict(set)
-    counts: dict[tuple[str, str, Level, Unit], int] = defaultdict(int)
-    for entry in entries:
-        if entry is not None:
-            counts[entry.config, entry.rung, entry.level, entry.unit] += 1
-    for (config, _, level, _), count in counts.items():
-        if count > 1:
-            found[config].add(level)
-    for test in session.tests.values():
-        if test.scores:
-            found[_name(test.opened)].add(test.level)
-    return {config: tuple(sorted(levels)) for config, levels in found.items()}
-
-
-def _cheap_bars(session: LadderSession) -> dict[str, float]:
-    """Take the mean of what cheap tests demand, by weight, where they do demand."""
-    bars = {}
-    for opened in session.opened:
-        demanding = [
-            test
-            for test in _tests_of(session, opened)
-            if test.level is Level.CHEAP and test.at_least < 1 and test.weight > 0
-        ]
-        weight = math.fsum(test.weight for test in demanding)
-        if demanding:
-            total = math.fsum(test.weight * test.at_least for test in demanding)
-            bars[_name(opened)] = total / weight
-    return bars

@@ -92,22 +92,21 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
     try:
         check_budget(session)
-        if session.problems:
-            raise ConfigError("\n".join(session.problems))
-        _order(session, items)
-        if session.settings.mode in ("climb", "litmus"):
-            _prepare(session, items)
+        if not session.problems:
+            _order(session, items)
+            if session.settings.mode in ("climb", "litmus"):
+                _prepare(session, items)
     except LadderError as error:
-        _refuse(session, items, error)
+        session.problems.append(str(error))
+    if session.problems:
+        _refuse(session, items)
 
 
-def _refuse(
-    session: LadderSession, items: list[pytest.Item], error: LadderError
-) -> None:
+def _refuse(session: LadderSession, items: list[pytest.Item]) -> None:
     """Run nothing; a worker of xdist says why as its controller expects it."""
-    problems = "\n".join(dict.fromkeys([*session.problems, str(error)]))
+    problems = "\n".join(dict.fromkeys(session.problems))
     if not is_worker(session.config):
-        raise pytest.UsageError(problems) from error
+        raise pytest.UsageError(problems)
     items.clear()
     report = pytest.CollectReport(
         nodeid="ladder", outcome="failed", longrepr=problems, result=[]
@@ -117,14 +116,14 @@ def _refuse(
 
 def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
     """Write down what there is to climb; leave a litmus a few cases."""
-    from pytest_ladder import climbing
+    from pytest_ladder import climbing, climbing_plan
 
-    plan = climbing.plan_of(session, items)
+    plan = climbing_plan.plan_of(session, items)
     if session.settings.mode == "climb":
         climbing.check(session, plan)
         return
-    kept = climbing.sample_of(plan, _LITMUS_CASES)
-    climbing.check_context(session, [items[place] for place in kept])
+    kept = climbing_plan.sample_of(plan, _LITMUS_CASES)
+    climbing_plan.check_context(session, [items[place] for place in kept])
     left = [item for place, item in enumerate(items) if place not in kept]
     session.config.hook.pytest_deselected(items=left)
     items[:] = [item for place, item in enumerate(items) if place in kept]

@@ -6,6 +6,7 @@ LadderError
 ├── ConfigError          a mistake in ladder.toml, a case file or an option
 ├── ReplyNotJson         a reply that does not parse: a miss, not an error
 ├── MissingReply         a replay needs a reply that nobody recorded
+├── MissingSnapshot      a reply is compared with a snapshot that nobody wrote
 ├── StoreError           the store cannot be read or written
 ├── BudgetReached        the budget does not allow another call
 ├── JudgeError           a judge that gave no usable verdict: an error, never a score
@@ -43,6 +44,13 @@ class ReplyNotJson(LadderError, AssertionError):
 
 class MissingReply(LadderError):
     """A run without `--ladder-live` needs a reply that is not stored."""
+
+
+class MissingSnapshot(LadderError):
+    """The snapshot that a reply is compared with was never written, or is damaged.
+
+    No `AssertionError`, because the model did not miss: there is nothing to compare.
+    """
 
 
 class StoreError(LadderError):

@@ -10,6 +10,9 @@ import msgspec
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Endpoint, Model, Rung, Strategy
 
+LABELS = "labels.jsonl"
+"""Where labels lie when the configuration does not say."""
+
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True): ...
 
@@ -39,6 +42,8 @@ class Judge(Endpoint, frozen=True, kw_only=True):
 
     jury: tuple[Endpoint, ...] = ()
     """More models that vote with it."""
+    labels: str | None = None
+    """File of people's verdicts, relative to the ladder; None: `labels.jsonl`."""
     funnel: bool = True
     """Whether a case is left unjudged, as a miss, when a cheap check of it missed."""
 
@@ -77,3 +82,9 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     def folder(self) -> Path:
         """The folder that paths in the file are relative to."""
         return self.path.parent
+
+    @property
+    def labels(self) -> Path:
+        """The file of what people say of replies; there need not be one."""
+        named = None if self.judge is None else self.judge.labels
+        return self.folder / (named or LABELS)

@@ -62,6 +62,9 @@ def finish(
     if rows is None:
         counts = record.over_budget or record.funnelled
         skipped = isinstance(problem, pytest.skip.Exception) and not counts
+        if skipped and record.test.level is Level.CHEAP:
+            # Nobody waits for this check any more.
+            session.funnel.note(record, missed=False)
         rows = [] if skipped else [row_of(session, record, problem, report.when)]
     _add_properties(record.item, report, rows)
     if isinstance(problem, LadderError) and report.when == "setup":
@@ -104,12 +107,14 @@ def row_of(
         level=test.level,
         source=case.source if case else test_id,
         case=case.id if case else "",
+        case_hash=case.content_hash if case else "",
         sample=record.sample,
         outcome=outcome,
         score=None if score is None else score.value,
         scores={name: score.value for name, score in sorted(record.scores.items())},
         reason=_reason(problem) or _said(record, score),
         weight=test.weight,
+        at_least=test.at_least,
         cluster=case.cluster if case else None,
         tags=case.tags if case else (),
         replies=tuple(record.replies),

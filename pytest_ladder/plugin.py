@@ -8,7 +8,7 @@ the first ladder test is collected or reported.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,7 +30,11 @@ from pytest_ladder.xdist import (
     is_worker,
     make_scheduler,
     shared_by_processes,
+    stay_alone,
 )
+
+if TYPE_CHECKING:
+    from pytest_ladder.session import LadderSession
 
 LEVELS = ("cheap", "judged", "real")
 MARKERS = (
@@ -56,6 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = options.read(config)
     if not is_worker(config):
         config.pluginmanager.register(_ReportTaker(config), "ladder-reports")
+    if settings.plan:
+        stay_alone(config)
     if settings.mode == "climb":
         config.pluginmanager.register(_Climber(config), "ladder-climb")
 
@@ -232,6 +238,20 @@ class _ReportTaker:
         """Keep what rides on the report of a ladder test."""
         if hasattr(report, "ladder"):
             results_of(self._config).take(report)
+
+
+class Onlooker:
+    """Keeps what was collected, for a command that runs none of it."""
+
+    def __init__(self) -> None:
+        self.session: LadderSession | None = None
+        """None: there was no ladder test."""
+        self.items: list[pytest.Item] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep the tests that were not deselected."""
+        self.session = known_session(session.config)
+        self.items = list(session.items)
 
 
 class _Climber:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ import msgspec
 import pytest
 
 from pytest_ladder import __version__, shortfalls
+from pytest_ladder.calls.archive import Needed
 from pytest_ladder.climbing import Ascent, Route
 from pytest_ladder.decide.feasibility import feasibility
-from pytest_ladder.decide.funnel import funnelled
+from pytest_ladder.decide.funnel import funnelled, is_held_back
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.calibrate import Calibration
@@ -104,7 +105,12 @@ class Results:
         for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
-                self._try(_record, result.opened, self._items_of(result.opened))
+                self._try(
+                    _record,
+                    result.opened,
+                    self._items_of(result.opened),
+                    self.session.started,
+                )
             self._try(_write_report, result)
 
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
@@ -203,7 +209,7 @@ class Results:
                 exchanges=exchanges_of(opened.archive, rows),
                 attempts=[str(seed) for seed in route.attempts] if route else (),
                 models=opened.ladder.models,
-                calibrations=self._calibrations(opened, rows),
+                calibrations=self._calibrations(opened, report),
                 reasons=_reasons(route),
                 looks=[str(look) for look in route.course.looks] if route else (),
             ),
@@ -214,7 +220,7 @@ class Results:
         )
 
     def _calibrations(
-        self, opened: OpenLadder, rows: list[Row]
+        self, opened: OpenLadder, report: Report
     ) -> tuple[Calibration, ...]:
         """Measure the judges by what people labelled, if anybody did."""
         path = opened.ladder.labels
@@ -223,7 +229,8 @@ class Results:
             labels = read_labels(path) if path.exists() else ()
         except LadderError as error:
             self.problems.append(str(error))
-        return calibrations_of(rows, labels)
+        rungs = [rung.id for rung in report.matrix.rungs]
+        return calibrations_of(report.rows, labels, rungs)
 
     def _states(
         self, arrived: list[Arrived], rows: list[Row], route: Route | None
@@ -260,22 +267,36 @@ class Results:
         )
 
 
-def _record(opened: OpenLadder, arrived: list[Arrived]) -> None:
-    """Write the recordings of the files whose tests ran on the current rung."""
+def _record(opened: OpenLadder, arrived: list[Arrived], started: float) -> None:
+    """Write the recordings of the files whose tests ran on the current rung.
+
+    `started` is when the run did, in Unix time.
+    """
     modules: dict[str, list[Arrived]] = defaultdict(list)
     for one in arrived:
         if one.payload.current:
             modules[one.payload.module].append(one)
     for module, items in sorted(modules.items()):
-        cases: dict[str, str] = {}
-        for row in (row for one in items for row in one.rows):
-            for reply in (*row.replies, *row.evaluations):
-                for key in reply.calls or (reply.key,):
-                    name = row.case or row.test
-                    cases[key] = min(name, cases.get(key, name))
+        rows = [row for one in items for row in one.rows]
         finished = [one for one in items if one.is_finished]
-        whole = len(finished) == items[0].payload.module_items
-        opened.archive.record(module, cases, prune=whole)
+        opened.archive.record(
+            module,
+            _needed(rows),
+            prune=len(finished) == items[0].payload.module_items,
+            held_back={row.case for row in rows if is_held_back(row)},
+            since=started,
+        )
+
+
+def _needed(rows: Iterable[Row]) -> dict[str, Needed]:
+    """Say by key what replies were needed for; of several cases the first one."""
+    needed: dict[str, Needed] = {}
+    for row in rows:
+        for replies, judge in ((row.replies, False), (row.evaluations, True)):
+            for key in (key for one in replies for key in one.calls or (one.key,)):
+                this = Needed(row.case or row.test, judge)
+                needed[key] = min(this, needed.get(key, this))
+    return needed
 
 
 def _reasons(route: Route | None) -> dict[str, str]:

@@ -55,6 +55,12 @@ def place_among_workers(config: pytest.Config) -> float:
     return int(name.removeprefix("gw")) % workers(config) / workers(config)
 
 
+def stay_alone(config: pytest.Config) -> None:
+    """Start no workers: where nothing runs there is nothing to hand out."""
+    if hasattr(config.option, "dist"):
+        config.option.dist = "no"
+
+
 def make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Return a scheduler that hands out all tests at once, and moves them later.
 

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("decide", "calls"),
     ("judging", "reporting"),
     ("xdist", "options", "opened", "ladder_tests", "grading", "funnel", "mute", "stage", "status", "session",
-     "planning", "outcomes", "packing", "climbing", "shortfalls", "results", "state",
+     "planning", "inventory", "outcomes", "packing", "climbing", "shortfalls", "results", "state",
      "fixtures", "collecting", "rehearsing", "ahead", "climb_loop", "climb_workers",
      "plugin"),
     ("commands", "cli", "integrations"),

@@ -1,13 +1,20 @@
-"""The example is honest: its splits share neither inputs nor facts."""
+"""The example is honest: its splits share nothing, its labels are of real replies."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+
+from pytest_ladder.calls.recordings import read
+from pytest_ladder.config import load
+from pytest_ladder.judging.labels import read_labels, reply_hash
+from tests.plugin.shop import WITHOUT
 
 FOLDER = Path(__file__).parents[1] / "examples/support"
 QUEUES = {"returns", "delivery", "billing", "warranty", "account", "workshop", "stock"}
@@ -58,3 +65,51 @@ def test_every_fact_stands_in_its_document(split: list[dict[str, Any]]) -> None:
             document = (FOLDER / "kb" / source).read_text(encoding="utf-8")
             assert sentence in " ".join(document.split()), row["id"]
             assert re.search(re.escape(row["expected"].split()[0]), sentence), row["id"]
+
+
+def test_labels_are_of_cases_and_of_the_replies_that_are_recorded() -> None:
+    replies = {
+        recording.case: reply_hash(recording.reply.text)
+        for recording in read(FOLDER / "recordings/test_support.jsonl")
+        if not recording.judge
+    }
+    current = load(FOLDER / "ladder.toml").current
+    labelled: dict[str, set[str]] = {}
+    for label in read_labels(FOLDER / "labels.jsonl"):
+        labelled.setdefault(label.rater, set()).add(label.case)
+        assert label.reply == replies[label.case], label.case
+        assert current is not None
+        assert label.rung == current.id
+    assert labelled["hand"] == replies.keys() == {case["id"] for case in CASES}
+    assert len(labelled["second"]) >= 30
+
+
+def test_the_configuration_for_measuring_the_judge_only_drops_the_funnel() -> None:
+    shipped, measuring = load(FOLDER / "ladder.toml"), load(FOLDER / "judged.toml")
+    assert shipped.judge is not None
+    unfunnelled = msgspec.structs.replace(shipped.judge, funnel=False)
+    assert measuring == msgspec.structs.replace(
+        shipped, path=measuring.path, judge=unfunnelled
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "replies", "verdicts"),
+    [(["-m", "cheap"], 109, 0), ([], 109, 16), (["-m", "judged"], 109, 109)],
+    ids=["cheap", "all", "measuring the judge"],
+)
+def test_a_clone_replays_every_level_and_calls_nobody(
+    pytester: pytest.Pytester, chosen: list[str], replies: int, verdicts: int
+) -> None:
+    folder = pytester.path / "support"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns(".ladder"))
+    if verdicts == replies:
+        chosen = [*chosen, f"--ladder-config={folder / 'judged.toml'}"]
+    # numpy, which retrieval needs, cannot be loaded twice in a process.
+    result = pytester.runpytest_subprocess(*WITHOUT, *chosen, "support")
+    assert result.ret == 0
+    report = pytester.path / "ladder-report/current"
+    spend = json.loads((report / "matrix.json").read_text(encoding="utf-8"))["spend"]
+    assert (spend["live_calls"], spend["evaluation_usd"]) == (0, 0)
+    assert spend["replayed_calls"] == replies + verdicts
+    assert ("sensitivity" in result.stdout.str()) == (verdicts == replies)

@@ -1,6 +1,7 @@
 """Tickets of Tanuki Tea: routed to the right queue, answered with the right fact.
 
-The checks are strict: exactly one queue, and a value with its unit.
+The checks are strict: exactly one queue, and a value with its unit. The judge is the
+same small model, asked whether the reply is correct; README.md says what that is worth.
 """
 
 from __future__ import annotations
@@ -32,3 +33,8 @@ def test_reply(reply, case):
         assert queues_named(reply.text) == {case.expected}
     else:
         assert states(case.expected, reply.text), f"{case.expected} is not stated"
+
+
+@pytest.mark.judged(at_least=0.12, judge="correctness")
+def test_correct(verdict):
+    assert verdict, verdict.reason

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.identity import model_identity, reply_key
@@ -23,6 +25,15 @@ class Found(NamedTuple):
     reply: StoredReply
     stored_at: float
     """Unix time; 0 for a recording."""
+
+
+class Needed(NamedTuple):
+    """What is noted of a reply that a test used."""
+
+    case: str
+    """The case, or the test without cases."""
+    judge: bool
+    """Whether it is a judge's."""
 
 
 class Archive:
@@ -83,17 +94,29 @@ class Archive:
         """Return what the store keeps of a reply that was just paid for."""
         return Entry(key, self.identity(request.model), request, reply)
 
-    def record(self, module: str, cases: Mapping[str, str], *, prune: bool) -> None:
-        """Write a module's recordings; `cases` maps each reply's key to its case.
+    def record(
+        self,
+        module: str,
+        needed: Mapping[str, Needed],
+        *,
+        prune: bool,
+        held_back: Collection[str] = (),
+        since: float = 0.0,
+    ) -> None:
+        """Write a module's recordings; `needed` says by key what they were needed for.
 
-        Replies that came out of a recording and are not in the store stay as they
-        were recorded.
+        A reply that is recorded stays as it is recorded, unless it was called for
+        again `since` then (Unix time): the store of another machine may hold another
+        reply to the same request, which no test has seen. For `prune` and `held_back`
+        see `Recordings.write`.
         """
         used = []
-        for key, case in cases.items():
+        for key, (case, judge) in needed.items():
             stored, request = self.store.get(key), self.store.request(key)
             old = self.recordings.get(key)
-            if stored is not None and request is not None:
+            if old is not None and (stored is None or stored[1] < since):
+                used.append(msgspec.structs.replace(old, case=case, judge=judge))
+            elif stored is not None and request is not None:
                 used.append(
                     Recording(
                         case=case,
@@ -101,11 +124,10 @@ class Archive:
                         identity=request["identity"],
                         prompt=str(request["messages"][-1].get("content", "")),
                         reply=stored[0],
+                        judge=judge,
                     )
                 )
-            elif old is not None:
-                used.append(old)
-        self.recordings.write(module, used, prune=prune)
+        self.recordings.write(module, used, prune=prune, held_back=held_back)
 
     def close(self) -> None:
         """Close the files, and let go of all claims."""

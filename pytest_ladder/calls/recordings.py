@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +23,11 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: str
     """The last message of the request, for people who read the diff."""
     reply: StoredReply
+    judge: bool = False
+    """Whether it is a judge's, and not of the rung under test."""
+
+
+_DECODER = msgspec.json.Decoder(Recording)
 
 
 class Recordings:
@@ -41,15 +47,25 @@ class Recordings:
             }
         return self._by_key.get(key)
 
-    def write(self, module: str, used: Iterable[Recording], *, prune: bool) -> None:
+    def write(
+        self,
+        module: str,
+        used: Iterable[Recording],
+        *,
+        prune: bool,
+        held_back: Collection[str] = (),
+    ) -> None:
         """Write the replies that a test module used, sorted by case and key.
 
         `module` is the module's path relative to the ladder, without suffix.
         `prune` forgets what this run did not use: right only when the module ran
-        whole. Without it new replies join those that are there.
+        whole. Without it new replies join those that are there. What judges said of
+        the cases `held_back` from them is not forgotten: it was not asked for.
         """
         path = self.folder / f"{module}.jsonl"
-        kept = [] if prune or not path.exists() else read(path)
+        kept = read(path) if path.exists() else []
+        if prune:
+            kept = [old for old in kept if old.judge and old.case in held_back]
         merged = {recording.key: recording for recording in [*kept, *used]}
         if not merged:
             path.unlink(missing_ok=True)
@@ -62,18 +78,55 @@ class Recordings:
             write_atomically(path, content)
 
 
+class Damaged(NamedTuple):
+    """A line of a recordings file that is no recording."""
+
+    path: Path
+    line: int
+    """The first is 1."""
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}:{self.line}: not a recording ({self.problem}); restore the "
+            "file from git, or delete it and record again with --ladder-live."
+        )
+
+
 def read(path: Path) -> list[Recording]:
     """Read one recordings file; raises `ConfigError` naming a broken line."""
-    decoder = msgspec.json.Decoder(Recording)
-    recordings = []
+    recordings, damaged = scan(path)
+    if damaged:
+        raise ConfigError(str(damaged[0]))
+    return recordings
+
+
+def scan(path: Path) -> tuple[list[Recording], list[Damaged]]:
+    """Read what can be read of a recordings file, and name the other lines."""
+    recordings, damaged = [], []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            recordings.append(decoder.decode(line))
+            recordings.append(_DECODER.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{path}:{number}: not a recording ({error}); restore the file from "
-                "git, or delete it and record again with --ladder-live."
-            ) from error
-    return recordings
+            damaged.append(Damaged(path, number, str(error)))
+    return recordings, damaged
+
+
+def forget(path: Path, keys: Collection[str]) -> None:
+    """Take recordings out of a file, and leave all other lines as they are.
+
+    A file without any is deleted. Raises `ConfigError` for a broken line.
+    """
+    left = [recording for recording in read(path) if recording.key not in keys]
+    if not left:
+        path.unlink()
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [
+        line
+        for line in lines
+        if not line.strip() or _DECODER.decode(line).key not in keys
+    ]
+    write_atomically(path, b"".join(kept))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pytest_ladder.commands.labelled import calibrated
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say, show
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.figures import count
+from pytest_ladder.reporting.calibration import are_unlabelled
 from pytest_ladder.reporting.data import append_step_summary, write_report
 from pytest_ladder.reporting.merged import coverage, merged
 from pytest_ladder.reporting.reading import read_report
@@ -73,7 +75,8 @@ def _run(given: Given) -> int:
             "folder, so that it is kept."
         )
     shards = {shown(folder): read_report(folder) for folder in folders.values()}
-    report = merged(shards)
+    # Each shard measured the judges on its own share of the labelled replies.
+    report = calibrated(merged(shards), given.output)
     write_report(given.output, report)
     append_step_summary(given.output)
     say(f"joined {len(shards)} reports, {count(len(report.rows), 'row')}:")
@@ -81,5 +84,10 @@ def _run(given: Given) -> int:
         say(f"  {name}: {count(len(shard.rows), 'row')}, run {shard.info.id}")
     for line in coverage(shards):
         say(line)
+    if are_unlabelled(report.calibrations) and any(
+        shard.calibrations and not are_unlabelled(shard.calibrations)
+        for shard in shards.values()
+    ):
+        say("the labels of the shards are not in reach: join them beside ladder.toml")
     show(report, given.output)
     return 0

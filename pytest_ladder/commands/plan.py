@@ -19,4 +19,7 @@ def _run(given: Given) -> int:
     """Let pytest collect, and print the plan of the matrix."""
     import pytest
 
-    return int(pytest.main(["--ladder=matrix", "--ladder-plan", "-q", *given.rest]))
+    from pytest_ladder.commands.collecting import QUIETLY
+
+    options = ("--ladder=matrix", "--ladder-plan", "-q")
+    return int(pytest.main([*options, *given.rest, *QUIETLY]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -86,9 +86,10 @@ class Course(ABC):
     def _advance(self) -> Stage | None:
         """Open what runs next; None: it is over."""
 
-    def close(self, rows: Sequence[Row]) -> None:
+    def close(self, rows: Sequence[Row], skipped: Collection[Unit] = ()) -> None:
         """Take all rows of the open stage, in any order, and open the next.
 
+        `skipped` are units that need no row: they are left out of the reckoning.
         Raises ValueError without an open stage and for a row that is not of it.
         """
         stage = self.stage
@@ -103,7 +104,7 @@ class Course(ABC):
                     f"A row of {row.test} on {row.rung}, {row.source} {row.case!r}, "
                     f"is not of the open stage of {stage.rung} at {stage.level}."
                 )
-        self._tallies[stage.rung][stage.level].add(stage.units, rows)
+        self._tallies[stage.rung][stage.level].add(stage.units, rows, skipped)
         self._judge(stage)
         self.stage = self._advance()
 

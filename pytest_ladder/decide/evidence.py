@@ -149,7 +149,7 @@ class Evidence:
         if not units:
             return None
         gains = [mine[unit] - theirs[unit] for unit in units]
-        return _comparison(gains, self.clusters(level, units))
+        return comparison(gains, self.clusters(level, units))
 
     def _draw(self, level: Level) -> Draws:
         import numpy as np
@@ -183,9 +183,13 @@ def _without_errors(
     return {unit: score for unit, score in scores.items() if unit not in broken}
 
 
-def _comparison(
+def comparison(
     gains: Sequence[float], clusters: Sequence[Hashable] | None
 ) -> Comparison:
+    """Compare by the gains of single cases (2.2); `clusters` may name one of each.
+
+    Raises ValueError for no gains, unequal lengths or one that is not finite.
+    """
     groups = len(gains) if clusters is None else len(set(clusters))
     least = 2 if clusters is None else MIN_CLUSTERS
     low = high = None

@@ -31,6 +31,11 @@ def funnelled(rows: list[Row]) -> list[Row]:
     ]
 
 
+def is_held_back(row: Row) -> bool:
+    """Tell whether a row was left unjudged by the funnel."""
+    return row.reason == REASON
+
+
 def _place(row: Row) -> tuple[str, str, str, int]:
     return row.rung, row.source, row.case, row.sample
 

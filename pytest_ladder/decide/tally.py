@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pytest_ladder.decide.matrix import Unit, unit_scores
@@ -22,7 +22,7 @@ class Tally:
         self.scores: list[float | None] = []
         """One per unit that was run; None for one that has no score."""
         self.unfinished = 0
-        """Units without a single finished row."""
+        """Units without a single finished row, skipped ones left out."""
         self._rows = 0
         self._errors = 0
 
@@ -57,12 +57,20 @@ class Tally:
         end = None if most is None else self.seen + most
         return self._units[self.seen : end]
 
-    def add(self, units: Sequence[Unit], rows: Sequence[Row]) -> None:
-        """Take the rows, in any order, of the next `units`."""
+    def add(
+        self, units: Sequence[Unit], rows: Sequence[Row], skipped: Collection[Unit] = ()
+    ) -> None:
+        """Take the rows, in any order, of the next `units`.
+
+        Those of the `skipped` that have no row are no part of the suite: they lower no
+        coverage. That is known only now, so early verdicts reckon with both.
+        """
         scores = unit_scores(rows)
         finished = [row for row in rows if row.outcome is not Outcome.ERROR]
         self.scores += [scores.get(unit) for unit in units]
-        self.unfinished += len(units) - len({(r.source, r.case) for r in finished})
+        left_out = set(skipped) - {(row.source, row.case) for row in rows}
+        done = {(row.source, row.case) for row in finished}
+        self.unfinished += len(units) - len(done) - len(left_out)
         self._rows += len(rows)
         self._errors += len(rows) - len(finished)
 
@@ -95,6 +103,8 @@ class Tally:
     @property
     def shortfall(self) -> str:
         """Say that too little has finished."""
+        if not self.known and not self.unfinished:
+            return "undecided: nothing has a score"
         least = f"{LEAST_COVERAGE:.0%} must finish"
         return f"undecided: {self.coverage:.0%} finished, {least}"
 

@@ -138,6 +138,9 @@ def _candidate(
     settled: Verdict | None,
 ) -> Candidate:
     cell = result.levels.get(objective.level)
+    if settled == "pass" and result.state == "run":
+        # All its rows are here, and say the same as in a matrix.
+        settled = None
     doubts = tuple(_doubts(result, cell, evidence, objective, settled))
     return Candidate(
         result=result,
@@ -183,6 +186,8 @@ def _doubts(
         yield "stopped early"
     if cell.coverage < LEAST_COVERAGE:
         yield f"coverage {figures.percent(cell.coverage)}"
+    elif settled == "undecided" and result.state == "run":
+        yield "tests that were lost"
     least = objective.min_n or 0
     if cell.n < least:
         yield f"n={cell.n:,} of at least {least:,}"

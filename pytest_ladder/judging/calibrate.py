@@ -93,7 +93,7 @@ def calibrate(labels: Sequence[Label], judged: Sequence[Judged]) -> Calibration:
     agreement = judge_agreement(pairs) if pairs else None
     rungs = tuple(
         rung_quality(rung, members, pairs, agreement)
-        for rung, members in _by_rung(replies.values()).items()
+        for rung, members in _by_rung(judged).items()
     )
     voided = len(ours) - len(valid)
     return Calibration(

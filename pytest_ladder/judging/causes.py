@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.judging.verdicts import PASSES_FROM
+from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
 
 
@@ -78,6 +80,41 @@ def root_cause(
         check=check,
         reason=row.reason if check == row.test else "",
     )
+
+
+def meanings(rows: Iterable[Row]) -> dict[str, Cause]:
+    """Return what tests and named scores stand for, by the judges and metrics used.
+
+    Empty where none of them is one of the package.
+    """
+    found: dict[str, Cause] = {}
+    for row in rows:
+        found |= {name: CAUSES[name] for name in row.scores if name in CAUSES}
+        if row.verdict is not None:
+            rubric = row.verdict.rubric.partition("#")[0].partition("@")[0]
+            cause = CAUSES.get(rubric or row.verdict.judge)
+            if cause is not None:
+                found[row.test] = cause
+    return found
+
+
+def causes_of(rows: Sequence[Row]) -> tuple[CaseCause, ...]:
+    """Return why each case failed that did, by rung and case.
+
+    Empty where no check stands for a cause. What the funnel held back is no check: the
+    one that missed before it is.
+    """
+    stands_for, levels = meanings(rows), list(Level)
+    if not stands_for:
+        return ()
+    checks = [row for row in rows if not is_held_back(row)]
+    checks.sort(
+        key=lambda row: (
+            *(row.rung, row.source, row.case),
+            *(levels.index(row.level), row.test, row.sample),
+        )
+    )
+    return root_causes(checks, stands_for)
 
 
 def root_causes(

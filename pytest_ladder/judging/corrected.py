@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Literal
 
 import msgspec
@@ -44,14 +48,15 @@ def rung_quality(
     pairs: Sequence[Pair],
     agreement: JudgeAgreement | None,
 ) -> RungQuality:
-    """Return the quality of one rung, whose verdicts are `judged`.
+    """Return the quality of one rung, whose verdicts are `judged`, one per sample.
 
     `pairs` are the labelled replies of all rungs, and `agreement` what they say of the
-    judge.
+    judge. The unit is the case, (source, id), as in the matrix.
     """
     own = [pair for pair in pairs if pair.judged.rung == rung]
-    mean, low, high, _ = quality_interval([j.verdict.score for j in judged])
-    raw = Estimate(value=mean, low=low, high=high, n=len(judged))
+    scores = _by_case(judged)
+    mean, low, high, _ = quality_interval(scores)
+    raw = Estimate(value=mean, low=low, high=high, n=len(scores))
     found = RungQuality(rung=rung, labels=len(own), raw=raw)
     if agreement is None or len(pairs) < MIN_LABELS:
         why = f"uncalibrated: {len(pairs)} of {MIN_LABELS} labels"
@@ -71,14 +76,18 @@ def rung_quality(
 def _stratified(
     judged: Sequence[Judged], own: Sequence[Pair]
 ) -> tuple[Method, Estimate]:
-    """Correct a pass rate by labels within passes and within fails (5.2)."""
-    passes = sum(j.verdict.passed for j in judged)
+    """Correct a pass rate by labels within passes and within fails (5.2).
+
+    A case of which only some samples pass is a part of a pass.
+    """
+    scores = _by_case(judged)
+    passes = math.fsum(scores)
     table = cross_table(
         [not p.judged.verdict.passed for p in own], [not p.passed for p in own], 2
     )
-    found = poststratified(passes, len(judged) - passes, *table[0], *table[1])
+    found = poststratified(passes, len(scores) - passes, *table[0], *table[1])
     return "post-stratified", Estimate(
-        value=found.mean, low=found.low, high=found.high, n=len(judged)
+        value=found.mean, low=found.low, high=found.high, n=len(scores)
     )
 
 
@@ -92,7 +101,7 @@ def _powered(judged: Sequence[Judged], own: Sequence[Pair]) -> tuple[Method, Est
         return "labels only", Estimate(value=mean, low=low, high=high, n=len(own))
     found = ppi(values, [pair.judged.verdict.score for pair in own], rest)
     value, low, high = (min(1.0, max(0.0, x)) for x in found[1:])
-    return "PPI++", Estimate(value=value, low=low, high=high, n=len(judged))
+    return "PPI++", Estimate(value=value, low=low, high=high, n=len(_by_case(judged)))
 
 
 def _transferred(
@@ -125,7 +134,52 @@ def too_few(pairs: Sequence[Pair], judged: Sequence[Judged]) -> list[tuple[str, 
     short = []
     for said, passed in (("passed", True), ("failed", False)):
         have = sum(pair.judged.verdict.passed is passed for pair in pairs)
-        exist = sum(j.verdict.passed is passed for j in judged)
+        exist = len({j.key for j in judged if j.verdict.passed is passed})
         if have < min(MIN_STRATUM, exist):
             short.append((said, have))
     return short
+
+
+def with_misses(quality: Estimate, misses: int) -> Estimate:
+    """Return a quality of judged cases as one of all, where `misses` more are misses.
+
+    Their share is estimated, too: the variance is that of a product of independent
+    factors, and the interval that of a Beta of equal mean and variance, as in 5.2, but
+    never narrower than that of the judged part.
+    """
+    if misses == 0:
+        return quality
+    n = quality.n + misses
+    share = quality.n / n
+    value, low, high = share * quality.value, quality.low, quality.high
+    if low is not None and high is not None:
+        sd = (high - low) / (2 * NormalDist().inv_cdf(0.975))
+        wobble = share * (1 - share) / n
+        variance = wobble * (quality.value**2 + sd**2) + share**2 * sd**2
+        bounds = _beta_bounds(value, variance)
+        low, high = min(bounds[0], share * low), max(bounds[1], share * high)
+    return Estimate(value=value, low=low, high=high, n=n)
+
+
+def _beta_bounds(mean: float, variance: float) -> tuple[float, float]:
+    import scipy.special
+
+    if variance == 0:
+        return mean, mean
+    size = mean * (1 - mean) / variance - 1
+    if size <= 0:
+        # No Beta has such a variance: at a mean of 0, for one, none has any.
+        half = NormalDist().inv_cdf(0.975) * math.sqrt(variance)
+        return max(0.0, mean - half), min(1.0, mean + half)
+    low, high = scipy.special.betaincinv(mean * size, (1 - mean) * size, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _by_case(judged: Sequence[Judged]) -> list[float]:
+    """Return the mean score of the samples of each case."""
+    scores: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for one in judged:
+        verdict = one.verdict
+        score = verdict.score if verdict.graded else float(verdict.passed)
+        scores[one.source, one.case].append(score)
+    return [statistics.fmean(found) for found in scores.values()]

@@ -27,6 +27,7 @@ Function = Callable[[Reply, Case | None], Any]
 PASSES_FROM = 0.5
 """A score that comes without pass or fail passes from here on."""
 
+_AND = " + "
 _ATTEMPTS = 2
 _LONGEST_QUOTE = 200
 
@@ -48,7 +49,14 @@ def judge_id(model: Model) -> str:
 
 def joined(judges: Iterable[str]) -> str:
     """Name several judges, each once."""
-    return " + ".join(dict.fromkeys(judges))
+    return _AND.join(dict.fromkeys(judges))
+
+
+def judges_of(verdict: Verdict) -> list[str]:
+    """Return the ids of the models that judged, without adapter and revision."""
+    return [
+        judge.partition("+")[0].partition("@")[0] for judge in verdict.judge.split(_AND)
+    ]
 
 
 def ask(request: Request, form: Form, subject: str) -> Talk[Answer]:

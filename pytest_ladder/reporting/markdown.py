@@ -12,8 +12,17 @@ from pytest_ladder.figures import (
     quality,
     seconds,
 )
+from pytest_ladder.reporting.calibration import (
+    EXPLAINED,
+    MEASURES,
+    measured,
+    measures_of,
+    names_of,
+    rung_cells,
+)
 from pytest_ladder.reporting.chart import mermaid_chart
 from pytest_ladder.reporting.headline import details, headline
+from pytest_ladder.reporting.judges import judge_notes, judge_remarks
 from pytest_ladder.reporting.numbers import (
     markdown_text,
 )
@@ -27,6 +36,7 @@ MAX_BYTES = 60_000
 """GitHub cuts comments at 65,536 characters; the rest is room for its own."""
 TABLE_BYTES = 24_000
 REMARKS_BYTES = 6_000
+JUDGES_BYTES = 4_000
 DECISION_BYTES = 8_000
 MOST_CHARTED = 40
 """Rungs that a chart can still tell apart."""
@@ -48,7 +58,8 @@ def matrix_markdown(report: Report) -> str:
         *_decision(report),
         *_table(matrix, rungs, info),
         *_chart(report),
-        *_remarks(matrix, info),
+        *_judges(report),
+        *_remarks(report),
         markdown_text(_sentence(spend_line(matrix.spend)), MAX_BYTES),
     ]
     page = "\n\n".join(blocks) + "\n"
@@ -72,7 +83,7 @@ def _decision(report: Report) -> Iterator[str]:
     yield f"**{markdown_text(said, MAX_BYTES)}**"
     more = [*details(report.decision), *report.looks]
     if more:
-        kept, left = _within(
+        kept, left = within(
             [f"- {markdown_text(line, MAX_BYTES)}" for line in more], DECISION_BYTES
         )
         if left:
@@ -104,9 +115,9 @@ def _table(matrix: Matrix, rungs: Sequence[RungResult], info: RunInfo) -> Iterat
         "calls live / replayed",
         *(["errors"] if errors else []),
     ]
-    lines = [_row(header), _row(["---", *["---:"] * (len(header) - 1)])]
+    lines = [table_row(header), table_row(["---", *["---:"] * (len(header) - 1)])]
     cells = [_cells(rung, matrix.levels, info, builds, errors) for rung in rungs]
-    kept, left = _within([_row(line) for line in cells], TABLE_BYTES)
+    kept, left = within([table_row(line) for line in cells], TABLE_BYTES)
     yield "\n".join([*lines, *kept])
     if left:
         yield f"{count(left, 'more rung')} in `matrix.json`."
@@ -137,14 +148,56 @@ def _cells(
     ]
 
 
-def _remarks(matrix: Matrix, info: RunInfo) -> Iterator[str]:
-    notes = [f"- {markdown_text(text, MAX_BYTES)}" for text in remarks(matrix)]
+def _judges(report: Report) -> Iterator[str]:
+    """Say how far each judge agrees with people, and correct what it says of rungs."""
+    found = measured(report.calibrations)
+    if not found:
+        return
+    names = [markdown_text(name) for name in names_of(found)]
+    header = ["judge of", *MEASURES]
+    yield from _short_table(
+        header,
+        [
+            [name, *map(markdown_text, measures_of(one))]
+            for name, one in zip(names, found, strict=True)
+        ],
+        "more judge",
+    )
+    yield from _short_table(
+        ["rung", "judge of", "judge says", "people would say", "its labels", "how"],
+        [
+            [rung, name, *cells]
+            for name, one in zip(names, found, strict=True)
+            for rung, *cells in (
+                map(markdown_text, rung_cells(quality)) for quality in one.rungs
+            )
+        ],
+        "more rung",
+    )
+    yield markdown_text(EXPLAINED, MAX_BYTES)
+
+
+def _short_table(
+    header: Sequence[str], lines: Sequence[Sequence[str]], noun: str
+) -> Iterator[str]:
+    """Write a table of text, as much of it as may be."""
+    rows = [table_row(header), table_row(["---", *["---:"] * (len(header) - 1)])]
+    kept, left = within([table_row(line) for line in lines], JUDGES_BYTES)
+    yield "\n".join([*rows, *kept])
+    if left:
+        yield f"{count(left, noun)} in `matrix.json`."
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    matrix = report.matrix
+    found = [*remarks(matrix), *judge_remarks(report), *judge_notes(report)]
+    notes = [f"- {markdown_text(text, MAX_BYTES)}" for text in found]
     unrun = [markdown_text(rung.id) for rung in matrix.rungs if not rung.levels]
     if unrun:
-        kept, left = _within(unrun, REMARKS_BYTES)
+        kept, left = within(unrun, REMARKS_BYTES)
         more = f" and {left:,} more" if left else ""
         notes.insert(0, f"- Not run: {', '.join(kept)}{more}.")
-    kept, left = _within(notes, REMARKS_BYTES)
+    kept, left = within(notes, REMARKS_BYTES)
     if left:
         kept.append(f"- {count(left, 'more remark')} on the terminal.")
     if kept:
@@ -189,7 +242,7 @@ def _folded(rung: RungResult, failed: Sequence[Row], room: int) -> str:
     lines = [_missed_line(row) for row in failed[:MISSES_PER_RUNG]]
     more = "- {:,} more in `rows.jsonl`."
     spare = len(f"{start}{end}{more}".encode()) + 20
-    kept, _ = _within(lines, room - spare)
+    kept, _ = within(lines, room - spare)
     if len(kept) < len(failed):
         kept.append(more.format(len(failed) - len(kept)))
     return start + "\n".join(kept) + end
@@ -203,7 +256,8 @@ def _missed_line(row: Row) -> str:
     return f"- **{label}**{sample}: {kind}{markdown_text(row.reason) or 'no reason'}"
 
 
-def _row(cells: Sequence[str]) -> str:
+def table_row(cells: Sequence[str]) -> str:
+    """Write a line of a table; its cells are Markdown already."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -211,7 +265,7 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _within(lines: Sequence[str], room: int) -> tuple[list[str], int]:
+def within(lines: Sequence[str], room: int) -> tuple[list[str], int]:
     """Keep the first lines that fit into `room` bytes; count the others."""
     kept: list[str] = []
     for line in lines:

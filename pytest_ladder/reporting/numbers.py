@@ -70,13 +70,14 @@ def plain(text: str, width: int = CLIP_AT) -> str:
     and folds white space.
     """
     start = text[: CHARACTERS_PER_COLUMN * width]
-    visible = "".join(
-        " " if character.isspace() else character
-        for character in _ESCAPE_SEQUENCE.sub("", start)
-        if character.isspace() or character in _JOINERS or _is_visible(character)
-    )
-    line = " ".join(visible.split())
+    line = " ".join(_visible(start).split())
     return clip(line if start == text else f"{line}…", width)
+
+
+def plain_lines(text: str) -> list[str]:
+    """Return the lines of foreign text, indented as they were and without controls."""
+    lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
+    return [_visible(line).rstrip() for line in lines]
 
 
 def markdown_text(text: str, width: int = CLIP_AT) -> str:
@@ -99,6 +100,15 @@ def _columns(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _visible(text: str) -> str:
+    """Remove what is not seen; white space becomes spaces."""
+    return "".join(
+        " " if character.isspace() else character
+        for character in _ESCAPE_SEQUENCE.sub("", text)
+        if character.isspace() or character in _JOINERS or _is_visible(character)
+    )
 
 
 def _is_visible(character: str) -> bool:

@@ -10,6 +10,7 @@ from pytest_ladder.decide.decision import Decision
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
+from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.case import Message
@@ -46,6 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Why rungs were stopped or not run, by rung."""
     models: Sequence[Model] = ()
     """The models of the ladder as configured; empty where that is not known."""
+    calibrations: Sequence[Calibration] = ()
+    """Of each judge on each test; empty where no model judged."""
 
 
 def report_on(

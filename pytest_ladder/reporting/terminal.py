@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,11 +15,25 @@ from pytest_ladder.figures import (
     percent,
     seconds,
 )
-from pytest_ladder.reporting.headline import details, headline
-from pytest_ladder.reporting.numbers import (
-    display_width,
-    pad,
+from pytest_ladder.judging.calibrate import Calibration
+from pytest_ladder.judging.levels import CalibratedQuality
+from pytest_ladder.reporting import calibration as calibrated_texts
+from pytest_ladder.reporting.columns import (
+    GAP,
+    Column,
+    aligned,
+    fitted,
+    joined,
+    rows_of,
+    total_width,
 )
+from pytest_ladder.reporting.headline import details, headline
+from pytest_ladder.reporting.judges import (
+    calibrated_quality,
+    judge_notes,
+    judge_remarks,
+)
+from pytest_ladder.reporting.numbers import display_width, plain
 from pytest_ladder.reporting.remarks import remarks, spend_line
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.run import RunInfo
@@ -28,14 +42,19 @@ from pytest_ladder.words.level import Level
 Line = tuple[str, dict[str, bool]]
 """Text, and markup in the words of pytest's `TerminalReporter.write_line`."""
 
-GAP = "  "
 BAR_WIDTH = 8
-NARROWEST_NAME = 16
-"""Columns that a rung's name keeps however narrow the terminal is."""
 
 _QUIET = {"light": True}
 _WARNING = {"yellow": True}
 _STRONG = {"bold": True}
+
+_ANY = 10_000
+"""Columns of a sentence, which is wrapped afterwards."""
+_CALIBRATED = "calibrated"
+_RUNG_HEADER = ("rung", "judge says", "people would say", "labels", "how")
+_TRANSFERRED = (
+    "~ by the judge's errors on other rungs, which may differ on this one: label it"
+)
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,20 +71,6 @@ UNICODE = Glyphs(current="▸", full="▰", empty="▱", ellipsis="…")
 ASCII = Glyphs(current=">", full="#", empty=".", ellipsis="...")
 
 
-class _Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One column: its header and a cell per rung."""
-
-    header: str
-    cells: list[str]
-    drop: int = 0
-    """Columns with the highest number go first when there is no room; 0 stays."""
-    right: bool = True
-
-    @property
-    def width(self) -> int:
-        return max(display_width(text) for text in (self.header, *self.cells))
-
-
 def glyphs_for(encoding: str | None) -> Glyphs:
     """Glyphs that a stream of this encoding can show; ASCII where it cannot."""
     try:
@@ -75,15 +80,29 @@ def glyphs_for(encoding: str | None) -> Glyphs:
     return UNICODE
 
 
+def report_lines(report: Report, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+    """Render the matrix, and what is known of its judges; the decision comes later."""
+    calibrated = calibrated_quality(report)
+    lines = matrix_lines(report.matrix, report.info, width, glyphs, calibrated)
+    return [*lines, *_judge_lines(report, width)]
+
+
 def matrix_lines(
-    matrix: Matrix, info: RunInfo, width: int, glyphs: Glyphs = UNICODE
+    matrix: Matrix,
+    info: RunInfo,
+    width: int,
+    glyphs: Glyphs = UNICODE,
+    calibrated: Mapping[str, CalibratedQuality] | None = None,
 ) -> list[Line]:
     """Render the matrix in at most `width` columns where that can be done.
 
-    Columns go in this order when there is no room: the bar, calls, p50, p95.
+    `calibrated` is the judged level corrected by labels, by rung. Columns go in this
+    order when there is no room: the bar, calls, p50, p95, and that of `calibrated`,
+    which then becomes a line for each rung.
     """
     rungs = [rung for rung in matrix.rungs if rung.levels]
-    lines = list(_table(rungs, matrix.levels, info.current, width, glyphs))
+    found = calibrated or {}
+    lines = list(_table(rungs, matrix.levels, info.current, width, glyphs, found))
     for text, markup in _notes(matrix, rungs, info, glyphs):
         lines += [(line, markup) for line in _wrapped(text, width)]
     unrun = [rung.id for rung in matrix.rungs if not rung.levels]
@@ -114,65 +133,82 @@ def _table(
     current: str | None,
     width: int,
     glyphs: Glyphs,
+    calibrated: Mapping[str, CalibratedQuality],
 ) -> Iterator[Line]:
     if not rungs:
         return
     marks = [glyphs.current if rung.id == current else " " for rung in rungs]
     names = [f"{mark} {rung.id}" for mark, rung in zip(marks, rungs, strict=True)]
-    columns = _fitted(
+    columns = fitted(
         [
-            _Column(header="  rung", cells=names, right=False),
-            *_level_columns(rungs, levels, glyphs),
+            Column(header="  rung", cells=names, right=False),
+            *_level_columns(rungs, levels, glyphs, calibrated),
             *_use_columns(rungs),
         ],
         width,
-        glyphs,
+        glyphs.ellipsis,
     )
-    yield _joined(columns, [column.header for column in columns]), _QUIET
+    yield joined(columns, [column.header for column in columns]), _QUIET
     for row, rung in enumerate(rungs):
-        text = _joined(columns, [column.cells[row] for column in columns])
+        text = joined(columns, [column.cells[row] for column in columns])
         yield text, _STRONG if rung.id == current else {}
+    if not any(column.header.startswith(_CALIBRATED) for column in columns):
+        for text in _calibrated_lines(rungs, calibrated):
+            yield from ((line, {}) for line in _wrapped(text, width))
+    if any(found.transferred for found in calibrated.values()):
+        yield from ((line, _QUIET) for line in _wrapped(_TRANSFERRED, width))
 
 
 def _level_columns(
-    rungs: Sequence[RungResult], levels: Sequence[Level], glyphs: Glyphs
-) -> Iterator[_Column]:
+    rungs: Sequence[RungResult],
+    levels: Sequence[Level],
+    glyphs: Glyphs,
+    calibrated: Mapping[str, CalibratedQuality],
+) -> Iterator[Column]:
     for index, level in enumerate(levels):
         cells = [rung.levels.get(level) for rung in rungs]
         if index == 0:
             bars = [_bar(cell, glyphs) for cell in cells]
-            yield _Column(header="", cells=bars, drop=4, right=False)
-        header, *parts = _aligned(
+            yield Column(header="", cells=bars, drop=5, right=False)
+        header, *parts = aligned(
             [[level, "95 % CI", "n"], *(_quality(cell) for cell in cells)]
         )
-        yield _Column(header=header, cells=parts, right=False)
+        yield Column(header=header, cells=parts, right=False)
+        if level is Level.JUDGED and calibrated:
+            header, *parts = aligned(
+                [
+                    [_CALIBRATED, "95 % CI"],
+                    *(_calibrated(calibrated.get(rung.id)) for rung in rungs),
+                ]
+            )
+            yield Column(header=header, cells=parts, drop=1, right=False)
 
 
-def _use_columns(rungs: Sequence[RungResult]) -> list[_Column]:
+def _use_columns(rungs: Sequence[RungResult]) -> list[Column]:
     costs = [dollars(rung.cost.usd_per_1k) for rung in rungs]
     return [
-        _Column(header="$ per 1k", cells=costs),
-        _latencies(rungs, "p50", [rung.latency.p50_s for rung in rungs], drop=2),
-        _latencies(rungs, "p95", [rung.latency.p95_s for rung in rungs], drop=1),
-        _calls(rungs, drop=3),
+        Column(header="$ per 1k", cells=costs),
+        _latencies(rungs, "p50", [rung.latency.p50_s for rung in rungs], drop=3),
+        _latencies(rungs, "p95", [rung.latency.p95_s for rung in rungs], drop=2),
+        _calls(rungs, drop=4),
     ]
 
 
-def _calls(rungs: Sequence[RungResult], drop: int) -> _Column:
+def _calls(rungs: Sequence[RungResult], drop: int) -> Column:
     """Count live and replayed calls, or only those there are."""
     live = [f"{rung.calls.live:,}" for rung in rungs]
     replayed = [f"{rung.calls.replayed:,}" for rung in rungs]
     if not any(rung.calls.replayed for rung in rungs):
-        return _Column(header="live", cells=live, drop=drop)
+        return Column(header="live", cells=live, drop=drop)
     if not any(rung.calls.live for rung in rungs):
-        return _Column(header="replayed", cells=replayed, drop=drop)
+        return Column(header="replayed", cells=replayed, drop=drop)
     both = ["/".join(pair) for pair in zip(live, replayed, strict=True)]
-    return _Column(header="live/replayed", cells=both, drop=drop)
+    return Column(header="live/replayed", cells=both, drop=drop)
 
 
 def _latencies(
     rungs: Sequence[RungResult], header: str, values: list[float | None], drop: int
-) -> _Column:
+) -> Column:
     """Star recorded figures, or the header when all of them are."""
     recorded = [rung.latency.recorded for rung in rungs]
     cells = [seconds(value) for value in values]
@@ -182,7 +218,7 @@ def _latencies(
         header += " "
         stars = ["*" if starred else " " for starred in recorded]
         cells = [cell + star for cell, star in zip(cells, stars, strict=True)]
-    return _Column(header=header, cells=cells, drop=drop)
+    return Column(header=header, cells=cells, drop=drop)
 
 
 def _quality(cell: Cell | None) -> list[str]:
@@ -191,58 +227,91 @@ def _quality(cell: Cell | None) -> list[str]:
     return [percent(cell.quality), interval(cell.low, cell.high), f"{cell.n:,}"]
 
 
+def _calibrated(found: CalibratedQuality | None) -> list[str]:
+    if found is None:
+        return ["", ""]
+    mark = "~" if found.transferred else ""
+    return [mark + percent(found.value), interval(found.low, found.high)]
+
+
+def _calibrated_lines(
+    rungs: Sequence[RungResult], calibrated: Mapping[str, CalibratedQuality]
+) -> Iterator[str]:
+    """Tell what found no room in the table."""
+    for rung in rungs:
+        if rung.id in calibrated:
+            value, bounds = _calibrated(calibrated[rung.id])
+            raw = percent(rung.levels[Level.JUDGED].quality)
+            yield f"{rung.id}: judged {raw}, {_CALIBRATED} {value} ({bounds})"
+
+
+def _judge_lines(report: Report, width: int) -> Iterator[Line]:
+    found = calibrated_texts.measured(report.calibrations)
+    if found:
+        yield "judges, as people's labels measure them:", _QUIET
+        yield from ((line, {}) for line in measure_lines(found, width))
+    for texts, markup in (
+        (judge_remarks(report), _WARNING),
+        (judge_notes(report), _QUIET),
+    ):
+        for text in texts:
+            yield from ((line, markup) for line in _wrapped(plain(text, _ANY), width))
+
+
+def measure_lines(calibrations: Sequence[Calibration], width: int) -> Iterator[str]:
+    """Render how far each judge agrees with people, as many beside as have room.
+
+    Raises ValueError for a judge without a label.
+    """
+    measures = Column(
+        header="  judge of",
+        cells=[f"  {name}" for name in calibrated_texts.MEASURES],
+        right=False,
+    )
+    columns = [measures]
+    names = calibrated_texts.names_of(calibrations)
+    for name, one in zip(names, calibrations, strict=True):
+        cells = calibrated_texts.measures_of(one)
+        column = Column(header=plain(name), cells=cells, right=False)
+        if len(columns) > 1 and total_width([*columns, column]) > width:
+            yield from rows_of(columns)
+            columns = [measures]
+        columns.append(column)
+    yield from rows_of(columns)
+
+
+def calibration_lines(calibrations: Sequence[Calibration], width: int) -> Iterator[str]:
+    """Render all that is known of judges: each with its rungs and its sentences."""
+    if calibrated_texts.are_unlabelled(calibrations):
+        yield calibrated_texts.NO_LABELS
+        return
+    for one in calibrations:
+        yield from _wrapped(
+            plain(f"{one.test}, judged by {one.judge} ({one.rubric})", _ANY), width
+        )
+        if one.agreement is not None:
+            yield from measure_lines([one], width)
+        rungs = [
+            [plain(cell) for cell in calibrated_texts.rung_cells(rung)]
+            for rung in one.rungs
+        ]
+        columns = [
+            Column(header=header, cells=list(cells), right=False)
+            for header, cells in zip(
+                _RUNG_HEADER, zip(*rungs, strict=True), strict=True
+            )
+        ]
+        yield from rows_of(columns)
+        for text in (*one.notes, *calibrated_texts.more_sentences(one)):
+            yield from _wrapped(text, width)
+        yield ""
+
+
 def _bar(cell: Cell | None, glyphs: Glyphs) -> str:
     if cell is None or cell.quality is None:
         return ""
     full = round(cell.quality * BAR_WIDTH)
     return glyphs.full * full + glyphs.empty * (BAR_WIDTH - full)
-
-
-def _aligned(parts: list[list[str]]) -> list[str]:
-    widths = [
-        max(display_width(text) for text in column)
-        for column in zip(*parts, strict=True)
-    ]
-    return [
-        GAP.join(
-            pad(text, width, right=True)
-            for text, width in zip(row, widths, strict=True)
-            if width
-        )
-        for row in parts
-    ]
-
-
-def _fitted(columns: list[_Column], width: int, glyphs: Glyphs) -> list[_Column]:
-    """Drop columns, then shorten names, until the table fits."""
-    while (excess := _total_width(columns) - width) > 0:
-        least = max(columns, key=lambda column: column.drop)
-        if least.drop == 0:
-            room = max(NARROWEST_NAME, columns[0].width - excess)
-            names = [_shortened(name, room, glyphs) for name in columns[0].cells]
-            return [msgspec.structs.replace(columns[0], cells=names), *columns[1:]]
-        columns = [column for column in columns if column is not least]
-    return columns
-
-
-def _shortened(name: str, room: int, glyphs: Glyphs) -> str:
-    """Cut in the middle: rungs of a model differ at the end. Names are ASCII."""
-    if len(name) <= room:
-        return name
-    kept = room - len(glyphs.ellipsis)
-    head = kept // 2
-    return f"{name[:head]}{glyphs.ellipsis}{name[head - kept :]}"
-
-
-def _total_width(columns: Sequence[_Column]) -> int:
-    return sum(column.width for column in columns) + len(GAP) * (len(columns) - 1)
-
-
-def _joined(columns: Sequence[_Column], cells: Sequence[str]) -> str:
-    return GAP.join(
-        pad(cell, column.width, right=column.right)
-        for column, cell in zip(columns, cells, strict=True)
-    ).rstrip()
 
 
 def _notes(

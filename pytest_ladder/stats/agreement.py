@@ -156,8 +156,8 @@ def rogan_gladen(  # noqa: PLR0913 - the published formula has these inputs
 
 
 def poststratified(  # noqa: PLR0913 - four counts of labels, two of verdicts
-    n_pass: int,
-    n_fail: int,
+    n_pass: float,
+    n_fail: float,
     k11: int,
     k10: int,
     k01: int,
@@ -166,7 +166,8 @@ def poststratified(  # noqa: PLR0913 - four counts of labels, two of verdicts
 ) -> Posterior:
     """Pass rate by people, from a 0/1 judge and a few labels (Hofer et al. 2024; 5.2).
 
-    The judge passed `n_pass` cases and failed `n_fail`. Of the labelled ones, people
+    The judge passed `n_pass` cases and failed `n_fail`, which may be fractional where a
+    case has several samples. Of the labelled ones, people
     passed k11 and failed k10 that it passed, passed k01 and failed k00 that it failed.
     The posterior (Jeffreys priors) is summed up as a Beta of equal mean and variance.
     Raises ValueError for a negative count or no judged case.
@@ -249,7 +250,7 @@ def _quantile(confidence: float, n: int, student: bool) -> float:
     return float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2))
 
 
-def _beta_moments(successes: int, failures: int) -> tuple[float, float]:
+def _beta_moments(successes: float, failures: float) -> tuple[float, float]:
     size = successes + failures + 1
     mean = (successes + 0.5) / size
     return mean, mean * (1 - mean) / (size + 1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 import msgspec
 
 Message = dict[str, Any]
 """One chat message in OpenAI's form: `{"role": …, "content": …}`."""
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,3 +44,19 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             return self.input
         spoken = [m["content"] for m in self.input if m.get("role") == "user"]
         return str(spoken[-1]) if spoken else ""
+
+    @property
+    def content_hash(self) -> str:
+        """Short hash of what is asked and what is expected: of another case another."""
+        parts = self.input, self.expected
+        try:
+            data = msgspec.json.encode(parts, enc_hook=_named, order="deterministic")
+        except (TypeError, ValueError, RecursionError):
+            # What a user expects may be anything, and JSON does not know everything.
+            data = _named(parts).encode(errors="backslashreplace")
+        return hashlib.sha256(data).hexdigest()[:12]
+
+
+def _named(value: object) -> str:
+    """Describe what is expected in a form of the user's own, without its address."""
+    return _ADDRESS.sub("", repr(value))

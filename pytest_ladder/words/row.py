@@ -48,6 +48,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     source: str
     """With `case` the unit of analysis; of a test without cases its own node id."""
     case: str = ""
+    case_hash: str = ""
+    """Of the case's content; empty: there is no case, or the row is an old one."""
     sample: int = 1
     outcome: Outcome
     score: float | None = None
@@ -57,6 +59,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     reason: str = ""
     weight: float = 1.0
     """Weight of the test in its level's quality."""
+    at_least: float = 1.0
+    """Share of its cases that the test asks for on the current rung, in [0, 1]."""
     cluster: str | None = None
     tags: tuple[str, ...] = ()
     replies: tuple[UsedReply, ...] = ()

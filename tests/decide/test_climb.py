@@ -336,6 +336,28 @@ def test_units_without_any_row_count_as_unfinished() -> None:
     assert course.stage is None
 
 
+def test_units_that_were_skipped_lower_no_coverage() -> None:
+    table: Table = {"m/a": [1.0] * 20 + [0.0] * 20}
+    course = open_climb(table, objective={"quality": 0.9})
+    while (stage := course.stage) is not None:
+        # All misses are skipped, one unit of the others is skipped in part.
+        done = [row for row in rows_for(stage, table) if row.score]
+        course.close(done, skipped=stage.units)
+    assert course.settled == {"m/a": "pass"}
+    assert {look.unfinished for look in course.looks} == {0}
+    assert course.states == {"m/a": "run"}
+
+
+def test_a_rung_that_only_skips_is_undecided() -> None:
+    course = open_climb({"m/a": GOOD}, every=40)
+    assert course.stage is not None
+    course.close([], skipped=course.stage.units)
+    assert course.settled == {"m/a": "undecided"}
+    assert course.reason("m/a") == (
+        "climb: 0 of 0 passed, undecided: nothing has a score"
+    )
+
+
 def test_tests_and_samples_of_a_unit_are_averaged_first() -> None:
     course = open_climb({"m/a": GOOD}, graded={CHEAP: True})
     stage = course.stage

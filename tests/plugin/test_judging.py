@@ -126,6 +126,21 @@ def test_the_funnel_can_be_switched_off(judged: Shop) -> None:
     assert asked(judged, "judge") == 3
 
 
+def test_the_funnel_forgets_no_recorded_verdict(judged: Shop, run: Run) -> None:
+    """As where one configuration has the funnel and another beside it has not."""
+    without = LADDER + JUDGE + "funnel = false\n"
+    judged.test(BOTH.replace("judged(at_least=0.5", "judged(at_least=0.3"))
+    judged.ladder(without)
+    run("--ladder-live")
+    judged.ladder(LADDER + JUDGE)
+    assert run("--ladder-live").ret == 0
+    (judged.path / ".ladder").rename(judged.path / "gone")
+    judged.ladder(without)
+    before = judged.server.count
+    assert run().ret == 0
+    assert judged.server.count == before
+
+
 def test_a_judge_that_cannot_be_read_is_an_error_and_no_score(
     judged: Shop, run: Run
 ) -> None:

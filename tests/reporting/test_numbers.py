@@ -155,6 +155,11 @@ def test_plain_never_breaks_a_line_steers_or_overflows(text: str, width: int) ->
     assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cs", "Zl", "Zp"}
 
 
+def test_lines_keep_their_indent_and_nothing_that_is_not_seen() -> None:
+    text = "def f():\r\n\treturn 1\x1b[31m\u202e\n\n  end \ud800"
+    assert numbers.plain_lines(text) == ["def f():", "    return 1", "", "  end"]
+
+
 def test_plain_is_quick_and_says_so_when_it_cuts_hostile_text() -> None:
     assert numbers.plain("\x1b]" * 1_000_000).endswith("…")
     assert len(numbers.plain("a" + "\u0301" * 100_000)) < 2000

@@ -14,6 +14,7 @@ from pytest_ladder.figures import (
     percent,
     seconds,
 )
+from pytest_ladder.reporting.judges import judge_notes, judge_remarks
 from pytest_ladder.reporting.remarks import remarks, spend_line
 from pytest_ladder.reporting.report import Report
 
@@ -60,7 +61,8 @@ def how_run(report: Report) -> list[list[str]]:
 
 def page_remarks(report: Report) -> list[str]:
     """Give what a reader must know before trusting the numbers."""
-    found = list(remarks(report.matrix))
+    judged = (*judge_remarks(report), *judge_notes(report))
+    found = [*remarks(report.matrix), *judged]
     if any(rung.latency.recorded for rung in report.matrix.rungs):
         found.insert(0, "* latency when recorded; no call was live.")
     return found

@@ -1,0 +1,70 @@
+"""`pytest-ladder calibrate`: how far the judges of a report agree with people."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_ladder.commands.labelled import (
+    add_arguments,
+    labels_in,
+    labels_path,
+    nothing_judged,
+)
+from pytest_ladder.commands.parsing import Given, Subparsers
+from pytest_ladder.commands.showing import say
+from pytest_ladder.judging.rows import calibrations_of
+from pytest_ladder.reporting.calibration import are_unlabelled
+from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.terminal import calibration_lines
+from pytest_ladder.wording import shown
+
+_DESCRIPTION = """\
+Compare the verdicts in a report with what people said of the same replies: accuracy,
+sensitivity, specificity, kappa and AC1 with their intervals, beside a judge that always
+gives one answer and beside people among themselves; and each rung's quality as the
+judge sees it beside the one that people would see.
+"""
+_EXAMPLES = """\
+Nothing is written: the next pytest run calibrates its report by the same labels.
+
+examples:
+  pytest-ladder calibrate ladder-report
+  pytest-ladder calibrate ladder-report --labels labels/ann.jsonl
+"""
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the command with its arguments."""
+    parser = commands.add_parser(
+        "calibrate",
+        help="tell how far the judges of a report agree with people",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(given: Given) -> int:
+    report, path = read_report(given.folder), labels_path(given)
+    rungs = [rung.id for rung in report.matrix.rungs]
+    found = calibrations_of(report.rows, labels_in(path), rungs)
+    if not found:
+        raise nothing_judged(given, report)
+    width = shutil.get_terminal_size().columns
+    for line in calibration_lines(found, width):
+        say(line)
+    if are_unlabelled(found):
+        for line in _how_to_begin(given, path):
+            say(line)
+    return 0
+
+
+def _how_to_begin(given: Given, path: Path) -> Iterator[str]:
+    there = "has none of these replies" if path.exists() else "is not there yet"
+    yield f"{shown(path)} {there}; begin with"
+    yield f"  pytest-ladder label {shown(given.folder)} --labels {shown(path)}"

@@ -1,0 +1,194 @@
+"""`pytest-ladder label`: people's verdicts on replies that were judged."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pytest_ladder.commands.asking import Question, ask
+from pytest_ladder.commands.labelled import (
+    add_arguments,
+    labels_in,
+    labels_path,
+    nothing_judged,
+)
+from pytest_ladder.commands.parsing import Given, Subparsers, whole
+from pytest_ladder.commands.showing import say
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.figures import count
+from pytest_ladder.judging.labels import Judged, Label, label_of, line_of, next_labels
+from pytest_ladder.judging.prompts import Asked, asked_in, defused
+from pytest_ladder.judging.retrieval import METRICS
+from pytest_ladder.judging.rows import judged_of
+from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.wording import shown
+from pytest_ladder.words.row import Row
+
+_DESCRIPTION = """\
+Ask for your verdict on replies that a judge has graded: those that are worth most, as
+many of each rung, and enough of what the judge passed and of what it failed. You see
+neither the rung nor the judge's verdict. Each answer is kept at once, so stop when you
+like and go on another day; what is labelled is not asked again.
+"""
+_EXAMPLES = """\
+Answer p (pass), f (fail), s (skip) or q (quit); grades from 1 to 5 where the judge
+gives them. 20 labels tell something of a judge, 50 may hold a gate. Two people who
+give their names label the same replies, which shows how far people agree.
+
+examples:
+  pytest-ladder label ladder-report
+  pytest-ladder label ladder-report --count 50 --rater ann
+  pytest-ladder label ladder-report --test test_tone
+"""
+_COUNT = 20
+
+_Subject = tuple[str, str, str]
+"""Test, judge and rubric: what can be measured together."""
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the command with its arguments."""
+    parser = commands.add_parser(
+        "label",
+        help="ask for your verdict on judged replies, to measure the judge by",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    add = parser.add_argument
+    add("--count", type=whole, metavar="N", default=_COUNT, help="replies (default 20)")
+    add("--rater", metavar="NAME", default="", help="who you are; needed where several")
+    add("--seed", type=int, metavar="N", default=0, help="for another choice of them")
+    add("--test", metavar="TEXT", default="", help="only tests with this in their id")
+    parser.set_defaults(run=_run)
+
+
+def _run(given: Given) -> int:
+    report, path = read_report(given.folder), labels_path(given)
+    found = _questions(report, given.test)
+    if not found:
+        if given.test:
+            raise ConfigError(
+                f"{shown(given.folder)}: no judged reply is of a test with "
+                f"{given.test!r} in its id; correct --test or leave it out."
+            )
+        raise nothing_judged(given, report)
+    labels = _as_rater(labels_in(path), given.rater)
+    picked = list(_picked(found, labels, given))
+    if not picked:
+        say(f"All of it is labelled in {shown(path)}.")
+        return 0
+    written = 0
+    # Who has enough may also press Ctrl-C: every answer is kept already.
+    with contextlib.suppress(KeyboardInterrupt):
+        for question, answer in ask(picked):
+            _append(path, label_of(question.judged, answer, given.rater))
+            written += 1
+    say("")
+    say(f"{count(written, 'label')} added to {shown(path)}.")
+    say(f"pytest-ladder calibrate {shown(given.folder)} --labels {shown(path)}")
+    return 0
+
+
+def _questions(report: Report, test: str) -> dict[_Subject, list[Question]]:
+    """Return what can be asked about, by subject.
+
+    Functions that judge need no measuring, so they are taken only when named.
+    """
+    found: defaultdict[_Subject, list[Question]] = defaultdict(list)
+    for row in report.rows:
+        for judged in judged_of([row]):
+            verdict = judged.verdict
+            by_model = bool(verdict.rubric)
+            wanted = test in judged.test if test else by_model
+            if not wanted or (not by_model and verdict.judge in METRICS):
+                continue
+            asked = _asked(row, report)
+            # A free-form test may have had another text judged than its last reply.
+            if asked is None or _is_about(asked, judged):
+                subject = judged.test, verdict.judge, verdict.rubric
+                found[subject].append(Question(judged, asked))
+    return found
+
+
+def _asked(row: Row, report: Report) -> Asked | None:
+    """Return what the row's judge was asked last, with all that it was shown for it.
+
+    None where that was not kept, or no model was asked.
+    """
+    keys = [key for bill in row.evaluations for key in bill.calls or (bill.key,)]
+    exchanges = [report.exchanges[key] for key in keys if key in report.exchanges]
+    talks = [asked_in(exchange.messages) for exchange in exchanges]
+    asked = [talk for talk in talks if talk is not None]
+    if not asked:
+        return None
+    rubric = asked[-1].rubric
+    # Where each passage was judged by itself, together they are what was shown.
+    blocks = dict.fromkeys(
+        b for one in asked if one.rubric == rubric for b in one.blocks
+    )
+    return Asked(rubric, tuple(blocks))
+
+
+def _is_about(asked: Asked, judged: Judged) -> bool:
+    return ("reply", defused(judged.text)) in asked.blocks
+
+
+def _as_rater(labels: Sequence[Label], rater: str) -> list[Label]:
+    """Return the labels; who gives no name is not asked again what anybody labelled."""
+    if rater:
+        return list(labels)
+    return [msgspec.structs.replace(label, rater="") for label in labels]
+
+
+def _picked(
+    found: Mapping[_Subject, Sequence[Question]], labels: Sequence[Label], given: Given
+) -> Iterator[Question]:
+    """Choose what to ask: of each subject as much, those with fewest labels first."""
+    for subject, share in _shares(found, labels, given).items():
+        questions = {question.judged.key: question for question in found[subject]}
+        replies = [question.judged for question in found[subject]]
+        for judged in next_labels(
+            replies, labels, share, rater=given.rater, seed=given.seed
+        ):
+            yield questions[judged.key]
+
+
+def _shares(
+    found: Mapping[_Subject, Sequence[Question]], labels: Sequence[Label], given: Given
+) -> dict[_Subject, int]:
+    open_, have = {}, {}
+    for subject, questions in found.items():
+        replies = [question.judged for question in questions]
+        left = next_labels(replies, labels, len(replies), rater=given.rater)
+        open_[subject] = len(left)
+        have[subject] = len({judged.key for judged in replies}) - len(left)
+    shares = dict.fromkeys(found, 0)
+    for _ in range(min(given.count, sum(open_.values()))):
+        free = [subject for subject in found if shares[subject] < open_[subject]]
+        neediest = min(free, key=lambda subject: have[subject] + shares[subject])
+        shares[neediest] += 1
+    return shares
+
+
+def _append(path: Path, label: Label) -> None:
+    """Add a label at once, so that none is lost."""
+    try:
+        with path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(line_of(label).encode())
+    except OSError as error:
+        raise LadderError(
+            f"{shown(path)}: the label could not be written ({error.strerror or error})"
+            "; free the place, or name another file with --labels."
+        ) from error

@@ -1,0 +1,231 @@
+"""`pytest-ladder recordings`: whether all is recorded that tests need, and no more."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ladder.calls.recordings import Recording, forget
+from pytest_ladder.commands.parsing import Given, Subparsers
+from pytest_ladder.commands.showing import say
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.figures import count
+from pytest_ladder.wording import shown
+
+if TYPE_CHECKING:
+    from pytest_ladder.inventory import Inventory, Missing
+
+_MOST_LISTED = 20
+_MOST_NAMED = 3
+_LONGEST_PROMPT = 60
+_UNSOUND = 1
+_FAILED = 2
+
+_CHECK = """\
+Say, without a call, what the tests of the rung that ships need and that is not
+recorded, which recordings no test needs any more, and which lines are damaged. The
+exit status is 0 when there is nothing to do, 1 when there is, and 2 when the tests
+could not be collected.
+"""
+_PRUNE = """\
+Remove recordings that no collected test needs. Only those of test files that were
+collected whole, and of test files that are gone, are removed. What a free-form test
+(`llm`, `judge`, `request`, a task, a retriever of your own) asks for is only known when
+it runs: of its file nothing is removed, nor what it may have brought along from
+another file. A live run of such a file prunes it.
+"""
+_MORE = """\
+Arguments are those of pytest: files, folders, -m, -k and its other options.
+
+examples:
+"""
+_EXAMPLES = {
+    "check": """\
+  pytest-ladder recordings check
+  pytest-ladder recordings check tests/evals -m cheap
+""",
+    "prune": """\
+  pytest-ladder recordings prune --dry-run
+  pytest-ladder recordings prune tests/evals
+""",
+}
+
+
+def add_to(commands: Subparsers) -> None:
+    """Add the command with its two actions."""
+    parser = commands.add_parser(
+        "recordings", help="check that all is recorded that tests need, and no more"
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add(
+        actions, "check", _CHECK, "list what is missing, spare or damaged"
+    ).set_defaults(run=_check)
+    prune = _add(actions, "prune", _PRUNE, "remove what no collected test needs")
+    prune.add_argument(
+        "--dry-run", action="store_true", help="only say what would be removed"
+    )
+    prune.set_defaults(run=_prune)
+
+
+def _add(
+    actions: Subparsers, name: str, description: str, short: str
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(
+        name,
+        usage=f"pytest-ladder recordings {name} [-h]"
+        f"{' [--dry-run]' if name == 'prune' else ''} [PATH ...]",
+        help=short,
+        description=description,
+        epilog=_MORE + _EXAMPLES[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # What is abbreviated may be an option of pytest.
+        allow_abbrev=False,
+    )
+    parser.set_defaults(takes_rest=True)
+    return parser
+
+
+def _check(given: Given) -> int:
+    stocks = _stocks(given.rest)
+    if stocks is None:
+        return _FAILED
+    for stock in stocks:
+        for line in _found(stock):
+            say(line)
+    for line in _fixes(stocks, given.rest):
+        say(line)
+    return 0 if all(stock.is_clean for stock in stocks) else _UNSOUND
+
+
+def _prune(given: Given) -> int:
+    stocks = _stocks(given.rest)
+    if stocks is None:
+        return _FAILED
+    for stock in stocks:
+        if stock.damaged:
+            raise ConfigError(str(stock.damaged[0]))
+    total = 0
+    for stock in stocks:
+        for path, recordings in stock.spare.items():
+            total += len(recordings)
+            if not given.dry_run:
+                _forget(path, recordings)
+            for line in _listed(_of_file(path, recordings)):
+                say(line)
+        for line in _kept(stock):
+            say(line)
+    verb = "would be removed" if given.dry_run else "removed"
+    say(f"{count(total, 'recording')} {verb}")
+    return 0
+
+
+def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
+    """Collect and take stock; None where pytest could not collect."""
+    # pytest takes its time to load, and other commands do without it.
+    from pytest_ladder.commands.collecting import collect
+    from pytest_ladder.inventory import take_stock
+
+    collected = collect(arguments)
+    if isinstance(collected, int):
+        return None
+    session = collected.session
+    try:
+        return list(take_stock(session, collected.items))
+    finally:
+        for opened in session.opened:
+            opened.archive.close()
+
+
+def _forget(path: Path, recordings: Sequence[Recording]) -> None:
+    try:
+        forget(path, {one.key for one in recordings})
+    except OSError as error:
+        raise LadderError(
+            f"{shown(path)} could not be written: {error.strerror or error}."
+        ) from error
+
+
+def _found(stock: Inventory) -> Iterator[str]:
+    """Say what was found of one ladder."""
+    ladder = stock.opened
+    yield f"{shown(ladder.ladder.path)}: {ladder.current.id}"
+    if stock.missing:
+        yield f"not recorded: {len(stock.missing):,}"
+        yield from _listed(map(_missing, stock.missing))
+    if stock.spare:
+        yield f"needed by no test: {sum(map(len, stock.spare.values())):,}"
+        lines = (line for one in stock.spare.items() for line in _of_file(*one))
+        yield from _listed(lines)
+    if stock.damaged:
+        yield f"damaged: {len(stock.damaged):,}"
+        yield from _listed(
+            f"{shown(one.path)}:{one.line}: {one.problem}" for one in stock.damaged
+        )
+    yield from _kept(stock)
+    if stock.doubtful:
+        yield (
+            f"{count(len(stock.doubtful), 'verdict')} not recorded, and maybe not "
+            "needed: a case that misses a cheap check is not judged"
+        )
+    state = "nothing to do" if stock.is_clean else "not in order"
+    yield f"{count(stock.recorded, 'recording')}: {state}"
+
+
+def _missing(one: Missing) -> str:
+    what = "verdict" if one.judge else "reply"
+    free = " (in the store: costs nothing)" if one.stored else ""
+    return f"{what} of {one.nodeid}{free}"
+
+
+def _of_file(path: Path, recordings: Sequence[Recording]) -> Iterator[str]:
+    for one in recordings:
+        prompt = " ".join(one.prompt.split())
+        if len(prompt) > _LONGEST_PROMPT:
+            prompt = f"{prompt[: _LONGEST_PROMPT - 1]}…"
+        kind = "verdict on" if one.judge else "reply to"
+        yield f"{shown(path)}: {kind} {one.case}: {prompt}"
+
+
+def _kept(stock: Inventory) -> Iterator[str]:
+    for path, number, test in stock.kept:
+        yield (
+            f"kept in {shown(path)}: {number:,} that {test} may need, which is only "
+            "known when it runs"
+        )
+
+
+def _listed(lines: Iterable[str]) -> Iterator[str]:
+    """Indent the first twenty, and count the rest."""
+    every = list(lines)
+    yield from (f"  {line}" for line in every[:_MOST_LISTED])
+    if len(every) > _MOST_LISTED:
+        yield f"  … and {len(every) - _MOST_LISTED:,} more"
+
+
+def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[str]:
+    """Say what to type, once for all ladders."""
+    missing = [one for stock in stocks for one in stock.missing]
+    if missing:
+        chosen = _typed([*_chosen(missing, arguments), "--ladder-live"])
+        yield f"Record what is missing: pytest {chosen}"
+    if any(stock.spare for stock in stocks):
+        typed = _typed(["recordings", "prune", *arguments])
+        yield f"Remove what no test needs: pytest-ladder {typed}"
+    if any(stock.damaged for stock in stocks):
+        yield (
+            "Restore damaged files from git, or delete them and record again with "
+            "--ladder-live."
+        )
+
+
+def _chosen(missing: Sequence[Missing], arguments: Sequence[str]) -> Sequence[str]:
+    """Return the arguments that run the tests in question."""
+    files = list(dict.fromkeys(shown(one.path) for one in missing))
+    return files if not arguments and len(files) <= _MOST_NAMED else arguments
+
+
+def _typed(arguments: Sequence[str]) -> str:
+    return " ".join(map(shlex.quote, arguments))

@@ -1,0 +1,194 @@
+"""Pairing two results: the same tests on the same cases, before and after."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
+
+import msgspec
+
+from pytest_ladder.decide.gate_result import Flip, Side, Unpaired
+from pytest_ladder.decide.matrix import (
+    Unit,
+    cluster_labels,
+    cluster_names,
+    unit_scores,
+)
+from pytest_ladder.words.level import Level
+from pytest_ladder.words.row import Outcome, Row
+
+FLIPPED = 0.5
+"""A score that moved by this much has flipped; less is a sample or a shade."""
+_TINY = 1e-9
+
+Key = tuple[Level, str, str, str]
+"""(level, test, source, case)."""
+_Groups = Mapping[Key, Sequence[Row]]
+
+
+class Pairs(NamedTuple):
+    """The finished rows of what both sides have, and what only one has."""
+
+    before: _Groups
+    after: _Groups
+    """With the same keys."""
+    unpaired: Unpaired
+
+    def only(self, wanted: Callable[[Key], bool]) -> Pairs:
+        """Return the pairs of some keys."""
+        return Pairs(
+            {key: rows for key, rows in self.before.items() if wanted(key)},
+            {key: rows for key, rows in self.after.items() if wanted(key)},
+            self.unpaired,
+        )
+
+
+class Scores(NamedTuple):
+    """Scores of the same units before and after."""
+
+    before: list[float]
+    after: list[float]
+    clusters: list[Hashable] | None
+    """Cluster of each unit; None when none names one."""
+    samples: tuple[int, int]
+    """The most samples of a case before and after."""
+
+    @property
+    def differences(self) -> list[float]:
+        """After less before."""
+        return [
+            after - before
+            for before, after in zip(self.before, self.after, strict=True)
+        ]
+
+
+def pair(base: Sequence[Row], head: Sequence[Row]) -> Pairs:
+    """Match the rows of one rung each by test and case.
+
+    A case whose content differs, and a test that another judge or rubric graded, is
+    listed and left out. Rows without a content hash are taken for the same.
+    """
+    before, after = _finished(base), _finished(head)
+    shared = before.keys() & after.keys()
+    rejudged = {
+        key for key in shared if _differ(_judges(before[key]), _judges(after[key]))
+    }
+    old, new = _hashes(base), _hashes(head)
+    both = old.keys() & new.keys()
+    changed = {unit for unit in both if _differ(old[unit], new[unit])}
+    # A test that weighs nothing is in no quality.
+    weights = {row.test: row.weight for row in head if row.weight > 0}
+    kept = sorted(
+        key for key in shared - rejudged if key[1] in weights and key[2:] not in changed
+    )
+    return Pairs(
+        {key: _weighing(before[key], weights[key[1]]) for key in kept},
+        {key: after[key] for key in kept},
+        Unpaired(
+            changed=tuple(sorted(changed)),
+            added=tuple(sorted(new.keys() - both)),
+            dropped=tuple(sorted(old.keys() - both)),
+            rejudged=tuple(sorted({key[1] for key in rejudged})),
+        ),
+    )
+
+
+def scores_of(pairs: Pairs) -> Scores:
+    """Score the units of `pairs` on both sides."""
+    old = [row for rows in pairs.before.values() for row in rows]
+    new = [row for rows in pairs.after.values() for row in rows]
+    before, after = unit_scores(old), unit_scores(new)
+    return Scores(
+        list(before.values()),
+        list(after.values()),
+        cluster_labels(before, cluster_names([*old, *new])),
+        (_most(pairs.before.values()), _most(pairs.after.values())),
+    )
+
+
+def flips(pairs: Pairs) -> tuple[Flip, ...]:
+    """List the cases that flipped: worse first, most frequent first."""
+    found = [
+        Flip(
+            test=key[1],
+            source=key[2],
+            case=key[3],
+            before=_side(pairs.before[key], pairs.after[key]),
+            after=_side(pairs.after[key], pairs.before[key]),
+        )
+        for key in pairs.before
+    ]
+    moved = [flip for flip in found if abs(flip.move) >= FLIPPED - _TINY]
+    return tuple(
+        sorted(
+            moved,
+            key=lambda flip: (
+                flip.move > 0,
+                -abs(round(flip.move, 9)),
+                flip.test,
+                flip.source,
+                flip.case,
+            ),
+        )
+    )
+
+
+def file_of(test: str) -> str:
+    """Return the file of a test, by its node id."""
+    return test.partition("::")[0]
+
+
+def score_of(row: Row) -> float:
+    """Return what a finished row counts for, in [0, 1]."""
+    return float(row.outcome is Outcome.PASSED) if row.score is None else row.score
+
+
+def _finished(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    groups: defaultdict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.outcome is not Outcome.ERROR:
+            groups[row.level, row.test, row.source, row.case].append(row)
+    return dict(groups)
+
+
+def _hashes(rows: Iterable[Row]) -> dict[Unit, set[str]]:
+    """Content hashes of every unit, errors included; none of old rows."""
+    found: defaultdict[Unit, set[str]] = defaultdict(set)
+    for row in rows:
+        found[row.source, row.case] |= {row.case_hash} - {""}
+    return dict(found)
+
+
+def _differ(old: Set[Hashable], new: Set[Hashable]) -> bool:
+    """Tell what is known to differ from what is not known."""
+    return bool(old and new and old != new)
+
+
+def _judges(rows: Iterable[Row]) -> set[tuple[str, str]]:
+    verdicts = [row.verdict for row in rows if row.verdict is not None]
+    return {(verdict.judge, verdict.rubric) for verdict in verdicts}
+
+
+def _weighing(rows: Sequence[Row], weight: float) -> Sequence[Row]:
+    """Let the weights of the change hold on both sides: they are no result."""
+    if all(row.weight == weight for row in rows):
+        return rows
+    return [msgspec.structs.replace(row, weight=weight) for row in rows]
+
+
+def _most(groups: Iterable[Sequence[Row]]) -> int:
+    return max((len(rows) for rows in groups), default=0)
+
+
+def _side(mine: Sequence[Row], theirs: Sequence[Row]) -> Side:
+    """Sum one side up, with the sample that differs most from the other."""
+    mean, other = _mean(mine), _mean(theirs)
+    sign = 1 if mean > other else -1
+    shown = max(mine, key=lambda row: sign * (score_of(row) - other))
+    return Side(score=mean, samples=len(mine), text=shown.text, reason=shown.reason)
+
+
+def _mean(rows: Sequence[Row]) -> float:
+    return math.fsum(score_of(row) for row in rows) / len(rows)

@@ -1,0 +1,290 @@
+"""Baselines: what a change is compared with, from a folder or a commit, and pooled.
+
+A baseline is a report of which only `matrix.json` and `rows.jsonl` are kept, so that it
+can be committed and read in a diff. Several runs of main in it are several samples of
+every case: one lucky run would redden every change (methods note, 2.6).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pytest_ladder.decide.gate_result import Results
+from pytest_ladder.decide.matrix import build_matrix
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.reporting.data import matrix_json, rows_jsonl, write_whole
+from pytest_ladder.reporting.reading import read_report, rungs_of
+from pytest_ladder.reporting.report import Report, report_on
+from pytest_ladder.wording import shown
+from pytest_ladder.words.row import Outcome, Row, UsedReply
+
+FOLDER = "ladder-baseline"
+"""Where a committed baseline lies, beside `ladder.toml`."""
+MOST_RUNS = 5
+"""Runs that a baseline is made of: more make it little better (2.6)."""
+FILES = ("matrix.json", "rows.jsonl")
+_GIT = "git:"
+_AND = "+"
+_AGAIN = "~"
+"""Parts the key of a reply from the number of its draw."""
+
+
+class Pooled(msgspec.Struct, frozen=True, kw_only=True):
+    """A baseline made of several runs."""
+
+    report: Report
+    runs: tuple[str, ...]
+    """Ids of the runs that went in, newest first."""
+    stale: int
+    """Rows left out: of other cases, prompts, models or judges than the newest run."""
+    repeated: int
+    """Rows left out because they replay a reply that is in already."""
+
+
+def results_of(report: Report) -> Results:
+    """Return what a gate needs of a report."""
+    return Results(rows=report.rows, matrix=report.matrix, current=report.info.current)
+
+
+def read_baseline(name: str, folder: Path) -> Report:
+    """Read `FILE`, `git:REF` or `git:REF:FOLDER`; `folder` is that of the ladder.
+
+    FILE is a report's folder, or its `matrix.json` with `rows.jsonl` beside it. Of a
+    commit the folder `ladder-baseline` beside the ladder is read, or the one named
+    from there. Raises `ConfigError`.
+    """
+    if name.startswith(_GIT):
+        return _read_commit(name.removeprefix(_GIT), folder)
+    path = Path(name)
+    return read_report(path.parent if path.name in FILES else path)
+
+
+def pooled(reports: Sequence[Report]) -> Pooled:
+    """Pool the newest five runs into one, with a sample for each.
+
+    Rows of older runs that are about something else than those of the newest run, or
+    that replay what another run has, are left out. At most five samples of a case
+    are kept, or as many as the newest run has. Raises ValueError without a report.
+    """
+    runs = _newest(reports)
+    newest = runs[0]
+    pool = _Pool(newest)
+    for report in runs[1:]:
+        pool.add(report.rows)
+    rows = pool.rows()
+    matrix = build_matrix(
+        rows,
+        rungs_of(newest),
+        {line.id: line.state for line in newest.matrix.rungs},
+        volume=newest.matrix.volume,
+        settled=newest.matrix.settled,
+    )
+    # A baseline that is pooled again and again would have an endless name.
+    names = [name for report in runs for name in _ids(report)][:MOST_RUNS]
+    info = msgspec.structs.replace(newest.info, id=_AND.join(names))
+    return Pooled(
+        report=msgspec.structs.replace(
+            report_on(info, matrix, rows, newest.objective), models=newest.models
+        ),
+        runs=tuple(report.info.id for report in runs),
+        stale=pool.stale,
+        repeated=pool.repeated,
+    )
+
+
+def write_baseline(folder: Path, report: Report) -> None:
+    """Write what a gate reads, and nothing that keeps git from taking it.
+
+    Raises `LadderError` when the folder cannot be written.
+    """
+    document = msgspec.json.encode(matrix_json(report))
+    files = {
+        "rows.jsonl": rows_jsonl(report.matrix, report.rows),
+        "matrix.json": msgspec.json.format(document, indent=2).decode() + "\n",
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_whole(folder / name, text)
+    except OSError as error:
+        raise LadderError(
+            f"The baseline could not be written to {folder}: "
+            f"{error.strerror or error}. Free the place or name another folder with "
+            "--output."
+        ) from error
+
+
+class _Pool:
+    """Draws of each test on each case, those of the newest run first."""
+
+    def __init__(self, newest: Report) -> None:
+        self._draws: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in sorted(newest.rows, key=lambda row: row.sample):
+            self._draws[_place(row)].append(row)
+        most = max((len(draws) for draws in self._draws.values()), default=0)
+        self._room = max(MOST_RUNS, most)
+        self._first = {place: draws[0] for place, draws in self._draws.items()}
+        self.stale = 0
+        self.repeated = 0
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add an older run."""
+        run: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: row.sample):
+            run[_place(row)].append(row)
+        for place, group in run.items():
+            first = self._first.get(place)
+            if first is None or _is_other(first, group[0]):
+                self.stale += len(group)
+                continue
+            for row in group:
+                if row.outcome is not Outcome.ERROR:
+                    self._add(self._draws[place], row)
+
+    def rows(self) -> list[Row]:
+        """Return all rows, samples numbered anew."""
+        return [
+            _numbered(row, sample)
+            for draws in self._draws.values()
+            for sample, row in enumerate(draws, start=1)
+        ]
+
+    def _add(self, draws: list[Row], row: Row) -> None:
+        twins = [one for one in draws if _keys(one) == _keys(row)]
+        for twin in twins:
+            if twin.text == row.text and not (_is_live(twin) and _is_live(row)):
+                # One reply, replayed. That which was measured live says more.
+                if _is_live(row):
+                    draws[draws.index(twin)] = row
+                self.repeated += 1
+                return
+        if len(draws) < self._room:
+            draws.append(row)
+
+
+def _newest(reports: Sequence[Report]) -> list[Report]:
+    """Return the newest runs, each once: a baseline may hold one that is named too."""
+    if not reports:
+        raise ValueError("A baseline needs one report or more.")
+    most_first = sorted(reports, key=lambda report: len(_ids(report)), reverse=True)
+    known: set[str] = set()
+    kept = []
+    for report in most_first:
+        if not known.issuperset(_ids(report)):
+            kept.append(report)
+            known.update(_ids(report))
+    kept.sort(key=lambda report: report.info.started, reverse=True)
+    return kept[:MOST_RUNS]
+
+
+def _ids(report: Report) -> list[str]:
+    return report.info.id.split(_AND)
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return row.rung, row.test, row.level, row.source, row.case
+
+
+def _is_other(newest: Row, older: Row) -> bool:
+    """Whether a row is about another case, prompt, model or judge.
+
+    The key of a reply says what was asked of which model. Not so that of a task, nor
+    that of a later call, which may rest on what was said before.
+    """
+    if newest.case_hash and older.case_hash and newest.case_hash != older.case_hash:
+        return True
+    mine, theirs = _judge(newest), _judge(older)
+    if mine and theirs and mine != theirs:
+        return True
+    if newest.sample != older.sample or not newest.replies or not older.replies:
+        return False
+    first, second = newest.replies[0], older.replies[0]
+    return not (first.calls or second.calls) and _key(first) != _key(second)
+
+
+def _judge(row: Row) -> tuple[str, str] | None:
+    return (row.verdict.judge, row.verdict.rubric) if row.verdict else None
+
+
+def _is_live(row: Row) -> bool:
+    return any(bill.live for bill in row.replies)
+
+
+def _keys(row: Row) -> tuple[str, ...]:
+    return tuple(_key(bill) for bill in row.replies)
+
+
+def _key(bill: UsedReply) -> str:
+    return bill.key.partition(_AGAIN)[0]
+
+
+def _numbered(row: Row, sample: int) -> Row:
+    """Number a draw, and tell its replies from those of the same key in others."""
+    return msgspec.structs.replace(
+        row,
+        sample=sample,
+        replies=tuple(_again(bill, sample) for bill in row.replies),
+        evaluations=tuple(_again(bill, sample) for bill in row.evaluations),
+    )
+
+
+def _again(bill: UsedReply, sample: int) -> UsedReply:
+    mark = f"{_AGAIN}{sample}" if sample > 1 else ""
+    return msgspec.structs.replace(
+        bill,
+        key=_key(bill) + mark,
+        calls=tuple(call.partition(_AGAIN)[0] + mark for call in bill.calls),
+    )
+
+
+def _read_commit(name: str, folder: Path) -> Report:
+    """Read the report that a commit has in a folder, beside the ladder in `folder`."""
+    ref, _, inside = name.partition(":")
+    label = f"{_GIT}{name}"
+    if not ref or ref.startswith("-") or not name.isprintable() or " " in ref:
+        raise ConfigError(
+            f"{label!r} names no commit; write a branch, a tag or a hash after "
+            f"`{_GIT}`, such as {_GIT}origin/main."
+        )
+    commit = _git(folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if commit is None:
+        raise ConfigError(
+            f"{label}: git knows no commit `{ref}` in {shown(folder)}; fetch it first "
+            "(CI often clones the last commit only), or correct the name."
+        )
+    inside = inside or FOLDER
+    with tempfile.TemporaryDirectory(prefix="ladder-baseline-") as copy:
+        for file in FILES:
+            # `./` makes the path one from the folder and not from the repository.
+            place = f"{commit.decode().strip()}:./{inside}/{file}"
+            content = _git(folder, "cat-file", "blob", place)
+            if content is None:
+                raise ConfigError(
+                    f"{label}: there is no {inside}/{file} at `{ref}` beside "
+                    f"{shown(folder)}; write one on main with `pytest-ladder baseline "
+                    f"update DIR --output {inside}` and commit it."
+                )
+            (Path(copy) / file).write_bytes(content)
+        try:
+            return read_report(Path(copy))
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(copy, label)) from error
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints; None when it fails."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)
+    except OSError as error:
+        raise ConfigError(
+            f"git could not be started ({error.strerror}); name a folder as the "
+            "baseline instead."
+        ) from error
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,148 @@
+"""Calibrations in figures and sentences, the same in every report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from pytest_ladder.figures import count, interval, percent, quality
+from pytest_ladder.judging.agreement import Agreement, Estimate, JudgeAgreement
+from pytest_ladder.judging.calibrate import Calibration
+from pytest_ladder.judging.corrected import RungQuality
+
+NO_LABELS = "uncalibrated: no labels; `pytest-ladder label`"
+MEASURES = (
+    *("labels", "accuracy", "always one answer", "sensitivity", "specificity"),
+    *("kappa", "AC1", "people"),
+)
+"""What is told of a judge, in this order."""
+EXPLAINED = (
+    "Accuracy: how often judge and people agree; `always one answer` is what a judge "
+    "would have that never reads. Sensitivity: the share of what people pass that the "
+    "judge passes; specificity: of what they fail, the share that it fails."
+)
+
+
+def are_unlabelled(calibrations: Sequence[Calibration]) -> bool:
+    """Tell whether no label at all is about these judges."""
+    return not any(one.labels or one.voided or one.unmatched for one in calibrations)
+
+
+def measured(calibrations: Sequence[Calibration]) -> list[Calibration]:
+    """Return the judges of which there are enough labels to say anything."""
+    return [one for one in calibrations if one.calibrated]
+
+
+def names_of(calibrations: Sequence[Calibration]) -> list[str]:
+    """Name each calibration as shortly as tells it from the others: by its test."""
+    ways: tuple[Callable[[Calibration], str], ...] = (
+        lambda one: one.test.rpartition("::")[2],
+        lambda one: one.test,
+        lambda one: f"{one.test} by {one.judge}",
+    )
+    for way in ways:
+        names = Counter(map(way, calibrations))
+        if len(names) == len(calibrations):
+            return list(names)
+    return [f"{one.test} by {one.judge}, {one.rubric}" for one in calibrations]
+
+
+def measures_of(calibration: Calibration) -> list[str]:
+    """Return the figures of a judge, in the order of `MEASURES`.
+
+    Raises ValueError without a label.
+    """
+    agreement = calibration.agreement
+    if agreement is None:
+        raise ValueError("Without a label there is nothing to say of a judge.")
+    common = percent(agreement.baseline)
+    return [
+        f"{calibration.labels:,}",
+        _share(agreement.accuracy),
+        f"{common} ({_commoner(agreement)})",
+        _share(agreement.sensitivity, with_n=True),
+        _share(agreement.specificity, with_n=True),
+        _kappa(agreement),
+        f"{agreement.ac1:.2f}",
+        _people(calibration.people),
+    ]
+
+
+def rung_cells(rung: RungQuality) -> list[str]:
+    """Return what a judge says of a rung, what labels make of it, and how."""
+    raw, found = rung.raw, rung.calibrated
+    return [
+        rung.rung,
+        quality(raw.value, raw.low, raw.high, raw.n),
+        "uncalibrated" if found is None else _share(found),
+        f"{rung.labels:,}",
+        rung.why_not if found is None else str(rung.method),
+    ]
+
+
+def calibration_sentences(calibrations: Sequence[Calibration]) -> Iterator[str]:
+    """Say what a reader must know of the judges, and plainly when one is poor."""
+    if not calibrations:
+        return
+    if are_unlabelled(calibrations):
+        yield NO_LABELS
+        return
+    several = len(calibrations) > 1
+    for name, one in zip(names_of(calibrations), calibrations, strict=True):
+        missing = [] if one.calibrated else list(_unmatched(one))
+        for note in (*one.notes, *missing):
+            yield f"{name}: {note}" if several else note
+
+
+def more_sentences(calibration: Calibration) -> Iterator[str]:
+    """Say what else was found out about a judge."""
+    yield from _unmatched(calibration)
+    if calibration.disagreement is not None:
+        yield (
+            "Two votes on the same reply differ in "
+            f"{percent(calibration.disagreement)} of the cases."
+        )
+    if calibration.length_correlation is not None:
+        yield (
+            "Correlation of its score with the length of the reply: "
+            f"{calibration.length_correlation:+.2f}."
+        )
+
+
+def _unmatched(calibration: Calibration) -> Iterator[str]:
+    if calibration.unmatched:
+        labels = count(calibration.unmatched, "more label")
+        yield (
+            f"There are {labels}, of replies that are not in this report: they have "
+            "changed, or their rung did not run."
+        )
+
+
+def _commoner(agreement: JudgeAgreement) -> str:
+    (k11, _), (k01, _) = agreement.table
+    return "pass" if 2 * (k11 + k01) >= agreement.n else "fail"
+
+
+def _share(found: Estimate | None, *, with_n: bool = False) -> str:
+    if found is None:
+        return "n/a"
+    if with_n:
+        return quality(found.value, found.low, found.high, found.n)
+    return f"{percent(found.value)} ({interval(found.low, found.high)})"
+
+
+def _kappa(agreement: Agreement) -> str:
+    kappa = agreement.kappa
+    if kappa is None:
+        return "n/a"
+    bounds = "n/a" if kappa.low is None else f"{kappa.low:.2f} to {kappa.high:.2f}"
+    return f"{kappa.value:.2f} ({bounds})"
+
+
+def _people(people: Agreement | None) -> str:
+    if people is None:
+        return "one rater"
+    kappa = "" if people.kappa is None else f", kappa {people.kappa.value:.2f}"
+    accuracy = people.accuracy
+    told = quality(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
+    return f"{told}{kappa}, AC1 {people.ac1:.2f}"

@@ -1,0 +1,85 @@
+"""Columns of text that fit a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pytest_ladder.reporting.numbers import display_width, pad
+
+GAP = "  "
+NARROWEST_NAME = 16
+"""Columns that a name keeps however narrow the terminal is."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column: its header and a cell per row."""
+
+    header: str
+    cells: list[str]
+    drop: int = 0
+    """Columns with the highest number go first when there is no room; 0 stays."""
+    right: bool = True
+
+    @property
+    def width(self) -> int:
+        """Characters that its widest cell takes on a terminal."""
+        return max(display_width(text) for text in (self.header, *self.cells))
+
+
+def aligned(parts: list[list[str]]) -> list[str]:
+    """Join the parts of each cell so that they stand below each other."""
+    widths = [
+        max(display_width(text) for text in column)
+        for column in zip(*parts, strict=True)
+    ]
+    return [
+        GAP.join(
+            pad(text, width, right=True)
+            for text, width in zip(row, widths, strict=True)
+            if width
+        )
+        for row in parts
+    ]
+
+
+def fitted(columns: list[Column], width: int, ellipsis: str) -> list[Column]:
+    """Drop columns, then shorten names, until the table fits."""
+    while (excess := total_width(columns) - width) > 0:
+        least = max(columns, key=lambda column: column.drop)
+        if least.drop == 0:
+            room = max(NARROWEST_NAME, columns[0].width - excess)
+            names = [_shortened(name, room, ellipsis) for name in columns[0].cells]
+            return [msgspec.structs.replace(columns[0], cells=names), *columns[1:]]
+        columns = [column for column in columns if column is not least]
+    return columns
+
+
+def total_width(columns: Sequence[Column]) -> int:
+    """Return what a table of these columns takes on a terminal."""
+    return sum(column.width for column in columns) + len(GAP) * (len(columns) - 1)
+
+
+def joined(columns: Sequence[Column], cells: Sequence[str]) -> str:
+    """Make one line of a table."""
+    return GAP.join(
+        pad(cell, column.width, right=column.right)
+        for column, cell in zip(columns, cells, strict=True)
+    ).rstrip()
+
+
+def rows_of(columns: Sequence[Column]) -> list[str]:
+    """Make the lines of a table, its headers first."""
+    lines = [[column.header for column in columns]]
+    lines += map(list, zip(*(column.cells for column in columns), strict=True))
+    return [joined(columns, line) for line in lines]
+
+
+def _shortened(name: str, room: int, ellipsis: str) -> str:
+    """Cut in the middle: rungs of a model differ at the end. Names are ASCII."""
+    if len(name) <= room:
+        return name
+    kept = room - len(ellipsis)
+    head = kept // 2
+    return f"{name[:head]}{ellipsis}{name[head - kept :]}"

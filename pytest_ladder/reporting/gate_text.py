@@ -1,0 +1,163 @@
+"""A gate's result in sentences and figures, the same on every face."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pytest_ladder.decide.gate_quality import p_value
+from pytest_ladder.decide.gate_result import Figure, GateResult, Rise, Suite
+from pytest_ladder.figures import (
+    NOT_AVAILABLE,
+    count,
+    dollars,
+    percent,
+    points,
+    points_between,
+    quality,
+    seconds,
+)
+from pytest_ladder.reporting.numbers import plain
+
+MOST_FLIPS = 5
+"""Cases that a terminal names; the comment has more."""
+WIDTH = 2_000
+"""Columns of a sentence; the terminal breaks it as it likes."""
+_VERDICTS = {
+    "pass": "PASS",
+    "fail": "FAIL",
+    "undecided": "UNDECIDED",
+    "broken": "BROKEN",
+}
+
+
+class Compared(NamedTuple):
+    """A line of the table: something before and after."""
+
+    what: str
+    before: str
+    after: str
+    change: str
+    """With its 95 % interval and, of a quality, its p-value."""
+
+
+def gate_headline(result: GateResult) -> str:
+    """Say what the verdict is, and why."""
+    return f"{_VERDICTS[result.verdict]}: {result.reason}"
+
+
+def gate_lines(result: GateResult) -> Iterator[str]:
+    """Render the whole result for a terminal, one line each."""
+    yield f"gate: {plain(gate_headline(result), WIDTH)}"
+    for sentence in _below_headline(result):
+        yield f"  {plain(sentence, WIDTH)}"
+
+
+def _below_headline(result: GateResult) -> Iterator[str]:
+    for line in compared(result):
+        yield f"{line.what}: {line.before} -> {line.after}; {line.change}"
+    yield from other_reasons(result)
+    yield from notes(result)
+    for flip in result.flips[:MOST_FLIPS]:
+        said = "broke" if flip.move < 0 else "was fixed"
+        scores = f"{percent(flip.before.score)} -> {percent(flip.after.score)}"
+        yield f"{flip.case or flip.test} {said}: {scores} ({flip.test})"
+    if len(result.flips) > MOST_FLIPS:
+        yield f"and {count(len(result.flips) - MOST_FLIPS, 'more case')} flipped"
+
+
+def compared(result: GateResult) -> Iterator[Compared]:
+    """Give quality, cost and latency before and after."""
+    for suite in result.suites:
+        yield Compared(
+            f"quality, {suite.name}",
+            _quality(suite.before),
+            _quality(suite.after),
+            _quality_change(suite),
+        )
+    if result.cost is not None:
+        cost = result.cost
+        before, after = (dollars(side.value) for side in (cost.before, cost.after))
+        yield Compared("$ per 1,000 calls", before, after, _rise(cost))
+    if result.latency is not None:
+        latency = result.latency
+        before, after = (_p95(side) for side in (latency.before, latency.after))
+        yield Compared("p95 latency, live", before, after, _rise(latency))
+
+
+def other_reasons(result: GateResult) -> Iterator[str]:
+    """Give the reasons of the checks that did not pass, but for the headline's."""
+    for check in result.checks:
+        if check.verdict != "pass" and not result.reason.startswith(check.reason):
+            yield f"{_VERDICTS[check.verdict]}: {check.reason}"
+
+
+def notes(result: GateResult) -> Iterator[str]:
+    """Say what the gate can see, what it did not compare, and what would help."""
+    if result.base_rung != result.head_rung:
+        yield f"What ships changes from {result.base_rung} to {result.head_rung}."
+    for suite in result.suites:
+        drop = f"{100 * suite.detectable:.1f} points"
+        yield f"{suite.name}: this gate sees a drop of {drop} or more 4 times in 5."
+    if result.needs_escalation:
+        yield (
+            "Two more samples of every case (--ladder-samples=3 --ladder-live) would "
+            "make the verdict surer."
+        )
+    yield from _unpaired(result)
+    advice, former = result.head_advice, result.base_advice
+    if advice and former and advice.rung != former.rung:
+        yield (
+            f"The recommendation changes from {former.rung or 'no rung'} to "
+            f"{advice.rung or 'no rung'}: {advice.reason}"
+        )
+
+
+def unit_name(unit: tuple[str, str]) -> str:
+    """Name a case; of a test without cases the test."""
+    source, case = unit
+    return case or source
+
+
+def _unpaired(result: GateResult) -> Iterator[str]:
+    left = result.unpaired
+    counted: Sequence[tuple[int, str]] = (
+        (len(left.changed), "changed"),
+        (len(left.added), "added"),
+        (len(left.dropped), "dropped"),
+    )
+    told = [f"{count(number, 'case')} {how}" for number, how in counted if number]
+    if told:
+        yield f"Not compared: {', '.join(told)}."
+    if left.rejudged:
+        tests = ", ".join(left.rejudged[:3])
+        more = len(left.rejudged) - 3
+        also = f" and {more:,} more" if more > 0 else ""
+        yield f"Not compared, for another judge or rubric graded them: {tests}{also}."
+
+
+def _quality(figure: Figure) -> str:
+    return quality(figure.value, figure.low, figure.high, figure.n)
+
+
+def _quality_change(suite: Suite) -> str:
+    between = points_between(suite.low, suite.high)
+    return f"{points(suite.change)} ({between}), {p_value(suite.p)}"
+
+
+def _p95(figure: Figure) -> str:
+    if figure.value is None:
+        return NOT_AVAILABLE
+    low = NOT_AVAILABLE if figure.low is None else seconds(figure.low)
+    high = NOT_AVAILABLE if figure.high is None else seconds(figure.high)
+    return f"{seconds(figure.value)} ({low} to {high}, n={figure.n:,})"
+
+
+def _rise(rise: Rise) -> str:
+    if rise.change is None or not math.isfinite(rise.change):
+        return rise.problem or "from nothing"
+    said = f"{100 * rise.change:+.1f} %"
+    if rise.low is None or rise.high is None:
+        return f"{said}; {rise.problem}" if rise.problem else said
+    return f"{said} ({100 * rise.low:+.1f} to {100 * rise.high:+.1f})"

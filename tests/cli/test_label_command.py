@@ -1,0 +1,290 @@
+"""`pytest-ladder label` asks people blind and goes on; `calibrate` tells the rest."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pytest_ladder.judging.labels import line_of, read_labels
+from pytest_ladder.judging.prompts import request_of
+from pytest_ladder.judging.rubrics import load
+from pytest_ladder.reporting.data import write_report
+from pytest_ladder.reporting.report import Exchange
+from pytest_ladder.words.case import Case
+from pytest_ladder.words.reply import Reply
+from pytest_ladder.words.row import Row
+from pytest_ladder.words.rung import Model, Tier
+from tests.cli.written import Command
+from tests.judging.judged_rows import a_report, labels_for, some_rows
+
+JUDGE = Model(name="[judge]", tier=Tier.OFF_THE_SHELF, id="openai/judge")
+ROWS = [*some_rows(30, 10), *some_rows(20, 20, rung="m/rag")]
+
+Asking = Callable[..., str]
+
+
+class Person:
+    """Types answers; `^C` is what it looks like."""
+
+    def __init__(self, answers: list[str]) -> None:
+        self._answers = answers
+
+    def readline(self) -> str:
+        answer = self._answers.pop(0) if self._answers else ""
+        if answer == "^C":
+            raise KeyboardInterrupt
+        return f"{answer}\n" if answer else ""
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    return put(tmp_path / "report", ROWS)
+
+
+def put(folder: Path, rows: Sequence[Row]) -> Path:
+    made = msgspec.structs.replace(
+        a_report(rows), exchanges={row.evaluations[0].key: said(row) for row in rows}
+    )
+    write_report(folder, made)
+    return folder
+
+
+def said(row: Row) -> Exchange:
+    case = Case(id=row.case, input=f"input of {row.case}", expected="the truth")
+    request = request_of(JUDGE, load("correctness"), case, Reply(text=row.text))
+    answer = json.dumps({"reason": "SECRET REASON", "verdict": "pass"})
+    return Exchange(
+        key=row.evaluations[0].key, messages=tuple(request.messages), text=answer
+    )
+
+
+@pytest.fixture
+def label(
+    command: Command, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Asking:
+    """Give these answers; returns what was printed."""
+
+    def ask(answers: str, *arguments: object) -> str:
+        monkeypatch.setattr("sys.stdin", Person(answers.split()))
+        file = ("--labels", tmp_path / "labels.jsonl")
+        status, out, err = command("label", report, *file, *arguments)
+        assert (status, err) == (0, "")
+        return out
+
+    return ask
+
+
+def shown(out: str) -> list[str]:
+    """Return the replies that were shown."""
+    lines = out.splitlines()
+    return [
+        lines[place + 1].strip()
+        for place, line in enumerate(lines)
+        if line.endswith("reply:")
+    ]
+
+
+def test_answers_become_labels(label: Asking, tmp_path: Path) -> None:
+    out = label("p f s P f q ")
+    found = read_labels(tmp_path / "labels.jsonl")
+    assert [one.verdict for one in found] == ["pass", "fail", "pass", "fail"]
+    assert {(one.test, one.judge) for one in found} == {
+        ("test_shop.py::test_right", "openai/judge")
+    }
+    texts = {row.text: (row.case, row.rung) for row in ROWS}
+    asked = [texts[text] for text in shown(out)]
+    assert [(one.case, one.rung) for one in found] == [
+        *asked[:2],
+        *asked[3:5],
+    ]
+    assert "4 labels added to" in out
+
+
+def test_case_and_rubric_are_shown_and_rung_and_verdict_are_not(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        msgspec.structs.replace(row, text=f"answer \x1b[31m{n}\n  more")
+        for n, row in enumerate(ROWS)
+    ]
+    folder = put(tmp_path / "report", rows)
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\n" * 99))
+    _, out, _ = command("label", folder, "--labels", tmp_path / "l", "--count", 30)
+    assert "The reply is correct: it states every fact" in out
+    assert "input of case-0" in out
+    assert "the truth" in out
+    assert "\n    more\n" in out
+    for hidden in ("m/rag", "m/plain", "SECRET", "\x1b", "[31m"):
+        assert hidden not in out
+
+
+def test_who_goes_on_is_not_asked_again(label: Asking) -> None:
+    first = shown(label("p " * 12, "--count", 12))
+    rest = shown(label("f " * 99, "--count", 99))
+    assert (len(first), len(rest)) == (12, 68)
+    assert not set(first) & set(rest)
+    assert "All of it is labelled" in label("p ")
+
+
+def test_strata_get_their_share(label: Asking, tmp_path: Path) -> None:
+    label("p " * 40, "--count", 40)
+    passed = {(row.case, row.rung): row.outcome == "passed" for row in ROWS}
+    found = read_labels(tmp_path / "labels.jsonl")
+    assert Counter((one.rung, passed[one.case, one.rung]) for one in found) == {
+        ("m/plain", True): 15,
+        ("m/plain", False): 5,
+        ("m/rag", True): 10,
+        ("m/rag", False): 10,
+    }
+
+
+def test_every_answer_is_kept_at_once(label: Asking, tmp_path: Path) -> None:
+    (tmp_path / "labels.jsonl").write_text(
+        line_of(labels_for(ROWS, 1, 0, 0, 0)[0]).rstrip()
+    )
+    out = label("p p ^C ")
+    assert "2 labels added" in out
+    assert len(read_labels(tmp_path / "labels.jsonl")) == 3
+
+
+def test_a_second_rater_gets_the_same_replies(label: Asking, tmp_path: Path) -> None:
+    ann = shown(label("p " * 9, "--count", 9, "--rater", "ann"))
+    bob = shown(label("p " * 9, "--count", 9, "--rater", "bob"))
+    nobody = shown(label("p " * 9, "--count", 9))
+    assert ann == bob
+    assert not set(ann) & set(nobody)
+    cid = shown(label("p " * 9, "--count", 9, "--rater", "cid", "--seed", 7))
+    assert set(cid) != set(ann)
+    raters = {one.rater for one in read_labels(tmp_path / "labels.jsonl")}
+    assert raters == {"ann", "bob", "cid", ""}
+
+
+def test_what_is_no_answer_is_asked_again(label: Asking, tmp_path: Path) -> None:
+    label("yes 5 pass ", "--count", 1)
+    (one,) = read_labels(tmp_path / "labels.jsonl")
+    assert one.verdict == "pass"
+
+
+def test_grades_are_taken_where_the_judge_gives_them(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(tmp_path / "report", some_rows(3, 0, graded=True))
+    monkeypatch.setattr("sys.stdin", io.StringIO("4\nf\n"))
+    _, out, _ = command("label", folder, "--labels", tmp_path / "l")
+    assert "1 to 5, p(ass)" in out
+    assert [one.verdict for one in read_labels(tmp_path / "l")] == [4, "fail"]
+
+
+def test_tests_get_as_many_labels_each(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tone = some_rows(20, 20, test="test_shop.py::test_tone")
+    folder, path = put(tmp_path / "report", [*ROWS, *tone]), tmp_path / "l"
+
+    def ask(*arguments: object) -> Counter[str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO("p\n" * 99))
+        command("label", folder, "--labels", path, *arguments)
+        return Counter(one.test.rpartition("::")[2] for one in read_labels(path))
+
+    assert ask("--count", 6, "--test", "tone") == {"test_tone": 6}
+    assert ask("--count", 10) == {"test_tone": 8, "test_right": 8}
+
+
+def test_what_was_not_kept_is_shown_without(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(tmp_path / "report", ROWS)
+    (folder / "exchanges.jsonl").unlink()
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\n"))
+    _, out, _ = command("label", folder, "--labels", tmp_path / "l", "--count", 1)
+    assert "correctness@1#" in out
+    assert "case-0" in out
+    assert len(read_labels(tmp_path / "l")) == 1
+
+
+def test_a_reply_that_is_not_the_one_that_was_judged_is_not_asked_about(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = some_rows(2, 0)
+    made = msgspec.structs.replace(
+        a_report([msgspec.structs.replace(rows[0], text="something else"), rows[1]]),
+        exchanges={row.evaluations[0].key: said(row) for row in rows},
+    )
+    write_report(tmp_path / "report", made)
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\n" * 9))
+    _, out, _ = command("label", tmp_path / "report", "--labels", tmp_path / "l")
+    assert shown(out) == [rows[1].text]
+
+
+def test_the_labels_lie_beside_the_ladder_in_reach(
+    shop: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(shop.path / "deep" / "report", ROWS)
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\n"))
+    command("label", folder)
+    assert len(read_labels(shop.path / "labels.jsonl")) == 1
+
+
+def test_calibrate_prints_the_table(
+    report: Path, command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.jsonl"
+    status, out, _ = command("calibrate", report, "--labels", path)
+    assert status == 0
+    assert "uncalibrated: no labels" in out
+    assert "pytest-ladder label" in out
+    path.write_text("".join(map(line_of, labels_for(ROWS, 30, 4, 3, 20))))
+    status, out, _ = command("calibrate", report, "--labels", path)
+    lines = out.splitlines()
+    assert lines[0].startswith("test_shop.py::test_right, judged by openai/judge (cor")
+    assert "  accuracy           87.7 % (76.8-93.9)" in lines
+    assert any(line.startswith("m/plain  75.0 % (59.8-85.8, n=40)") for line in lines)
+    assert any("post-stratified" in line for line in lines)
+    assert any(line.startswith("Correlation of its score with") for line in lines)
+
+
+@pytest.mark.parametrize("what", ["label", "calibrate"])
+def test_mistakes_are_one_sentence(
+    what: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = put(tmp_path / "report", ROWS)
+    status, _, err = command(what, folder)
+    assert status == 2
+    assert "name their file with --labels FILE" in err
+    (tmp_path / "broken").write_text("{")
+    status, _, err = command(what, folder, "--labels", "broken")
+    assert status == 2
+    assert "broken:1: the line is not valid JSON" in err
+    function = put(tmp_path / "other", some_rows(2, 0, rubric="", judge="short"))
+    status, _, err = command(what, function, "--labels", "none")
+    assert status == 2
+    assert "no judge graded any of its 2 rows" in err
+
+
+def test_an_unknown_test_is_named(report: Path, command: Command) -> None:
+    status, _, err = command("label", report, "--labels", "x", "--test", "tune")
+    assert status == 2
+    assert "'tune' in its id" in err
+
+
+def test_joined_shards_are_calibrated_together(
+    shop: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.path)
+    put(shop.path / "one", ROWS[:40])
+    put(shop.path / "two", ROWS[40:])
+    path = shop.path / "labels.jsonl"
+    path.write_text("".join(map(line_of, labels_for(ROWS, 30, 4, 3, 20))))
+    status, out, err = command("merge", "one", "two", "--output", "both")
+    assert (status, err) == (0, "")
+    assert "judges, as people's labels measure them" in out
+    document = json.loads((shop.path / "both" / "matrix.json").read_text())
+    assert document["calibration"]["judges"][0]["labels"] == 57
