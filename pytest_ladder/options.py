@@ -134,6 +134,11 @@ OPTIONS = (
         help="seed of the case order of a climb; a new one counts as an attempt.",
     ),
     Option(
+        name="baseline",
+        metavar="FILE|git:REF",
+        help="compare with an earlier report, and let the gate hold what got worse.",
+    ),
+    Option(
         name="config",
         metavar="FILE",
         help="configuration instead of the nearest ladder.toml.",
@@ -160,6 +165,7 @@ class Settings:
     concurrency: int | None
     missing: str
     seed: int | str | None
+    baseline: str | None
     config: Path | None
     report: Path | None
 
@@ -207,6 +213,7 @@ def read(config: pytest.Config) -> Settings:
         concurrency=values["concurrency"],
         missing=values["missing"] or "fail",
         seed=values["seed"],
+        baseline=values["baseline"],
         config=_config_file(config, values["config"]),
         report=_report_folder(config, values["report"]),
     )

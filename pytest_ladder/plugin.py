@@ -216,6 +216,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     try:
         if results is not None:
             results.write(session)
+        elif _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     finally:
         if ladder is not None:
             ladder.close(interrupted=session.exitstatus not in (0, 1))
@@ -226,6 +228,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     results = known_results(terminalreporter.config)
     if results is not None:
         results.print_summary(terminalreporter)
+    elif _lacks_rows(terminalreporter.config):
+        told = "ladder gate: BROKEN: no row was evaluated, so nothing was compared."
+        terminalreporter.write_line(told, red=True)
+
+
+def _lacks_rows(config: pytest.Config) -> bool:
+    """Tell whether rows were to be compared, and none came: that is never green."""
+    gated = options.read(config).baseline is not None and not config.option.collectonly
+    return gated and not is_worker(config) and known_results(config) is None
 
 
 class _ReportTaker:

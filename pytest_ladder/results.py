@@ -22,6 +22,8 @@ from pytest_ladder.calls.archive import Needed
 from pytest_ladder.climbing import Ascent, Route
 from pytest_ladder.decide.feasibility import feasibility
 from pytest_ladder.decide.funnel import funnelled, is_held_back
+from pytest_ladder.decide.gate import gate
+from pytest_ladder.decide.gate_result import GateResult
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.calibrate import Calibration
@@ -30,7 +32,9 @@ from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
+from pytest_ladder.reporting.baseline import read_baseline, results_of
 from pytest_ladder.reporting.exchanges import exchanges_of
+from pytest_ladder.reporting.gate_text import gate_lines
 from pytest_ladder.reporting.numbers import plain
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
@@ -89,7 +93,7 @@ class Results:
 
     def report_shortfalls(self, session: pytest.Session) -> None:
         """Report what no single item can tell as failures."""
-        missed = [one for result in self.finished if (one := _objective_missed(result))]
+        missed = [one for result in self.finished for one in _shortfalls(result)]
         shortfalls.report(session, self.items, self.session, missed)
 
     def missed_lines(self) -> list[str]:
@@ -121,22 +125,12 @@ class Results:
         asked = set(self.session.config.option.reportchars)
         if asked & {"m", "a", "A"}:
             self._print_misses(reporter)
-        glyphs = glyphs_for(getattr(sys.stdout, "encoding", None))
-        width = reporter._tw.fullwidth
         for result in self.finished:
             reporter.section("ladder", sep="=", bold=True)
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
-            report = result.report
-            for text, markup in report_lines(report, width, glyphs):
-                reporter.write_line(text, **markup)
-            reporter.write_line(f"report: {_shown(result.folder)}")
-            for line in (result.spared, result.feasible):
-                if line:
-                    reporter.write_line(line)
-            for text, markup in decision_lines(report, width):
-                reporter.write_line(text, **markup)
+            _print_result(reporter, result)
         shares = shortfalls.partial_shares(self.items)
         for line in [*shares, *self._notices()]:
             reporter.write_line(line)
@@ -206,6 +200,7 @@ class Results:
             opened=opened,
             report=msgspec.structs.replace(
                 report,
+                gate=self._gate(opened, report),
                 exchanges=exchanges_of(opened.archive, rows),
                 attempts=[str(seed) for seed in route.attempts] if route else (),
                 models=opened.ladder.models,
@@ -218,6 +213,19 @@ class Results:
             feasible=feasible,
             spared=route.summary() if route else "",
         )
+
+    def _gate(self, opened: OpenLadder, report: Report) -> GateResult | None:
+        """Hold the run against the baseline, if one is given."""
+        name = self.session.settings.baseline
+        if name is None:
+            return None
+        try:
+            base = results_of(read_baseline(name, opened.ladder.folder))
+        except LadderError as error:
+            self.problems.append(str(error))
+            return None
+        ladder = opened.ladder
+        return gate(base, results_of(report), ladder.gate, report.objective)
 
     def _calibrations(
         self, opened: OpenLadder, report: Report
@@ -307,6 +315,20 @@ def _reasons(route: Route | None) -> dict[str, str]:
     return {rung: reason for rung, reason in said.items() if reason is not None}
 
 
+def _print_result(reporter: pytest.TerminalReporter, result: LadderResult) -> None:
+    """Print the matrix of a ladder, and the decision last."""
+    report, width = result.report, reporter._tw.fullwidth
+    glyphs = glyphs_for(getattr(sys.stdout, "encoding", None))
+    for text, markup in report_lines(report, width, glyphs):
+        reporter.write_line(text, **markup)
+    reporter.write_line(f"report: {_shown(result.folder)}")
+    held = gate_lines(report.gate) if report.gate is not None else ()
+    for line in filter(None, (result.spared, result.feasible, *held)):
+        reporter.write_line(line)
+    for text, markup in decision_lines(report, width):
+        reporter.write_line(text, **markup)
+
+
 def _is_whole(arrived: list[Arrived], rungs: int) -> bool:
     """Tell whether every item of every test came in, on every rung of the ladder."""
     counts: dict[str, int] = defaultdict(int)
@@ -316,15 +338,18 @@ def _is_whole(arrived: list[Arrived], rungs: int) -> bool:
     return all(counts[test] == rungs * items for test, items in expected.items())
 
 
-def _objective_missed(result: LadderResult) -> tuple[str, str] | None:
-    """Say where and why the objective fails the run; None: it does not."""
-    advice = result.report.decision.recommendation
-    failing = {"fail"}
-    if result.opened.ladder.gate.undecided == "fail":
+def _shortfalls(result: LadderResult) -> Iterator[tuple[str, str]]:
+    """Name what fails the run although no test does, with the reason."""
+    file, terms = result.opened.ladder.path.name, result.opened.ladder.gate
+    failing = {"fail", "broken"}
+    if terms.undecided == "fail":
         failing.add("undecided")
-    if advice is None or not result.whole or advice.verdict not in failing:
-        return None
-    return result.opened.ladder.path.name, advice.reason
+    advice = result.report.decision.recommendation
+    if advice is not None and result.whole and advice.verdict in failing:
+        yield f"{file}::ladder objective", advice.reason
+    held = result.report.gate
+    if held is not None and held.verdict in failing:
+        yield f"{file}::ladder gate", held.reason
 
 
 def _write_report(result: LadderResult) -> None:

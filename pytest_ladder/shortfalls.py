@@ -47,16 +47,16 @@ def report(
     session: pytest.Session,
     items: Items,
     ladder: LadderSession,
-    objectives: Iterable[tuple[str, str]],
+    missed: Iterable[tuple[str, str]],
 ) -> None:
     """Report every shortfall as a failure.
 
-    `objectives` are those that the run missed: configuration file and reason.
+    `missed` are objectives and gates, by name and reason.
     """
     reports = [*_budget_report(items, ladder), *_share_reports(session.config, items)]
-    for file, reason in objectives:
-        location = (file, None, "ladder objective")
-        reports.append(_failed_report(f"{file}::ladder objective", reason, location))
+    for name, reason in missed:
+        file, _, rest = name.partition("::")
+        reports.append(_failed_report(name, reason, (file, None, rest)))
     for failed in reports:
         # One more report than tests: without this the terminal counts to 101 %.
         session.testscollected += 1

@@ -110,13 +110,14 @@ class Archive:
         reply to the same request, which no test has seen. For `prune` and `held_back`
         see `Recordings.write`.
         """
-        used = []
+        used, renewed = [], {}
         for key, (case, judge) in needed.items():
             stored, request = self.store.get(key), self.store.request(key)
             old = self.recordings.get(key)
             if old is not None and (stored is None or stored[1] < since):
                 used.append(msgspec.structs.replace(old, case=case, judge=judge))
             elif stored is not None and request is not None:
+                renewed[key] = stored[0]
                 used.append(
                     Recording(
                         case=case,
@@ -128,6 +129,7 @@ class Archive:
                     )
                 )
         self.recordings.write(module, used, prune=prune, held_back=held_back)
+        self.recordings.renew(module, renewed)
 
     def close(self) -> None:
         """Close the files, and let go of all claims."""

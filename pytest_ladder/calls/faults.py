@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import math
 import os
 import re
@@ -10,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,10 +25,11 @@ LONGEST_MESSAGE = 300
 _RETRIED = frozenset({408, 409, 425, 429})
 _NEVER_RETRIED_CODES = frozenset({"insufficient_quota"})
 _SECRET = re.compile(
-    r"Bearer\s+[^\s\"',]+"
+    r"(?:Bearer|Basic)\s+[^\s\"',]+"
     r"|\bsk-[\w*.-]{3,}"
     r"|\bAIza[\w-]{10,}"
-    r"|(?<=[?&]key=)[^\s&\"']+",
+    r"|(?<=[?&]key=)[^\s&\"']+"
+    r"|(?<=://)[^\s/@\"']+(?=@)",
     re.IGNORECASE,
 )
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
@@ -139,8 +143,17 @@ def _secrets(key: str | None) -> list[str]:
         for name, value in os.environ.items()
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
     ]
+    secrets = [*named, *([key] if key else [])]
+    written = {form for secret in secrets for form in _forms(secret)}
     # The longest first: one secret may be the beginning of another.
-    return sorted([*named, *([key] if key else [])], key=len, reverse=True)
+    return sorted(written, key=len, reverse=True)
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret as others quote it: in an address, a page, a text in a text."""
+    plain = {secret, quote(secret), quote(secret, safe=""), html.escape(secret)}
+    escaped = plain | {json.dumps(form)[1:-1] for form in plain}
+    return escaped | {repr(form)[1:-1] for form in escaped}
 
 
 def _told(body: bytes) -> tuple[str, str | None]:

@@ -114,7 +114,7 @@ def matrix_json(report: Report) -> dict[str, Any]:
         "front": as_written(decision.standings),
         "steps": as_written(decision.steps),
         "climb": list(report.looks),
-        "gates": [],
+        "gates": as_written(report.gate.checks) if report.gate else [],
         "spend": as_written(matrix.spend),
         "reasons": as_written(report.reasons),
         "rows": len(report.rows),

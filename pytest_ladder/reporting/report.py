@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_ladder.decide.decision import Decision
 from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.gate_result import GateResult
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.judging.calibrate import Calibration
@@ -37,6 +38,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     objective: Objective | None
     decision: Decision
+    gate: GateResult | None = None
+    """Against a baseline; None without one."""
     exchanges: Mapping[str, Exchange] = {}
     """By key; empty where only the rows were kept."""
     attempts: Sequence[str] = ()

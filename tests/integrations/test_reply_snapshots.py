@@ -165,7 +165,13 @@ def test_a_damaged_file_of_snapshots_is_an_error(album: Shop) -> None:
 @PROCESSES
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("-k", "sky"), ("-k", "not sky"), ("--ladder-rungs=bot/plain",), ("--lf",)],
+    [
+        (),
+        ("-k", "sky"),
+        ("--ladder=matrix", "-k", "not loud"),
+        ("--ladder=matrix", "--ladder-rungs=bot/plain"),
+        ("--deselect=test_shop.py::test_answer[bot/plain-sky]",),
+    ],
     ids=" ".join,
 )
 def test_snapshots_of_what_does_not_run_are_left_alone(
@@ -178,6 +184,16 @@ def test_snapshots_of_what_does_not_run_are_left_alone(
         assert result.ret == pytest.ExitCode.OK
         result.stdout.no_fnmatch_line("*unused*")
     assert (stored(album), stored(album, "bot/loud")) == before
+
+
+def test_running_the_failed_alone_leaves_the_other_snapshots(album: Shop) -> None:
+    run_syrupy(album, "--ladder-live", "--snapshot-update")
+    change_answers(album, lambda text: text.replace("red", "crimson"))
+    refresh = ("--ladder-live", "--ladder-refresh")
+    run_syrupy(album, *refresh).assert_outcomes(passed=2, failed=1)
+    run_syrupy(album, "--lf", "--snapshot-update").assert_outcomes(passed=1)
+    assert "say blue" in stored(album)
+    assert "say crimson" in stored(album)
 
 
 def test_snapshots_of_cases_that_are_gone_are_found_and_removed(album: Shop) -> None:

@@ -1,0 +1,113 @@
+"""Latency benchmarks in ladder tests: `benchmark(llm, "…")`, by pytest-benchmark.
+
+In a conftest, or in a test file:
+
+    from pytest_ladder.integrations.benchmarks import benchmark  # noqa: F401
+
+Tests outside a ladder keep pytest-benchmark's own fixture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.ladder_tests import Record, rung_of
+from pytest_ladder.session import LadderSession
+from pytest_ladder.state import session_of
+
+try:
+    from pytest_benchmark.fixture import BenchmarkFixture
+except ModuleNotFoundError:
+    raise ConfigError(
+        "Latency benchmarks need pytest-benchmark; run "
+        "pip install 'pytest-ladder[benchmark]'."
+    ) from None
+
+T = TypeVar("T")
+
+ROUNDS = 5
+
+
+class LadderBenchmark(BenchmarkFixture):
+    """Times calls of a model: each round one call, for a sample nobody has seen.
+
+    Only in a live run; in a replay the function runs once and nothing is timed,
+    because the store would answer in microseconds.
+    """
+
+    def __init__(
+        self, inner: BenchmarkFixture, session: LadderSession, record: Record
+    ) -> None:
+        # One state for both: pytest-benchmark closes the one it made, and wants the
+        # one that the test has to be of its own kind.
+        self.__dict__ = inner.__dict__
+        self._session = session
+        self._record = record
+        self._fresh = 0
+
+    def __call__(  # type: ignore[override]
+        self, target: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> T:
+        """Time `target(*args, **kwargs)` in 5 rounds, and return the first result."""
+        return self.pedantic(target, args, kwargs)
+
+    def pedantic(  # type: ignore[override]
+        self,
+        target: Callable[..., T],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        rounds: int = ROUNDS,
+    ) -> T:
+        """Do the same with other `rounds`; where the budget ends, with fewer."""
+        self.disabled = self.disabled or not self._session.settings.live
+        if self.disabled:
+            once: T = super().pedantic(target, args, kwargs)  # type: ignore[no-untyped-call]
+            return once
+        record = self._record
+        # The first reply is the one that is recorded, and it warms the connection up.
+        first = target(*args, **(kwargs or {}))
+        billed, sample = len(record.replies), record.sample
+        try:
+            super().pedantic(  # type: ignore[no-untyped-call]
+                target, args, dict(kwargs or {}), self._freshen, rounds=rounds
+            )
+        except pytest.skip.Exception:
+            if not record.over_budget or self._fresh < 2:
+                raise
+            record.over_budget = False
+        finally:
+            record.sample = sample
+            record.replies[billed:] = [
+                msgspec.structs.replace(bill, key=f"{record.item.nodeid}#round{number}")
+                for number, bill in enumerate(record.replies[billed:], 1)
+            ]
+        return first
+
+    def _freshen(self) -> None:
+        """Let the next call be for a sample that is in no store."""
+        self._fresh += 1
+        self._record.sample = time.time_ns()
+
+
+@pytest.fixture
+def benchmark(
+    benchmark: BenchmarkFixture, request: pytest.FixtureRequest
+) -> BenchmarkFixture | LadderBenchmark:
+    """Time a function; in a ladder test calls of a model, and no quality comes of it.
+
+    The row weighs 0: its latencies and costs count, its outcome does not.
+    """
+    session = session_of(request.config)
+    record = session.record
+    if rung_of(request.node) is None or record is None:
+        return benchmark
+    record.test = dataclasses.replace(record.test, weight=0.0)
+    return LadderBenchmark(benchmark, session, record)

@@ -1,0 +1,361 @@
+"""`pytest-ladder recordings`: what is missing, spare or damaged, and pruning."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tests.cli.written import Command
+from tests.plugin.shop import CASES, LADDER, Shop
+from tests.plugin.test_judging import JUDGE, answer
+
+ANSWER = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap(at_least=0.5)
+def test_answer(reply, case):
+    assert case.expected in reply.text
+"""
+TONE = """
+@pytest.mark.judged(at_least=0.1, rubric="The reply names a colour of the sky.")
+def test_tone(verdict):
+    assert verdict
+"""
+FREE = """
+@pytest.mark.cheap
+def test_free(llm):
+    assert llm("hello").text
+"""
+TASK = """
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl", task=lambda case, llm: llm(f"{case.input}?"))
+def test_task(reply):
+    assert reply.text
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_the_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pytest, run by the command, find what `Shop.run` gives it."""
+    from tests.plugin.shop import WITHOUT
+
+    monkeypatch.chdir(shop.path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT))
+
+
+def record(shop: Shop, *arguments: str) -> None:
+    """Record, and leave what a clone of the repository has."""
+    shop.run("--ladder-live", *arguments)
+    shutil.rmtree(shop.path / ".ladder")
+
+
+def labels(shop: Shop, module: str = "test_shop") -> list[str]:
+    path = shop.path / "recordings" / f"{module}.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["case"] for line in lines]
+
+
+def test_where_all_is_recorded_there_is_nothing_to_do(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    calls = shop.server.count
+    status, out, err = command("recordings", "check")
+    assert (status, out, err) == (
+        0,
+        "ladder.toml: bot/plain\n3 recordings: nothing to do\n",
+        "",
+    )
+    assert shop.server.count == calls
+    assert not (shop.path / ".ladder").exists()
+
+
+def test_missing_replies_are_listed_with_the_command_that_records_them(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    record(shop, "-k", "sky")
+    status, out, _ = command("recordings", "check")
+    assert status == 1
+    assert out.splitlines()[1:4] == [
+        "not recorded: 2",
+        "  reply of test_shop.py::test_answer[bot/plain-fire]",
+        "  reply of test_shop.py::test_answer[bot/plain-sun]",
+    ]
+    (fix,) = (line for line in out.splitlines() if line.startswith("Record"))
+    assert fix == "Record what is missing: pytest test_shop.py --ladder-live"
+    shop.run(*fix.partition(": pytest ")[2].split())
+    assert command("recordings", "check")[0] == 0
+
+
+def test_a_reply_that_is_only_in_the_store_costs_nothing_to_record(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    shop.run("--ladder-live")
+    shutil.rmtree(shop.path / "recordings")
+    status, out, _ = command("recordings", "check")
+    assert status == 1
+    assert out.count("(in the store: costs nothing)") == 3
+
+
+def test_an_edited_prompt_makes_replies_missing_and_recordings_spare(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    shop.cases([CASES[0] | {"input": "say light blue"}, *CASES[1:]])
+    status, out, _ = command("recordings", "check")
+    assert status == 1
+    assert "  reply of test_shop.py::test_answer[bot/plain-sky]\n" in out
+    assert "  recordings/test_shop.jsonl: reply to sky: say blue\n" in out
+    assert "Remove what no test needs: pytest-ladder recordings prune\n" in out
+    # A live run of the whole file does both at once.
+    shop.run("--ladder-live")
+    assert command("recordings", "check")[0] == 0
+
+
+def test_samples_packed_tests_and_cases_of_ones_own_are_known(
+    shop: Shop, command: Command
+) -> None:
+    shop.test("""
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl", samples=2, pack=True)
+def test_packed(reply):
+    pass
+
+@pytest.mark.cheap
+@pytest.mark.parametrize("case", [{"id": "own", "input": "my own"}])
+def test_own(reply):
+    pass
+""")
+    record(shop)
+    assert len(labels(shop)) == 7
+    assert command("recordings", "check")[0] == 0
+    path = shop.path / "recordings/test_shop.jsonl"
+    path.write_text("\n".join(path.read_text().splitlines()[1:]) + "\n")
+    status, out, _ = command("recordings", "check")
+    assert (status, out.splitlines()[1]) == (1, "not recorded: 1")
+
+
+def test_verdicts_are_known_by_the_replies_that_are_recorded(
+    shop: Shop, command: Command
+) -> None:
+    shop.ladder(LADDER + JUDGE)
+    shop.server.reply = answer
+    shop.test('pytestmark = pytest.mark.ladder(cases="cases.jsonl")\n' + TONE)
+    record(shop)
+    assert command("recordings", "check")[0] == 0
+    path = shop.path / "recordings/test_shop.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    judged = [line for line in lines if '"judge":true' in line]
+    path.write_text("\n".join(line for line in lines if line != judged[0]) + "\n")
+    status, out, _ = command("recordings", "check")
+    assert status == 1
+    assert "  verdict of test_shop.py::test_tone[bot/plain-fire]\n" in out
+    # With a reply its verdict is unknown, too: what may be it is not thrown away.
+    path.write_text("\n".join(judged) + "\n")
+    status, out, _ = command("recordings", "check")
+    assert "needed by no test" not in out
+    assert out.count("  reply of ") == 3
+    command("recordings", "prune")
+    assert labels(shop) == ["fire", "sky", "sun"]
+
+
+def test_a_verdict_that_was_asked_for_twice_needs_both_answers(
+    shop: Shop, command: Command
+) -> None:
+    shop.ladder(LADDER + JUDGE)
+    shop.server.reply = lambda body: (
+        "no JSON"
+        if body["model"] == "judge" and len(body["messages"]) == 2
+        else answer(body)
+        if body["model"] != "judge"
+        else '{"reason": "fine", "verdict": "pass"}'
+    )
+    shop.test('pytestmark = pytest.mark.ladder(cases="cases.jsonl")\n' + TONE)
+    record(shop)
+    assert len(labels(shop)) == 9
+    assert command("recordings", "check")[0] == 0
+
+
+def test_verdicts_that_the_funnel_may_have_left_out_are_no_fault(
+    shop: Shop, command: Command
+) -> None:
+    shop.ladder(LADDER + JUDGE)
+    shop.server.reply = answer
+    shop.test(ANSWER + TONE)
+    record(shop)
+    assert len(labels(shop)) == 5
+    status, out, _ = command("recordings", "check")
+    assert status == 0
+    assert "1 verdict not recorded, and maybe not needed: a case that misses" in out
+    assert command("recordings", "check", "-m", "judged")[0] == 1
+
+
+def test_prune_removes_what_no_test_needs_and_touches_no_other_line(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    path = shop.path / "recordings/test_shop.jsonl"
+    before = path.read_bytes().splitlines()
+    shop.cases(CASES[:2])
+    status, out, _ = command("recordings", "prune", "--dry-run")
+    assert (status, path.read_bytes().splitlines()) == (0, before)
+    assert out.splitlines()[-1] == "1 recording would be removed"
+    status, out, _ = command("recordings", "prune")
+    assert (status, out.splitlines()) == (
+        0,
+        [
+            "  recordings/test_shop.jsonl: reply to sun: say green",
+            "1 recording removed",
+        ],
+    )
+    assert path.read_bytes().splitlines() == before[:2]
+    assert command("recordings", "prune")[1] == "0 recordings removed\n"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ["-k", "sky"],
+        ["test_shop.py::test_answer"],
+        ["--deselect", "test_shop.py::test_answer[bot/plain-fire]"],
+        ["test_other.py"],
+        ["-m", "judged or real", "--co"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_pruned_of_a_file_that_was_collected_in_part(
+    shop: Shop, command: Command, part: list[str]
+) -> None:
+    shop.test(ANSWER)
+    shop.test(ANSWER, "test_other.py")
+    record(shop)
+    shop.cases(CASES[:2])
+    command("recordings", "prune", *part)
+    assert labels(shop) == ["fire", "sky", "sun"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        FREE,
+        TASK,
+        "\n@pytest.mark.cheap\ndef test_free(request, rung, score):\n"
+        "    request.getfixturevalue('llm')('hello')\n",
+        "\n@pytest.fixture\ndef answer(request):\n"
+        "    return request.getfixturevalue('llm')('hello')\n"
+        "\n@pytest.mark.cheap\ndef test_free(rung, answer):\n    pass\n",
+    ],
+    ids=["llm", "task", "request", "a fixture's request"],
+)
+def test_a_file_with_a_test_of_unknown_requests_loses_nothing(
+    shop: Shop, command: Command, body: str
+) -> None:
+    shop.test(ANSWER + body)
+    record(shop)
+    before = (shop.path / "recordings/test_shop.jsonl").read_bytes()
+    shop.cases([CASES[0] | {"input": "say light blue"}, *CASES[1:]])
+    status, out, _ = command("recordings", "prune")
+    assert status == 0
+    assert "kept in recordings/test_shop.jsonl: " in out
+    assert (shop.path / "recordings/test_shop.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("body", [FREE, TASK], ids=["llm", "task"])
+def test_a_free_form_test_that_moved_takes_its_recordings_along(
+    shop: Shop, command: Command, body: str
+) -> None:
+    shop.test(ANSWER + body)
+    record(shop)
+    shop.test(ANSWER)
+    shop.test(body, "test_moved.py")
+    status, out, _ = command("recordings", "check")
+    assert status == 0
+    assert "that test_moved.py::test_" in out
+    command("recordings", "prune")
+    assert shop.run("test_moved.py").ret == 0
+    # Once it is recorded where it is now, the old ones are spare.
+    shop.run("--ladder-live", "test_moved.py")
+    assert command("recordings", "check")[0] == 1
+    command("recordings", "prune")
+    assert labels(shop) == ["fire", "sky", "sun"]
+    assert shop.run("test_moved.py").ret == 0
+
+
+def test_a_file_that_was_renamed_is_served_by_its_old_recordings(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    (shop.path / "test_shop.py").rename(shop.path / "test_shop2.py")
+    assert command("recordings", "check")[0] == 0
+    command("recordings", "prune")
+    assert len(labels(shop)) == 3
+    shop.run("--ladder-live")
+    assert command("recordings", "prune")[1].endswith("3 recordings removed\n")
+    assert not (shop.path / "recordings/test_shop.jsonl").exists()
+    assert len(labels(shop, "test_shop2")) == 3
+
+
+def test_recordings_of_a_file_that_is_gone_are_spare_where_it_would_be_looked_for(
+    shop: Shop, command: Command
+) -> None:
+    shop.write("a/test_a.py", "import pytest\n" + FREE)
+    shop.write("b/test_b.py", "import pytest\n" + ANSWER.replace("cases.", "../cases."))
+    record(shop)
+    (shop.path / "a/test_a.py").unlink()
+    assert command("recordings", "prune", "b")[1] == "0 recordings removed\n"
+    assert command("recordings", "prune")[1].endswith("1 recording removed\n")
+
+
+def test_damaged_lines_are_named_and_stop_a_prune(shop: Shop, command: Command) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    path = shop.path / "recordings/test_shop.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], "<<<<<<< HEAD", *lines[1:]]) + "\n")
+    status, out, _ = command("recordings", "check")
+    assert status == 1
+    assert "  recordings/test_shop.jsonl:2: JSON is malformed" in out
+    assert out.splitlines()[-1].startswith("Restore damaged files from git")
+    shop.cases(CASES[:1])
+    before = path.read_bytes()
+    status, out, err = command("recordings", "prune")
+    assert (status, out) == (2, "")
+    assert "test_shop.jsonl:2: not a recording" in err
+    assert path.read_bytes() == before
+
+
+def test_tests_that_cannot_be_collected_are_shown_and_are_no_pass(
+    shop: Shop, command: Command
+) -> None:
+    shop.test("import nothing_of_the_kind\n")
+    status, out, _ = command("recordings", "check")
+    assert status == 2
+    assert "nothing_of_the_kind" in out
+
+
+def test_without_a_ladder_test_nobody_knows(shop: Shop, command: Command) -> None:
+    shop.test("def test_plain():\n    pass\n")
+    status, _, err = command("recordings", "check")
+    assert status == 2
+    assert "No ladder test was collected" in err
+
+
+def test_it_works_where_warnings_are_errors_and_workers_are_usual(
+    shop: Shop, command: Command
+) -> None:
+    shop.write(
+        "pytest.ini", "[pytest]\nfilterwarnings = error\naddopts = -n 2 --ladder=matrix"
+    )
+    shop.test(ANSWER)
+    record(shop)
+    assert command("recordings", "check", "-W", "error")[0] == 0
