@@ -83,7 +83,8 @@ class Ahead:
         """Note that a test has its turn; called before each."""
         self._place = self._places[item.nodeid]
         number, self._steps = self._steps, self._steps + 1
-        if self._batch is None or not self._batch.is_stopgap(number):
+        stopgap = self._climbs and self._batch and self._batch.is_stopgap(number)
+        if not stopgap:
             self._had_their_turn.add(self._place)
         # Bodies see context variables as the main thread has them.
         self._context = contextvars.copy_context()

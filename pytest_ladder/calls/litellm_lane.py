@@ -33,6 +33,11 @@ _IMPORT_ENVIRONMENT = {
 # An openai client insists on a key, and would otherwise take OPENAI_API_KEY along
 # to whatever host `api_base` names.
 _NO_KEY = "none"
+# A filter holds for a logger itself, not for those below it.
+_CLIENT_LOGGERS = (
+    *("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"),
+    *("httpx", "openai._base_client"),
+)
 _CLOSING_S = 1.0
 _IMPORT_TRIES = 5
 _LONGEST_CHAIN = 20
@@ -112,6 +117,8 @@ def _import_litellm() -> Any:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+    for name in _CLIENT_LOGGERS:
+        logging.getLogger(name).addFilter(quiet.is_not_for_us)
     return litellm
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import logging
 import warnings
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Generic, TypeVar, cast
@@ -71,6 +72,14 @@ class Quietly(Generic[T]):
             _quiet.reset(before)
             for filters in touched:
                 _take_away(filters)
+
+
+def is_not_for_us(_: logging.LogRecord) -> bool:
+    """Let a library's logging pass unless it works for us: a filter of its loggers.
+
+    At level DEBUG clients log the headers of answers.
+    """
+    return not _quiet.get()
 
 
 def _put_in_front() -> list[Any]:

@@ -112,7 +112,7 @@ class ReplyExtension(AmberSnapshotExtension):
         """
         found = SnapshotCollections()
         location = self.get_location(test_location=test_location, index=0)
-        if Path(location).exists() :
+        if Path(location).exists() and _is_whole(test_location.item):
             found.add(self.read_snapshot_collection(snapshot_location=location))
         return found
 

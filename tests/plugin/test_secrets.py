@@ -88,10 +88,8 @@ def pytest_sessionfinish(session):
 """
 
 
-@pytest.fixture(params=["direct", "litellm"])
-def planted(
-    request: pytest.FixtureRequest, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Shop]:
+@pytest.fixture
+def planted(shop: Shop, lane: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A shop full of secrets, with a provider that gives all away that it knows."""
     for name, secret in SECRETS.items():
         if name != "METADATA":
@@ -100,7 +98,7 @@ def planted(
     monkeypatch.setenv("TMPDIR", str(shop.path / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)
     model = LADDER.replace(
-        "price =", f'api_key_env = "SHOP_LOGIN"\nlane = "{request.param}"\nprice ='
+        "price =", f'api_key_env = "SHOP_LOGIN"\nlane = "{lane}"\nprice ='
     )
     shop.ladder(model + JUDGE)
     more = {"metadata": {"token": SECRETS["METADATA"]}}
@@ -166,7 +164,12 @@ def leaks(folder: Path, *said: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["plain", "xdist"])
+# litellm can be imported once in a process, and the workers are some of their own.
+@pytest.mark.parametrize(
+    ("lane", "workers"),
+    [("direct", ()), ("direct", ("-n", "2")), ("litellm", ("-n", "2"))],
+    ids=["direct", "direct-xdist", "litellm-xdist"],
+)
 def test_nothing_that_a_run_writes_holds_a_secret(
     planted: Shop, workers: tuple[str, ...]
 ) -> None:
