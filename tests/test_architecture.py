@@ -21,10 +21,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
      "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),
-    ("xdist", "options", "opened", "ladder_tests", "grading", "funnel", "mute", "stage", "status", "session",
-     "planning", "inventory", "outcomes", "packing", "climbing", "shortfalls", "results", "state",
-     "fixtures", "collecting", "rehearsing", "ahead", "climb_loop", "climb_workers",
-     "plugin"),
+    ("xdist", "options", "opened", "ladder_tests", "grading", "funnel", "mute",
+     "stage", "status", "session", "planning", "inventory", "outcomes", "packing",
+     "climbing", "shortfalls", "results", "state", "fixtures", "collecting",
+     "rehearsing", "ahead", "climb_loop", "climb_workers", "plugin"),
     ("commands", "cli", "integrations"),
 )  # fmt: skip
 FACE = "__init__"
