@@ -113,8 +113,8 @@ def _unmatched(calibration: Calibration) -> Iterator[str]:
     if calibration.unmatched:
         labels = count(calibration.unmatched, "more label")
         yield (
-            f"There are {labels}, of replies that are not in this report: they have "
-            "changed, or their rung did not run."
+            f"There are {labels}, of replies that were not judged in this run: they "
+            "have changed, the funnel held them back, or their rung did not run."
         )
 
 

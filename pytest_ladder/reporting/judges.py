@@ -86,8 +86,9 @@ def _saving(report: Report) -> Iterator[str]:
 def _causes(report: Report) -> Iterator[str]:
     found = cause_counts(report)
     for line in report.matrix.rungs:
-        if line.id in found:
-            causes = found[line.id]
+        causes = found.get(line.id, {})
+        # What no check stands for says nothing by itself.
+        if set(causes) - {OTHER}:
             told = ", ".join(f"{cause} ({n:,})" for cause, n in causes.items())
             cases = count(sum(causes.values()), "case")
             yield f"{line.id}: {cases} failed, first at {told}."
