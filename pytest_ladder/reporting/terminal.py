@@ -119,12 +119,17 @@ def decision_lines(report: Report, width: int) -> list[Line]:
         return []
     lines = [
         (line, _QUIET)
-        for text in (*report.looks, *details(report.decision))
+        for text in (*_decided(report.looks), *details(report.decision))
         for line in _wrapped(text, width)
     ]
     verdict = report.decision.recommendation and report.decision.recommendation.verdict
     colour = {"pass": "green", "fail": "red"}.get(verdict or "", "yellow")
     return [*lines, (said, {colour: True, "bold": True})]
+
+
+def _decided(looks: Sequence[str]) -> list[str]:
+    """Leave out the looks that decided nothing; the other reports have them all."""
+    return [look for look in looks if not look.endswith(": go on")]
 
 
 def _table(

@@ -122,7 +122,7 @@ def test_labels_of_rungs_that_did_not_run_are_not_forgotten() -> None:
     rows = [*ROWS, *some_rows(30, 30, rung="m/rag")]
     labels = labels_for(rows, 60, 0, 0, 30)
     told = [*judge_remarks(a_report(some_rows(10, 0), labels))]
-    assert told[-1].startswith("There are 80 more labels, of replies that are not in")
+    assert told[-1].startswith("There are 80 more labels, of replies that were not")
     assert not any(
         "more labels" in line for line in judge_remarks(a_report(rows, labels))
     )
