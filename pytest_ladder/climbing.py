@@ -183,17 +183,28 @@ class Route:
             tests = len(self._entries) - len(self.ran)
             return f"climb: {figures.count(tests, 'test')} left out"
         what = "an unknown sum" if usd is None else f"about ${usd:.2g}"
-        return f"{calls:,} calls and {what} not spent"
+        return f"climb: {calls:,} calls and {what} not spent"
 
     def _unspent(self) -> tuple[int, float | None]:
-        """Count the calls that were not made, and what they were expected to cost."""
+        """Count the calls that were not made, and what they would have cost.
+
+        As those cost that were made on the rung, or else as they are expected to.
+        """
         made = {_call(self._entries[place]) for place in self.ran}
         calls = {_call(entry) for entry in self._entries.values() if entry.calls}
         left = calls - made
-        usd = {rung.id: self.opened.expected_usd(rung) for rung in self.opened.rungs}
+        usd = {rung.id: self._usd_of(rung) for rung in self.opened.rungs}
         costs = [usd[rung] for rung, *_ in left]
         known = [cost for cost in costs if cost is not None]
         return len(left), math.fsum(known) if len(known) == len(costs) else None
+
+    def _usd_of(self, rung: Rung) -> float | None:
+        """Return what a call of a rung costs to serve, in USD; None: unknown."""
+        replies = distinct(self._replies[rung.id])
+        measured = cost_of(rung.model, replies, self._objective.volume)
+        if measured.serve_usd_per_1k is not None:
+            return measured.serve_usd_per_1k / 1000
+        return self.opened.expected_usd(rung)
 
     def _wanted(self) -> Objective:
         objective = self.opened.ladder.objective

@@ -84,7 +84,7 @@ def test_reasons_and_looks_are_those_of_a_plain_run(slope: Slope) -> None:
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "70 calls and about $* not spent",
+            "climb: 70 calls and about $* not spent",
             "SKIPPED [[]30[]] test_shop.py: climb: * of 10 passed, bar 0.8 out *",
             "SKIPPED [[]40[]] test_shop.py: climb: decided at mid/plain",
         ]

@@ -39,7 +39,7 @@ def test_a_climb_stops_at_the_first_rung_that_reaches_the_bar(slope: Slope) -> N
     assert len(slope.rows_of("mid/plain")) == 40
     result.stdout.fnmatch_lines(
         [
-            "70 calls and about $* not spent",
+            "climb: 70 calls and about $* not spent",
             "small/plain, cheap: * of 10 (40 in all), * fail",
             "mid/plain, cheap: 38 of 40 (40 in all)*: pass",
             "PASS: mid/plain is the cheapest of 2 rungs that meets the bar: 95.0 %*",
