@@ -11,7 +11,8 @@ from tests.browser.tabs import Tab
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread: no longer than here.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium")
