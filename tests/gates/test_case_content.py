@@ -60,7 +60,8 @@ def test_the_content_is_what_is_asked_and_expected(
         len,
         Expectation(),
     ],
-    ids=str,
+    # Names that are the same in every process.
+    ids=lambda expected: type(expected).__name__,
 )
 def test_whatever_is_expected_has_a_hash(expected: Any) -> None:
     assert made(expected=expected) == made(expected=expected) != made()
