@@ -56,8 +56,8 @@ def test_every_option_is_documented() -> None:
 
 def test_ci_runs_the_command_of_the_readme() -> None:
     ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert ".venv/bin/pytest\n" in README
-    assert ci.rstrip().endswith(".venv/bin/pytest")
+    assert ".venv/bin/pytest -n 2\n" in README
+    assert ci.rstrip().endswith(".venv/bin/pytest -n 2")
     for words in ("-m venv .venv", "pip install", "-e '.[dev]'"):
         assert words in README
         assert words in ci
