@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.ladder_tests import Record
+from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 
 _Place = tuple[str, str, str, str, int]
@@ -35,25 +36,28 @@ class Funnel:
         chosen = list(records)
         if any(record.test.judged is not None for record in chosen):
             for record in chosen:
-                if record.test.level is Level.CHEAP and record.case is not None:
-                    self._expected[_place(record)] += 1
+                if record.test.level is Level.CHEAP:
+                    for cell in record.cells:
+                        self._expected[_place(record, *cell)] += 1
 
     def note(self, record: Record, *, missed: bool) -> None:
-        """Note that a cheap check is over."""
-        if record.case is None or _place(record) not in self._expected:
-            return
+        """Note that a cheap check is over, of all its cases if it is packed."""
+        places = [_place(record, *cell) for cell in record.cells]
+        news = [(p, record.item.nodeid, missed) for p in places if p in self._expected]
         with self._news:
-            self._known[_place(record)][record.item.nodeid] = missed
+            for place, nodeid, _ in news:
+                self._known[place][nodeid] = missed
             self._news.notify_all()
-        if self._path is not None:
-            line = msgspec.json.encode([_place(record), record.item.nodeid, missed])
+        if self._path is not None and news:
+            lines = b"".join(msgspec.json.encode(one) + b"\n" for one in news)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
-                file.write(line + b"\n")
+                file.write(lines)
 
     def holds_back(self, record: Record) -> bool | None:
         """Tell whether a case is not to be judged; None: its checks are not over."""
-        place = _place(record)
+        (cell,) = record.cells
+        place = _place(record, *cell)
         if place not in self._expected:
             return False
         with self._news:
@@ -84,13 +88,6 @@ class Funnel:
                 self._known[place][nodeid] = missed
 
 
-def _place(record: Record) -> _Place:
-    case = record.case
-    assert case is not None
-    return (
-        str(record.test.opened.ladder.path),
-        record.rung.id,
-        case.source,
-        case.id,
-        record.sample,
-    )
+def _place(record: Record, case: Case, sample: int) -> _Place:
+    path = str(record.test.opened.ladder.path)
+    return path, record.rung.id, case.source, case.id, sample

@@ -319,9 +319,10 @@ def _asked(record: Record) -> Iterator[tuple[Case, int]]:
 def _checked(records: list[Record]) -> set[tuple[str, str, int]]:
     """Return the cases and samples that a cheap check may keep from the judge."""
     return {
-        (record.case.source, record.case.id, record.sample)
+        (case.source, case.id, sample)
         for record in records
-        if record.test.level is Level.CHEAP and record.case is not None
+        if record.test.level is Level.CHEAP
+        for case, sample in record.cells
     }
 
 

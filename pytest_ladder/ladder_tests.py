@@ -103,6 +103,8 @@ class Record:
     verdict: Verdict | None = None
     funnelled: bool = False
     """It was not judged, because a cheap check of its case missed."""
+    unsure: bool = False
+    """It was to be judged before the cheap checks of its case were over."""
     score: Score | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     text: str = ""
@@ -124,6 +126,19 @@ class Record:
         """The case of the test, None for a free-form one."""
         case = self.one or self.item.callspec.params.get("case")
         return case if isinstance(case, Case) else None
+
+    @property
+    def cells(self) -> list[tuple[Case, int]]:
+        """The cases and samples it runs: all of a packed test, none if free-form."""
+        if self.test.pack and self.one is None:
+            samples = range(1, self.test.samples + 1)
+            return [(case, sample) for case in self.test.cases for sample in samples]
+        return [] if self.case is None else [(self.case, self.sample)]
+
+    @property
+    def counts(self) -> bool:
+        """Whether it leaves a row even if it was skipped."""
+        return self.over_budget or self.funnelled or self.broken
 
     @property
     def is_current(self) -> bool:

@@ -60,8 +60,7 @@ def finish(
     problem = call.excinfo.value if call.excinfo else None
     rows = record.rows
     if rows is None:
-        counts = record.over_budget or record.funnelled
-        skipped = isinstance(problem, pytest.skip.Exception) and not counts
+        skipped = isinstance(problem, pytest.skip.Exception) and not record.counts
         if skipped and record.test.level is Level.CHEAP:
             # Nobody waits for this check any more.
             session.funnel.note(record, missed=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.decide.funnel import is_unsure
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.outcomes import row_of
 from pytest_ladder.session import LadderSession
@@ -31,18 +32,16 @@ def run(session: LadderSession, packed: Record) -> None:
     """
     packed.rows = []
     test = packed.test
-    for case in test.cases:
-        for sample in range(1, test.samples + 1):
-            record = Record(
-                test=test, item=packed.item, rung=packed.rung, sample=sample, one=case
-            )
-            with _running(session, record, packed):
-                problem = _problem(session, record, case)
-            packed.over_budget = packed.over_budget or record.over_budget
-            counts = record.over_budget or record.funnelled
-            if isinstance(problem, pytest.skip.Exception) and not counts:
-                continue
-            packed.rows.append(row_of(session, record, problem, "call"))
+    for case, sample in packed.cells:
+        record = Record(
+            test=test, item=packed.item, rung=packed.rung, sample=sample, one=case
+        )
+        with _running(session, record, packed):
+            problem = _problem(session, record, case)
+        packed.over_budget = packed.over_budget or record.over_budget
+        if isinstance(problem, pytest.skip.Exception) and not record.counts:
+            continue
+        packed.rows.append(row_of(session, record, problem, "call"))
     told = _shortfall(packed)
     if told:
         pytest.fail(told, pytrace=False)
@@ -94,7 +93,8 @@ def _arguments(session: LadderSession, record: Record, case: Case) -> dict[str, 
 def _shortfall(packed: Record) -> str:
     """Say what fails the item, with the first rows that did; empty: nothing."""
     rows = packed.rows or []
-    errors = [row for row in rows if row.outcome is Outcome.ERROR]
+    broke = [row for row in rows if row.outcome is Outcome.ERROR]
+    errors = [row for row in broke if not is_unsure(row)]
     missed = [row for row in rows if row.outcome is Outcome.MISSED]
     allowed = len(rows) - math.ceil(packed.test.at_least * len(rows) - 1e-9)
     parts = []

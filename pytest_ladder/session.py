@@ -24,7 +24,7 @@ from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
-from pytest_ladder.decide.funnel import REASON
+from pytest_ladder.decide.funnel import REASON, UNSURE
 from pytest_ladder.errors import (
     BudgetReached,
     CallError,
@@ -234,9 +234,12 @@ class LadderSession:
         retrieves = record.rung.strategy.retrieves or record.test.task is not None
         if judged.grades_retrieval and not retrieves:
             pytest.skip(f"{record.rung.id} retrieves nothing that could be judged")
-        if record.test.opened.has_funnel and self.funnel.holds_back(record):
-            record.funnelled = True
-            pytest.skip(REASON)
+        if record.test.opened.has_funnel:
+            held_back = self.funnel.holds_back(record)
+            record.unsure = held_back is None
+            if held_back:
+                record.funnelled = True
+                pytest.skip(REASON)
         try:
             return verdict_of(self.judge(), judged, reply, case)
         except (CallError, StoreError, JudgeError) as error:
@@ -442,6 +445,9 @@ class LadderSession:
             record.not_run = True
             pytest.skip(message)
         record.broken = True
+        if record.unsure:
+            # The controller, which gets every check, knows whether this is an error.
+            pytest.skip(UNSURE + message)
         pytest.fail(message, pytrace=False)
 
     def _not_run(self, record: Record) -> NoReturn:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.decide.funnel import is_unsure
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.row import Outcome, Row
@@ -53,7 +54,11 @@ def report(
 
     `missed` are objectives and gates, by name and reason.
     """
-    reports = [*_budget_report(items, ladder), *_share_reports(session.config, items)]
+    reports = [
+        *_budget_report(items, ladder),
+        *_verdict_reports(session.config, items),
+        *_share_reports(session.config, items),
+    ]
     for name, reason in missed:
         file, _, rest = name.partition("::")
         reports.append(_failed_report(name, reason, (file, None, rest)))
@@ -75,9 +80,25 @@ def partial_shares(items: Items) -> Iterator[str]:
             yield f"{name}: partial, {len(arrived)} of {expected} ran"
 
 
-def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestReport]:
+def _last_failed(config: pytest.Config) -> dict[str, bool]:
+    """Return what `--lf` will run, to be written to."""
     plugin: Any = config.pluginmanager.get_plugin("lfplugin")
-    last_failed: dict[str, bool] = plugin.lastfailed if plugin is not None else {}
+    return plugin.lastfailed if plugin is not None else {}
+
+
+def _verdict_reports(
+    config: pytest.Config, items: Items
+) -> Iterator[pytest.TestReport]:
+    """Yield a failing report for each test that lacks a verdict it needed after all."""
+    for nodeid, arrived in items.items():
+        lacking = [row.reason for row in arrived.rows if is_unsure(row)]
+        if lacking:
+            _last_failed(config)[nodeid] = True
+            yield _failed_report(f"{nodeid} verdict", lacking[0], arrived.location)
+
+
+def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestReport]:
+    last_failed = _last_failed(config)
     for name, arrived in _tests_on_current(items).items():
         problem = _share_problem(arrived)
         if problem is None:

@@ -8,13 +8,17 @@ from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
 
 REASON = "funnel: a cheap check of the case missed, so it is not judged"
+UNSURE = "funnel: the case passed its cheap checks, and has no verdict: "
+"""What the reason of a row begins with that needed a verdict before its cheap checks
+were over, and found none stored: an error only if these passed."""
 
 
 def funnelled(rows: list[Row]) -> list[Row]:
     """Turn judged rows into misses whose case missed a cheap check on the rung.
 
     Whether a judge was asked all the same, as may happen where tests run in several
-    processes at once, then makes no difference; what it was paid stays on the row.
+    processes at once, and whether it failed, then makes no difference; what it was
+    paid stays on the row.
     """
     missed = {
         _place(row)
@@ -22,11 +26,7 @@ def funnelled(rows: list[Row]) -> list[Row]:
         if row.level is Level.CHEAP and row.outcome is Outcome.MISSED and row.case
     }
     return [
-        _missed(row)
-        if row.level is Level.JUDGED
-        and row.outcome is not Outcome.ERROR
-        and _place(row) in missed
-        else row
+        _missed(row) if row.level is Level.JUDGED and _place(row) in missed else row
         for row in rows
     ]
 
@@ -34,6 +34,11 @@ def funnelled(rows: list[Row]) -> list[Row]:
 def is_held_back(row: Row) -> bool:
     """Tell whether a row was left unjudged by the funnel."""
     return row.reason == REASON
+
+
+def is_unsure(row: Row) -> bool:
+    """Tell whether a row lacks a verdict that only a passed cheap check calls for."""
+    return row.outcome is Outcome.ERROR and row.reason.startswith(UNSURE)
 
 
 def _place(row: Row) -> tuple[str, str, str, int]:

@@ -36,6 +36,9 @@ def test_tone(verdict):
     assert verdict.passed, verdict.reason
 """
 
+_HEAD, _CHEAP, _JUDGED = BOTH.split("\n\n")
+JUDGED_FIRST = "\n\n".join([_HEAD, _JUDGED, _CHEAP]).replace("0.5", "0.3") + "\n"
+
 
 @pytest.fixture
 def judged(shop: Shop) -> Shop:
@@ -139,6 +142,42 @@ def test_the_funnel_forgets_no_recorded_verdict(judged: Shop, run: Run) -> None:
     before = judged.server.count
     assert run().ret == 0
     assert judged.server.count == before
+
+
+def test_a_replay_that_judges_first_needs_no_verdict_on_what_the_funnel_held_back(
+    judged: Shop, run: Run
+) -> None:
+    judged.test(BOTH)
+    judged.run("--ladder-live", "--ladder=matrix")
+    for source in (JUDGED_FIRST, JUDGED_FIRST.replace('jsonl"', 'jsonl", pack=True')):
+        judged.test(source)
+        assert run("--ladder=matrix").ret == 0
+        cells = [
+            rung["levels"]["judged"] for rung in judged.matrix("ladder-report")["rungs"]
+        ]
+        assert [(c["missed"], c["errors"], c["n"]) for c in cells] == [(2, 0, 3)] * 2
+
+
+def test_a_verdict_that_is_missing_fails_only_what_passed_its_cheap_check(
+    judged: Shop, run: Run
+) -> None:
+    judged.test(BOTH)
+    judged.run("--ladder-live")
+    judged.test(JUDGED_FIRST.replace("names a colour", "names a new colour"))
+    result = run()
+    assert result.ret == 1
+    # An error of the test itself where another worker ended the check before.
+    told = [line for line in result.outlines if line.startswith("No reply of [judge]")]
+    told += [line for line in result.outlines if line.startswith("funnel: the case")]
+    assert len(told) == 2
+    assert not any("-sun" in line for line in told)
+    cell = judged.matrix()["rungs"][0]["levels"]["judged"]
+    assert (cell["missed"], cell["errors"], cell["n"]) == (1, 2, 1)
+    again = judged.run("--lf", "--collect-only", "-q")
+    again.stdout.fnmatch_lines(
+        ["*test_tone?bot/plain-sky?", "*test_tone?bot/plain-fire?"]
+    )
+    again.stdout.no_fnmatch_line("*test_tone?bot/plain-sun?")
 
 
 def test_a_judge_that_cannot_be_read_is_an_error_and_no_score(
