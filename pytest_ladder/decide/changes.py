@@ -63,7 +63,7 @@ def _building(rival: Candidate) -> str:
 def _bars(view: View, chosen: Candidate) -> Iterator[str]:
     if view.objective.quality is None or chosen.quality is None:
         return
-    fitting = [one for one in view.fitting if one.quality is not None]
+    fitting = [one for one in view.fitting if one.is_whole or one.id == chosen.id]
     places = [one.id for one in fitting]
     place = places.index(chosen.id)
     better = (one for one in fitting[place + 1 :] if _above(one, chosen))
@@ -87,8 +87,8 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
 
 def _lower_bar(view: View) -> Iterator[str]:
     """Say what the best rung that keeps to all else would be enough for."""
-    fitting = [one for one in view.fitting if one.quality is not None]
-    failed = [one for one in fitting if one.verdict == "fail"]
+    whole = [one for one in view.fitting if one.is_whole]
+    failed = [one for one in whole if one.verdict == "fail"]
     if failed:
         best = max(failed, key=_quality_of)
         nearest = figures.percent(best.quality)

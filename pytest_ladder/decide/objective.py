@@ -235,7 +235,9 @@ def _next_rung(view: View, chosen: Candidate | None) -> Candidate | None:
     The front is that of the rungs which keep to the limits.
     """
     if chosen is None:
-        return next((one for one in view.candidates if one.status == "undecided"), None)
+        # Of a rung that was run whole more cases would tell more, not the rung again.
+        open_ = (one for one in view.candidates if one.status == "undecided")
+        return next((one for one in open_ if not one.is_whole), None)
     for one in view.dearer_than(chosen):
         # Over the budget it may be, and its return then says what that costs.
         if one.usd_per_1k is not None and not one.limits:

@@ -67,6 +67,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return MISSING not in self.doubts
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all its cases are measured, so that any bar can be held against it.
+
+        Of a rung that a climb stopped early nothing but its own bar is decided.
+        """
+        if self.cell is None or self.quality is None or self.result.state != "run":
+            return False
+        return self.cell.coverage >= LEAST_COVERAGE
+
+    @property
     def obstacles(self) -> tuple[str, ...]:
         """Constraints and budget together."""
         return (*self.limits, self.over_budget) if self.over_budget else self.limits

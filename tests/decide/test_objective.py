@@ -280,6 +280,28 @@ def test_what_is_not_measured_keeps_a_fail_open() -> None:
     assert recommended(made, GOOD, settled=settled).verdict == "fail"
 
 
+def test_a_rung_that_was_stopped_early_is_not_said_to_be_enough_at_a_lower_bar() -> (
+    None
+):
+    made = {"a/x": Made(scores=passes(10, 20)), "b/x": Made(scores=passes(6, 20))}
+    settled: dict[str, Verdict] = {"a/x": "fail", "b/x": "fail"}
+    found = recommended(made, GOOD, settled=settled, states={"a/x": "stopped"})
+    assert found.changes == ("At a bar of 30.0 % or lower b/x would do.",)
+    # Neither is it beside one that is chosen.
+    made |= {"c/x": Made(scores=passes(18, 20), usd=0.01)}
+    found = recommended(made, GOOD, settled=settled, states={"a/x": "stopped"})
+    assert not any("a/x" in one for one in found.changes)
+    assert any("At a bar of 30.0 % or lower b/x, which" in one for one in found.changes)
+
+
+def test_the_next_rung_is_none_that_only_lacks_cases() -> None:
+    many = Objective(kind="good-enough", quality=0.85, min_n=50)
+    made = {"a/x": Made(scores=passes(19, 20)), "b/x": Made()}
+    found = recommended(made, many)
+    assert (found.rung, found.verdict, found.next_rung) == (None, "undecided", "b/x")
+    assert recommended({"a/x": made["a/x"]}, many).next_rung is None
+
+
 @pytest.mark.parametrize(
     ("limits", "rung", "verdict"),
     [
