@@ -10,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from pytest_ladder.decide.feasibility import feasibility
 from pytest_ladder.decide.funnel import funnelled, is_held_back
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import GateResult
-from pytest_ladder.decide.matrix import build_matrix
+from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.labels import Label, read_labels
@@ -193,7 +193,9 @@ class Results:
         )
         # One rung by itself decides nothing.
         judged = objective if mode in ("matrix", "climb") else None
-        report = report_on(self._info(opened, route), matrix, rows, judged)
+        calibrations = self._calibrations(opened, matrix, rows)
+        info = self._info(opened, route)
+        report = report_on(info, matrix, rows, judged, calibrations)
         feasible = ""
         if mode == "litmus" and objective is not None:
             feasible = feasibility(report.matrix, report.evidence, objective).sentence
@@ -205,7 +207,6 @@ class Results:
                 exchanges=exchanges_of(opened.archive, rows),
                 attempts=[str(seed) for seed in route.attempts] if route else (),
                 models=opened.ladder.models,
-                calibrations=self._calibrations(opened, report),
                 reasons=_reasons(route),
                 looks=[str(look) for look in route.course.looks] if route else (),
             ),
@@ -229,7 +230,7 @@ class Results:
         return gate(base, results_of(report), ladder.gate, report.objective)
 
     def _calibrations(
-        self, opened: OpenLadder, report: Report
+        self, opened: OpenLadder, matrix: Matrix, rows: Sequence[Row]
     ) -> tuple[Calibration, ...]:
         """Measure the judges by what people labelled, if anybody did."""
         path = opened.ladder.labels
@@ -238,8 +239,8 @@ class Results:
             labels = read_labels(path) if path.exists() else ()
         except LadderError as error:
             self.problems.append(str(error))
-        rungs = [rung.id for rung in report.matrix.rungs]
-        return calibrations_of(report.rows, labels, rungs)
+        rungs = [rung.id for rung in matrix.rungs]
+        return calibrations_of(rows, labels, rungs)
 
     def _states(
         self, arrived: list[Arrived], rows: list[Row], route: Route | None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import msgspec
-
 from pytest_ladder import config
 from pytest_ladder.commands.parsing import Given
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.labels import Label, read_labels
 from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.revised import with_calibrations
 from pytest_ladder.wording import shown
 
 
@@ -58,9 +57,7 @@ def calibrated(report: Report, folder: Path) -> Report:
     path = _in_reach(folder)
     rungs = [rung.id for rung in report.matrix.rungs]
     labels = () if path is None else labels_in(path)
-    return msgspec.structs.replace(
-        report, calibrations=calibrations_of(report.rows, labels, rungs)
-    )
+    return with_calibrations(report, calibrations_of(report.rows, labels, rungs))
 
 
 def nothing_judged(given: Given, report: Report) -> ConfigError:

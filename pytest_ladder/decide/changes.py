@@ -76,7 +76,7 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
             f"{above}, and {following.id} is next "
             f"({figures.percent(following.quality)})."
         )
-    cheaper = [one for one in fitting[:place] if one.verdict == "fail"]
+    cheaper = [one for one in fitting[:place] if one.standing == "fail"]
     if cheaper:
         nearest = max(cheaper, key=_quality_of)
         yield (
@@ -88,13 +88,13 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
 def _lower_bar(view: View) -> Iterator[str]:
     """Say what the best rung that keeps to all else would be enough for."""
     whole = [one for one in view.fitting if one.is_whole]
-    failed = [one for one in whole if one.verdict == "fail"]
+    failed = [one for one in whole if one.standing == "fail"]
     if failed:
         best = max(failed, key=_quality_of)
         nearest = figures.percent(best.quality)
         yield f"At a bar of {nearest} or lower {best.id} would do."
     for one in view.candidates:
-        if one.obstacles and one.quality is not None and one.verdict != "fail":
+        if one.obstacles and one.quality is not None and one.standing != "fail":
             yield f"{one.id} would do, but it {' and '.join(one.obstacles)}."
             return
 
@@ -128,7 +128,7 @@ def _unknowns(
     """Name rungs that could take the place of the chosen one, were more known."""
     for one in view.candidates[: view.candidates.index(chosen)]:
         if one.status == "undecided" and one.quality is not None:
-            yield f"{one.id}, which is cheaper, is undecided: {', '.join(one.doubts)}."
+            yield f"{one.id}, which is cheaper, is undecided: {', '.join(one.open)}."
     for one in view.earlier_than(chosen):
         if not one.is_measured:
             yield f"{one.id} comes before it in the run and is not measured."

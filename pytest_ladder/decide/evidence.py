@@ -58,6 +58,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is established, one-sided at 95 %, that it is not below 0."""
 
 
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """How far what a model said of a rung's replies may decide anything."""
+
+    why_not: str = ""
+    """Why it may not, to be read after "undecided with"; empty: it may."""
+    value: float = 0.0
+    """Quality corrected by labels, in [0, 1], with its 95 % interval."""
+    low: float = 0.0
+    high: float = 1.0
+
+
 class Draws(NamedTuple):
     """Rung against rung in each bootstrap draw; draw 0 is the cases as they are.
 
@@ -75,8 +86,14 @@ class Draws(NamedTuple):
 class Evidence:
     """Unit scores of rungs and what follows from them, whatever the volume."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        """Take the rows of one ladder, in any order."""
+    def __init__(
+        self, rows: Sequence[Row], trust: Mapping[str, Trust] | None = None
+    ) -> None:
+        """Take the rows of one ladder, in any order.
+
+        `trust` is about the judged level of rungs that models judged, by rung.
+        """
+        self.trust = trust or {}
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
         graded: defaultdict[tuple[Level, str], list[Row]] = defaultdict(list)
         for row in rows:

@@ -66,7 +66,7 @@ def decide(
             objective=objective,
             candidates=candidates(matrix, evidence, objective, settled),
         )
-        verdicts = {one.id: one.verdict for one in view.candidates if one.verdict}
+        verdicts = {one.id: one.standing for one in view.candidates if one.standing}
         recommendation = _recommend(view, current)
     return Decision(
         level=level,
@@ -107,7 +107,10 @@ def _recommend(view: View, current: str | None) -> Recommendation:
     following = _next_rung(view, chosen)
     step = switch = floor = None
     if chosen is not None:
-        floor = certified_floor(chosen.result, view.evidence, level)
+        if chosen.corrected is not None:
+            floor = chosen.corrected.low
+        elif not chosen.mistrust:
+            floor = certified_floor(chosen.result, view.evidence, level)
         step = view.step(chosen, following) if following else None
         shipped = view.find(current)
         if shipped is not None and shipped.id != chosen.id:
@@ -128,6 +131,13 @@ def _cheapest_passing(view: View) -> _Choice:
     """Good-enough: above the bar only cost counts."""
     passing = [one for one in view.candidates if one.status == "pass"]
     if not passing:
+        # What only the judge's word speaks for is better than no advice.
+        passing = [
+            one
+            for one in view.fitting
+            if one.mistrust and one.verdict == "pass" and not one.doubts
+        ]
+    if not passing:
         return _nothing(view)
     chosen = passing[0]  # unknown cost comes last
     scored = f"{_quality(chosen)} against {figures.bar(view.bar)}"
@@ -141,7 +151,10 @@ def _cheapest_passing(view: View) -> _Choice:
         rank = f"is the cheapest of {measured} rungs that meets"
         verb = rank if measured > 1 else "meets"
         reason = f"{chosen.id} {verb} the bar: {scored}{_terms(view, chosen)}."
-    return _Choice(rung=chosen, verdict="pass", reason=reason, rivals=tuple(passing))
+    verdict: Verdict = "undecided" if chosen.mistrust else "pass"
+    if chosen.mistrust:
+        reason = f"{reason[:-1]}; undecided with {chosen.mistrust}."
+    return _Choice(rung=chosen, verdict=verdict, reason=reason, rivals=tuple(passing))
 
 
 def _cheapest_near_the_best(view: View) -> _Choice:
@@ -180,8 +193,8 @@ def _gained(
     view: View, chosen: Candidate, ranked: Sequence[Candidate]
 ) -> tuple[Verdict, str]:
     """Say whether the objective is reached, and by what step where no bar says it."""
-    if chosen.doubts:
-        return "undecided", f"; undecided, {', '.join(chosen.doubts)}"
+    if chosen.open:
+        return "undecided", f"; undecided with {', '.join(chosen.open)}"
     if view.objective.kind == "budget" or view.objective.quality is not None:
         return "pass", ""
     cheapest = next((one for one in ranked if one.usd_per_1k is not None), chosen)
@@ -200,7 +213,7 @@ def _nothing(view: View) -> _Choice:
     scored = [one for one in open_ if one.quality is not None]
     if scored:
         best = max(scored, key=_by_quality)
-        why = ", ".join(best.doubts)
+        why = ", ".join(best.open)
         reason = (
             f"It is undecided whether a rung {view.goal}: {best.id} scores "
             f"{_quality(best)}{f', undecided with {why}' if why else ''}."
@@ -235,9 +248,10 @@ def _next_rung(view: View, chosen: Candidate | None) -> Candidate | None:
     The front is that of the rungs which keep to the limits.
     """
     if chosen is None:
-        # Of a rung that was run whole more cases would tell more, not the rung again.
+        # More cases or labels tell more of a rung that was run, not the rung again.
         open_ = (one for one in view.candidates if one.status == "undecided")
-        return next((one for one in open_ if not one.is_whole), None)
+        untried = (one for one in open_ if not one.is_whole and not one.mistrust)
+        return next(untried, None)
     for one in view.dearer_than(chosen):
         # Over the budget it may be, and its return then says what that costs.
         if one.usd_per_1k is not None and not one.limits:
@@ -287,8 +301,14 @@ def _terms(view: View, one: Candidate) -> str:
 
 
 def _quality(one: Candidate) -> str:
-    cell = one.cell
-    return figures.quality(cell.quality, cell.low, cell.high, cell.n) if cell else ""
+    cell, corrected = one.cell, one.corrected
+    if cell is None:
+        return ""
+    said = figures.quality(cell.quality, cell.low, cell.high, cell.n)
+    if corrected is not None:
+        bounds = figures.interval(corrected.low, corrected.high)
+        said += f", calibrated {figures.percent(corrected.value)} ({bounds}),"
+    return said
 
 
 def _names(rungs: Sequence[Candidate]) -> str:

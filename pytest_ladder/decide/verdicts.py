@@ -9,7 +9,7 @@ import msgspec
 
 from pytest_ladder import figures
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.evidence import Evidence, Trust
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult, stopped_interval
 from pytest_ladder.decide.tally import LEAST_COVERAGE
 from pytest_ladder.ladder import Objective
@@ -37,8 +37,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     result: RungResult
     cell: Cell | None
+    corrected: Trust | None
+    """Its quality corrected by labels; None where it is not, or needs none."""
+    mistrust: str
+    """Why the judge's word decides nothing, like `doubts`; empty: it does, or no
+    judge is in it."""
     verdict: Verdict | None
-    """Against the bar alone; None without one, and where nothing is measured."""
+    """Against the bar alone, by the judge's word where a judge decides; None without
+    a bar, and where nothing is measured."""
     limits: tuple[str, ...]
     """Constraints that it does not meet, to be read after "it"."""
     over_budget: str | None
@@ -53,7 +59,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quality(self) -> float | None:
-        """Quality at the level that decides; None: not measured."""
+        """Quality at the level that decides, corrected if it can be; None: unknown."""
+        if self.corrected is not None:
+            return self.corrected.value
         return self.cell.quality if self.cell else None
 
     @property
@@ -84,11 +92,21 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> Verdict:
         """Bar and constraints together."""
-        if self.verdict == "fail" or self.obstacles:
+        if self.standing == "fail" or self.obstacles:
             return "fail"
-        if self.doubts or self.verdict == "undecided":
+        if self.open or self.standing == "undecided":
             return "undecided"
         return "pass"
+
+    @property
+    def standing(self) -> Verdict | None:
+        """The verdict as far as the judge's word may be taken."""
+        return "undecided" if self.mistrust and self.verdict else self.verdict
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Doubts and mistrust together."""
+        return (*self.doubts, self.mistrust) if self.mistrust else self.doubts
 
 
 def candidates(
@@ -151,11 +169,18 @@ def _candidate(
     if settled == "pass" and result.state == "run":
         # All its rows are here, and say the same as in a matrix.
         settled = None
+    trust = evidence.trust.get(result.id) if objective.level is Level.JUDGED else None
+    corrected = trust if trust and not trust.why_not else None
+    if corrected is not None:
+        # What a climb settled is about the judge's own figures.
+        settled = None
     doubts = tuple(_doubts(result, cell, evidence, objective, settled))
     return Candidate(
         result=result,
         cell=cell,
-        verdict=settled or _verdict(result, evidence, objective, undecided=doubts),
+        corrected=corrected,
+        mistrust=_mistrust(trust, objective) if trust and MISSING not in doubts else "",
+        verdict=settled or _verdict(result, evidence, objective, corrected, doubts),
         limits=tuple(_limits(result, objective)),
         over_budget=_over_budget(result, objective),
         doubts=doubts + tuple(_unknowns(result, objective)),
@@ -166,7 +191,7 @@ def _verdict(
     result: RungResult,
     evidence: Evidence,
     objective: Objective,
-    *,
+    corrected: Trust | None,
     undecided: Sequence[str],
 ) -> Verdict | None:
     """Say whether the full suite would score the bar or more (3.1)."""
@@ -175,6 +200,8 @@ def _verdict(
         return None
     if undecided or not scores:
         return "undecided"
+    if corrected is not None:
+        return "pass" if corrected.value >= objective.quality else "fail"
     reached = math.fsum(scores) >= objective.quality * len(scores) - _TINY
     return "pass" if reached else "fail"
 
@@ -203,6 +230,15 @@ def _doubts(
         yield f"n={cell.n:,} of at least {least:,}"
     elif cell.n < FEW and not _is_clear(result.id, evidence, objective):
         yield f"n={cell.n}"
+
+
+def _mistrust(trust: Trust, objective: Objective) -> str:
+    """Say why what a judge found does not decide (methods note, 5.5 and 5.7)."""
+    bar = objective.quality
+    if not trust.why_not and bar is not None and trust.low < bar <= trust.high:
+        interval = figures.interval(trust.low, trust.high)
+        return f"the bar within what labels make of it, {interval}"
+    return trust.why_not
 
 
 def _is_clear(rung: str, evidence: Evidence, objective: Objective) -> bool:

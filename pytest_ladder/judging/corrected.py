@@ -69,7 +69,11 @@ def rung_quality(
         found,
         calibrated=calibrated,
         method=method,
-        may_gate=len(pairs) >= MIN_TO_GATE and not too_few(own, judged),
+        may_gate=(
+            len(pairs) >= MIN_TO_GATE
+            and not too_few(own, judged)
+            and (agreement.power or 0.0) >= MIN_JUDGE
+        ),
     )
 
 

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.judging.agreement import Estimate
 from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.corrected import RungQuality, with_misses
+from pytest_ladder.judging.corrected import MIN_TO_GATE, RungQuality, with_misses
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
 
@@ -58,6 +59,34 @@ def calibrated_level(
         if raw is not None and abs(raw - cell.quality) < _ROUNDING:
             found[line.id] = _joined(known, cell.n)
     return found
+
+
+def trust_of(
+    matrix: Matrix, rows: Sequence[Row], calibrations: Sequence[Calibration]
+) -> dict[str, Trust]:
+    """Say of each rung that models judged how far their word may decide (5.5).
+
+    Of functions that judge nothing is said: they need no labels.
+    """
+    corrected = calibrated_level(matrix, rows, calibrations)
+    labels = min((one.labels for one in calibrations), default=0)
+    judged = {one.rung for calibration in calibrations for one in calibration.rungs}
+    found = {}
+    for rung in sorted(judged):
+        quality = corrected.get(rung)
+        if quality is None or not quality.may_gate:
+            found[rung] = Trust(why_not=_why_not(labels, quality))
+        elif quality.low is not None and quality.high is not None:
+            found[rung] = Trust(value=quality.value, low=quality.low, high=quality.high)
+    return found
+
+
+def _why_not(labels: int, quality: CalibratedQuality | None) -> str:
+    if labels < MIN_TO_GATE:
+        return f"{labels} of {MIN_TO_GATE} labels for its judge"
+    if quality is not None and quality.transferred:
+        return "too few labels of its own for its judge"
+    return "a judge that is too poor, or has too few labels of this rung"
 
 
 class _Part(NamedTuple):

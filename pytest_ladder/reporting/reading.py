@@ -130,7 +130,9 @@ def read_report(folder: Path) -> Report:
         settled=document.settled,
     )
     matrix = msgspec.structs.replace(matrix, spend=_spend(document, matrix.spend))
-    report = report_on(_info(document, folder), matrix, rows, document.objective)
+    judges = document.calibration.judges
+    info = _info(document, folder)
+    report = report_on(info, matrix, rows, document.objective, judges)
     return msgspec.structs.replace(
         report,
         exchanges=_read_exchanges(folder / "exchanges.jsonl"),
@@ -138,7 +140,6 @@ def read_report(folder: Path) -> Report:
         looks=document.climb,
         reasons=document.reasons,
         models=tuple(declared.model for declared in document.ladder.models),
-        calibrations=document.calibration.judges,
     )
 
 

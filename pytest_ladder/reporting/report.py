@@ -12,6 +12,7 @@ from pytest_ladder.decide.gate_result import GateResult
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.judging.calibrate import Calibration
+from pytest_ladder.judging.levels import trust_of
 from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.case import Message
@@ -59,9 +60,13 @@ def report_on(
     matrix: Matrix,
     rows: Sequence[Row],
     objective: Objective | None = None,
+    calibrations: Sequence[Calibration] = (),
 ) -> Report:
-    """Decide what follows from a matrix and the rows that it is made of."""
-    evidence = Evidence(rows)
+    """Decide what follows from a matrix and the rows that it is made of.
+
+    `calibrations` say how far what judges said of the rungs may decide anything.
+    """
+    evidence = Evidence(rows, trust_of(matrix, rows, calibrations))
     decision = decide(matrix, evidence, objective, current=info.current)
     return Report(
         info=info,
@@ -70,4 +75,5 @@ def report_on(
         evidence=evidence,
         objective=objective,
         decision=decision,
+        calibrations=calibrations,
     )

@@ -11,6 +11,8 @@ from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix, at_volume, build_matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.judging.calibrate import Calibration
+from pytest_ladder.judging.levels import trust_of
 from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.reading import rungs_of
 from pytest_ladder.reporting.report import Report
@@ -38,6 +40,14 @@ def revised(report: Report, objective: Objective | None, volume: int) -> Report:
     if objective != _at(report.objective, volume):
         matrix = msgspec.structs.replace(matrix, settled={})
     return _decided(report, matrix, report.evidence, objective)
+
+
+def with_calibrations(report: Report, calibrations: Sequence[Calibration]) -> Report:
+    """Decide again, with what is known now of the judges."""
+    trust = trust_of(report.matrix, report.rows, calibrations)
+    report = msgspec.structs.replace(report, calibrations=calibrations)
+    evidence = Evidence(report.rows, trust)
+    return _decided(report, report.matrix, evidence, report.objective)
 
 
 def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
@@ -73,7 +83,9 @@ def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
     )
     missing = (name for name in names if name not in given)
     return Repriced(
-        report=_decided(report, matrix, Evidence(rows), report.objective),
+        report=_decided(
+            report, matrix, Evidence(rows, report.evidence.trust), report.objective
+        ),
         kept=(
             *(f"{name} is not in {source}; its costs are kept." for name in missing),
             *pricing.kept(source),

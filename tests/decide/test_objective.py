@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ladder.decide.decision import Decision, Recommendation, Verdict
-from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.evidence import Evidence, Trust
 from pytest_ladder.decide.matrix import at_volume, build_matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.ladder import Objective
@@ -292,6 +292,45 @@ def test_a_rung_that_was_stopped_early_is_not_said_to_be_enough_at_a_lower_bar()
     found = recommended(made, GOOD, settled=settled, states={"a/x": "stopped"})
     assert not any("a/x" in one for one in found.changes)
     assert any("At a bar of 30.0 % or lower b/x, which" in one for one in found.changes)
+
+
+@pytest.mark.parametrize(
+    ("trust", "verdict", "told"),
+    [
+        (None, "pass", "meets the bar: 95.0 % (76.4-99.1, n=20) against 85 %"),
+        (
+            Trust(why_not="0 of 50 labels for its judge"),
+            "undecided",
+            "n=20) against 85 %, at $1.00 per 1,000 calls of 100,000; undecided with 0 "
+            "of 50 labels for its judge.",
+        ),
+        (
+            Trust(value=0.9, low=0.86, high=0.94),
+            "pass",
+            "calibrated 90.0 % (86.0-94.0)",
+        ),
+        (
+            Trust(value=0.9, low=0.8, high=0.95),
+            "undecided",
+            "undecided with the bar within what labels make of it, 80.0-95.0.",
+        ),
+        (Trust(value=0.6, low=0.5, high=0.7), "fail", "No rung meets the bar"),
+    ],
+)
+def test_a_judge_decides_as_far_as_labels_allow(
+    trust: Trust | None, verdict: str, told: str
+) -> None:
+    goal = Objective(kind="good-enough", quality=0.85, level=Level.JUDGED)
+    made = {"a/x": Made(scores=passes(19, 20))}
+    matrix, evidence = ladder(made, level=Level.JUDGED)
+    evidence.trust = {} if trust is None else {"a/x": trust}
+    found = decide(matrix, evidence, goal).recommendation
+    assert found is not None
+    assert (found.verdict, told in found.reason) == (verdict, True), found.reason
+    # At the cheap level no judge has a word.
+    cheap, evidence = ladder(made)
+    evidence.trust = {} if trust is None else {"a/x": trust}
+    assert decide(cheap, evidence, GOOD).verdicts == {"a/x": "pass"}
 
 
 def test_the_next_rung_is_none_that_only_lacks_cases() -> None:

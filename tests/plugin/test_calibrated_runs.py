@@ -114,6 +114,25 @@ def test_labels_measure_the_judge_in_every_report(
     assert {row["check"] for row in missed} == {"test_shop.py::test_right"}
 
 
+def test_an_objective_at_the_judged_level_waits_for_labels_and_then_goes_by_them(
+    judged: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    goal = '[objective]\nkind = "good-enough"\nquality = 0.45\nlevel = "judged"\n'
+    judged.ladder(LADDER + JUDGE + goal)
+    result = judged.run("--ladder-live", "--ladder=matrix")
+    result.stdout.fnmatch_lines(["UNDECIDED: *with 0 of 50 labels for its judge.*"])
+    assert result.ret == 0
+
+    label(judged, monkeypatch, capsys, "--count", "60")
+    result = judged.run("--ladder=matrix")
+    result.stdout.fnmatch_lines(["PASS: bot/plain *calibrated 66.2 %*against 45 %*"])
+    result.stdout.fnmatch_lines(["bot/plain scores at least 49.0 %, 95 % sure."])
+    # The judge's own word, 70 %, would do for this bar.
+    for bar, verdict in (("0.68", "UNDECIDED"), ("0.99", "FAIL: No rung meets")):
+        cli.main(["report", "ladder-report", "--quality", bar, "--output", "again"])
+        assert verdict in capsys.readouterr().out
+
+
 def test_a_poor_judge_is_called_poor(
     judged: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -224,7 +224,9 @@ def test_what_misses_a_cheap_check_is_not_judged_and_counts_as_a_miss(
 ) -> None:
     judging(slope, bar)
     result = slope.climb("-rs", *workers)
-    assert slope.decided == (f"{rung}/plain", "pass")
+    # Nobody labelled what the judge says, so that it decides nothing by itself.
+    assert slope.decided == (f"{rung}/plain", "undecided")
+    result.stdout.fnmatch_lines(["*; undecided with 0 of 50 labels for its judge.*"])
     judged = [r for r in slope.rows_of("mid/plain") if r["level"] == "judged"]
     missed = {r["case"] for r in judged if r["outcome"] == "missed"}
     # None of small, and of mid none whose cheap check missed. What big says is the
