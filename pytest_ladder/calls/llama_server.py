@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     lock: int
     """Descriptor of the lock that it shares until it listens."""
+    idle_s: int
+    """Seconds without a request after which the model leaves memory."""
     owner_pid: int
     owner_start: str | None
     """As `process_start` gives it; None: the owner was gone already."""
@@ -163,6 +165,9 @@ def _options(settings: Settings) -> dict[str, Any]:
         # More slots gain nothing here and weaken the cache of shared prefixes.
         "n_parallel": 1,
         "cache_ram_mib": _PROMPT_CACHE_MIB,
+        # A model that a run is done with gives its memory back; the next request, if
+        # there is one, loads it again.
+        "sleep_idle_seconds": settings.idle_s,
         # Replies quote this name, and it must not be a path of this machine.
         "model_alias": {name},
         # Errors only, but those: 0 would not even say why a file is unusable.

@@ -31,6 +31,8 @@ from pytest_ladder.errors import LocalModelError
 __all__ = ["Servers", "file_digest", "split_id", "weights_digest", "weights_path"]
 
 PREFIX = "local/"
+LONGEST_IDLE_S = 20
+"""Seconds after which a server that a run is done with gives its memory back."""
 
 _MOST_ATTEMPTS = 2
 # Loading is limited by the disk: 40 GB at 100 MB/s.
@@ -100,8 +102,11 @@ class Servers:
     pair of weights and adapter it holds a lock, the server's entry and its log.
     """
 
-    def __init__(self, directory: Path, owner_pid: int) -> None:
+    def __init__(
+        self, directory: Path, owner_pid: int, idle_s: int = LONGEST_IDLE_S
+    ) -> None:
         self._directory = directory
+        self._idle_s = idle_s
         self._owner_pid = owner_pid
         self._owner_start = llama_server.process_start(owner_pid)
 
@@ -180,6 +185,7 @@ class Servers:
             token=secrets.token_hex(16),
             attempt=1 if before is None else before.attempt + 1,
             lock=lock,
+            idle_s=self._idle_s,
             owner_pid=self._owner_pid,
             owner_start=self._owner_start,
         )

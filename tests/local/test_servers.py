@@ -53,6 +53,11 @@ def is_gone(entry: Entry) -> bool:
     return process_start(entry.pid) != entry.start
 
 
+def memory_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
 def test_a_server_answers_on_loopback_and_says_nothing_on_the_terminal(
     shared: Servers, smol: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +104,24 @@ def test_a_model_and_its_adapters_never_share_a_server(
     assert [text(ask(address, PROMPT)) for address in reversed(addresses)] == [
         *reversed(replies)
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Memory is read from /proc.")
+def test_a_server_without_work_gives_its_memory_back_and_wakes_as_itself(
+    smol: Path, tmp_path: Path
+) -> None:
+    adapter = write_adapter(tmp_path / "first.gguf", seed=1)
+    servers = Servers(tmp_path / "servers", os.getpid(), idle_s=1)
+    try:
+        address = servers.address(smol, adapter)
+        (entry,) = entries(tmp_path / "servers")
+        said = text(ask(address, PROMPT))
+        awake = memory_kib(entry.pid)
+        until(lambda: memory_kib(entry.pid) < awake / 2, seconds=30.0)
+        assert text(ask(address, PROMPT)) == said
+        assert servers.address(smol, adapter) == address
+    finally:
+        servers.stop_all()
 
 
 def test_the_same_files_under_other_names_share_a_server(
