@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
@@ -180,7 +180,7 @@ class LadderSession:
     def llm(self, rung: Rung) -> Llm:
         """Make the `llm` of a rung, whose calls go into the row of the running test."""
         opened = self._running().test.opened
-        asker = _NotingAsker(self, opened)
+        asker = _NotingAsker(self, opened, self.note)
         return Llm(rung, opened.prompter, asker, self._sample)
 
     def reply(self, case: Case) -> Reply:
@@ -221,7 +221,7 @@ class LadderSession:
 
     def jury_of(self, opened: OpenLadder) -> Jury:
         """Return a ladder's judges, whose answers go into the running test's row."""
-        return opened.jury(_EvaluationAsker(self, opened))
+        return opened.jury(_NotingAsker(self, opened, self.note_evaluation))
 
     def verdict(self, reply: Reply, case: Case) -> Verdict:
         """Return the verdict that the running test's marker asks for."""
@@ -479,34 +479,24 @@ class _Asker:
 
 
 class _NotingAsker(_Asker):
-    """Answers requests, and puts them on the bill of the running test."""
+    """Answers requests, and puts them on a bill of the running test."""
+
+    def __init__(
+        self, session: LadderSession, opened: OpenLadder, note: Callable[[Served], None]
+    ) -> None:
+        super().__init__(session, opened)
+        self._note = note
 
     def ask(self, request: Request) -> Served:
         __tracebackhide__ = True
         served = super().ask(request)
-        self._session.note(served)
+        self._note(served)
         return served
 
     async def ask_async(self, request: Request) -> Served:
         __tracebackhide__ = True
         served = await super().ask_async(request)
-        self._session.note(served)
-        return served
-
-
-class _EvaluationAsker(_Asker):
-    """Answers requests of a judge, and puts them on the bill of the evaluation."""
-
-    def ask(self, request: Request) -> Served:
-        __tracebackhide__ = True
-        served = super().ask(request)
-        self._session.note_evaluation(served)
-        return served
-
-    async def ask_async(self, request: Request) -> Served:
-        __tracebackhide__ = True
-        served = await super().ask_async(request)
-        self._session.note_evaluation(served)
+        self._note(served)
         return served
 
 
