@@ -40,8 +40,11 @@ class Ahead:
     def __init__(self, session: LadderSession, items: list[pytest.Item]) -> None:
         self._session = session
         self._choice = Choice(session.config)
-        self._records = [session.record_of(item) for item in items]
-        self._places = {item.nodeid: place for place, item in enumerate(items)}
+        every = [*items, *session.held_back]
+        self._records = [session.record_of(item) for item in every]
+        self._places = {item.nodeid: place for place, item in enumerate(every)}
+        self._open_up_to = len(items)
+        """What lies behind is held back, and not asked for before one of it runs."""
         self._place = 0
         self._steps = 0
         self._had_their_turn: set[int] = set()
@@ -54,6 +57,7 @@ class Ahead:
         self._released: deque[int] = deque()
         """What may be rehearsed next, if not all that was handed to a worker."""
         self._climbs = session.settings.mode == "climb"
+        self._staged = session.settings.in_stages
         self._cases: Iterator[Record] = iter(())
         """What is left of a packed test that is rehearsed."""
         self._choosing = threading.Lock()
@@ -62,19 +66,12 @@ class Ahead:
 
     def start(self) -> None:
         """Ask for what is known, and begin to rehearse; a climb does so by and by."""
-        if self._bounded or self._climbs:
-            return
-        # Each worker of xdist begins with another part, and passes over what others
-        # have asked for by the time it gets there.
-        share = place_among_workers(self._session.config)
-        first = int(len(self._records) * share)
-        self._feed([*self._records[first:], *self._records[:first]])
-        self._released.extend(range(len(self._records)))
-        self._start_threads()
+        if not self._bounded and not self._climbs:
+            self._begin(range(self._open_up_to))
 
     def release(self, places: list[int]) -> None:
-        """Run these tests ahead, and nothing beyond them: a stage of a climb."""
-        if not self._bounded:
+        """Run these tests ahead, and nothing beyond them, if they are of a climb."""
+        if self._climbs and not self._bounded:
             self._feed([self._records[place] for place in places])
             self._released.extend(places)
             self._start_threads()
@@ -83,14 +80,15 @@ class Ahead:
         """Note that a test has its turn; called before each."""
         self._place = self._places[item.nodeid]
         number, self._steps = self._steps, self._steps + 1
-        stopgap = self._climbs and self._batch and self._batch.is_stopgap(number)
+        stopgap = self._staged and self._batch and self._batch.is_stopgap(number)
         if not stopgap:
             self._had_their_turn.add(self._place)
+            self._open_for(self._place)
         # Bodies see context variables as the main thread has them.
         self._context = contextvars.copy_context()
         if self._bounded and not self._climbs:
             begin = max(self._asked_up_to, self._place)
-            self._asked_up_to = self._place + self._most_at_once
+            self._asked_up_to = min(self._place + self._most_at_once, self._open_up_to)
             self._feed(self._records[begin : self._asked_up_to])
         elif not self._session.stage.closed:
             if self._batch is not None and self._climbs:
@@ -111,6 +109,25 @@ class Ahead:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         return [thread.name for thread in self._threads if thread.is_alive()]
+
+    def _open_for(self, place: int) -> None:
+        """Let all that was held back be run ahead when the first of it runs."""
+        begin = self._open_up_to
+        if place >= begin:
+            self._open_up_to = len(self._records)
+            if not self._bounded:
+                self._begin(range(begin, self._open_up_to))
+
+    def _begin(self, places: range) -> None:
+        """Ask for what is known of these tests, and begin to rehearse the others."""
+        # Each worker of xdist begins with another part, and passes over what others
+        # have asked for by the time it gets there.
+        share = place_among_workers(self._session.config)
+        records = [self._records[place] for place in places]
+        first = int(len(records) * share)
+        self._feed([*records[first:], *records[:first]])
+        self._released.extend(places)
+        self._start_threads()
 
     def _feed(self, records: list[Record | None]) -> None:
         """Ask for the replies that are known, fair between models."""
@@ -201,13 +218,11 @@ def start(ladder: LadderSession, session: pytest.Session) -> None:
 
 def _unpacked(record: Record) -> Iterator[Record]:
     """Yield a record for every case of a packed test; the record of any other."""
-    test = record.test
-    if not test.pack:
+    if not record.test.pack:
         yield record
         return
-    for case in test.cases:
-        for sample in range(1, test.samples + 1):
-            yield dataclasses.replace(record, sample=sample, one=case)
+    for case, sample in record.cells:
+        yield dataclasses.replace(record, sample=sample, one=case)
 
 
 def _jobs(records: list[Record]) -> Iterator[tuple[Request, Archive]]:

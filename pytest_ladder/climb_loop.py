@@ -1,18 +1,23 @@
-"""The loop of a climb: stage after stage, what runs next depending on what came out."""
+"""The loop of a run in stages: what runs next depends on what came out.
+
+A climb is one, and a live run that is held against a baseline.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_ladder import escalating
 from pytest_ladder.climbing import Ascent
 from pytest_ladder.climbing_plan import plan_of, write_plan
 from pytest_ladder.errors import LadderError
+from pytest_ladder.escalating import Escalation
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.results import Results
 from pytest_ladder.session import LadderSession
@@ -20,40 +25,77 @@ from pytest_ladder.state import known_session, results_of, session_of
 from pytest_ladder.xdist import Batch, is_worker, shared_by_processes
 
 
+class Stages(Protocol):
+    """What decides, stage by stage, which tests run."""
+
+    def next(self) -> list[int]:
+        """Return the places of the tests that run next; empty: it is over."""
+
+    def close(self, payload_of: Callable[[int], Payload | None]) -> None:
+        """Judge the stage that `next` opened by what its tests left; None: lost."""
+
+    def likely(self) -> list[int]:
+        """Return what will probably run after the open stage; it may be wrong."""
+
+    def left(self) -> Iterator[tuple[int, str]]:
+        """Yield the tests that are reported as left out, with the reason."""
+
+
 def run(session: pytest.Session) -> bool | None:
-    """Run the tests in the order of the climb; None where another loop runs them."""
+    """Run the tests stage by stage; None where another loop runs them."""
     ladder, config = known_session(session.config), session.config
+    if ladder is not None and is_worker(config):
+        # Behind what it told of: the controller knows that they are there.
+        session.items.extend(ladder.held_back)
     elsewhere = config.pluginmanager.hasplugin("dsession") or is_worker(config)
     if ladder is None or elsewhere or ladder.settings.plan or config.option.collectonly:
         return None
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return None
-    results = results_of(config)
-    try:
-        ascent = Ascent(ladder, plan_of(ladder, session.items))
-    except LadderError as error:
-        raise pytest.UsageError(str(error)) from error
-    results.ascent = ascent
-    for item, following in _turns(ladder, results, ascent, session.items):
+    if ladder.settings.escalates and not ladder.held_back:
+        return None
+    items = [*session.items, *ladder.held_back]
+    stages = _stages(ladder, session)
+    for item, following in _turns(ladder, stages, items):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
-    report_left(config, results, [item.nodeid for item in session.items])
+    report_left(config, stages, [item.nodeid for item in items])
     return True
 
 
+def _stages(ladder: LadderSession, session: pytest.Session) -> Stages:
+    results = results_of(session.config)
+    if ladder.settings.escalates:
+        places = len(session.items)
+        return Escalation(results, places, escalating.held_back_of(ladder))
+    try:
+        results.ascent = Ascent(ladder, plan_of(ladder, session.items))
+    except LadderError as error:
+        raise pytest.UsageError(str(error)) from error
+    return results.ascent
+
+
 def hand_over_plan(session: pytest.Session) -> None:
-    """Leave the plan for the controller, from a worker of xdist.
+    """Hold back what runs only if asked for; a worker tells its controller the plan.
 
     Only now the tests have the places that the worker tells: `--lf` and `--ff` come
     after all others.
     """
-    ladder = known_session(session.config)
-    if ladder is not None and is_worker(session.config) and not session.testsfailed:
-        folder = shared_by_processes(session.config)["folder"]
-        write_plan(plan_of(ladder, session.items), Path(folder))
+    ladder, config = known_session(session.config), session.config
+    if ladder is None or session.testsfailed:
+        return
+    if ladder.settings.escalates:
+        escalating.hold_back(ladder, session.items)
+    if not is_worker(config):
+        return
+    folder = Path(shared_by_processes(config)["folder"])
+    if ladder.settings.escalates:
+        escalating.write_held_back(ladder, folder)
+    else:
+        write_plan(plan_of(ladder, session.items), folder)
 
 
 class Stopgaps:
@@ -86,10 +128,9 @@ def pass_over(item: pytest.Item, following: pytest.Item | None) -> None:
             item.ihook.pytest_runtest_logreport(report=report)
 
 
-def report_left(config: pytest.Config, results: Results, nodeids: list[str]) -> None:
+def report_left(config: pytest.Config, stages: Stages, nodeids: list[str]) -> None:
     """Report the tests that do not run as skipped, with the reason of each rung."""
-    assert results.ascent is not None
-    for place, reason in results.ascent.left():
+    for place, reason in stages.left():
         nodeid = nodeids[place]
         # Some reports of other tools take a test for over only by its teardown.
         for report in _left_reports(config.rootpath, nodeid, reason):
@@ -126,20 +167,20 @@ def _left_reports(root: Path, nodeid: str, reason: str) -> Iterator[pytest.TestR
 
 
 def _turns(
-    ladder: LadderSession, results: Results, ascent: Ascent, items: list[pytest.Item]
+    ladder: LadderSession, stages: Stages, items: list[pytest.Item]
 ) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
     """Yield each test with the one that is expected to follow it."""
-    nodeids = [item.nodeid for item in items]
-    stage = ascent.next()
+    nodeids, results = [item.nodeid for item in items], results_of(ladder.config)
+    stage = stages.next()
     while stage:
         if ladder.ahead is not None:
             ladder.ahead.release(stage)
         # Something is always expected: with nothing to follow all fixtures would end.
-        expected = ascent.likely()[:1] or neighbours(stage[-1], len(items))
+        expected = stages.likely()[:1] or neighbours(stage[-1], len(items))
         turns = [items[place] for place in [*stage, *expected]]
         yield from zip_longest(turns[: len(stage)], turns[1 : len(stage) + 1])
-        ascent.close(lambda place: payload_at(results, nodeids, place))
-        stage = ascent.next()
+        stages.close(lambda place: payload_at(results, nodeids, place))
+        stage = stages.next()
         if expected and expected != stage[:1]:
             # Fixtures were kept for a test that has no turn now.
             pass_over(items[expected[0]], items[stage[0]] if stage else None)

@@ -1,4 +1,4 @@
-"""The climb over workers of pytest-xdist: a stage at a time, from the controller."""
+"""Stages over workers of pytest-xdist: one at a time, from the controller."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import pytest
 from xdist.report import report_collection_diff  # type: ignore[import-untyped]
 from xdist.workermanage import parse_tx_spec_config  # type: ignore[import-untyped]
 
-from pytest_ladder.climb_loop import neighbours, payload_at, report_left
+from pytest_ladder.climb_loop import Stages, neighbours, payload_at, report_left
 from pytest_ladder.climbing import Ascent
 from pytest_ladder.climbing_plan import read_plan
 from pytest_ladder.errors import LadderError
+from pytest_ladder.escalating import Escalation, read_held_back
 from pytest_ladder.state import results_of, session_of
 from pytest_ladder.xdist import shared_by_processes
 
 _Handed = tuple[int, bool]
 
 
-class ClimbScheduling:
+class StagedScheduling:
     """Hands out the tests of the open stage, and no others, by the user's scope.
 
     A scheduler of xdist. A worker runs a test only when it has the next one, so each
@@ -36,11 +37,13 @@ class ClimbScheduling:
         self._queues: dict[Any, deque[_Handed]] = {}
         self._collections: dict[Any, list[str]] = {}
         self._collection: list[str] = []
+        self._names: list[str] = []
+        """All node ids: what was collected, and what is held back behind it."""
         self._homes: dict[str, Any] = {}
         """The worker of each scope."""
         self._waiting: list[int] = []
         """Tests of the open stage that no worker has."""
-        self._ascent: Ascent | None = None
+        self._stages: Stages | None = None
         self._over = False
 
     @property
@@ -76,7 +79,7 @@ class ClimbScheduling:
 
     def schedule(self) -> None:
         """Open the first stage, or give a worker that came later its part."""
-        if self._ascent is not None or self._over:
+        if self._stages is not None or self._over:
             self._hand_out()
             self._go_on()
             return
@@ -100,7 +103,7 @@ class ClimbScheduling:
 
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more: whoever has lost it says so."""
-        self._waiting.insert(0, self._collection.index(item))
+        self._waiting.insert(0, self._names.index(item))
         self._hand_out()
 
     def remove_pending_tests_from_node(self, node: Any, indices: Sequence[int]) -> None:
@@ -118,31 +121,41 @@ class ClimbScheduling:
         # Whether the stage is over shows when the worker's successor is there: somebody
         # may want the lost test to run once more.
         self._hand_out()
-        return None if died_of is None else self._collection[died_of]
+        return None if died_of is None else self._names[died_of]
 
     def _start(self) -> None:
         folder = Path(shared_by_processes(self.config)["folder"])
-        results = results_of(self.config)
-        plan = read_plan(folder, len(self._collection))
+        self._names = list(self._collection)
+        if session_of(self.config).settings.escalates:
+            held_back = read_held_back(folder)
+            self._names += [one.nodeid for one in held_back]
+            count = len(self._collection)
+            self._stages = Escalation(results_of(self.config), count, held_back)
+        else:
+            self._stages = self._ascent(folder)
+        self._open(self._stages.next())
+
+    def _ascent(self, folder: Path) -> Ascent:
+        results, plan = results_of(self.config), read_plan(folder, len(self._names))
         try:
             results.ascent = Ascent(session_of(self.config), plan)
         except LadderError as error:
             raise pytest.UsageError(str(error)) from error
-        self._ascent = results.ascent
-        self._open(self._ascent.next())
+        return results.ascent
 
     def _go_on(self) -> None:
         """Close the stage when all its tests are over, and open the next."""
-        if self._ascent is None or self._over or self.has_pending:
+        if self._stages is None or self._over or self.has_pending:
             return
         results = results_of(self.config)
-        self._ascent.close(lambda place: payload_at(results, self._collection, place))
-        self._open(self._ascent.next())
+        self._stages.close(lambda place: payload_at(results, self._names, place))
+        self._open(self._stages.next())
 
     def _open(self, stage: list[int]) -> None:
         if not stage:
             self._over = True
-            report_left(self.config, results_of(self.config), self._collection)
+            assert self._stages is not None
+            report_left(self.config, self._stages, self._names)
             return
         self._waiting = list(stage)
         self._hand_out()
@@ -155,7 +168,7 @@ class ClimbScheduling:
         waiting, self._waiting = self._waiting, []
         shares: dict[Any, list[int]] = defaultdict(list)
         for place in waiting:
-            home = self._home(self._collection[place], workers, shares)
+            home = self._home(self._names[place], workers, shares)
             shares[home].append(place)
         for node, places in shares.items():
             node.send_runtest_some(places)
@@ -163,7 +176,7 @@ class ClimbScheduling:
             self._send_stopgap(node, places[-1])
 
     def _send_stopgap(self, node: Any, last: int) -> None:
-        near = neighbours(last, len(self._collection))
+        near = neighbours(last, len(self._names))
         if not near:
             node.shutdown()
             return

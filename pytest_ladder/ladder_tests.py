@@ -19,6 +19,8 @@ from pytest_ladder.words.score import Score, Verdict
 
 SAMPLE = "_ladder_sample"
 """Name of the hidden parameter that tells samples apart."""
+FREE = frozenset({"llm", "judge"})
+"""Fixtures by which a body asks for what it likes."""
 
 
 def rung_of(item: pytest.Item) -> Rung | None:
@@ -131,16 +133,23 @@ class Record:
     def cells(self) -> list[tuple[Case, int]]:
         """The cases and samples it runs: all of a packed test, none if free-form."""
         if self.test.pack and self.one is None:
-            samples = range(1, self.test.samples + 1)
+            extra = [self.sample] if self.is_extra else None
+            samples = extra or range(1, self.test.samples + 1)
             return [(case, sample) for case in self.test.cases for sample in samples]
         return [] if self.case is None else [(self.case, self.sample)]
 
     @property
     def counts(self) -> bool:
         """Whether it leaves a row even if it was skipped."""
-        return self.over_budget or self.funnelled or self.broken
+        refused = self.over_budget and not self.is_extra
+        return refused or self.funnelled or self.broken
 
     @property
     def is_current(self) -> bool:
         """Whether the rung is the one that is shipped."""
         return self.rung.id == self.test.opened.current.id
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it is a sample that only the gate asked for."""
+        return self.sample > self.test.samples

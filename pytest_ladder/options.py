@@ -169,6 +169,17 @@ class Settings:
     config: Path | None
     report: Path | None
 
+    @property
+    def escalates(self) -> bool:
+        """Whether the gate gets more samples by itself where it cannot tell."""
+        gated = self.live and self.baseline is not None and not self.plan
+        return gated and self.mode in ("current", "matrix")
+
+    @property
+    def in_stages(self) -> bool:
+        """Whether what came out decides what else runs."""
+        return self.mode == "climb" or self.escalates
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Register every option with its ini twin."""

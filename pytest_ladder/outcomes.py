@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
+from pytest_ladder.decide.gate import ESCALATED
 from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.words.row import Outcome, Row, UsedReply
 from pytest_ladder.words.score import Score
 
 _REASON_LENGTH = 300
@@ -35,6 +36,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The rung has no stored replies."""
     over_budget: bool = False
     """The budget did not allow a call of the test."""
+    extra: bool = False
+    """It is a sample that only the gate asked for."""
     at_least: float = 1.0
     test: str
     """Node id of the test function."""
@@ -66,7 +69,8 @@ def finish(
             session.funnel.note(record, missed=False)
         rows = [] if skipped else [row_of(session, record, problem, report.when)]
     _add_properties(record.item, report, rows)
-    if isinstance(problem, LadderError) and report.when == "setup":
+    if report.when == "setup" and _is_a_sentence(problem):
+        # pytest would add that every frame is hidden.
         report.longrepr = str(problem)
     missed = record.rows is None and any(
         _is_tolerated(record, row, report) for row in rows
@@ -81,12 +85,22 @@ def finish(
     report.ladder = {"missed": missed, "payload": text}
 
 
+def _is_a_sentence(problem: BaseException | None) -> bool:
+    """Tell a problem that says it all from one with a traceback worth reading."""
+    if isinstance(problem, pytest.fail.Exception):
+        return not problem.pytrace
+    return isinstance(problem, LadderError)
+
+
 def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
     """Tell a miss that is data from one that fails its test."""
     if record.funnelled:
         return False
     if row.outcome is not Outcome.MISSED or hasattr(report, "wasxfail"):
         return False
+    if record.is_extra:
+        # It is the gate that judges these.
+        return True
     return not record.is_current or record.test.at_least < 1
 
 
@@ -117,11 +131,19 @@ def row_of(
         cluster=case.cluster if case else None,
         tags=case.tags if case else (),
         replies=tuple(record.replies),
-        evaluations=tuple(record.evaluations),
+        evaluations=(*record.evaluations, *_unseen(record, test_id)),
         verdict=record.verdict,
         text=record.text,
         retrieved=record.retrieved,
     )
+
+
+def _unseen(record: Record, test_id: str) -> Iterator[UsedReply]:
+    """Bill what a metric spent by itself: nobody knows how much, but not nothing."""
+    test, case = record.test, record.case
+    if test.external and test.task is None:
+        of = f"{test_id}#{record.rung.id}#{case and case.id}#{record.sample}"
+        yield UsedReply(key=f"{of}#external", live=True)
 
 
 def _outcome(record: Record, problem: BaseException | None, phase: str) -> Outcome:
@@ -212,6 +234,12 @@ def _total(values: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
+def _expected(session: LadderSession, record: Record) -> int:
+    """Count the items of a test on one rung, with what the gate asked for."""
+    items = session.shapes[record.test.nodeid].items
+    return items * ESCALATED // record.test.samples if record.is_extra else items
+
+
 def _payload(
     session: LadderSession, record: Record, rows: Sequence[Row], *, missed: bool
 ) -> Payload:
@@ -225,9 +253,10 @@ def _payload(
         missed=missed,
         not_run=record.not_run,
         over_budget=record.over_budget,
+        extra=record.is_extra,
         at_least=test.at_least,
         test=test.nodeid,
-        expected=session.shapes[test.nodeid].items,
+        expected=_expected(session, record),
         module=test.module,
         module_items=session.module_items(test.path),
     )

@@ -62,8 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_ReportTaker(config), "ladder-reports")
     if settings.plan:
         stay_alone(config)
-    if settings.mode == "climb":
-        config.pluginmanager.register(_Climber(config), "ladder-climb")
+    if settings.in_stages:
+        config.pluginmanager.register(_Stager(config), "ladder-stages")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -82,10 +82,10 @@ def pytest_testnodeready(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand out tests such that a live run keeps its models busy."""
     settings = options.read(config)
-    if settings.mode == "climb":
-        from pytest_ladder.climb_workers import ClimbScheduling
+    if settings.in_stages:
+        from pytest_ladder.climb_workers import StagedScheduling
 
-        return ClimbScheduling(config, log)
+        return StagedScheduling(config, log)
     if not settings.live or config.getoption("dist") != "load":
         return None
     return make_scheduler(config, log)
@@ -124,16 +124,18 @@ def pytest_collection_modifyitems(
         collecting.finish(session, items)
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: list[pytest.Item]
+) -> list[str]:
     """Say which rungs are tested; or print the plan, if that is all that is wanted."""
     session = known_session(config)
-    if session is None:
+    if session is None or session.problems:
         return []
     if not session.settings.plan:
         return session.header()
     from pytest_ladder import planning
 
-    return planning.plan(session)
+    return planning.plan(session, items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -216,7 +218,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     try:
         if results is not None:
             results.write(session)
-        elif _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        if _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     finally:
         if ladder is not None:
@@ -228,7 +230,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     results = known_results(terminalreporter.config)
     if results is not None:
         results.print_summary(terminalreporter)
-    elif _lacks_rows(terminalreporter.config):
+    if _lacks_rows(terminalreporter.config):
         told = "ladder gate: BROKEN: no row was evaluated, so nothing was compared."
         terminalreporter.write_line(told, red=True)
 
@@ -236,7 +238,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _lacks_rows(config: pytest.Config) -> bool:
     """Tell whether rows were to be compared, and none came: that is never green."""
     gated = options.read(config).baseline is not None and not config.option.collectonly
-    return gated and not is_worker(config) and known_results(config) is None
+    results = known_results(config)
+    return gated and not is_worker(config) and not (results and results.finished)
 
 
 class _ReportTaker:
@@ -265,22 +268,26 @@ class Onlooker:
         self.items = list(session.items)
 
 
-class _Climber:
-    """Runs the tests in the order of a climb; registered for one only."""
+class _Stager:
+    """Runs the tests in stages; registered only for a run that has several."""
 
     def __init__(self, config: pytest.Config) -> None:
         from pytest_ladder.climb_loop import Stopgaps
 
         if config.getoption("dist", "no") == "each":
+            climbs = options.read(config).mode == "climb"
+            what = (
+                "--ladder=climb" if climbs else "--ladder-baseline with --ladder-live"
+            )
             raise pytest.UsageError(
-                "--ladder=climb runs each test once, and --dist=each on every worker; "
-                "choose another --dist."
+                f"{what} runs each test once, and --dist=each on every worker; choose "
+                "another --dist."
             )
         self._stopgaps = Stopgaps(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Let the controller of xdist know what there is to climb."""
+        """Let the controller of xdist know what there is to run."""
         from pytest_ladder import climb_loop
 
         climb_loop.hand_over_plan(session)

@@ -24,16 +24,17 @@ from pytest_ladder.climbing import Ascent, Route
 from pytest_ladder.decide.feasibility import feasibility
 from pytest_ladder.decide.funnel import funnelled, is_held_back
 from pytest_ladder.decide.gate import gate
-from pytest_ladder.decide.gate_result import GateResult
+from pytest_ladder.decide.gate_result import GateResult, MoreSamples
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.labels import Label, read_labels
+from pytest_ladder.judging.labels import read_labels
 from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
 from pytest_ladder.reporting.baseline import read_baseline, results_of
+from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.exchanges import exchanges_of
 from pytest_ladder.reporting.gate_text import gate_lines
 from pytest_ladder.reporting.numbers import plain
@@ -127,7 +128,9 @@ class Results:
         if asked & {"m", "a", "A"}:
             self._print_misses(reporter)
         for result in self.finished:
-            reporter.section("ladder", sep="=", bold=True)
+            several = len(self.finished) > 1
+            named = f" {_shown(result.opened.ladder.path)}" if several else ""
+            reporter.section(f"ladder{named}", sep="=", bold=True)
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
@@ -163,14 +166,34 @@ class Results:
         name = str(opened.ladder.path)
         return [one for one in self.items.values() if one.payload.config == name]
 
+    def gates_so_far(self) -> dict[str, GateResult]:
+        """Hold what came in so far against the baseline, by configuration file."""
+        gates = {}
+        for config in self._configs():
+            opened = self.session.open(Path(config))
+            arrived, rows = self._rows_of(opened)
+            if rows:
+                states = self._states(arrived, rows, None)
+                matrix = build_matrix(rows, opened.rungs, states, volume=opened.volume)
+                info = self._info(opened, None)
+                held = self._gate(opened, report_on(info, matrix, rows, None))
+                gates.update({config: held} if held is not None else {})
+        return gates
+
+    def _configs(self) -> list[str]:
+        return sorted({arrived.payload.config for arrived in self.items.values()})
+
+    def _rows_of(self, opened: OpenLadder) -> tuple[list[Arrived], list[Row]]:
+        arrived = self._items_of(opened)
+        if opened.has_funnel:
+            _funnel(arrived)
+        return arrived, [row for one in arrived for row in one.rows]
+
     def _results(self) -> Iterator[LadderResult]:
-        configs = sorted({arrived.payload.config for arrived in self.items.values()})
+        configs = self._configs()
         for config in configs:
             opened = self.session.open(Path(config))
-            arrived = self._items_of(opened)
-            if opened.has_funnel:
-                _funnel(arrived)
-            rows = [row for one in arrived for row in one.rows]
+            arrived, rows = self._rows_of(opened)
             if rows:
                 folder = self._folder()
                 if len(configs) > 1:
@@ -224,7 +247,8 @@ class Results:
         try:
             base = results_of(read_baseline(name, opened.ladder.folder))
         except LadderError as error:
-            self.problems.append(str(error))
+            if str(error) not in self.problems:
+                self.problems.append(str(error))
             return None
         ladder = opened.ladder
         return gate(base, results_of(report), ladder.gate, report.objective)
@@ -234,11 +258,11 @@ class Results:
     ) -> tuple[Calibration, ...]:
         """Measure the judges by what people labelled, if anybody did."""
         path = opened.ladder.labels
-        labels: tuple[Label, ...] = ()
         try:
             labels = read_labels(path) if path.exists() else ()
         except LadderError as error:
             self.problems.append(str(error))
+            return ()
         rungs = [rung.id for rung in matrix.rungs]
         return calibrations_of(rows, labels, rungs)
 
@@ -266,6 +290,7 @@ class Results:
             ).isoformat(timespec="seconds"),
             mode=self.session.settings.mode,
             current=opened.current.id,
+            escalation=_escalation(self._items_of(opened)),
             git_sha=_git_sha(opened.ladder.folder),
             seed=route.attempts[-1] if route else None,
             versions={
@@ -292,7 +317,8 @@ def _record(opened: OpenLadder, arrived: list[Arrived], started: float) -> None:
     """
     modules: dict[str, list[Arrived]] = defaultdict(list)
     for one in arrived:
-        if one.payload.current:
+        # What the gate alone asked for no replay needs.
+        if one.payload.current and not one.payload.extra:
             modules[one.payload.module].append(one)
     for module, items in sorted(modules.items()):
         rows = [row for one in items for row in one.rows]
@@ -332,6 +358,9 @@ def _print_result(reporter: pytest.TerminalReporter, result: LadderResult) -> No
     for text, markup in report_lines(report, width, glyphs):
         reporter.write_line(text, **markup)
     reporter.write_line(f"report: {_shown(result.folder)}")
+    if report.calibrations and are_unlabelled(report.calibrations):
+        labels = result.opened.ladder.labels
+        reporter.write_line(judge_command("label", result.folder, labels))
     held = gate_lines(report.gate) if report.gate is not None else ()
     for line in filter(None, (result.spared, result.feasible, *held)):
         reporter.write_line(line)
@@ -339,12 +368,21 @@ def _print_result(reporter: pytest.TerminalReporter, result: LadderResult) -> No
         reporter.write_line(text, **markup)
 
 
+def _escalation(arrived: list[Arrived]) -> MoreSamples:
+    """Say what became of the samples that the gate asked for."""
+    extra = [one.payload for one in arrived if one.payload.extra]
+    if any(payload.over_budget for payload in extra):
+        return "budget"
+    return "run" if extra else ""
+
+
 def _is_whole(arrived: list[Arrived], rungs: int) -> bool:
     """Tell whether every item of every test came in, on every rung of the ladder."""
     counts: dict[str, int] = defaultdict(int)
-    for one in arrived:
+    collected = [one for one in arrived if not one.payload.extra]
+    for one in collected:
         counts[one.payload.test] += 1
-    expected = {one.payload.test: one.payload.expected for one in arrived}
+    expected = {one.payload.test: one.payload.expected for one in collected}
     return all(counts[test] == rungs * items for test, items in expected.items())
 
 

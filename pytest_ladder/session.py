@@ -92,6 +92,8 @@ class LadderSession:
         """What runs ahead of the tests; None in a replay."""
         self.passing_over = False
         """Whether the test under way is only taken up to be left again."""
+        self.held_back: list[pytest.Item] = []
+        """Samples that run only if the gate asks for them."""
         self.left_behind: list[str] = []
         """Tests whose rehearsal did not end."""
         self.started: float = shared_by_processes(config)["started"]

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from pytest_ladder.decide.funnel import is_unsure
+from pytest_ladder.figures import count, dollars
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.session import LadderSession
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.words.row import OVER_BUDGET, Outcome, Row
 
 
 @dataclass(kw_only=True)
@@ -75,7 +76,7 @@ def report(
 def partial_shares(items: Items) -> Iterator[str]:
     """Tell of shares that a part of their tests leaves open."""
     for name, arrived in _tests_on_current(items).items():
-        expected = arrived[0].payload.expected
+        expected = _expected(arrived)
         if len(arrived) < expected and _share_problem(arrived) is None:
             yield f"{name}: partial, {len(arrived)} of {expected} ran"
 
@@ -105,7 +106,9 @@ def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestR
             last_failed.pop(name, None)
             continue
         # `--lf` runs what fell short, and that is the misses.
-        ids = {id(one) for one in arrived if one.payload.missed}
+        ids = {
+            id(one) for one in arrived if one.payload.missed and not one.payload.extra
+        }
         missed = [nodeid for nodeid, one in items.items() if id(one) in ids]
         last_failed.update(dict.fromkeys(missed, True))
         yield _failed_report(name, problem, arrived[0].location)
@@ -113,18 +116,23 @@ def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestR
 
 def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestReport]:
     """Yield a failing report when the budget kept calls from being made."""
-    over = [a for a in items.values() if a.payload.over_budget]
+    # What the gate asked for is for the gate to tell.
+    over = [a for a in items.values() if a.payload.over_budget and not a.payload.extra]
     budget = ladder.engine.budget if over else None
     if budget is None:
         return
     refused, spent = budget.refused(), budget.spent_usd()
     needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
     problem = (
-        f"${spent:.4f} of ${budget.cap_usd:g} is spent, and {refused.calls} calls "
-        f"that may cost up to ${refused.usd:.4f} were not made. To make them, run "
-        f"again with --ladder-budget={needed:.2f}; what is stored is not "
-        "paid again."
+        f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent; left out: "
+        f"{count(refused.calls, 'call')} that may cost up to {dollars(refused.usd)}. "
+        f"To make them, run again with --ladder-budget={needed:.2f}; what is stored is "
+        "not paid again."
     )
+    if not refused.calls:
+        # Not the sum was in the way, but a call that nothing bounds.
+        reasons = (row.reason for row in over[0].rows if row.over_budget)
+        problem = next(reasons).removeprefix(f"{OVER_BUDGET}: ")
     name = f"{over[0].location[0]}::ladder budget"
     yield _failed_report(name, problem, over[0].location)
 
@@ -140,6 +148,11 @@ def _tests_on_current(items: Items) -> dict[str, list[Arrived]]:
     return groups
 
 
+def _expected(arrived: list[Arrived]) -> int:
+    """Count the items of a test on the current rung, before any was deselected."""
+    return max(one.payload.expected for one in arrived)
+
+
 def _share_problem(arrived: list[Arrived]) -> str | None:
     """Say in a sentence why a test's share of passes is too low; None: it is not.
 
@@ -150,7 +163,7 @@ def _share_problem(arrived: list[Arrived]) -> str | None:
     finished = [row for row in rows if row.outcome is not Outcome.ERROR]
     missed = sum(row.outcome is Outcome.MISSED for row in finished)
     payload = arrived[0].payload
-    total = payload.expected
+    total = _expected(arrived)
     # The same care for floating point as `required passes` in the methods.
     required = math.ceil(payload.at_least * total - 1e-9)
     if missed <= total - required:

@@ -23,8 +23,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("judging", "reporting"),
     ("xdist", "options", "opened", "ladder_tests", "grading", "funnel", "mute",
      "stage", "status", "session", "planning", "inventory", "outcomes", "packing",
-     "climbing", "shortfalls", "results", "state", "fixtures", "collecting",
-     "rehearsing", "ahead", "climb_loop", "climb_workers", "plugin"),
+     "climbing", "shortfalls", "results", "escalating", "state", "fixtures",
+     "collecting", "rehearsing", "ahead", "climb_loop", "climb_workers", "plugin"),
     ("commands", "cli", "integrations"),
 )  # fmt: skip
 FACE = "__init__"

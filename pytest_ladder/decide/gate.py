@@ -62,6 +62,7 @@ def gate(
     cost, latency = cost_rise(pairs), latency_rise(pairs)
     head_advice = _advice(head, objective)
     checks = (
+        *_budget_check(head),
         *_quality_checks(suites, pairs.unpaired),
         *non_inferiority(pairs, terms.non_inferiority),
         *_margin_check("cost", cost, terms.cost),
@@ -71,6 +72,8 @@ def gate(
         *_objective_check(head_advice),
     )
     verdict, reason = _verdict(checks, suites)
+    if verdict == "pass":
+        reason += _left_open(terms, cost)
     return GateResult(
         verdict=verdict,
         reason=reason,
@@ -85,6 +88,7 @@ def gate(
         needs_escalation=any(
             suite.p <= ESCALATE_AT and suite.samples < ESCALATED for suite in suites
         ),
+        escalation=head.escalation,
         base_advice=_advice(base, objective) if _comparable(base, head) else None,
         head_advice=head_advice,
     )
@@ -195,6 +199,32 @@ def _function(test: str) -> str:
 def _objective_check(advice: Recommendation | None) -> Iterator[Check]:
     if advice is not None:
         yield Check(name="objective", verdict=advice.verdict, reason=advice.reason)
+
+
+def _budget_check(head: Results) -> Iterator[Check]:
+    """Leave undecided what more samples were to tell, if they could not be paid."""
+    if head.escalation == "budget":
+        yield Check(
+            name="escalation",
+            verdict="undecided",
+            reason=(
+                "One sample of every case showed a possible drop, and the budget did "
+                "not allow two more, which would tell; run again with a larger "
+                "--ladder-budget: what is stored is not paid again."
+            ),
+        )
+
+
+def _left_open(terms: Gate, cost: Rise) -> str:
+    """Say what a pass says nothing about."""
+    without = []
+    if terms.cost is None:
+        without.append("cost" if cost.change is not None else "cost (unknown)")
+    if terms.latency_p95 is None:
+        without.append("p95 latency")
+    if not without:
+        return ""
+    return f" Not gated, for want of a margin in [gate]: {' and '.join(without)}."
 
 
 def _advice(side: Results, objective: Objective | None) -> Recommendation | None:

@@ -156,7 +156,7 @@ def _judged(suite: Suite, terms: Gate) -> Suite:
     why = ""
     verdict: Verdict = "pass"
     if large and suite.p <= BLOCK_AT:
-        verdict = "fail"
+        verdict, why = "fail", ", which chance hardly explains"
     elif suite.n < FEW:
         verdict, why = "undecided", f"; fewer than {FEW} cases cannot tell"
     elif suite.clusters is not None and suite.clusters < MIN_CLUSTERS:
@@ -164,6 +164,10 @@ def _judged(suite: Suite, terms: Gate) -> Suite:
         why = f"; fewer than {MIN_CLUSTERS} clusters cannot tell"
     elif large and suite.p <= ESCALATE_AT:
         verdict, why = "undecided", "; a drop is likely, and not established"
+    elif suite.p <= BLOCK_AT:
+        why = f"; below {100 * terms.quality_drop:g} points a drop does not block"
+    elif suite.change < -_TINY:
+        why = ", which may be chance"
     reason = f"{_sentence(suite)}{why}."
     return msgspec.structs.replace(suite, verdict=verdict, reason=reason)
 
@@ -174,7 +178,7 @@ def _sentence(suite: Suite) -> str:
         between = figures.points_between(suite.low, suite.high)
         between = f", paired 95 % interval {between}"
     return (
-        f"Quality ({suite.name}) went from {figures.percent(suite.before.value)} to "
+        f"Quality ({suite.title}) went from {figures.percent(suite.before.value)} to "
         f"{figures.percent(suite.after.value)} on "
         f"{figures.count(suite.n, 'case')}: {figures.points(suite.change)}"
         f"{between}, {p_value(suite.p)}"

@@ -15,6 +15,11 @@ from pytest_ladder.words.row import Row
 GateVerdict = Literal["pass", "fail", "undecided", "broken"]
 
 
+MoreSamples = Literal["", "run", "budget"]
+"""What became of the samples that a gate asks for by itself: none were asked for, they
+were taken, or the budget did not allow them all."""
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """One side of a gate: what a run measured."""
 
@@ -22,6 +27,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     matrix: Matrix
     current: str | None = None
     """Id of the rung that ships; None: that of the only rung with rows."""
+    escalation: MoreSamples = ""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +69,12 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     """One sentence with the numbers."""
+
+    @property
+    def title(self) -> str:
+        """The name, with a warning where it is only what judges say."""
+        raw = self.level is Level.JUDGED
+        return f"{self.name}, uncalibrated" if raw else self.name
 
 
 class Rise(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +158,8 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     unpaired: Unpaired = Unpaired()
     needs_escalation: bool = False
     """Whether two more samples of every case would make the verdict surer."""
+    escalation: MoreSamples = ""
+    """What became of them in the run of the change."""
     base_advice: Recommendation | None = None
     """None without an objective, or where the sides ran different rungs."""
     head_advice: Recommendation | None = None

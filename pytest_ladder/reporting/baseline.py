@@ -49,7 +49,12 @@ class Pooled(msgspec.Struct, frozen=True, kw_only=True):
 
 def results_of(report: Report) -> Results:
     """Return what a gate needs of a report."""
-    return Results(rows=report.rows, matrix=report.matrix, current=report.info.current)
+    return Results(
+        rows=report.rows,
+        matrix=report.matrix,
+        current=report.info.current,
+        escalation=report.info.escalation,
+    )
 
 
 def read_baseline(name: str, folder: Path) -> Report:

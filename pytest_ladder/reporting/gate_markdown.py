@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.cost import Spend
@@ -14,9 +15,10 @@ from pytest_ladder.reporting.gate_text import (
     other_reasons,
     unit_name,
 )
-from pytest_ladder.reporting.markdown import table_row, within
+from pytest_ladder.reporting.markdown import matrix_markdown, table_row, within
 from pytest_ladder.reporting.numbers import markdown_text
 from pytest_ladder.reporting.remarks import spend_line
+from pytest_ladder.reporting.report import Report
 
 MARK = "<!-- pytest-ladder gate -->"
 """First line of the comment: by it a later run finds the one to replace."""
@@ -28,6 +30,19 @@ TABLE_BYTES = 12_000
 LIST_BYTES = 4_000
 END_BYTES = 1_000
 """Kept free for the sentences on what is left out."""
+
+
+def report_markdown(report: Report) -> str:
+    """Render a report for a pull request: its gate, if it has one, before its matrix.
+
+    Together they stay below 60 KB; where they do not fit, the matrix is left out.
+    """
+    if report.gate is None:
+        return matrix_markdown(report)
+    page = f"{gate_markdown(report.gate)}\n{matrix_markdown(report)}"
+    if len(page.encode()) <= MAX_BYTES:
+        return page
+    return gate_markdown(report.gate, report.matrix.spend)
 
 
 def gate_markdown(
@@ -48,6 +63,7 @@ def gate_markdown(
         *_table(result),
         *_sentences(result, spend),
         *_unpaired(result),
+        *_on_flips(result),
     ]
     page = "\n\n".join(blocks) + "\n"
     room = MAX_BYTES - END_BYTES - len(page.encode())
@@ -55,6 +71,14 @@ def gate_markdown(
     better = [flip for flip in result.flips if flip.move > 0]
     first = _flips("broke", worse, room if not better else room * 3 // 4)
     return page + first + _flips("fixed", better, room - len(first.encode()))
+
+
+def _on_flips(result: GateResult) -> Iterator[str]:
+    """Keep a reader from taking single cases for the verdict."""
+    if result.flips and result.suites:
+        yield (
+            "The verdict rests on the means above; a case by itself may flip by chance."
+        )
 
 
 def _edited(files: Sequence[str]) -> Iterator[str]:
@@ -120,7 +144,8 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
     """Fold cases with both replies, as many as fit into `room` bytes."""
     if not flips:
         return ""
-    start = f"\n### {count(len(flips), 'case')} {how}, most frequent first\n\n"
+    order = ", most frequent first" if len(flips) > 1 else ""
+    start = f"\n### {count(len(flips), 'case')} {how}{order}\n\n"
     room -= len(start.encode()) + 100
     kept: list[str] = []
     # One by one: there may be thousands, and few of them fit.
@@ -137,7 +162,7 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
 def _flip(flip: Flip) -> str:
     name = markdown_text(flip.case or flip.test, 80)
     test = f", {markdown_text(flip.test, 120)}" if flip.case else ""
-    scores = f"{_score(flip.before)} → {_score(flip.after)}"
+    scores = f"passed {_score(flip.before)} → {_score(flip.after)}"
     return _folded(
         f"{name}{test}: {scores}",
         f"Before:{_said(flip.before)}\n\nAfter:{_said(flip.after)}",
@@ -151,8 +176,11 @@ def _said(side: Side) -> str:
 
 
 def _score(side: Side) -> str:
-    samples = f" of {side.samples:,} samples" if side.samples > 1 else ""
-    return f"{percent(side.score)}{samples}"
+    """Write how many samples passed; of graded ones the mean."""
+    passed = side.score * side.samples
+    if math.isclose(passed, round(passed), abs_tol=1e-9):
+        return f"{round(passed):,} of {side.samples:,}"
+    return f"{percent(side.score)} of {side.samples:,}"
 
 
 def _folded(summary: str, body: str) -> str:

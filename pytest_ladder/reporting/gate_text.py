@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_ladder.decide.gate_quality import p_value
+from pytest_ladder.decide.gate import ESCALATED
+from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
 from pytest_ladder.decide.gate_result import Figure, GateResult, Rise, Suite
 from pytest_ladder.figures import (
     NOT_AVAILABLE,
@@ -71,7 +72,7 @@ def compared(result: GateResult) -> Iterator[Compared]:
     """Give quality, cost and latency before and after."""
     for suite in result.suites:
         yield Compared(
-            f"quality, {suite.name}",
+            f"quality, {suite.title}",
             _quality(suite.before),
             _quality(suite.after),
             _quality_change(suite),
@@ -99,11 +100,21 @@ def notes(result: GateResult) -> Iterator[str]:
         yield f"What ships changes from {result.base_rung} to {result.head_rung}."
     for suite in result.suites:
         drop = f"{100 * suite.detectable:.1f} points"
-        yield f"{suite.name}: this gate sees a drop of {drop} or more 4 times in 5."
-    if result.needs_escalation:
+        yield f"{suite.name}: this gate sees a true drop of {drop} 4 times in 5."
+    if result.suites:
         yield (
-            "Two more samples of every case (--ladder-samples=3 --ladder-live) would "
-            "make the verdict surer."
+            f"p is how often chance alone would show such a drop; {BLOCK_AT:g} or less "
+            "blocks."
+        )
+    if result.escalation == "run":
+        yield (
+            "One sample of every case showed a possible drop, so the run took more: "
+            f"the figures after the change are means over {ESCALATED}."
+        )
+    elif result.needs_escalation:
+        yield (
+            "Two more samples of every case would make the verdict surer; a run with "
+            "--ladder-live and --ladder-baseline takes them by itself."
         )
     yield from _unpaired(result)
     advice, former = result.head_advice, result.base_advice

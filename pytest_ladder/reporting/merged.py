@@ -229,4 +229,6 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         versions={name: ", ".join(sorted(found)) for name, found in versions.items()},
         machine=first.machine if alike else {},
         current=first.current,
+        # One shard that fell short of it leaves the whole in doubt.
+        escalation=min((i.escalation for i in infos if i.escalation), default=""),
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.decide.gate_result import MoreSamples
+
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One run of pytest."""
@@ -25,6 +27,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """As `machine_info` gives it; goes into `benchmark.json` only."""
     current: str | None = None
     """Id of the rung that is shipped."""
+    escalation: MoreSamples = ""
+    """What became of the samples that the gate asked for."""
 
 
 def machine_info() -> dict[str, Any]:

@@ -130,11 +130,15 @@ def test_keys_are_given_to_this_repositorys_own_code_only() -> None:
     )
 
 
-def test_the_hook_replays_the_cheap_level() -> None:
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert (hook["id"], hook["entry"]) == ("pytest-ladder", "pytest -m cheap -q")
-    assert hook["pass_filenames"] is False
-    assert "live" not in str(hook).replace("delivery", "")
+def test_the_hooks_replay_the_cheap_level_and_call_nobody() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert [(hook["id"], hook["entry"]) for hook in hooks] == [
+        ("pytest-ladder", "pytest -m cheap -q"),
+        ("pytest-ladder-recordings", "pytest-ladder recordings check -m cheap"),
+    ]
+    for hook in hooks:
+        assert hook["pass_filenames"] is False
+        assert "--ladder-live" not in hook["entry"]
 
 
 class Runner:

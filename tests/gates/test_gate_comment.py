@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import GateResult
 from pytest_ladder.ladder import Gate
-from pytest_ladder.reporting.gate_markdown import MARK, MAX_BYTES, gate_markdown
+from pytest_ladder.reporting.gate_markdown import (
+    MARK,
+    MAX_BYTES,
+    gate_markdown,
+    report_markdown,
+)
 from pytest_ladder.reporting.gate_text import gate_lines
-from tests.gates.sides import changed, rows, side
+from tests.gates.sides import changed, report, rows, side
 
+FINE = [1.0] * 30
 HOSTILE = (
     "@octocat ![x](http://a/b.png) [click](javascript:alert(1)) <img src=x> "
     "</details><script>alert(1)</script> ``` # heading\n\n| a | b | \x1b[31m \u202e "
@@ -40,7 +47,7 @@ def test_it_says_the_verdict_and_what_it_rests_on() -> None:
     )
     assert table[4].startswith("| p95 latency, live | 1.0 s (1.0 s to 1.0 s, n=100) |")
     assert "FAIL: The cost changed by +20.0 %" in page
-    assert "sees a drop of 9.3 points or more 4 times in 5" in page
+    assert "sees a true drop of 9.3 points 4 times in 5" in page
     assert "### 11 cases broke, most frequent first" in page
     assert "### 3 cases fixed, most frequent first" in page
 
@@ -50,7 +57,8 @@ def test_flips_show_both_replies_folded() -> None:
     flip = page[page.index("<details><summary>c000") :]
     flip = flip[: flip.index("</details>")]
     assert flip.splitlines() == [
-        "<details><summary>c000, test_shop.py::test_answer: 100.0 % → 0.0 %</summary>",
+        "<details><summary>c000, test_shop.py::test_answer: passed 1 of 1 → 0 of 1"
+        "</summary>",
         "",
         "Before:",
         "",
@@ -63,6 +71,30 @@ def test_flips_show_both_replies_folded() -> None:
         "fine",
         "",
     ]
+
+
+def test_a_single_flip_and_graded_samples_are_said_as_they_are() -> None:
+    old = side(rows([[1.0, 1.0, 1.0, 1.0, 0.0], *[[1.0] * 5] * 29]))
+    new = side(rows([[0.0, 0.0, 0.0], [0.25, 0.3, 0.5], *[[1.0] * 3] * 28]))
+    page = gate_markdown(gate(old, new))
+    assert "passed 4 of 5 → 0 of 3" in page
+    assert "passed 5 of 5 → 35.0 % of 3" in page
+    fixed = gate_markdown(gate(side(rows([0.0, *FINE])), side(rows([1.0, *FINE]))))
+    assert "### 1 case fixed\n" in fixed
+    assert "may flip by chance" in fixed
+    assert "may flip" not in gate_markdown(gate(side(rows(FINE)), side(rows(FINE))))
+
+
+def test_a_report_says_first_what_the_gate_says() -> None:
+    made = report(rows(FINE))
+    assert report_markdown(made).startswith("## pytest-ladder: bot/plain")
+    held = msgspec.structs.replace(made, gate=a_result())
+    page = report_markdown(held)
+    assert page.startswith(MARK)
+    assert page.index("gate: fail") < page.index("## pytest-ladder: bot/plain")
+    large = msgspec.structs.replace(made, gate=a_result("x" * 600))
+    many = msgspec.structs.replace(large, rows=rows([0.0] * 400, reason="y" * 900))
+    assert len(report_markdown(many).encode()) < 60_000
 
 
 def test_hostile_replies_and_names_stay_text() -> None:

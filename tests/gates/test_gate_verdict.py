@@ -8,6 +8,7 @@ import pytest
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import Check, GateResult
 from pytest_ladder.ladder import Gate, Objective
+from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Row
 from tests.gates.sides import RUNG, changed, rows, side
 
@@ -219,3 +220,47 @@ def test_the_worst_verdict_is_that_of_the_gate() -> None:
     assert result.reason.startswith(
         "Quality (cheap, test_shop.py) went from 100.0 % to"
     )
+
+
+@pytest.mark.parametrize(
+    ("terms", "usd", "told"),
+    [
+        (
+            Gate(),
+            0.001,
+            "Not gated, for want of a margin in [gate]: cost and p95 latency.",
+        ),
+        (Gate(), None, "in [gate]: cost (unknown) and p95 latency."),
+        (Gate(latency_p95=0.2), 0.001, "in [gate]: cost."),
+        (Gate(cost=0.1), 0.001, "in [gate]: p95 latency."),
+        (Gate(cost=0.1, latency_p95=0.2), 0.001, "p = 1.000."),
+    ],
+)
+def test_a_pass_says_what_it_says_nothing_about(
+    terms: Gate, usd: float | None, told: str
+) -> None:
+    result = gate(side(rows(FINE, usd=usd)), side(rows(FINE, usd=usd)), terms)
+    assert result.verdict == "pass"
+    assert result.reason.endswith(told)
+
+
+def test_a_judged_quality_is_said_to_be_uncalibrated() -> None:
+    judged = side(rows(FINE, level=Level.JUDGED))
+    assert "Quality (judged, test_shop.py, uncalibrated)" in gate(judged, judged).reason
+    assert "uncalibrated" not in gate(side(rows(FINE)), side(rows(FINE))).reason
+
+
+@pytest.mark.parametrize(
+    ("broke", "verdict"), [(0, "undecided"), (3, "undecided"), (12, "fail")]
+)
+def test_samples_that_were_not_affordable_leave_a_pass_undecided(
+    broke: int, verdict: str
+) -> None:
+    before, after = changed(broke, 0, 60, 60)
+    head = msgspec.structs.replace(side(rows(after)), escalation="budget")
+    result = gate(side(rows(before)), head)
+    assert result.verdict == verdict
+    check = check_of(result, "escalation")
+    assert (check.verdict, "--ladder-budget" in check.reason) == ("undecided", True)
+    if verdict == "undecided":
+        assert result.reason.startswith(check.reason)
