@@ -10,6 +10,7 @@ LadderError
 ├── StoreError           the store cannot be read or written
 ├── BudgetReached        the budget does not allow another call
 ├── JudgeError           a judge that gave no usable verdict: an error, never a score
+├── MetricError          a metric that failed: an error, never a score
 └── CallError            a call to a model that failed for good
     └── LocalModelError  the local model could not be fetched or served
 """
@@ -63,6 +64,10 @@ class BudgetReached(LadderError):
 
 class JudgeError(LadderError):
     """A judge gave no usable verdict, not even when asked again; this is no score."""
+
+
+class MetricError(LadderError):
+    """A metric of another library says that it failed; what it holds is no score."""
 
 
 class CallError(LadderError):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Unpack
 
 from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.llm import Chat
 from pytest_ladder.judging.judge import Jury, Options
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric
@@ -23,6 +24,14 @@ class Judge:
     ) -> None:
         self._jury = jury
         self._note = note
+
+    @property
+    def llm(self) -> Chat:
+        """The first model of `[judge]`, called as `llm` is, and paid as a judge.
+
+        For a metric of another library that asks a model: `judge.llm(prompt).text`.
+        """
+        return self._jury().llm
 
     def __call__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
+import reprlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -12,16 +13,18 @@ import msgspec
 
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
+from pytest_ladder.config.params import wrong_param
 from pytest_ladder.errors import LadderError
 from pytest_ladder.prompting.messages import Prompter
 from pytest_ladder.words.case import Case, Message
 from pytest_ladder.words.reply import Reply, Timing, Usage
-from pytest_ladder.words.rung import Rung
+from pytest_ladder.words.rung import Model, Rung
 
 # Parameters are stored with the reply: no key may be among them, and nothing that
 # changes who answers.
 _REFUSED_PARAMS = frozenset(
-    {"api_base", "api_key", "base_url", "extra_headers", "headers", "lora", "model"}
+    {"api_base", "api_key", "base_url", "extra_headers", "headers", "lora", "messages"}
+    | {"model"}
 )
 
 Prompt = str | list[Message]
@@ -38,20 +41,17 @@ class Asker(Protocol):
         """Answer from any event loop."""
 
 
-class Llm:
-    """The model of a rung: call it with a prompt, or with messages."""
+class Chat:
+    """A model: call it with a prompt, or with messages."""
 
-    def __init__(
-        self, rung: Rung, prompter: Prompter, asker: Asker, sample: Callable[[], int]
-    ) -> None:
-        self.rung = rung
-        self._prompter = prompter
+    def __init__(self, model: Model, asker: Asker, sample: Callable[[], int]) -> None:
+        self.model = model
         self._asker = asker
         self.sample = sample
         """Tells which sample of its case is asked for."""
 
     def __repr__(self) -> str:
-        return f"<llm {self.rung.id}>"
+        return f"<llm {self.model.name}>"
 
     def __call__(self, prompt: Prompt, **params: Any) -> Reply:
         """Return the model's reply; `params` overlay those of `ladder.toml`."""
@@ -62,6 +62,31 @@ class Llm:
         """Do the same from a coroutine, whatever its loop."""
         __tracebackhide__ = True
         return (await self._asker.ask_async(self._request(prompt, params))).reply
+
+    def _request(self, prompt: Prompt, params: dict[str, Any]) -> Request:
+        __tracebackhide__ = True
+        messages = _messages(prompt)
+        _check(messages, params)
+        return Request(
+            model=self.model,
+            messages=messages,
+            params={**self.model.params, **params},
+            sample=self.sample(),
+        )
+
+
+class Llm(Chat):
+    """The model of a rung, which also puts cases to it."""
+
+    def __init__(
+        self, rung: Rung, prompter: Prompter, asker: Asker, sample: Callable[[], int]
+    ) -> None:
+        super().__init__(rung.model, asker, sample)
+        self.rung = rung
+        self._prompter = prompter
+
+    def __repr__(self) -> str:
+        return f"<llm {self.rung.id}>"
 
     def ask(self, case: Case, **params: Any) -> Reply:
         """Return the reply to a case, put to the model by the rung's strategy."""
@@ -75,22 +100,46 @@ class Llm:
         reply = msgspec.structs.replace(served.reply, retrieved=prompt.retrieved)
         return served._replace(reply=reply)
 
-    def _request(self, prompt: Prompt, params: dict[str, Any]) -> Request:
-        refused = _REFUSED_PARAMS.intersection(params)
-        if refused:
-            raise LadderError(
-                f"llm() got {min(refused)!r}, which does not belong to what is asked; "
-                "set it for the model in ladder.toml."
+
+def _messages(prompt: Any) -> list[Message]:
+    """Make messages of a prompt; raises `TypeError` for what is none."""
+    __tracebackhide__ = True
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    told = f"llm() got {reprlib.repr(prompt)} for a prompt; give a text, or messages "
+    if not isinstance(prompt, list | tuple) or not prompt:
+        raise TypeError(f'{told}such as [{{"role": "user", "content": "…"}}].')
+    for number, message in enumerate(prompt, start=1):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise TypeError(
+                f"{told}that are dicts with a `role`, unlike number {number}."
             )
-        messages = (
-            [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    return list(prompt)
+
+
+def _check(messages: list[Message], params: dict[str, Any]) -> None:
+    """Refuse what cannot be sent, or not as a parameter.
+
+    Raises `LadderError`, `ValueError` or `TypeError`.
+    """
+    __tracebackhide__ = True
+    refused = _REFUSED_PARAMS.intersection(params)
+    if refused:
+        raise LadderError(
+            f"llm() got {min(refused)!r}, which does not belong to what is asked; "
+            "set it for the model in ladder.toml."
         )
-        return Request(
-            model=self.rung.model,
-            messages=list(messages),
-            params={**self.rung.model.params, **params},
-            sample=self.sample(),
-        )
+    wrong = wrong_param(params)
+    if wrong is not None:
+        raise ValueError(f"llm(): {'.'.join(wrong.place)}: {wrong.problem}")
+    for name, value in {"messages": messages, **params}.items():
+        try:
+            msgspec.json.encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            problem = f"{reprlib.repr(value)} cannot be sent as JSON ({error})"
+            raise TypeError(
+                f"llm(): {name}: {problem}; give texts, numbers, lists and dicts."
+            ) from None
 
 
 def request_for(rung: Rung, prompter: Prompter, case: Case, sample: int = 1) -> Request:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_ladder.config.params import wrong_param
 from pytest_ladder.config.rules import check_names, check_path, check_ranges
 from pytest_ladder.config.source import Place, Source
 from pytest_ladder.ladder import Judge
@@ -132,6 +133,9 @@ def _check_params(source: Source, place: Place, params: dict[str, Any]) -> None:
                 (*place, "params", *inner),
                 f"{value} cannot be sent as JSON; write a text or a finite number.",
             )
+    wrong = wrong_param(params)
+    if wrong is not None:
+        raise source.error((*place, "params", *wrong.place), wrong.problem)
 
 
 def _check_identities(

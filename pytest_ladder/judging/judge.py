@@ -9,8 +9,8 @@ import msgspec
 
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import Asker
-from pytest_ladder.errors import ConfigError
+from pytest_ladder.calls.llm import Asker, Chat
+from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.judging import pairwise, prompts, retrieval, rubrics, verdicts
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric, Scale
@@ -50,6 +50,11 @@ class Jury:
     def id(self) -> str:
         """The ids of its models, as verdicts name them."""
         return verdicts.joined(map(verdicts.judge_id, self.models))
+
+    @property
+    def llm(self) -> Chat:
+        """The first model itself; raises `ConfigError` where there is none."""
+        return Chat(self._models()[0], self._asker, lambda: 1)
 
     def __call__(
         self,
@@ -123,7 +128,8 @@ class Jury:
         standard = standard_of(rubric, options.get("judge"), options.get("scale"))
         if not isinstance(standard, Rubric):
             return verdicts.verdict_by(standard, reply, case)
-        subject = f"{standard.name} of {f'case {case.id!r}' if case else 'a reply'}"
+        what = f"case {case.id!r}" if case else "a reply"
+        subject = f"{what} by {standard.title}"
         found = []
         for part in _parts(standard, reply):
             votes = []
@@ -144,8 +150,8 @@ class Jury:
     def _models(self) -> tuple[Model, ...]:
         if not self.models:
             raise ConfigError(
-                "A rubric needs a model that judges by it, and there is none; add "
-                "[judge] with an `id` to ladder.toml."
+                "There is no model that judges; add [judge] with an `id` to "
+                "ladder.toml."
             )
         return self.models
 
@@ -221,6 +227,10 @@ def _held(talk: Talk[T], ask: Callable[[Request], Served]) -> T:
     except StopIteration as end:
         value: T = end.value
         return value
+    except LadderError as error:
+        failed = error
+    # Whoever reads the traceback wants the line that asked, not ours.
+    raise failed.with_traceback(None)
 
 
 async def _held_async(talk: Talk[T], ask: Callable[[Request], Awaitable[Served]]) -> T:
@@ -233,3 +243,7 @@ async def _held_async(talk: Talk[T], ask: Callable[[Request], Awaitable[Served]]
     except StopIteration as end:
         value: T = end.value
         return value
+    except LadderError as error:
+        failed = error
+    # Whoever reads the traceback wants the line that asked, not ours.
+    raise failed.with_traceback(None)

@@ -67,7 +67,7 @@ def prefer(
     one of the replies. Raises `ConfigError` and `JudgeError` as a verdict does.
     """
     known = prompts.background(rubric, case, Reply(text=""))
-    subject = f"two replies by {rubric.name}"
+    subject = f"two replies by {rubric.title}"
     winners, reasons, costs = [], [], []
     for order in ((0, 1), (1, 0)):
         first, second = (replies[place].text for place in order)

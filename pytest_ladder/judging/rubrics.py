@@ -64,6 +64,11 @@ class Rubric(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(content).hexdigest()[:12]
 
     @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return "your rubric" if self.name == OWN else f"the rubric {self.name!r}"
+
+    @property
     def id(self) -> str:
         """`name@version#hash`, for rows and reports."""
         named = f"{self.name}@{self.version}" if self.version else self.name

@@ -77,7 +77,7 @@ def ask(request: Request, form: Form, subject: str) -> Talk[Answer]:
         request = repair_of(request, answer, problem, form)
     raise JudgeError(
         f"The judge {judge_id(request.model)} gave no usable verdict on {subject}, not "
-        f"even when asked again. {problem} Its last answer: {_quoted(text)}. Take a "
+        f"even when asked again. {problem} Its last answer was {_quoted(text)}; take a "
         "judge that can write JSON, or allow it more `max_tokens`."
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from functools import partial
 from typing import Any
 
 import msgspec
+
+from pytest_ladder.errors import MetricError
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,27 +61,70 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _VALUE_NAMES = ("score", "value")
 _REASON_NAMES = ("reason", "rationale", "explanation")
+_RESULT_NAMES = ("name", "__name__")
+_WORDS = {"yes": 1, "no": 0, "pass": 1, "fail": 0, "true": 1, "false": 0}
 
 
 def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
     """Read a number, or the result object of any metric library, as a score.
 
-    Understood are numbers, booleans, dicts and objects with `score` or `value`,
-    and with `reason`, `rationale` or `explanation` beside it. Raises `ValueError`
-    for a value outside [0, 1], `TypeError` for a result without a number.
+    Understood are numbers, booleans, dicts and objects with `score` or `value`, a
+    number or a yes or no, and beside it (or in its `metadata`) `reason`, `rationale`
+    or `explanation`. A result that bears a name gives a score of that name.
+    Raises `MetricError` for a result that says it failed, `ValueError` for a value
+    outside [0, 1], `TypeError` for a result without a number.
     """
     value = result
     if not isinstance(result, int | float):
+        name = name or _name(result)
+        _refuse_failed(result, name)
         value = _first(result, _VALUE_NAMES)
-        reason = reason or str(_first(result, _REASON_NAMES) or "")
+        reason = reason or _reason(result)
+    return Score(value=_number(value, result, name), reason=reason, name=name)
+
+
+def _refuse_failed(result: Any, name: str | None) -> None:
+    """Raise what a metric could not do: a value left in its result is no score."""
+    error = _first(result, ("error",))
+    # An error that is a number is a measure, such as a distance.
+    if error and not isinstance(error, int | float):
+        what = f"The metric {name!r}" if name else "The metric"
+        said = getattr(error, "error_message", None) or error
+        raise MetricError(f"{what} could not be computed: {said}")
+
+
+def _number(value: Any, result: Any, name: str | None) -> float:
+    if isinstance(value, str):
+        word = value.strip()
+        value = _WORDS.get(word.lower(), word)
+    if value is None and hasattr(result, "__float__"):
+        # A number of another library, such as numpy's.
+        value = result
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError):
+        got = repr(result if value is None else value)
+        got = textwrap.shorten(got, 200, placeholder=" …")
+        named = f" for {name!r}" if name else ""
         raise TypeError(
-            f"score() got {result!r}, which holds no number; give a number in [0, 1] "
-            "or a result with `score` or `value`."
+            f"score() got {got}{named}, which holds no number; give a number in "
+            "[0, 1], or a result whose `score` or `value` is a number, or yes or no."
         ) from None
-    return Score(value=number, reason=reason, name=name)
+
+
+def _name(result: Any) -> str | None:
+    name = _first(result, _RESULT_NAMES)
+    return name if isinstance(name, str) and name else None
+
+
+def _reason(result: Any) -> str:
+    said = _text(result, _REASON_NAMES)
+    return said or _text(_first(result, ("metadata",)), _REASON_NAMES)
+
+
+def _text(result: Any, names: tuple[str, ...]) -> str:
+    found = _first(result, names)
+    return "" if found is None else str(found)
 
 
 def _first(result: Any, names: tuple[str, ...]) -> Any:

@@ -167,6 +167,46 @@ MODELS = {
         'ladder.toml:5: model "smol": params.stream: this is no parameter of a call; '
         "write `stream` beside `params`.",
     ),
+    "a limit that is a text": (
+        SMOL + 'params = { max_tokens = "x" }\n',
+        "ladder.toml:5: model \"smol\": params.max_tokens: 'x' does not fit here; "
+        "write a whole number from 1 on.",
+    ),
+    "a limit that is true": (
+        SMOL + "params = { max_completion_tokens = true }\n",
+        'ladder.toml:5: model "smol": params.max_completion_tokens: True does not fit '
+        "here; write a whole number from 1 on.",
+    ),
+    "a limit among what is sent as it is": (
+        SMOL + 'params = { extra_body = { max_tokens = "x" } }\n',
+        "ladder.toml:5: model \"smol\": params.extra_body.max_tokens: 'x' does not fit "
+        "here; write a whole number from 1 on.",
+    ),
+    "a judge's limit": (
+        SMOL + '[judge]\nid = "openai/judge"\nparams = { max_tokens = 0 }\n',
+        "ladder.toml:7: judge.params.max_tokens: 0 does not fit here; write a whole "
+        "number from 1 on.",
+    ),
+    "temperature": (
+        SMOL + 'params = { temperature = "hot" }\n',
+        "ladder.toml:5: model \"smol\": params.temperature: 'hot' does not fit here; "
+        "write a number that is 0 or more.",
+    ),
+    "timeout": (
+        SMOL + "params = { timeout = 0 }\n",
+        'ladder.toml:5: model "smol": params.timeout: 0 does not fit here; write a '
+        "number of seconds above 0.",
+    ),
+    "no table to send": (
+        SMOL + 'params = { extra_body = "x" }\n',
+        "ladder.toml:5: model \"smol\": params.extra_body: 'x' does not fit here; "
+        "write a table, such as { … }.",
+    ),
+    "no table of options": (
+        SMOL + "params = { stream_options = 1 }\n",
+        'ladder.toml:5: model "smol": params.stream_options: 1 does not fit here; '
+        "write a table, such as { … }.",
+    ),
     "a date as a parameter": (
         SMOL + "params = { seed = 2024-01-01 }\n",
         'ladder.toml:5: model "smol": params.seed: 2024-01-01 cannot be sent as JSON; '

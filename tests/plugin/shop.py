@@ -37,8 +37,9 @@ CASES = [
 
 
 OTHER_PLUGINS = (
-    *("anyio", "asyncio", "benchmark", "hypothesispytest", "html", "pytest_cov"),
-    *("randomly", "rerunfailures", "sugar", "syrupy", "timeout"),
+    *("anyio", "asyncio", "benchmark", "deepeval", "hypothesispytest", "html"),
+    *("pytest_cov", "randomly", "repeat", "rerunfailures", "sugar", "syrupy"),
+    "timeout",
 )
 WITHOUT = tuple(f"-pno:{name}" for name in OTHER_PLUGINS)
 """Leaves out plugins of the development environment; a test of one names it.

@@ -237,7 +237,10 @@ def test_metric_library(reply):
 def test_free(score):
     score(0.5)
 """)
-    shop.run("--ladder-live").assert_outcomes(passed=2)
+    result = shop.run("--ladder-live")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["spent * product, unknown evaluation)*"])
+    assert shop.matrix()["spend"]["evaluation_usd"] is None
     shop.run().assert_outcomes(skipped=2)
 
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.plugin.shop import Shop
+from tests.plugin.shop import WITHOUT, Shop
 from tests.scripted_server import hangs
 
 ANSWER = """
@@ -170,7 +170,8 @@ def test_reports_of_other_plugins_know_the_tests(shop: Shop) -> None:
 def test_sugar_shows_the_matrix_too(shop: Shop) -> None:
     shop.test(ANSWER.format(level="at_least=0.5"))
     # pytest-sugar, once forced, stays for all later runs of a process.
-    result = shop.pytester.runpytest_subprocess("--ladder-live", "--force-sugar")
+    arguments = ("--ladder-live", "--force-sugar", "-pno:deepeval")
+    result = shop.pytester.runpytest_subprocess(*arguments)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*bot/plain*66.7 %*"])
 
@@ -178,7 +179,8 @@ def test_sugar_shows_the_matrix_too(shop: Shop) -> None:
 def test_coverage_is_measured_beside(shop: Shop) -> None:
     shop.test(ANSWER.format(level="at_least=0.5"))
     shop.run("--ladder-live")
-    result = shop.pytester.runpytest_subprocess("-pno:randomly", "--cov=.")
+    without = [one for one in WITHOUT if not one.endswith("cov")]
+    result = shop.pytester.runpytest_subprocess(*without, "--cov=.")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["test_shop.py * 100%"])
 

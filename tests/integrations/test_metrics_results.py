@@ -1,0 +1,88 @@
+"""What `score` makes of results; those of real libraries: test_metrics_libraries.py."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace as Result
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_ladder.errors import MetricError
+from pytest_ladder.words.score import Score, score_from
+
+
+@pytest.mark.parametrize(
+    ("result", "read"),
+    [
+        (0.5, (0.5, "", None)),
+        (True, (1.0, "", None)),
+        (np.float32(0.25), (0.25, "", None)),
+        (np.bool_(True), (1.0, "", None)),
+        (Decimal("0.75"), (0.75, "", None)),
+        (Result(score=0, value=1, reason="first"), (0.0, "first", None)),
+        (Result(score=None, value=1), (1.0, "", None)),
+        ({"value": "Yes", "rationale": "polite"}, (1.0, "polite", None)),
+        ({"value": "no", "name": "tone"}, (0.0, "", "tone")),
+        ({"value": "pass"}, (1.0, "", None)),
+        ({"score": "0.8", "explanation": "nearly"}, (0.8, "nearly", None)),
+        (
+            Result(name="f", score=0.6, metadata={"choice": "B", "rationale": "more"}),
+            (0.6, "more", "f"),
+        ),
+        ({"score": 0.9, "metadata": None, "name": 7}, (0.9, "", None)),
+        # A number called error is a measure.
+        ({"score": 0.9, "error": 0.1}, (0.9, "", None)),
+        ({"score": 0.9, "error": None}, (0.9, "", None)),
+    ],
+    ids=repr,
+)
+def test_results_are_read(result: Any, read: tuple[float, str, str | None]) -> None:
+    value, reason, name = read
+    assert score_from(result) == Score(value=value, reason=reason, name=name)
+
+
+def test_what_the_test_says_goes_before_what_the_result_says() -> None:
+    result = Result(name="theirs", score=1, reason="theirs")
+    assert score_from(result, "mine", "own") == Score(
+        value=1, reason="mine", name="own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "sentence"),
+    [
+        (
+            Result(name="f1", score=0.5, error="no key"),
+            MetricError,
+            "The metric 'f1' could not be computed: no key",
+        ),
+        (
+            {"value": None, "error": Result(error_message="timed out")},
+            MetricError,
+            "The metric could not be computed: timed out",
+        ),
+        (
+            {"value": "maybe", "name": "tone"},
+            TypeError,
+            "score[(][)] got 'maybe' for 'tone', which holds no number; give",
+        ),
+        ({"score": None}, TypeError, "got {'score': None}, which holds no number"),
+        ([0.5, 0.7], TypeError, r"got \[0.5, 0.7\], which holds no number"),
+        ({"value": {"a": 1}}, TypeError, "got {'a': 1}, which holds no number"),
+        (np.array([0.5, 0.7]), TypeError, "got array.*, which holds no number"),
+        (
+            {"name": "f1", "value": 4},
+            ValueError,
+            "'f1' is 4.0, outside .0, 1.; rescale",
+        ),
+    ],
+    ids=repr,
+)
+def test_what_is_no_score_is_an_error_in_one_sentence(
+    result: Any, error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence) as caught:
+        score_from(result)
+    assert len(str(caught.value)) < 400
