@@ -33,7 +33,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Units run so far, of `n`."""
     n: int
     unfinished: int
-    """Units of the `seen` that ended in errors."""
+    """Units of the `seen` that did not finish: errors, or no budget."""
     total: float
     """Sum of the scores so far."""
     upper: int | None = None
@@ -47,7 +47,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         total = f"{self.total:.6g} of {self.seen} ({self.n} in all)"
         parts = [f"{self.rung}, {self.level}: {total}"]
         if self.unfinished:
-            parts.append(f"{self.unfinished} ended in errors")
+            parts.append(f"{self.unfinished} did not finish")
         if self.upper is not None:
             parts.append(f"pass from {self.upper}")
         if self.lower is not None:

@@ -58,7 +58,7 @@ def gate(
             verdict="broken", reason=problem, base_rung=base_rung, head_rung=head_rung
         )
     pairs = pair(old, new)
-    suites = suites_of(pairs, terms)
+    suites = suites_of(pairs, terms, _mistrust(head, head_rung))
     cost, latency = cost_rise(pairs), latency_rise(pairs)
     head_advice = _advice(head, objective)
     checks = (
@@ -73,7 +73,7 @@ def gate(
     )
     verdict, reason = _verdict(checks, suites)
     if verdict == "pass":
-        reason += _left_open(terms, cost)
+        reason += _left_open(terms, cost, suites)
     return GateResult(
         verdict=verdict,
         reason=reason,
@@ -215,22 +215,30 @@ def _budget_check(head: Results) -> Iterator[Check]:
         )
 
 
-def _left_open(terms: Gate, cost: Rise) -> str:
+def _mistrust(side: Results, rung: str | None) -> str:
+    trust = side.trust.get(rung) if rung is not None else None
+    return trust.why_not if trust is not None else ""
+
+
+def _left_open(terms: Gate, cost: Rise, suites: Sequence[Suite]) -> str:
     """Say what a pass says nothing about."""
+    judged = {suite.mistrust for suite in suites if suite.mistrust}
+    unmeasured = "".join(f" Judged quality blocks nothing: {why}." for why in judged)
     without = []
     if terms.cost is None:
         without.append("cost" if cost.change is not None else "cost (unknown)")
     if terms.latency_p95 is None:
         without.append("p95 latency")
     if not without:
-        return ""
-    return f" Not gated, for want of a margin in [gate]: {' and '.join(without)}."
+        return unmeasured
+    left = f" Not gated, for want of a margin in [gate]: {' and '.join(without)}."
+    return unmeasured + left
 
 
 def _advice(side: Results, objective: Objective | None) -> Recommendation | None:
     if objective is None:
         return None
-    evidence = Evidence(side.rows)
+    evidence = Evidence(side.rows, side.trust)
     return decide(side.matrix, evidence, objective, current=side.current).recommendation
 
 

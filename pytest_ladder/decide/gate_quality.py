@@ -45,9 +45,18 @@ _Z95, _Z80 = NormalDist().inv_cdf(0.95), NormalDist().inv_cdf(0.80)
 _TINY = 1e-9
 
 
-def suites_of(pairs: Pairs, terms: Gate) -> tuple[Suite, ...]:
-    """Test every suite; one that has no case in common is left out."""
+def suites_of(pairs: Pairs, terms: Gate, mistrust: str = "") -> tuple[Suite, ...]:
+    """Test every suite; one that has no case in common is left out.
+
+    `mistrust` says why judges block nothing; empty: they may.
+    """
     found = [_measured(name, place, part) for name, place, part in _parts(pairs)]
+    found = [
+        msgspec.structs.replace(one, mistrust=mistrust)
+        if one.level is Level.JUDGED
+        else one
+        for one in found
+    ]
     adjusted = holm([suite.p for suite in found])
     return tuple(
         _judged(msgspec.structs.replace(suite, p=p), terms)
@@ -168,6 +177,8 @@ def _judged(suite: Suite, terms: Gate) -> Suite:
         why = f"; below {100 * terms.quality_drop:g} points a drop does not block"
     elif suite.change < -_TINY:
         why = ", which may be chance"
+    if verdict == "fail" and suite.mistrust:
+        verdict, why = "undecided", f"{why}; undecided with {suite.mistrust}"
     reason = f"{_sentence(suite)}{why}."
     return msgspec.structs.replace(suite, verdict=verdict, reason=reason)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from pytest_ladder.decide.decision import Recommendation, Verdict
+from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.matrix import Matrix, Unit
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Row
@@ -28,6 +29,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     current: str | None = None
     """Id of the rung that ships; None: that of the only rung with rows."""
     escalation: MoreSamples = ""
+    trust: Mapping[str, Trust] = {}
+    """How far what models judged may decide, by rung."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +67,9 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """Drop that the test sees 4 times in 5, in [0, 1]."""
     samples: int
     """Samples of a case after."""
+    mistrust: str = ""
+    """Why the word of the judge behind it blocks nothing; empty: it does, or there is
+    none."""
     clusters: int | None = None
     """How many there are; None: no case names one."""
     verdict: Verdict
@@ -72,9 +78,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """The name, with a warning where it is only what judges say."""
-        raw = self.level is Level.JUDGED
-        return f"{self.name}, uncalibrated" if raw else self.name
+        """The name, with a warning where it is only what a judge says."""
+        return f"{self.name}, uncalibrated" if self.mistrust else self.name
 
 
 class Rise(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self, tally: Tally) -> Verdict | None:
         """Say what the units seen so far decide; None: look on.
 
-        Undecided when too many of them ended in errors; a pass then waits for more.
+        Undecided when too many of them did not finish; a pass then waits for more.
         """
         if tally.seen == self.n:
             return self._full(tally)

@@ -52,11 +52,13 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     missed: int
     """Rows that ended in a miss."""
     errors: int
-    """Rows that ended in an error: in no quality."""
+    """Rows that did not finish: in no quality."""
     coverage: float
     """Finished rows over all rows, in [0, 1]."""
     verdict: Verdict | None = None
     """Against the objective's bar; None where no objective applies."""
+    over_budget: int = 0
+    """Those of the `errors` that are none: the budget did not allow a call."""
 
 
 class RungResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +235,7 @@ def _cell(rows: Sequence[Row], *, stopped: bool) -> Cell:
         n=len(scores),
         missed=sum(row.outcome is Outcome.MISSED for row in rows),
         errors=errors,
+        over_budget=sum(row.over_budget for row in rows),
         coverage=(len(rows) - errors) / len(rows),
     )
 

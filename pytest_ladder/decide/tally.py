@@ -115,5 +115,5 @@ class Tally:
         else:
             said = f"mean score {self.total / len(known):.3f} over {len(known)} cases"
         if self.unfinished:
-            said += f", {self.unfinished} ended in errors"
+            said += f", {self.unfinished} did not finish"
         return said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import Check, GateResult
 from pytest_ladder.ladder import Gate, Objective
@@ -244,10 +245,25 @@ def test_a_pass_says_what_it_says_nothing_about(
     assert result.reason.endswith(told)
 
 
-def test_a_judged_quality_is_said_to_be_uncalibrated() -> None:
-    judged = side(rows(FINE, level=Level.JUDGED))
-    assert "Quality (judged, test_shop.py, uncalibrated)" in gate(judged, judged).reason
-    assert "uncalibrated" not in gate(side(rows(FINE)), side(rows(FINE))).reason
+def test_a_judge_that_nobody_measured_blocks_nothing() -> None:
+    before, after = (
+        side(rows(scores, level=Level.JUDGED)) for scores in changed(20, 0, 60, 60)
+    )
+    assert gate(before, after).verdict == "fail"
+    trust = {RUNG: Trust(why_not="12 of 50 labels for its judge")}
+    mistrusted = msgspec.structs.replace(after, trust=trust)
+    result = gate(before, mistrusted)
+    assert result.verdict == "undecided"
+    assert "(judged, test_shop.py, uncalibrated)" in result.reason
+    assert result.reason.endswith("undecided with 12 of 50 labels for its judge.")
+    fine = gate(mistrusted, mistrusted)
+    assert fine.verdict == "pass"
+    assert "blocks nothing: 12 of 50 labels for its judge." in fine.reason
+    # Nor is a drop at the cheap level less of one.
+    cheap = [side(rows(scores)) for scores in changed(20, 0, 60, 60)]
+    assert (
+        gate(cheap[0], msgspec.structs.replace(cheap[1], trust=trust)).verdict == "fail"
+    )
 
 
 @pytest.mark.parametrize(
