@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,13 +75,19 @@ class Function:
 
     def __init__(self, spec: str, folder: Path) -> None:
         self._spec = spec
+        self._folder = folder
         self._call = _imported(spec, folder)
         if inspect.iscoroutinefunction(self._call):
             raise self._is_async()
+        _check_signature(spec, self._call)
 
     def search(self, case: Case, top_k: int) -> tuple[Retrieved, ...]:
         """Return the first `top_k` passages that the function returns."""
-        found = self._call(case.text, top_k)
+        try:
+            found = self._call(case.text, top_k)
+        except Exception as error:
+            told = f"the retriever {self._spec} raised"
+            raise _raised(told, error, self._folder) from error
         if inspect.iscoroutine(found):
             found.close()
             raise self._is_async()
@@ -184,9 +191,37 @@ def _imported(spec: str, folder: Path) -> Callable[[str, int], Any]:
             f"the retriever {spec} cannot be imported ({error}); correct the name, or "
             f"put the module beside the configuration in {shown(folder)}."
         ) from error
+    except Exception as error:
+        told = f"the retriever {spec} cannot be imported: {module} raised"
+        raise _raised(told, error, folder) from error
     finally:
         sys.path.remove(str(folder))
     if not callable(function):
         raise ConfigError(f"the retriever {spec} is no function; name one.")
     found: Callable[[str, int], Any] = function
     return found
+
+
+def _check_signature(spec: str, function: Callable[[str, int], Any]) -> None:
+    """Refuse a function that cannot be called with a query and a number."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        # Some callables written in C do not tell.
+        return
+    try:
+        signature.bind("query", 3)
+    except TypeError:
+        raise ConfigError(
+            f"the retriever {spec} takes {signature}, and is called with the text of "
+            "the case and `top_k`; write a function of two arguments."
+        ) from None
+
+
+def _raised(told: str, error: Exception, folder: Path) -> ConfigError:
+    """Return the error for what code in `folder` raised, with the line that did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if Path(f.filename).is_relative_to(folder.absolute())]
+    line = f" in {shown(Path(own[-1].filename))}:{own[-1].lineno}" if own else ""
+    said = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    return ConfigError(f"{told} {said}{line}; correct it there.")

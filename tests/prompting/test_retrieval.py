@@ -169,6 +169,9 @@ def later(query, top_k):
 def none(query, top_k): ...
 def numbers(query, top_k):
     return [1]
+def one(query): ...
+def broken(query, top_k):
+    return {}["no such"]
 value = 3
 """
 
@@ -178,6 +181,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "ladder_test_retrievers.py").write_text(RETRIEVERS)
     (tmp_path / "ladder_test_helper.py").write_text("")
     (tmp_path / "ladder_test_broken.py").write_text("import ladder_test_no_such\n")
+    (tmp_path / "ladder_test_unfinished.py").write_text("1 / 0\n")
+    (tmp_path / "ladder_test_halved.py").write_text("def f(\n")
     yield tmp_path
     for name in [n for n in sys.modules if n.startswith("ladder_test_")]:
         del sys.modules[name]
@@ -214,6 +219,10 @@ def test_a_function_retrieves_in_several_forms(
         ("ladder_test_retrievers:none", "returned null; return a list of passages."),
         ("ladder_test_retrievers:numbers", "returned a passage that is a number; "),
         ("ladder_test_retrievers:value", "is no function; name one."),
+        ("ladder_test_retrievers:one", "takes (query), and is called with the text "),
+        ("ladder_test_retrievers:broken", "raised KeyError: 'no such' in "),
+        ("ladder_test_unfinished:f", "cannot be imported: ladder_test_unfinished rais"),
+        ("ladder_test_halved:f", "cannot be imported: ladder_test_halved raised Synta"),
         ("ladder_test_retrievers:gone", "cannot be imported (module "),
         ("ladder_test_gone:f", "cannot be imported (No module named "),
         ("ladder_test_broken:f", "cannot be imported (No module named 'ladder_test_no"),
