@@ -17,6 +17,7 @@ from pytest_ladder.ladder_tests import SAMPLE, Judged, LadderTest, Shape, rung_o
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.planning import check_budget
 from pytest_ladder.session import LadderSession
+from pytest_ladder.wording import shown
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.rung import Rung
@@ -58,7 +59,11 @@ def generate(
         return (yield)
     metafunc.parametrize("rung", rungs, indirect=True, scope="session")
     watched = _watch_parametrize(metafunc, test)
-    yield
+    try:
+        yield
+    except LadderError as error:
+        _complain(session, error)
+        return None
     del metafunc.parametrize
     kinds = [kind for kind, _ in watched]
     if _is_ours(metafunc, "case") and "case" not in kinds and not test.pack:
@@ -403,9 +408,10 @@ def _watch_parametrize(
         argnames: Any, argvalues: Iterable[Any], *args: Any, **kwargs: Any
     ) -> None:
         names, values = _names(argnames), list(argvalues)
-        if "case" in names:
-            values = _cases_of(values, names, metafunc.definition.path, test.opened)
-        watched.append(("case" if "case" in names else "other", len(values)))
+        # Of no values pytest makes one item that is skipped.
+        if "case" in names and values:
+            values = _cases_of(values, names, metafunc, test.opened)
+        watched.append(("case" if "case" in names else "other", max(1, len(values))))
         original(argnames, values, *args, **kwargs)
 
     # Marks and other plugins' hooks all come through this method.
@@ -414,12 +420,18 @@ def _watch_parametrize(
 
 
 def _cases_of(
-    values: list[Any], names: list[str], module: Path, opened: OpenLadder
+    values: list[Any], names: list[str], metafunc: pytest.Metafunc, opened: OpenLadder
 ) -> list[Any]:
     """Turn the dicts of a user's `parametrize("case", …)` into cases."""
-    at = names.index("case")
+    at, definition = names.index("case"), metafunc.definition
     rows = [_row(value, single=len(names) == 1) for value in values]
-    cases = opened.cases([row[at] for row in rows], module)
+    try:
+        cases = opened.cases([row[at] for row in rows], definition.path)
+    except ConfigError as error:
+        path, line, _ = definition.reportinfo()
+        where = f"{shown(Path(path))}:{(line or 0) + 1}: {definition.name}"
+        problem = str(error).partition(": ")[2]
+        raise ConfigError(f"{where}: parametrize: {problem}") from None
     converted: list[Any] = []
     for value, row, case in zip(values, rows, cases, strict=True):
         row[at] = case
