@@ -55,19 +55,21 @@ def json_lines(text: str, label: str) -> Iterator[tuple[int, Any]]:
             continue
         try:
             yield number, decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ConfigError(
                 f"{label}:{number}: the line is not valid JSON "
                 f"({json_problem(error)}); every line holds one JSON object."
             ) from error
 
 
-def json_problem(error: msgspec.DecodeError) -> str:
+def json_problem(error: msgspec.DecodeError | RecursionError) -> str:
     """Say what is wrong with a JSON text, without msgspec's byte offset."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     return _BYTE.sub("", str(error)).removeprefix("JSON is malformed: ")
 
 
-def json_byte(error: msgspec.DecodeError) -> int | None:
+def json_byte(error: Exception) -> int | None:
     """Offset of the broken byte; None when the text simply ends too early."""
     found = _BYTE.search(str(error))
     return int(found.group(1)) if found else None

@@ -24,6 +24,9 @@ def decode(name: str, body: bytes) -> Payload:
         payload = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise faults.unusable(name, f"it is not JSON ({error})") from error
+    except RecursionError:
+        problem = "it is not usable JSON (it is nested too deeply)"
+        raise faults.unusable(name, problem) from None
     if not isinstance(payload, dict):
         raise faults.unusable(name, "it is JSON, but not an object")
     return payload

@@ -160,7 +160,7 @@ def _told(body: bytes) -> tuple[str, str | None]:
     """Find the message and the error code in the dialects providers speak."""
     try:
         payload = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return body.decode(errors="replace"), None
     if isinstance(payload, list) and payload:
         payload = payload[0]

@@ -135,7 +135,7 @@ def scan(path: Path) -> tuple[list[Recording], list[Damaged]]:
             continue
         try:
             recordings.append(_DECODER.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             damaged.append(Damaged(path, number, str(error)))
     return recordings, damaged
 

@@ -49,7 +49,7 @@ def _json_rows(text: str, label: str) -> Rows:
     except msgspec.ValidationError:
         kind = kind_of(msgspec.json.decode(data))
         raise _not_a_list(label, kind) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         at = json_byte(error)
         line = data.count(b"\n", 0, len(data.rstrip()) if at is None else at) + 1
         raise ConfigError(
@@ -115,7 +115,7 @@ def _csv_row(header: list[str], cells: list[str], where: str) -> dict[str, Any]:
     if "metadata" in row:
         try:
             row["metadata"] = msgspec.json.decode(row["metadata"])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ConfigError(
                 f"{where}: metadata is not a JSON object ({json_problem(error)}); "
                 'write one such as {"team": "a"}, or use a column per key.'

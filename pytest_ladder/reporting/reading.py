@@ -178,7 +178,7 @@ def _decoded_whole(path: Path) -> Any:
     text = read_text(path)
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         byte, data = json_byte(error), text.rstrip().encode()
         line = data.count(b"\n", 0, len(data) if byte is None else byte) + 1
         raise ConfigError(

@@ -12,6 +12,8 @@ from pytest_ladder.words.case import Message
 
 _FENCED = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
+_LONGEST_QUOTE = 2_000
+
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one or several calls, as the provider billed them."""
@@ -120,8 +122,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         text = fenced.group(1) if fenced else self.text
         try:
             value = msgspec.json.decode(text.encode())
-        except msgspec.DecodeError as error:
-            raise ReplyNotJson(f"The reply is not JSON ({error}): {text!r}") from error
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            quoted = (
+                text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+            )
+            raise ReplyNotJson(
+                f"The reply is not JSON ({error}): {quoted!r}"
+            ) from error
         return value if schema is None else _fit(value, schema)
 
 
