@@ -23,16 +23,13 @@ from pytest_ladder.calls.recordings import Damaged, Recording, scan
 from pytest_ladder.calls.store import StoredReply
 from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
 from pytest_ladder.grading import Judge, requests_of, verdict_of
-from pytest_ladder.ladder_tests import LadderTest, Record
+from pytest_ladder.ladder_tests import FREE, LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.reply import Reply
-
-_FREE = frozenset({"llm", "judge"})
-"""Fixtures by which a body asks for what it likes."""
 
 
 class Missing(NamedTuple):
@@ -170,7 +167,7 @@ class _Stock:
             module.open.append(test)
         if not test.asks or test.task is not None or _has_own_retriever(record):
             return
-        for case, sample in _asked(record):
+        for case, sample in record.cells:
             request = request_for(record.rung, self._opened.prompter, case, sample)
             found = self._need(request, record, judge=False)
             if test.judged is not None:
@@ -306,16 +303,6 @@ def _root(config: pytest.Config, argument: str) -> Path:
     return (config.invocation_params.dir / argument.partition("::")[0]).resolve()
 
 
-def _asked(record: Record) -> Iterator[tuple[Case, int]]:
-    """Yield the cases and samples of an item; a packed one has several."""
-    if record.case is not None:
-        yield record.case, record.sample
-    elif record.test.pack:
-        for case in record.test.cases:
-            for sample in range(1, record.test.samples + 1):
-                yield case, sample
-
-
 def _checked(records: list[Record]) -> set[tuple[str, str, int]]:
     """Return the cases and samples that a cheap check may keep from the judge."""
     return {
@@ -337,7 +324,7 @@ def _is_labelled(recording: Recording, test: LadderTest) -> bool:
 def _is_open(record: Record) -> bool:
     """Tell whether an item's requests are only known when it runs."""
     test, info = record.test, record.item._fixtureinfo
-    if test.task is not None or not _FREE.isdisjoint(info.names_closure):
+    if test.task is not None or not FREE.isdisjoint(info.names_closure):
         return True
     if test.asks and _has_own_retriever(record):
         return True

@@ -2,81 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import pytest
 
 from pytest_ladder.calls.budget import worst_usd
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import request_for
 from pytest_ladder.calls.plan import RungPlan, plan_calls
 from pytest_ladder.calls.prices import PriceTable
-from pytest_ladder.errors import BudgetReached, ConfigError
+from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.grading import requests_of
 from pytest_ladder.judging.judge import Jury
-from pytest_ladder.ladder_tests import LadderTest
+from pytest_ladder.ladder_tests import FREE, LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 from pytest_ladder.reporting.plan import plan_lines
 from pytest_ladder.session import LadderSession
+from pytest_ladder.wording import shown
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.rung import Rung
+from pytest_ladder.words.row import OVER_BUDGET
 
 # What a reply is taken to be long where `max_tokens` is not set, in tokens.
 _USUAL_OUTPUT = 256
 
 
-def plan(session: LadderSession) -> list[str]:
-    """Say what a live run would call; calls nobody."""
-    plans = []
-    for opened in session.opened:
-        plans += [_rung_plan(session, opened, rung) for rung in opened.rungs]
-        plans += _judge_plans(session, opened)
+def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
+    """Say what a live run of these items would call; calls nobody.
+
+    Raises `pytest.UsageError` where a request cannot be made.
+    """
+    records = [record for item in items if (record := session.record_of(item))]
+    plans: list[RungPlan] = []
+    try:
+        for opened in session.opened:
+            mine = [record for record in records if record.test.opened is opened]
+            made = [*_rung_plans(opened, mine), *_judge_plans(session, opened, mine)]
+            several = len(session.opened) > 1
+            plans += [_of(opened, plan) for plan in made] if several else made
+    except LadderError as error:
+        raise pytest.UsageError(str(error)) from None
     return plan_lines(plans)
 
 
-def _rung_plan(session: LadderSession, opened: OpenLadder, rung: Rung) -> RungPlan:
-    tests = _tests_of(session, opened)
-    asking = [test for test in tests if test.asks and test.task is None]
-    others = [test for test in tests if test not in asking]
-    requests = [
-        request_for(rung, opened.prompter, case, sample)
-        for test in asking
-        for case in test.cases
-        for sample in range(1, test.samples + 1)
-    ]
-    open_tests = sum(session.shapes[test.nodeid].items for test in others)
-    prices = PriceTable()
-    return plan_calls(rung.id, rung.model, requests, open_tests, opened.archive, prices)
+def _of(opened: OpenLadder, plan: RungPlan) -> RungPlan:
+    """Name the ladder as well, where there are several."""
+    rung = f"{shown(opened.ladder.path)}: {plan.rung}"
+    return msgspec.structs.replace(plan, rung=rung)
 
 
-def _judge_plans(session: LadderSession, opened: OpenLadder) -> Iterator[RungPlan]:
+def _rung_plans(opened: OpenLadder, records: list[Record]) -> Iterator[RungPlan]:
+    """Plan what is asked by each rung that has a test to run."""
+    for rung in opened.rungs:
+        mine = [record for record in records if record.rung is rung]
+        requests = [
+            request_for(rung, opened.prompter, case, sample)
+            for record in mine
+            if _asks_plainly(record)
+            for case, sample in record.cells
+        ]
+        open_tests = sum(_is_open(record) for record in mine)
+        if mine:
+            yield plan_calls(
+                rung.id, rung.model, requests, opened.archive, open_tests=open_tests
+            )
+
+
+def _asks_plainly(record: Record) -> bool:
+    return record.test.asks and record.test.task is None
+
+
+def _is_open(record: Record) -> bool:
+    """Tell whether a test makes calls that are known only when it runs."""
+    free = not FREE.isdisjoint(record.item.fixturenames)
+    return record.test.task is not None or free
+
+
+def _judge_plans(
+    session: LadderSession, opened: OpenLadder, records: list[Record]
+) -> Iterator[RungPlan]:
     """Plan the verdicts of markers: at most, for the funnel may leave some out."""
+    jury = session.jury_of(opened)
     requests = [
         request
-        for test in _tests_of(session, opened)
-        if test.judged is not None and test.task is None
-        for rung in opened.rungs
-        for case in test.cases
-        for request in _verdict_requests(session.jury_of(opened), test, rung, case)
+        for record in records
+        if record.test.judged is not None and record.test.task is None
+        for case, sample in record.cells
+        for request in _verdict_requests(jury, record, case, sample)
     ]
     for model in opened.judges:
         mine = [request for request in requests if request.model.name == model.name]
         if mine:
-            prices = PriceTable()
-            yield plan_calls(model.name, model, mine, 0, opened.archive, prices)
+            yield plan_calls(model.name, model, mine, opened.archive, repaired=True)
 
 
 def _verdict_requests(
-    jury: Jury, test: LadderTest, rung: Rung, case: Case
+    jury: Jury, record: Record, case: Case, sample: int
 ) -> list[Request]:
     """Return what judges would be asked about the reply, or about one as long."""
-    opened, judged = test.opened, test.judged
+    opened, judged, rung = record.test.opened, record.test.judged, record.rung
     assert judged is not None
-    request = request_for(rung, opened.prompter, case)
+    request = request_for(rung, opened.prompter, case, sample)
     found = opened.archive.find(opened.archive.key(request))
-    length = int(rung.model.params.get("max_tokens") or _USUAL_OUTPUT)
-    # Rungs answer differently, as far as anybody knows.
-    unknown = rung.id.ljust(length * BYTES_PER_TOKEN, "x")
+    length = request.output_limit or _USUAL_OUTPUT
+    # Rungs, and samples, answer differently, as far as anybody knows.
+    unknown = f"{rung.id} {sample}".ljust(length * BYTES_PER_TOKEN, "x")
     text = found.reply.text if found else unknown
     passages = opened.prompter.messages(rung.strategy, case).retrieved
     reply = Reply(text=text, retrieved=passages)
@@ -99,5 +131,5 @@ def check_budget(session: LadderSession) -> None:
             try:
                 worst_usd(request, PriceTable())
             except BudgetReached as error:
-                reason = str(error).removeprefix("not run: budget: ")
+                reason = str(error).removeprefix(f"{OVER_BUDGET}: ")
                 raise ConfigError(f"--ladder-budget: {reason}") from None

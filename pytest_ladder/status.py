@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_ladder.calls.caller import Progress
+from pytest_ladder.figures import dollars
 from pytest_ladder.stage import Stage
 
 _REDRAW_S = 0.5
@@ -83,7 +84,7 @@ class StatusLine:
         if progress.note:
             return progress.note
         rate = progress.done / elapsed_s if elapsed_s > 0 else 0.0
-        text = f"{progress.done} calls, ${progress.spent_usd:.4f}, {rate:.1f}/s"
+        text = f"{progress.done} calls, {dollars(progress.spent_usd)}, {rate:.1f}/s"
         if progress.expected > progress.done and rate > 0:
             left_s = round((progress.expected - progress.done) / rate)
             text = text.replace(" calls", f"/{progress.expected} calls", 1)

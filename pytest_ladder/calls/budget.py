@@ -14,7 +14,9 @@ from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.shared_file import connect, transaction, usable
 from pytest_ladder.errors import BudgetReached
+from pytest_ladder.figures import dollars
 from pytest_ladder.words.reply import Usage
+from pytest_ladder.words.row import OVER_BUDGET
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY, usd REAL NOT NULL);
@@ -71,8 +73,8 @@ class Budget:
                 "INSERT OR REPLACE INTO refused VALUES (?, ?)", (key, worst_usd)
             )
         raise BudgetReached(
-            f"not run: budget: ${total:.6g} of ${self.cap_usd:g} is spent and this "
-            f"call may cost ${worst_usd:.3g}."
+            f"{OVER_BUDGET}: {dollars(total)} of {dollars(self.cap_usd)} is spent and "
+            f"this call may cost {dollars(worst_usd)}."
         )
 
     def settle(self, reservation: int, usd: float | None) -> None:
@@ -119,10 +121,15 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
     no bound is known.
     """
     model = request.model
-    tokens, output = _most_input(request), _most_output(request, prices)
+    tokens, output = _most_input(request), most_output(request, prices)
+    if output is None:
+        raise BudgetReached(
+            f"{OVER_BUDGET}: nothing bounds the output of model {model.name!r}; set "
+            "params.max_tokens in ladder.toml."
+        )
     busy_s = None
     if model.serve is not None and model.serve.tokens_per_second is None:
-        busy_s = float(request.params.get("timeout", DEFAULT_TIMEOUT_S))
+        busy_s = float(request.params.get("timeout") or DEFAULT_TIMEOUT_S)
     # Where a prompt is cached, writing the cache may be what costs most.
     bounds = [
         cost_of(model, usage, busy_s, prices)[0]
@@ -134,7 +141,7 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
     known = [usd for usd in bounds if usd is not None]
     if not known:
         raise BudgetReached(
-            f"not run: budget: the price of model {model.name!r} is unknown; declare "
+            f"{OVER_BUDGET}: the price of model {model.name!r} is unknown; declare "
             "`price` or `serve` in ladder.toml, or drop --ladder-budget."
         )
     return max(known)
@@ -146,13 +153,8 @@ def _most_input(request: Request) -> int:
     return size + _TEMPLATE_TOKENS * (len(request.messages) + 1)
 
 
-def _most_output(request: Request, prices: PriceTable) -> int:
+def most_output(request: Request, prices: PriceTable) -> int | None:
+    """Return the most tokens that a call can answer; None: nothing bounds it."""
     params = request.params | request.params.get("extra_body", {})
-    limit = params.get("max_completion_tokens") or params.get("max_tokens")
-    limit = limit or prices.max_output_tokens(request.model)
-    if limit is None:
-        raise BudgetReached(
-            f"not run: budget: nothing bounds the output of model "
-            f"{request.model.name!r}; set params.max_tokens in ladder.toml."
-        )
-    return int(limit) * int(params.get("n") or 1)
+    limit = request.output_limit or prices.max_output_tokens(request.model)
+    return None if limit is None else limit * int(params.get("n") or 1)

@@ -9,11 +9,15 @@ import msgspec
 
 from pytest_ladder.calls import direct
 from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.budget import most_output
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.calls.prices import PriceTable, cost_of, serve_cost
 from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.rung import Model
+
+# What a judge is told of an answer that cannot be used, generously.
+_COMPLAINT_TOKENS = 128
 
 
 class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,15 +26,19 @@ class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
     rung: str
     """Its id; of a judge its name, in brackets."""
     replies: int
-    """Distinct replies that tests need."""
+    """Distinct replies that tests need, without what may be asked again."""
     stored: int
     """Those that are stored already."""
     input_tokens: int
-    """Of the calls to make, estimated from the length of their prompts."""
+    """Of all that may be called, estimated from the length of the prompts."""
     output_tokens: int | None
     """At most, by `max_tokens`; None where a model has no limit."""
     usd: float | None
     """At most; None where a price or a limit is unknown."""
+    usd_per_minute: float | None
+    """Of computing, where time is paid for and not told by tokens."""
+    repaired: bool
+    """Whether replies may be asked for once more, which tokens and USD include."""
     open_tests: int
     """Items whose calls are only known when they run: free-form tests and tasks."""
     host: str
@@ -48,32 +56,46 @@ def plan_calls(
     name: str,
     model: Model,
     requests: Iterable[Request],
-    open_tests: int,
     archive: Archive,
-    prices: PriceTable,
+    *,
+    open_tests: int = 0,
+    repaired: bool = False,
 ) -> RungPlan:
-    """Plan the calls of a rung, or of a judge; looks replies up, and calls nobody."""
+    """Plan the calls of a rung, or of a judge; looks replies up, and calls nobody.
+
+    `repaired` says that each reply may be asked for once more: the other time the
+    prompt holds the first reply as well.
+    """
     by_key = {archive.key(request): request for request in requests}
     missing = [request for key, request in by_key.items() if archive.find(key) is None]
-    limit = model.params.get("max_tokens") or prices.max_output_tokens(model)
-    input_tokens = sum(_prompt_bytes(r) for r in missing) // BYTES_PER_TOKEN
-    output_tokens = None if limit is None else limit * len(missing)
+    prices = PriceTable()
+    asked = sum(_prompt_bytes(r) for r in missing) // BYTES_PER_TOKEN
+    answered = _total([most_output(request, prices) for request in missing])
+    if repaired:
+        asked += asked + (answered or 0) + _COMPLAINT_TOKENS * len(missing)
+        answered = None if answered is None else 2 * answered
     usd = 0.0 if not missing else None
-    if missing and output_tokens is not None:
-        usage = Usage(input=input_tokens, output=output_tokens)
+    if missing and answered is not None:
+        usage = Usage(input=asked, output=answered)
         usd, _ = cost_of(model, usage, None, prices)
     host, key = _destination(model)
     return RungPlan(
         rung=name,
         replies=len(by_key),
         stored=len(by_key) - len(missing),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
+        input_tokens=asked,
+        output_tokens=answered,
         usd=usd,
+        usd_per_minute=serve_cost(model.serve, None, 60) if model.serve else None,
+        repaired=repaired and bool(missing),
         open_tests=open_tests,
         host=host,
         key=key,
     )
+
+
+def _total(limits: list[int | None]) -> int | None:
+    return None if None in limits else sum(limit for limit in limits if limit)
 
 
 def _prompt_bytes(request: Request) -> int:

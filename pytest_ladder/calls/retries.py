@@ -71,7 +71,4 @@ def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
 def expected_tokens(request: Request) -> int:
     """Guess the tokens of a call, for limits per minute."""
     prompt = sum(len(str(m.get("content", "")).encode()) for m in request.messages)
-    params = request.params
-    output = params.get("max_completion_tokens") or params.get("max_tokens")
-    output = output or _USUAL_OUTPUT
-    return int(prompt // _BYTES_PER_TOKEN + output)
+    return prompt // _BYTES_PER_TOKEN + (request.output_limit or _USUAL_OUTPUT)

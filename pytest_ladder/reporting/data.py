@@ -18,8 +18,8 @@ from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.causes import causes_of
 from pytest_ladder.reporting.benchmark import benchmark_json
+from pytest_ladder.reporting.gate_markdown import report_markdown
 from pytest_ladder.reporting.judges import OTHER, calibration_json, cause_counts
-from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.numbers import csv_cell
 from pytest_ladder.reporting.page import page_html
 from pytest_ladder.reporting.report import Report
@@ -47,6 +47,7 @@ OWN_FILES = frozenset(
 CSV_COLUMNS = (
     *("rung", "model", "strategy", "tier", "state", "level"),
     *("quality", "low", "high", "n", "missed", "errors", "coverage", "verdict"),
+    "over_budget",
     *("usd_per_1k", "serve_usd_per_1k", "build_usd", "build_hours"),
     *("p50_s", "p95_s", "n_live", "latency_recorded"),
     *("input_tokens", "output_tokens", "live_calls", "replayed_calls"),
@@ -69,7 +70,7 @@ def write_report(folder: Path, report: Report) -> None:
         "rows.jsonl": rows_jsonl(matrix, rows),
         "exchanges.jsonl": exchanges_jsonl(report),
         "matrix.csv": matrix_csv(matrix),
-        "matrix.md": matrix_markdown(report),
+        "matrix.md": report_markdown(report),
         "index.html": page_html(report),
         "benchmark.json": _document(as_written(benchmark)),
         "matrix.json": _document(matrix_json(report)),

@@ -26,7 +26,7 @@ from pytest_ladder.reporting.judges import judge_notes, judge_remarks
 from pytest_ladder.reporting.numbers import (
     markdown_text,
 )
-from pytest_ladder.reporting.remarks import remarks, spend_line
+from pytest_ladder.reporting.remarks import remarks, spend_line, unfinished
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.words.level import Level
@@ -104,7 +104,7 @@ def _table(matrix: Matrix, rungs: Sequence[RungResult], info: RunInfo) -> Iterat
     if not rungs:
         return
     builds = any(rung.cost.build_usd for rung in rungs)
-    errors = any(cell.errors for rung in rungs for cell in rung.levels.values())
+    errors = any(map(_errors, rungs))
     header = [
         "rung",
         *(f"{level}, 95 % interval" for level in matrix.levels),
@@ -125,6 +125,10 @@ def _table(matrix: Matrix, rungs: Sequence[RungResult], info: RunInfo) -> Iterat
         yield r"\* latency when recorded; no call was live."
 
 
+def _errors(rung: RungResult) -> int:
+    return sum(cell.errors - cell.over_budget for cell in rung.levels.values())
+
+
 def _cells(
     rung: RungResult,
     levels: Sequence[Level],
@@ -135,7 +139,7 @@ def _cells(
     name = markdown_text(rung.id)
     star = r"\*" if rung.latency.recorded else ""
     cells = [rung.levels.get(level) for level in levels]
-    failed = sum(cell.errors for cell in cells if cell)
+    failed = _errors(rung)
     return [
         f"**{name}** (current)" if rung.id == info.current else name,
         *(quality(c.quality, c.low, c.high, c.n) if c else "" for c in cells),
@@ -236,7 +240,7 @@ def _folded(rung: RungResult, failed: Sequence[Row], room: int) -> str:
     errors = sum(row.outcome is Outcome.ERROR for row in failed)
     summary = f"{markdown_text(rung.id)}: {len(failed) - errors:,} missed"
     if errors:
-        summary += f", {count(errors, 'error')}"
+        summary += f", {unfinished(errors, sum(row.over_budget for row in failed))}"
     start = f"\n<details><summary>{summary}</summary>\n\n"
     end = "\n\n</details>\n"
     lines = [_missed_line(row) for row in failed[:MISSES_PER_RUNG]]

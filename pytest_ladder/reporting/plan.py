@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pytest_ladder.calls.plan import RungPlan
-from pytest_ladder.figures import dollars
+from pytest_ladder.figures import count, dollars
 from pytest_ladder.reporting.numbers import pad
 
 _HEAD = ("rung", "calls", "stored", "tokens in", "tokens out", "at most", "goes to")
 
 
 def plan_lines(plans: Sequence[RungPlan]) -> list[str]:
-    """Render the plan as an aligned table with a line of totals."""
+    """Render the plan as an aligned table with its totals."""
     table = [_HEAD, *(_cells(plan) for plan in plans)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
     lines = [
@@ -22,22 +22,47 @@ def plan_lines(plans: Sequence[RungPlan]) -> list[str]:
         ).rstrip()
         for row in table
     ]
+    return [*lines, *_totals(plans)]
+
+
+def _totals(plans: Sequence[RungPlan]) -> Iterator[str]:
+    """Say what it comes to, and what is not in the sum."""
     calls = sum(plan.calls for plan in plans)
     known = [plan.usd for plan in plans if plan.usd is not None]
-    total = dollars(sum(known)) if known or not plans else "unknown"
-    unpriced = [plan.rung for plan in plans if plan.usd is None]
-    lines.append(f"{calls} calls, at most {total}; nothing was called or spent.")
-    if unpriced:
-        lines.append(
-            f"Not in it, price or output limit unknown: {', '.join(unpriced)}."
+    timed = [plan for plan in plans if _is_timed(plan)]
+    if known or not plans:
+        told = f"at most {dollars(sum(known))}"
+        told += " unless a lost call is billed as well" if calls else ""
+    else:
+        told = "paid by the time they take" if timed else "at an unknown price"
+    yield f"{count(calls, 'call')}, {told}; nothing was called or spent."
+    if any(plan.repaired for plan in plans):
+        yield (
+            "A judge is asked once more where its answer cannot be used: that is in "
+            "its tokens and dollars, not in its calls."
         )
+    if timed:
+        yield (
+            f"Paid by the time of computing: {', '.join(plan.rung for plan in timed)}; "
+            "the first run tells how long, or `serve.tokens_per_second` if you know it."
+        )
+    unpriced = [plan.rung for plan in plans if plan.usd is None and plan not in timed]
+    if unpriced:
+        yield f"Not in it, price or output limit unknown: {', '.join(unpriced)}."
     open_tests = sum(plan.open_tests for plan in plans)
     if open_tests:
-        lines.append(
-            f"Not in it either: {open_tests} items whose calls are known only when "
-            "they run (free-form tests, tasks)."
+        yield (
+            f"Not in it either: {count(open_tests, 'item')} whose calls are known only "
+            "when they run (free-form tests, tasks)."
         )
-    return lines
+
+
+def _is_timed(plan: RungPlan) -> bool:
+    return plan.usd is None and plan.usd_per_minute is not None
+
+
+def _rate(plan: RungPlan) -> str:
+    return f"{dollars(plan.usd_per_minute)} a minute"
 
 
 def _cells(plan: RungPlan) -> tuple[str, ...]:
@@ -48,6 +73,6 @@ def _cells(plan: RungPlan) -> tuple[str, ...]:
         str(plan.stored),
         f"{plan.input_tokens:,}",
         "unknown" if plan.output_tokens is None else f"<= {plan.output_tokens:,}",
-        dollars(plan.usd),
+        _rate(plan) if _is_timed(plan) else dollars(plan.usd),
         f"{plan.host}{key}",
     )

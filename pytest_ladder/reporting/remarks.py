@@ -42,10 +42,9 @@ def remarks(matrix: Matrix) -> Iterator[str]:
             yield f"{rung.id} was stopped before all cases ran."
         for level, cell in rung.levels.items():
             if cell.errors:
-                errors = count(cell.errors, "error")
                 yield (
-                    f"{rung.id}, {level}: {errors}, which no quality counts; "
-                    f"coverage {percent(cell.coverage)}."
+                    f"{rung.id}, {level}: {unfinished(cell.errors, cell.over_budget)}, "
+                    f"which no quality counts; coverage {percent(cell.coverage)}."
                 )
     for level in matrix.levels:
         cells = [rung.levels[level] for rung in matrix.rungs if level in rung.levels]
@@ -55,6 +54,15 @@ def remarks(matrix: Matrix) -> Iterator[str]:
             yield f"{level}: too few clusters for an interval."
     if matrix.order_note:
         yield matrix.order_note
+
+
+def unfinished(rows: int, over_budget: int) -> str:
+    """Say why rows did not finish: `2 errors and 3 not run: budget`."""
+    errors = rows - over_budget
+    told = [count(errors, "error")] if errors else []
+    if over_budget:
+        told.append(f"{over_budget:,} not run: budget")
+    return " and ".join(told)
 
 
 def _recorded(spend: Spend) -> str:

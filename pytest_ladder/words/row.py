@@ -10,6 +10,9 @@ from pytest_ladder.words.level import Level
 from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.score import Verdict
 
+OVER_BUDGET = "not run: budget"
+"""How the reason of a row begins whose call the budget did not allow."""
+
 
 class Outcome(enum.StrEnum):
     """How a ladder test ended; only the first two have a score."""
@@ -73,3 +76,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     """The last reply's text, for people to read."""
     retrieved: tuple[str, ...] = ()
     """Sources that the last reply was shown, best first."""
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether nothing is wrong but that the budget did not allow a call."""
+        return self.outcome is Outcome.ERROR and self.reason.startswith(OVER_BUDGET)

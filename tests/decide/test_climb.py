@@ -307,7 +307,7 @@ def test_below_95_percent_coverage_a_rung_is_undecided_and_never_wins() -> None:
     assert course.winner == "m/b"
     assert course.settled == {"m/a": "undecided", "m/b": "pass"}
     assert course.reason("m/a") == (
-        "climb: 90 of 90 passed, 10 ended in errors, undecided: 90% finished, "
+        "climb: 90 of 90 passed, 10 did not finish, undecided: 90% finished, "
         "95% must finish"
     )
 
@@ -481,6 +481,6 @@ def test_looks_read_as_sentences() -> None:
     assert [str(look) for look in course.looks] == [
         "m/a, cheap: 20 of 20 (200 in all), fail up to 10: go on",
         "m/a, cheap: 40 of 40 (200 in all), pass from 38, fail up to 25: pass",
-        "m/a, cheap: 199 of 200 (200 in all), 1 ended in errors, pass from 160, "
+        "m/a, cheap: 199 of 200 (200 in all), 1 did not finish, pass from 160, "
         "fail up to 159: pass",
     ]

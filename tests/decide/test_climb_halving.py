@@ -110,7 +110,7 @@ def test_a_rung_of_many_errors_is_left_out_before_it_spoils_the_comparison() -> 
     assert asked(stages)["m/a", CHEAP] == 25
     why = course.reason("m/a")
     assert why == (
-        "climb: 0 of 0 passed, 25 ended in errors, undecided: 0% finished, "
+        "climb: 0 of 0 passed, 25 did not finish, undecided: 0% finished, "
         "95% must finish"
     )
     assert course.states["m/0.6"] == course.states["m/0.5"] == "run"

@@ -53,7 +53,7 @@ def test_what_can_never_fit_is_refused_at_once_and_counted_once(
 ) -> None:
     budget.reserve("a", 0.5)
     for _ in range(2):
-        with pytest.raises(BudgetReached, match=r"of \$1 is spent and this call may"):
+        with pytest.raises(BudgetReached, match=r"of \$1.00 is spent and this"):
             budget.reserve("b", 1.25)
     assert budget.refused() == (1, 1.25)
 

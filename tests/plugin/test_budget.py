@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.shop import LADDER, Run, Shop
-from tests.scripted_server import says
+from tests.scripted_server import fails, says
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
@@ -61,8 +61,8 @@ def test_the_cap_is_never_exceeded_and_the_rest_can_be_run(
     result.stdout.fnmatch_lines(
         [
             "*ladder budget*",
-            f"*is spent, and {80 - paid} calls that may cost up to *",
-            f"*{80 - paid} errors, which no quality counts; coverage *",
+            f"*is spent; left out: {80 - paid} calls that may cost up to $0.00*. To *",
+            f"bot/plain, cheap: {80 - paid} not run: budget, which no quality *",
         ]
     )
     cell = shop.matrix()["rungs"][0]["levels"]["cheap"]
@@ -87,7 +87,7 @@ def test_free_form_tests_end_when_the_budget_does(shop: Shop) -> None:
     result = shop.run("--ladder-live", "--ladder-budget=0.0002")
     result.assert_outcomes(skipped=1, failed=1)
     assert shop.server.count == 1
-    result.stdout.fnmatch_lines(["*is spent, and 1 calls that may cost up to *"])
+    result.stdout.fnmatch_lines(["*is spent; left out: 1 call that may cost up to *"])
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,26 @@ def test_a_lost_call_counts_with_its_worst_case(shop: Shop) -> None:
     # Replies without usage have an unknown cost; what was set aside stays so.
     paid = shop.server.count
     assert 3 <= paid <= 10
-    result.stdout.fnmatch_lines([f"*is spent, and {80 - paid} calls *"])
+    result.stdout.fnmatch_lines([f"*is spent; left out: {80 - paid} calls *"])
+
+
+def test_errors_are_told_apart_from_what_the_budget_left_out(shop: Shop) -> None:
+    shop.server.script(fails(400))
+    result = shop.run("--ladder-live", f"--ladder-budget={10 * REPLY_USD:.6f}")
+    left = 80 - shop.server.count
+    result.stdout.fnmatch_lines(
+        [f"*cheap: 1 error and {left} not run: budget, which *"]
+    )
+    summary = (shop.path / "ladder-report/current/matrix.md").read_text("utf-8")
+    assert f"0 missed, 1 error and {left} not run: budget</summary>" in summary
+    cell = shop.matrix()["rungs"][0]["levels"]["cheap"]
+    assert (cell["errors"], cell["over_budget"]) == (1 + left, left)
+
+
+def test_a_call_that_nothing_bounds_is_told_as_such(shop: Shop) -> None:
+    shop.test(FOLLOW_UP.replace('"say one thing"', '"say one thing", max_tokens=None'))
+    result = shop.run("--ladder-live", "--ladder-budget=1")
+    result.stdout.fnmatch_lines(
+        ["nothing bounds the output of model 'bot'; set params.max_tokens *"]
+    )
+    assert "left out: 0 calls" not in result.stdout.str()

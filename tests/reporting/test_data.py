@@ -91,6 +91,7 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
         "seed": 7,
         "versions": {"litellm": "1", "pytest": "9"},
         "current": "smol/rag",
+        "escalation": "",
         "attempts": [],
     }
     assert written["objective"]["kind"] == "good-enough"
@@ -118,6 +119,7 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
                 "n": 1,
                 "missed": 0,
                 "errors": 0,
+                "over_budget": 0,
                 "coverage": 1.0,
                 "verdict": "undecided",
             },
@@ -128,6 +130,7 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
                 "n": 1,
                 "missed": 1,
                 "errors": 0,
+                "over_budget": 0,
                 "coverage": 1.0,
                 "verdict": None,
             },
