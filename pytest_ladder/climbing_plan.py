@@ -104,10 +104,14 @@ def check_context(session: LadderSession, items: Iterable[pytest.Item]) -> None:
     """Make sure that a litmus has something to show; raises `ConfigError`."""
     records = [record for item in items if (record := session.record_of(item))]
     cases = [record.case for record in records if record.case is not None]
-    if not any(case.context for case in cases):
+    if records and not any(case.context for case in cases):
         raise ConfigError(
             "--ladder=litmus shows the most capable rung the context of each case, and "
-            "no case of this run names one; add `context` to the cases."
+            + (
+                "no case of this run names one; add `context` to the cases."
+                if cases
+                else "no test of this run has cases; select one that has."
+            )
         )
 
 

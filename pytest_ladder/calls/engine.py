@@ -98,15 +98,26 @@ class Engine:
         `BudgetReached` when the budget does not allow the call, and `CallError` when
         it failed for good.
         """
-        found = self.look_up(request, archive)
-        return found or self._wait(self.submit(request, archive))
+        __tracebackhide__ = True
+        try:
+            found = self.look_up(request, archive)
+            return found or self._wait(self.submit(request, archive))
+        except LadderError as error:
+            failed = error
+        # Without the frames of the engine, and of all that asked for it before.
+        raise failed.with_traceback(None)
 
     async def ask_async(self, request: Request, archive: Archive) -> Served:
         """Do what `ask` does, from any event loop."""
-        found = self.look_up(request, archive)
-        if found is not None:
+        __tracebackhide__ = True
+        try:
+            found = self.look_up(request, archive)
+            if found is None:
+                found = await asyncio.wrap_future(self.submit(request, archive))
             return found
-        return await asyncio.wrap_future(self.submit(request, archive))
+        except LadderError as error:
+            failed = error
+        raise failed.with_traceback(None)
 
     def look_up(self, request: Request, archive: Archive) -> Served | None:
         """Return a stored reply; None when the model has to be called.

@@ -12,11 +12,12 @@ from pytest_ladder.commands.labelled import (
     labels_in,
     labels_path,
     nothing_judged,
+    report_folder,
 )
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
 from pytest_ladder.judging.rows import calibrations_of
-from pytest_ladder.reporting.calibration import are_unlabelled
+from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.terminal import calibration_lines
 from pytest_ladder.wording import shown
@@ -31,7 +32,7 @@ _EXAMPLES = """\
 Nothing is written: the next pytest run calibrates its report by the same labels.
 
 examples:
-  pytest-ladder calibrate ladder-report
+  pytest-ladder calibrate
   pytest-ladder calibrate ladder-report --labels labels/ann.jsonl
 """
 
@@ -50,6 +51,7 @@ def add_to(commands: Subparsers) -> None:
 
 
 def _run(given: Given) -> int:
+    given.folder = report_folder(given)
     report, path = read_report(given.folder), labels_path(given)
     rungs = [rung.id for rung in report.matrix.rungs]
     found = calibrations_of(report.rows, labels_in(path), rungs)
@@ -67,4 +69,4 @@ def _run(given: Given) -> int:
 def _how_to_begin(given: Given, path: Path) -> Iterator[str]:
     there = "has none of these replies" if path.exists() else "is not there yet"
     yield f"{shown(path)} {there}; begin with"
-    yield f"  pytest-ladder label {shown(given.folder)} --labels {shown(path)}"
+    yield f"  {judge_command('label', given.folder, path)}"

@@ -16,6 +16,7 @@ from pytest_ladder.commands.labelled import (
     labels_in,
     labels_path,
     nothing_judged,
+    report_folder,
 )
 from pytest_ladder.commands.parsing import Given, Subparsers, whole
 from pytest_ladder.commands.showing import say
@@ -25,6 +26,7 @@ from pytest_ladder.judging.labels import Judged, Label, label_of, line_of, next_
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
 from pytest_ladder.judging.retrieval import METRICS
 from pytest_ladder.judging.rows import judged_of
+from pytest_ladder.reporting.calibration import judge_command
 from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.wording import shown
@@ -42,9 +44,9 @@ gives them. 20 labels tell something of a judge, 50 may hold a gate. Two people 
 give their names label the same replies, which shows how far people agree.
 
 examples:
-  pytest-ladder label ladder-report
-  pytest-ladder label ladder-report --count 50 --rater ann
-  pytest-ladder label ladder-report --test test_tone
+  pytest-ladder label
+  pytest-ladder label --count 50 --rater ann
+  pytest-ladder label ladder-report/current --test test_tone
 """
 _COUNT = 20
 
@@ -71,6 +73,7 @@ def add_to(commands: Subparsers) -> None:
 
 
 def _run(given: Given) -> int:
+    given.folder = report_folder(given)
     report, path = read_report(given.folder), labels_path(given)
     found = _questions(report, given.test)
     if not found:
@@ -93,7 +96,7 @@ def _run(given: Given) -> int:
             written += 1
     say("")
     say(f"{count(written, 'label')} added to {shown(path)}.")
-    say(f"pytest-ladder calibrate {shown(given.folder)} --labels {shown(path)}")
+    say(judge_command("calibrate", given.folder, path))
     return 0
 
 

@@ -14,14 +14,19 @@ from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revised import with_calibrations
 from pytest_ladder.wording import shown
 
+_FOLDERS = (Path("ladder-report"), Path("ladder-report/current"))
+"""Where runs write that are not told where."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder of the report, and the file of labels."""
     parser.add_argument(
         "folder",
         metavar="DIR",
+        nargs="?",
         type=Path,
-        help="folder of a report, the one with its matrix.json",
+        help="folder of a report, the one with its matrix.json (default: the newer of "
+        f"{_FOLDERS[0]} and {_FOLDERS[1]})",
     )
     parser.add_argument(
         "--labels",
@@ -30,6 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file of labels (default: that of the ladder in reach, labels.jsonl "
         "beside ladder.toml)",
     )
+
+
+def report_folder(given: Given) -> Path:
+    """Return the folder that is given, else that of the newer report."""
+    if given.folder is not None:
+        return Path(given.folder)
+    written = {folder: folder / "matrix.json" for folder in _FOLDERS}
+    there = [folder for folder, file in written.items() if file.is_file()]
+    return max(there, key=lambda f: written[f].stat().st_mtime, default=_FOLDERS[0])
 
 
 def labels_path(given: Given) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from pytest_ladder.figures import count, interval, percent, quality
 from pytest_ladder.judging.agreement import Agreement, Estimate, JudgeAgreement
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.corrected import RungQuality
+from pytest_ladder.wording import shown
 
 NO_LABELS = "uncalibrated: no labels; `pytest-ladder label`"
 MEASURES = (
@@ -21,6 +24,12 @@ EXPLAINED = (
     "would have that never reads. Sensitivity: the share of what people pass that the "
     "judge passes; specificity: of what they fail, the share that it fails."
 )
+
+
+def judge_command(name: str, folder: Path, labels: Path) -> str:
+    """Return the command about the judges of the report in `folder`, to be typed."""
+    words = ["pytest-ladder", name, shown(folder), "--labels", shown(labels)]
+    return shlex.join(words)
 
 
 def are_unlabelled(calibrations: Sequence[Calibration]) -> bool:

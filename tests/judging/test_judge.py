@@ -179,7 +179,8 @@ def test_two_unusable_answers_are_an_error_and_no_score(
     bench: Bench, unusable: str
 ) -> None:
     bench.says(unusable, unusable)
-    with pytest.raises(JudgeError, match=r"correctness of case 'refund'.*`max_tokens`"):
+    told = r"case 'refund' by the rubric 'correctness'.*; take a .*`max_tokens`"
+    with pytest.raises(JudgeError, match=told):
         bench.jury()("hello", judge="correctness", case=CASE)
     assert len(bench.asked) == 2
 

@@ -52,7 +52,7 @@ def test_both_orders_are_asked(bench: Bench) -> None:
 
 def test_an_unusable_preference_is_an_error(bench: Bench) -> None:
     bench.says(prefers("tie"), prefers("both"))
-    with pytest.raises(JudgeError, match="on two replies by own"):
+    with pytest.raises(JudgeError, match="on two replies by your rubric"):
         bench.jury().prefer("a", "b", POLITE)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import shlex
 from typing import Any
 
 import pytest
@@ -175,11 +178,47 @@ def test_the_configuration_may_name_the_labels(
     assert measured["labels"] == 20
 
 
-def test_broken_labels_fail_the_run_and_spoil_no_report(judged: Shop) -> None:
+@pytest.mark.parametrize("folder", ["", "--ladder-report=my reports/one"])
+def test_the_command_for_labels_works_as_printed(
+    judged: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    # The ladder is not in reach of the folder that pytest is started in.
+    files = ("ladder.toml", "cases.jsonl", "test_shop.py")
+    for name in files:
+        judged.write(f"deep/{name}", (judged.path / name).read_text("utf-8"))
+        (judged.path / name).unlink()
+    result = run("--ladder-live", *filter(None, [folder]))
+    (printed,) = [line for line in result.outlines if line.startswith("pytest-ladder ")]
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\np\n"))
+    assert cli.main(shlex.split(printed)[1:]) == 0
+    assert len((judged.path / "deep/labels.jsonl").read_text("utf-8").split("\n")) == 3
+
+
+def test_without_a_folder_the_newer_report_is_meant(
+    judged: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["label"]) == 2
+    assert "ladder-report: there is no report here" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    judged.run("--ladder-live", "--ladder=matrix")
+    assert cli.main(["label"]) == 0
+    assert "pytest-ladder calibrate ladder-report --" in capsys.readouterr().out
+    judged.run()
+    written = (judged.path / "ladder-report/matrix.json").stat().st_mtime
+    current = judged.path / "ladder-report/current/matrix.json"
+    os.utime(current, (written + 1, written + 1))
+    assert cli.main(["calibrate"]) == 0
+    told = capsys.readouterr().out
+    assert "pytest-ladder label ladder-report/current --labels labels.jsonl" in told
+
+
+def test_broken_labels_fail_the_run_and_spoil_no_report(judged: Shop, run: Run) -> None:
     judged.write("labels.jsonl", '{"case": 1}\n')
-    result = judged.run("--ladder-live")
+    result = run("--ladder-live")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*labels.jsonl:1: this is no label*"])
+    assert "no labels" not in result.stdout.str()
+    assert "uncalibrated" not in result.stdout.str()
     assert len(judged.rows()) == 30
 
 

@@ -465,7 +465,8 @@ def test_two_ladders_in_one_session_get_a_report_each(shop: Shop, run: Run) -> N
         assert len(shop.rows(f"ladder-report/current/{name}")) == 3
         assert (shop.path / name / "recordings" / f"test_{name}.jsonl").is_file()
     assert not (shop.path / "ladder-report/current/matrix.json").exists()
-    result.stdout.fnmatch_lines(["*= ladder =*", "*= ladder =*"])
+    titles = ["*= ladder coffee/ladder.toml =*", "*= ladder tea/ladder.toml =*"]
+    result.stdout.fnmatch_lines(titles)
 
 
 def test_the_nearest_configuration_upward_counts(shop: Shop) -> None:

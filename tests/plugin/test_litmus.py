@@ -92,6 +92,22 @@ def test_cases_without_context_are_refused(
     assert slope.asked == {}
 
 
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_where_nothing_is_selected_nothing_is_missed(
+    slope: Slope, workers: tuple[str, ...]
+) -> None:
+    result = slope.shop.run("--ladder=litmus", "-k", "nothing", *workers)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "context" not in said(result)
+
+
+def test_tests_without_cases_are_told_of(slope: Slope) -> None:
+    slope.shop.test("@pytest.mark.cheap\ndef test_free(llm):\n    llm('hi')\n")
+    result = slope.shop.run("--ladder=litmus", "--ladder-live")
+    assert "no test of this run has cases; select one that has." in said(result)
+    assert slope.asked == {}
+
+
 def test_a_case_without_context_among_others_is_asked_all_the_same(
     slope: Slope,
 ) -> None:
