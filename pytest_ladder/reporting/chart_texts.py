@@ -5,6 +5,9 @@ from __future__ import annotations
 from pytest_ladder.decide.decision import Roi, Standing
 from pytest_ladder.figures import NOT_AVAILABLE, dollars, points, points_between
 
+MOST_POINTS = 100
+"""From the worst quality to the best."""
+
 
 def standing_text(standing: Standing | None) -> str:
     """Say where a rung stands: `on the front (in 93 % of draws)`, `beaten by …`."""
@@ -24,6 +27,19 @@ def signed(number: float | None) -> str:
     if number is None:
         return NOT_AVAILABLE
     return f"{number:+,.0f}" if abs(number) >= 1000 else f"{number:+.1f}"
+
+
+def return_text(points_per_1000_usd: float | None) -> str:
+    """Write what money brings: `35 points per $1,000`, `1 point per $0.81`, or `n/a`.
+
+    A step that gains more than there is to gain is told by the price of a point.
+    """
+    if points_per_1000_usd is None:
+        return NOT_AVAILABLE
+    if abs(points_per_1000_usd) <= MOST_POINTS:
+        return f"{points_per_1000_usd:.3g} points per $1,000"
+    sign = "-" if points_per_1000_usd < 0 else ""
+    return f"{sign}1 point per {dollars(1000 / abs(points_per_1000_usd))}"
 
 
 def gain_text(step: Roi) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_ladder.decide.decision import Decision, Roi
 from pytest_ladder.figures import percent
-from pytest_ladder.reporting.chart_texts import gain_text, price_text
+from pytest_ladder.reporting.chart_texts import gain_text, price_text, return_text
 
 _VERDICTS = {"pass": "PASS", "fail": "FAIL", "undecided": "UNDECIDED"}
 
@@ -45,10 +45,5 @@ def _gain(step: Roi) -> str:
     if not step.established:
         return f"{said}; its return is not established"
     if step.points_per_1000_usd is not None:
-        said += f", {_number(step.points_per_1000_usd)} points per extra $1,000"
+        said += f", {return_text(step.points_per_1000_usd)}"
     return said
-
-
-def _number(value: float) -> str:
-    """Write a number to three digits, a large one as a whole."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

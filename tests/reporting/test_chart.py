@@ -23,7 +23,12 @@ from pytest_ladder.reporting.chart import (
     mermaid_chart,
 )
 from pytest_ladder.reporting.chart_specs import Theme, theme_config
-from pytest_ladder.reporting.chart_texts import gain_text, price_text, standing_text
+from pytest_ladder.reporting.chart_texts import (
+    gain_text,
+    price_text,
+    return_text,
+    standing_text,
+)
 from pytest_ladder.reporting.report import Report
 from tests.browser.sample_reports import sample_report
 
@@ -206,6 +211,23 @@ def test_names_cannot_leave_their_place_in_the_markdown_chart() -> None:
     assert chart.count("```") == 2
     assert "<" not in chart
     assert 'x-axis ["x____' in chart
+
+
+@pytest.mark.parametrize(
+    ("points_per_1000_usd", "text"),
+    [
+        (None, "n/a"),
+        (35.04, "35 points per $1,000"),
+        (-0.5, "-0.5 points per $1,000"),
+        (100.0, "100 points per $1,000"),
+        (1_234_567.0, "1 point per $0.00081"),
+        (-2_000.0, "-1 point per $0.50"),
+    ],
+)
+def test_a_return_beyond_all_there_is_to_gain_is_told_by_the_price_of_a_point(
+    points_per_1000_usd: float | None, text: str
+) -> None:
+    assert return_text(points_per_1000_usd) == text
 
 
 @pytest.mark.parametrize(

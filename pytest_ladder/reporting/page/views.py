@@ -22,6 +22,7 @@ from pytest_ladder.reporting.chart_records import decision_records
 from pytest_ladder.reporting.chart_texts import (
     gain_text,
     price_text,
+    return_text,
     signed,
     standing_text,
 )
@@ -235,7 +236,7 @@ def _shipped(
 
 def _step(step: Roi) -> list[str]:
     """Give the cells of the table of steps; the page names the columns alike."""
-    per_1000 = signed(step.points_per_1000_usd) if step.established else ""
+    money = return_text(step.points_per_1000_usd) if step.established else ""
     good = dollars(step.usd_per_good_answer) if step.established else ""
     hour = step.points_per_build_hour
     volume = step.break_even_volume
@@ -244,7 +245,7 @@ def _step(step: Roi) -> list[str]:
         step.to_rung,
         gain_text(step),
         dollars(step.extra_usd_per_1k),
-        per_1000 or "not established",
+        money or "not established",
         good or "not established",
         "" if hour is None else signed(hour),
         "" if volume is None else count(round(volume), "call"),

@@ -13,7 +13,7 @@ function show_steps() {
   $("steps-table").parentElement.hidden = steps.length === 0;
   $("steps-at").textContent = steps.length ? `At ${state.level}, ${number(data.volumes[state.at])} calls.` : "There is only one rung on the front.";
   const optional = [6, 7].filter((n) => steps.some((step) => step[n]));
-  const heads = ["from", "to", "quality gained", "more per 1,000 calls", "points per $1,000", "$ per extra good answer", "points per build hour", "cheaper from"];
+  const heads = ["from", "to", "quality gained", "more per 1,000 calls", "return", "$ per extra good answer", "points per build hour", "cheaper from"];
   const kept = (cells) => cells.filter((_, n) => n < 6 || optional.includes(n));
   const lines = steps.map((step) => line(...kept(step)));
   for (const one of lines) one.cells[1].className = "left";
