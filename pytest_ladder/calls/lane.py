@@ -20,6 +20,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The model's parameters overlaid with the call's own."""
     sample: int = 1
 
+    @property
+    def output_limit(self) -> int | None:
+        """Tokens that the parameters allow for the answer; None: they do not say."""
+        params = self.params | self.params.get("extra_body", {})
+        limit: int | None = params.get("max_completion_tokens")
+        return limit or params.get("max_tokens")
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider answered, in one form for all providers."""
