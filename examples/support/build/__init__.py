@@ -1,0 +1,1 @@
+"""How the trained models are made: see `python -m examples.support.build -h`."""

@@ -1,0 +1,1 @@
+"""The training data of the example, and what writes them."""
