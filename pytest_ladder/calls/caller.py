@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import sys
 import time
 import zlib
 from collections import defaultdict
@@ -330,14 +331,28 @@ class Caller:
         return self._writers.setdefault(archive.folder, Writer(archive.store))
 
     def _lane(self, model: Model) -> Lane:
-        """Return the lane of a model; litellm is imported for its own lane only."""
+        """Return the lane of a model; none is made that no call needs."""
         if is_scripted(model):
             return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
         if direct.speaks_directly(model):
             return self._lanes.setdefault("direct", direct.DirectLane())
-        from pytest_ladder.calls.litellm_lane import LitellmLane
+        if "litellm" not in self._lanes:
+            self._lanes["litellm"] = self._litellm_lane()
+        return self._lanes["litellm"]
 
-        return self._lanes.setdefault("litellm", LitellmLane())
+    def _litellm_lane(self) -> Lane:
+        """Leave litellm to children, unless the user has it in this process.
+
+        What they registered with it there, such as callbacks, must see the calls.
+        """
+        if "litellm" in sys.modules:
+            from pytest_ladder.calls.litellm_lane import LitellmLane
+
+            return LitellmLane()
+        from pytest_ladder.calls.litellm_children import LitellmChildren
+
+        alone = self._settings.workers == 1
+        return LitellmChildren(most=2 if alone else 1)
 
 
 def is_scripted(model: Model) -> bool:

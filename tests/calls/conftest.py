@@ -11,15 +11,17 @@ import pytest
 from pytest_ladder.calls import litellm_lane
 from pytest_ladder.calls.direct import DirectLane
 from pytest_ladder.calls.lane import Answer, Lane, Request
+from pytest_ladder.calls.litellm_children import LitellmChildren
 from pytest_ladder.calls.litellm_lane import LitellmLane
 from pytest_ladder.words.case import Message
 from pytest_ladder.words.rung import Model, Tier
 from tests.scripted_server import ScriptedServer
 
-LANES: dict[str, tuple[type[DirectLane] | type[LitellmLane], str]] = {
-    "direct": (DirectLane, "openai/x"),
-    "litellm-openai": (LitellmLane, "openai/x"),
-    "litellm-vllm": (LitellmLane, "hosted_vllm/x"),
+LANES: dict[str, tuple[str, str]] = {
+    "direct": ("direct", "openai/x"),
+    "litellm-openai": ("litellm", "openai/x"),
+    "litellm-vllm": ("litellm", "hosted_vllm/x"),
+    "litellm-children": ("children", "openai/x"),
 }
 
 
@@ -68,13 +70,25 @@ def server() -> Iterator[ScriptedServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def children(runner: asyncio.Runner) -> Iterator[LitellmChildren]:
+    """A lane that tests share, because every child imports litellm anew."""
+    lane = LitellmChildren(most=1)
+    yield lane
+    runner.run(lane.close())
+
+
 @pytest.fixture(params=LANES)
 def line(
     request: pytest.FixtureRequest, server: ScriptedServer, runner: asyncio.Runner
 ) -> Iterator[Line]:
     """Each lane in turn: what holds for one must hold for all."""
     kind, model_id = LANES[request.param]
-    lane = kind()
+    if kind == "children":
+        children = request.getfixturevalue("children")
+        yield Line(children, model_id, server.api_base, runner)
+        return
+    lane = DirectLane() if kind == "direct" else LitellmLane()
     yield Line(lane, model_id, server.api_base, runner)
     runner.run(lane.close())
 

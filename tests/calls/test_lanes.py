@@ -499,13 +499,15 @@ def test_answers_to_many_calls_at_once_are_not_mixed_up(
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_closed_lane_leaves_no_task_on_the_loop(line: Line, stream: bool) -> None:
-    async def unfinished() -> list[str]:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        return [str(task.get_coro()) for task in tasks]
+    async def tasks() -> dict[int, str]:
+        now = asyncio.all_tasks() - {asyncio.current_task()}
+        return {id(task): str(task.get_coro()) for task in now}
 
+    # The children of another test's lane may be at work.
+    before = line.runner.run(tasks())
     line.send(stream=stream)
     line.runner.run(line.lane.close())
-    assert line.runner.run(unfinished()) == []
+    assert line.runner.run(tasks()).items() <= before.items()
 
 
 def test_a_cancelled_call_ends_at_once(line: Line, server: ScriptedServer) -> None:

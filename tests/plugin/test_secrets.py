@@ -77,6 +77,13 @@ def test_judge(judge, reply, case):
     verdict = judge(reply, rubric="The reply is gossip.", case=case)
     assert verdict.passed, verdict.reason
 """
+# litellm can be imported once in a process, and the workers are some of their own.
+IMPORTING = """
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    import litellm
+"""
 KEEPING = """
 import pathlib, shutil, uuid
 
@@ -89,7 +96,9 @@ def pytest_sessionfinish(session):
 
 
 @pytest.fixture
-def planted(shop: Shop, lane: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+def planted(
+    shop: Shop, lane: str, conftest: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shop]:
     """A shop full of secrets, with a provider that gives all away that it knows."""
     for name, secret in SECRETS.items():
         if name != "METADATA":
@@ -104,7 +113,8 @@ def planted(shop: Shop, lane: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     more = {"metadata": {"token": SECRETS["METADATA"]}}
     shop.cases([case | more for case in CASES])
     shop.test(SUITE)
-    shop.write("conftest.py", KEEPING)
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    shop.write("conftest.py", conftest)
     shop.server.reply = _gossip()
     yield shop
     monkeypatch.undo()
@@ -164,11 +174,15 @@ def leaks(folder: Path, *said: str) -> list[str]:
     ]
 
 
-# litellm can be imported once in a process, and the workers are some of their own.
 @pytest.mark.parametrize(
-    ("lane", "workers"),
-    [("direct", ()), ("direct", ("-n", "2")), ("litellm", ("-n", "2"))],
-    ids=["direct", "direct-xdist", "litellm-xdist"],
+    ("lane", "conftest", "workers"),
+    [
+        ("direct", KEEPING, ()),
+        ("direct", KEEPING, ("-n", "2")),
+        ("litellm", KEEPING, ()),
+        ("litellm", KEEPING + IMPORTING, ("-n", "2")),
+    ],
+    ids=["direct", "direct-xdist", "litellm", "litellm-xdist"],
 )
 def test_nothing_that_a_run_writes_holds_a_secret(
     planted: Shop, workers: tuple[str, ...]

@@ -1,0 +1,154 @@
+"""A child process that sends litellm's calls: what runs in it, and its messages.
+
+It reads orders from its standard input and writes outcomes to its standard output,
+a line of JSON each. It lives as long as its input is open, so it ends with its
+parent, even with one that is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from typing import BinaryIO
+
+import msgspec
+
+from pytest_ladder.calls import faults
+from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.calls.litellm_lane import LitellmLane
+from pytest_ladder.errors import CallError
+from pytest_ladder.words.reply import Usage
+
+READY = 0
+"""The number of the outcome that tells that litellm is imported."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line to the child: call, or cancel that call."""
+
+    number: int
+    request: Request | None = None
+    """None: cancel."""
+    address: str | None = None
+    environment: dict[str, str | None] = {}
+    """The variables that changed since the last order; None: removed."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line from the child: an answer, or else a `CallError`."""
+
+    number: int
+    answer: Answer | None = None
+    """Its `first_token_at` counts from the arrival of the order."""
+    message: str = ""
+    status: int | None = None
+    transient: bool = False
+    retry_after_s: float | None = None
+    usage: Usage | None = None
+
+    @classmethod
+    def of(cls, number: int, error: CallError) -> Outcome:
+        """Return what is told of an error."""
+        return cls(
+            number=number,
+            message=str(error),
+            status=error.status,
+            transient=error.transient,
+            retry_after_s=error.retry_after_s,
+            usage=error.usage,
+        )
+
+    def error(self) -> CallError:
+        """Return the error as it was raised in the child."""
+        return CallError(
+            self.message,
+            status=self.status,
+            transient=self.transient,
+            retry_after_s=self.retry_after_s,
+            usage=self.usage,
+        )
+
+
+class _Desk:
+    """Works on orders, all at once."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._lane = LitellmLane()
+        self._calls: dict[int, asyncio.Task[None]] = {}
+
+    async def open(self) -> None:
+        """Import litellm, and tell that calls may come."""
+        await self._lane.open()
+        # All that litellm consists of is here to stay: not to be looked through for
+        # garbage again and again.
+        gc.freeze()
+        self._tell(Outcome(number=READY))
+
+    def take(self, order: Order) -> None:
+        """Begin a call, or cancel one."""
+        for name, value in order.environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if order.request is not None:
+            call = self._call(order.number, order.request, order.address)
+            self._calls[order.number] = asyncio.create_task(call)
+        elif order.number in self._calls:
+            self._calls[order.number].cancel()
+
+    async def _call(self, number: int, request: Request, address: str | None) -> None:
+        arrived = time.monotonic()
+        try:
+            answer = await self._lane.send(request, address)
+            if answer.first_token_at is not None:
+                after_s = answer.first_token_at - arrived
+                answer = msgspec.structs.replace(answer, first_token_at=after_s)
+            self._tell(Outcome(number=number, answer=answer))
+        except CallError as error:
+            self._tell(Outcome.of(number, error))
+        except (TypeError, ValueError) as error:  # half a surrogate pair, for one
+            problem = f"it cannot be written as JSON ({error})"
+            fault = faults.unusable(request.model.name, problem)
+            self._tell(Outcome.of(number, fault))
+        finally:
+            del self._calls[number]
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._out.write(msgspec.json.encode(outcome) + b"\n")
+        self._out.flush()
+
+
+async def _serve(out: BinaryIO) -> None:
+    desk, loop = _Desk(out), asyncio.get_running_loop()
+    decoder = msgspec.json.Decoder(Order)
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            loop.call_soon_threadsafe(desk.take, decoder.decode(line))
+        # Nobody wants an answer any more; the system closes the connections.
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    await desk.open()
+    await loop.create_future()
+
+
+def main() -> None:
+    """Serve until the parent closes the input."""
+    # Ctrl-C in a terminal is for the parent, which then closes the input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out = os.fdopen(os.dup(1), "wb")
+    # What litellm prints must not get between the outcomes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        asyncio.run(_serve(out))
+    finally:
+        # Python's own end would fail over the thread that reads.
+        os._exit(1)
