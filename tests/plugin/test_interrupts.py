@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ AIM_S = 2.0
 SLACK_S = 4.0
 """For a machine that is busy with other things."""
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": f"{n}"} for n in range(60)]
+_THREE_TESTS = re.compile(r"[ \n]\.\.\.")
 SUITES = {
     "replies": """
 import time
@@ -52,7 +54,7 @@ import time
 @pytest.mark.parametrize("n", range(60))
 def test_one(llm, n):
     llm(f"say {n}")
-    if n == 2:
+    if n == 3:
         time.sleep(25)
 """,
     "coroutines": """
@@ -70,7 +72,10 @@ async def test_one(llm, n):
 
 
 def interrupt(shop: Shop, calls: int, *arguments: str) -> tuple[float, int, str]:
-    """Press Ctrl-C after so many calls; return seconds to the end, status, output."""
+    """Press Ctrl-C after so many calls and three tests.
+
+    Returns the seconds to the end, the status and the output.
+    """
     command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder-live", *arguments]
     process = subprocess.Popen(
         command,
@@ -80,17 +85,18 @@ def interrupt(shop: Shop, calls: int, *arguments: str) -> tuple[float, int, str]
         text=True,
         start_new_session=True,
     )
+    assert process.stdout is not None
     try:
-        deadline = time.monotonic() + 20
-        while shop.server.count < calls and time.monotonic() < deadline:
-            time.sleep(0.02)
-        # Let some tests end.
-        time.sleep(0.4)
+        output = ""
+        while shop.server.count < calls or not _THREE_TESTS.search(output):
+            said = process.stdout.read(1)
+            assert said, output
+            output += said
         # A terminal interrupts all processes in its foreground.
         os.killpg(process.pid, signal.SIGINT)
         begun = time.monotonic()
-        output, _ = process.communicate(timeout=20)
-        return time.monotonic() - begun, process.returncode, output
+        rest, _ = process.communicate(timeout=20)
+        return time.monotonic() - begun, process.returncode, output + rest
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -103,7 +109,7 @@ def check(shop: Shop, took_s: float, status: int, output: str) -> None:
         assert noise not in output
     # pytest's own line says where it was.
     assert output.count("Traceback") == 0, output
-    assert "= ladder =" in output
+    assert "= ladder =" in output, output
     assert len(shop.rows()) >= 2
     assert shop.matrix()["rungs"][0]["levels"]["cheap"]["n"] >= 2
     assert took_s < AIM_S + SLACK_S, output

@@ -185,7 +185,7 @@ def test_a_commit_of_an_edited_prompt_is_refused_until_it_is_recorded(
     repository: Shop,
 ) -> None:
     root = Path(__file__).parents[2]
-    (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
+    hook, _ = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
     entry = hook["entry"].replace("pytest", f'"{sys.executable}" -m pytest', 1)
     # A hook inherits git's environment, which is that of this test's commit.
     script = f"#!/bin/sh\nexec {entry} {' '.join(WITHOUT)}\n"
