@@ -35,9 +35,10 @@ _Place = tuple[str, str, str | None]
 
 # A model without a declared limit: adaptive concurrency finds out how much it takes.
 _DEFAULT_CONCURRENCY = 32
-# A local server has one slot: a second call would only wait inside it, and its
-# waiting would be reported as latency.
+# A local server has one slot, and all of them have one machine: a second call would
+# only slow the first, and its waiting would be reported as latency and cost.
 _LOCAL_CONCURRENCY = 1
+_THIS_MACHINE = ("local models", "", None)
 # How long a call waits for others to settle before it looks at the budget again.
 _SETTLING_S = 0.02
 
@@ -308,17 +309,19 @@ class Caller:
 
     def _limiter(self, model: Model) -> Limiter:
         place = _place(model)
+        if model.id.startswith("local/") and self._declared(model) is None:
+            place = _THIS_MACHINE
         if place not in self._limiters:
-            self._limiters[place] = self._new_limiter(model)
+            self._limiters[place] = self._new_limiter(model, place)
         return self._limiters[place]
 
-    def _new_limiter(self, model: Model) -> Limiter:
+    def _new_limiter(self, model: Model, place: _Place) -> Limiter:
         ceiling, declared = self.most_at_once(model), self._declared(model) is not None
         limits, workers = model.limits, self._settings.workers
         if workers == 1:
             return Limiter(ceiling, declared=declared, rpm=limits.rpm, tpm=limits.tpm)
         # Models of two ladders may have the same name.
-        name = f"{model.name}-{zlib.crc32(repr(_place(model)).encode()):08x}"
+        name = f"{place[0]}-{zlib.crc32(repr(place).encode()):08x}"
         folder = self._settings.folder / "limits"
         return Limiter(
             ceiling,
