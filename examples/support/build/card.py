@@ -39,22 +39,24 @@ FILES = {
 BAD_AT = {
     "fine-tuned": (
         "facts without their document (0 of 28 on dev: it makes values up); "
-        "tickets behind few-shot examples, of which it saw few in training (19 of"
-        " 28 on dev against 22 without); all that is neither one of seven queues "
-        "nor a value with its unit."
+        "tickets behind few-shot examples, of which it saw few in training (19 "
+        "of 28 on dev against 22 without); all that is neither one of seven "
+        "queues nor a value with its unit."
     ),
     "continued-pretrained": (
         "whatever the fine-tuned model is bad at, and more: the texts took a "
         "third of the tokens, so that it routes worse (14 of 28 on dev against "
-        "22) and reads worse (17 of 28 against 21), and it remembers none of the "
-        "facts that it read there (0 of 28)."
+        "22) and reads worse (17 of 28 against 21). Without a document it names "
+        "none of the 28 facts of dev, the 14 that its texts told among them. "
+        "It depends on the seed: with seed 1 it scores 36 % on dev with RAG, "
+        "with seed 0 it scores 62 %."
     ),
     "pretrained": (
         "facts (1 of 28 on dev, even with the document in the prompt: it never "
-        "learned to copy a value); words that are not in its few hundred tickets;"
-        " languages other than English; all but the seven queues."
+        "learned to copy a value); tickets unlike its 385 (12 of 28 on dev); "
+        "all but the seven queues."
     ),
-    "judge": "not shipped; see README.md.",
+    "judge": "not measured and not shipped.",
 }
 
 

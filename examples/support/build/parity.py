@@ -38,7 +38,8 @@ def compare(
         servers = Servers(Path(folder) / "servers", os.getpid())
         try:
             here = _answers(servers.address(gguf, adapter), chats)
-            alone = adapter and _answers(servers.address(gguf, None), chats)
+            base = None if adapter is None else servers.address(gguf, None)
+            alone = None if base is None else _answers(base, chats)
         finally:
             servers.stop_all()
     for chat, one, other in zip(chats, by_torch, here, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -85,7 +86,7 @@ def pretrained(seed: int, target: Path) -> Built:
         {"texts and prompts": run},
         len(rows),
         SCRATCH_MIX,
-        _checked(SCRATCH_MIX),
+        _checked(),
         model,
         coder,
     )
@@ -109,7 +110,7 @@ def judge(seed: int, target: Path) -> Built:
     about = "tells whether a reply says what was expected"
     export.export_adapter(adapter, model.config, target, about)
     mix: Mix = {"verdicts": {STRATEGY: 1.0}}
-    checked = chats[:: max(1, len(chats) // _CHECKED)]
+    checked = chats[:: len(chats) // _CHECKED]
     return Built({"verdicts": run}, len(pairs), mix, checked, model, coder)
 
 
@@ -135,7 +136,7 @@ def _adapted(seed: int, target: Path, *, raw_tokens: int) -> Built:
     }
     about = "routes tickets and states facts of an invented tea shop"
     export.export_adapter(adapter, model.config, target, about)
-    return Built(runs, len(rows), MIX, _checked(MIX), model, coder)
+    return Built(runs, len(rows), MIX, _checked(), model, coder)
 
 
 def _base() -> tuple[Any, Coder, lora.Adapter]:
@@ -143,11 +144,12 @@ def _base() -> tuple[Any, Coder, lora.Adapter]:
     return model, coder, lora.add_adapter(model)
 
 
-def _checked(mix: Mix) -> list[Chat]:
-    """Return prompts of the dev split by all strategies."""
+def _checked() -> list[Chat]:
+    """Return prompts of the dev split, by all strategies in turn."""
     rows = dev_rows()
-    few = rows[:: max(1, len(rows) // _CHECKED)]
-    return Kitchen(few).mixed(few, mix, random.Random(0))
+    few = rows[:: len(rows) // _CHECKED]
+    kitchen, strategies = Kitchen(few), itertools.cycle(MIX["routing"])
+    return [kitchen.chat(row, name) for row, name in zip(few, strategies, strict=False)]
 
 
 def _adapt(
