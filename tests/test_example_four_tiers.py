@@ -72,7 +72,7 @@ def test_the_data_are_written_again_byte_for_byte(
 def test_the_configuration_prompts_as_the_other_one_does() -> None:
     shipped = tomllib.loads((FOLDER / "ladder.toml").read_text(encoding="utf-8"))
     tiers = tomllib.loads((FOLDER / "four-tiers.toml").read_text(encoding="utf-8"))
-    for key in ("strategy", "objective", "judge"):
+    for key in ("strategy", "judge"):
         assert tiers[key] == shipped[key]
     assert tiers["model"][0] == shipped["model"][0]
     assert [model.tier for model in TIERS.models] == list(Tier)

@@ -398,6 +398,8 @@ def theme_config(theme: Theme) -> Spec:
             "labelColor": quiet,
             "titleColor": quiet,
             "symbolSize": 90,
+            # Four long names in a row would not fit.
+            "columns": 2,
         },
         # Vega-Lite asks styles for `color` only, not for `fill` and `stroke`.
         "style": {
