@@ -185,9 +185,12 @@ class _Connection:
         """Do some work; once more on a new file when this one is damaged."""
         try:
             return work(self._opened())
-        except sqlite3.OperationalError:
-            raise
         except sqlite3.DatabaseError as error:
+            # A full disk, say, is no damage; but what fails while another process sets
+            # the file aside is neither.
+            known = self._inode in (None, _inode(self._path))
+            if isinstance(error, sqlite3.OperationalError) and known:
+                raise
             from filelock import FileLock
 
             self.close()
