@@ -44,11 +44,13 @@ class Funnel:
         """Note that a cheap check is over, of all its cases if it is packed."""
         places = [_place(record, *cell) for cell in record.cells]
         news = [(p, record.item.nodeid, missed) for p in places if p in self._expected]
+        if not news:
+            return
         with self._news:
             for place, nodeid, _ in news:
                 self._known[place][nodeid] = missed
             self._news.notify_all()
-        if self._path is not None and news:
+        if self._path is not None:
             lines = b"".join(msgspec.json.encode(one) + b"\n" for one in news)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:

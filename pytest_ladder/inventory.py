@@ -23,7 +23,7 @@ from pytest_ladder.calls.recordings import Damaged, Recording, scan
 from pytest_ladder.calls.store import StoredReply
 from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
 from pytest_ladder.grading import Judge, requests_of, verdict_of
-from pytest_ladder.ladder_tests import FREE, LadderTest, Record
+from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session import LadderSession
@@ -324,9 +324,7 @@ def _is_labelled(recording: Recording, test: LadderTest) -> bool:
 def _is_open(record: Record) -> bool:
     """Tell whether an item's requests are only known when it runs."""
     test, info = record.test, record.item._fixtureinfo
-    if test.task is not None or not FREE.isdisjoint(info.names_closure):
-        return True
-    if test.asks and _has_own_retriever(record):
+    if record.asks_freely or (test.asks and _has_own_retriever(record)):
         return True
     # By `request` a test, or a fixture of its suite, gets at any other fixture.
     if "request" in info.argnames:

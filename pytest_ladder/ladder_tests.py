@@ -19,7 +19,7 @@ from pytest_ladder.words.score import Score, Verdict
 
 SAMPLE = "_ladder_sample"
 """Name of the hidden parameter that tells samples apart."""
-FREE = frozenset({"llm", "judge"})
+_FREE = frozenset({"llm", "judge"})
 """Fixtures by which a body asks for what it likes."""
 
 
@@ -137,6 +137,12 @@ class Record:
             samples = extra or range(1, self.test.samples + 1)
             return [(case, sample) for case in self.test.cases for sample in samples]
         return [] if self.case is None else [(self.case, self.sample)]
+
+    @property
+    def asks_freely(self) -> bool:
+        """Whether it makes calls that are known only when it runs."""
+        free = not _FREE.isdisjoint(self.item.fixturenames)
+        return self.test.task is not None or free
 
     @property
     def counts(self) -> bool:

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from pytest_ladder.calls.budget import worst_usd
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
 from pytest_ladder.calls.llm import request_for
 from pytest_ladder.calls.plan import RungPlan, plan_calls
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.grading import requests_of
 from pytest_ladder.judging.judge import Jury
-from pytest_ladder.ladder_tests import FREE, LadderTest, Record
+from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 from pytest_ladder.reporting.plan import plan_lines
@@ -24,9 +24,6 @@ from pytest_ladder.wording import shown
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.reply import Reply
 from pytest_ladder.words.row import OVER_BUDGET
-
-# What a reply is taken to be long where `max_tokens` is not set, in tokens.
-_USUAL_OUTPUT = 256
 
 
 def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
@@ -63,7 +60,7 @@ def _rung_plans(opened: OpenLadder, records: list[Record]) -> Iterator[RungPlan]
             if _asks_plainly(record)
             for case, sample in record.cells
         ]
-        open_tests = sum(_is_open(record) for record in mine)
+        open_tests = sum(record.asks_freely for record in mine)
         if mine:
             yield plan_calls(
                 rung.id, rung.model, requests, opened.archive, open_tests=open_tests
@@ -72,12 +69,6 @@ def _rung_plans(opened: OpenLadder, records: list[Record]) -> Iterator[RungPlan]
 
 def _asks_plainly(record: Record) -> bool:
     return record.test.asks and record.test.task is None
-
-
-def _is_open(record: Record) -> bool:
-    """Tell whether a test makes calls that are known only when it runs."""
-    free = not FREE.isdisjoint(record.item.fixturenames)
-    return record.test.task is not None or free
 
 
 def _judge_plans(
@@ -106,7 +97,7 @@ def _verdict_requests(
     assert judged is not None
     request = request_for(rung, opened.prompter, case, sample)
     found = opened.archive.find(opened.archive.key(request))
-    length = request.output_limit or _USUAL_OUTPUT
+    length = request.output_limit or USUAL_OUTPUT
     # Rungs, and samples, answer differently, as far as anybody knows.
     unknown = f"{rung.id} {sample}".ljust(length * BYTES_PER_TOKEN, "x")
     text = found.reply.text if found else unknown

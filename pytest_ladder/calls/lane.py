@@ -10,6 +10,9 @@ from pytest_ladder.words.case import Message
 from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.rung import Model
 
+USUAL_OUTPUT = 256
+"""Tokens that an answer is taken to have where nothing limits it."""
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One call: everything that decides its reply."""

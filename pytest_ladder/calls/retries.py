@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
 from pytest_ladder.calls.limits import LONGEST_WAIT_S
 from pytest_ladder.calls.store import Attempt
 from pytest_ladder.errors import CallError
@@ -23,7 +23,6 @@ _OVERLOAD = frozenset({429, 503, 529})
 _BYTES_PER_TOKEN = 4
 # One of its own: a suite that seeds `random` must find its own numbers.
 _RANDOM = random.Random()
-_USUAL_OUTPUT = 256
 
 
 def is_overload(error: CallError) -> bool:
@@ -71,4 +70,4 @@ def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
 def expected_tokens(request: Request) -> int:
     """Guess the tokens of a call, for limits per minute."""
     prompt = sum(len(str(m.get("content", "")).encode()) for m in request.messages)
-    return prompt // _BYTES_PER_TOKEN + (request.output_limit or _USUAL_OUTPUT)
+    return prompt // _BYTES_PER_TOKEN + (request.output_limit or USUAL_OUTPUT)

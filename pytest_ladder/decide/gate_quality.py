@@ -50,12 +50,9 @@ def suites_of(pairs: Pairs, terms: Gate, mistrust: str = "") -> tuple[Suite, ...
 
     `mistrust` says why judges block nothing; empty: they may.
     """
-    found = [_measured(name, place, part) for name, place, part in _parts(pairs)]
     found = [
-        msgspec.structs.replace(one, mistrust=mistrust)
-        if one.level is Level.JUDGED
-        else one
-        for one in found
+        _measured(name, place, part, mistrust if place[0] is Level.JUDGED else "")
+        for name, place, part in _parts(pairs)
     ]
     adjusted = holm([suite.p for suite in found])
     return tuple(
@@ -136,7 +133,9 @@ def _of(pairs: Pairs, level: Level, file: str | None = None) -> Pairs:
     return pairs.only(is_wanted)
 
 
-def _measured(name: str, place: tuple[Level, str | None], part: Pairs) -> Suite:
+def _measured(
+    name: str, place: tuple[Level, str | None], part: Pairs, mistrust: str
+) -> Suite:
     """Measure a suite; `p` is not adjusted yet, and nothing is judged."""
     scores = scores_of(part)
     n = len(scores.before)
@@ -154,6 +153,7 @@ def _measured(name: str, place: tuple[Level, str | None], part: Pairs) -> Suite:
         p=paired_p(scores),
         detectable=minimum_detectable(_discordance(scores), n),
         samples=scores.samples[1],
+        mistrust=mistrust,
         clusters=None if scores.clusters is None else len(set(scores.clusters)),
         verdict="undecided",
         reason="",

@@ -68,8 +68,10 @@ def trust_of(
 
     Of functions that judge nothing is said: they need no labels.
     """
+    if not calibrations:
+        return {}
     corrected = calibrated_level(matrix, rows, calibrations)
-    labels = min((one.labels for one in calibrations), default=0)
+    labels = min(one.labels for one in calibrations)
     judged = {one.rung for calibration in calibrations for one in calibration.rungs}
     found = {}
     for rung in sorted(judged):

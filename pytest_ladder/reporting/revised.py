@@ -46,6 +46,8 @@ def with_calibrations(report: Report, calibrations: Sequence[Calibration]) -> Re
     """Decide again, with what is known now of the judges."""
     trust = trust_of(report.matrix, report.rows, calibrations)
     report = msgspec.structs.replace(report, calibrations=calibrations)
+    if trust == report.evidence.trust:
+        return report
     evidence = Evidence(report.rows, trust)
     return _decided(report, report.matrix, evidence, report.objective)
 
