@@ -106,15 +106,19 @@ def _messages(prompt: Any) -> list[Message]:
     __tracebackhide__ = True
     if isinstance(prompt, str):
         return [{"role": "user", "content": prompt}]
-    told = f"llm() got {reprlib.repr(prompt)} for a prompt; give a text, or messages "
     if not isinstance(prompt, list | tuple) or not prompt:
-        raise TypeError(f'{told}such as [{{"role": "user", "content": "…"}}].')
+        raise _no_prompt(prompt, 'such as [{"role": "user", "content": "…"}]')
     for number, message in enumerate(prompt, start=1):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise TypeError(
-                f"{told}that are dicts with a `role`, unlike number {number}."
+            raise _no_prompt(
+                prompt, f"that are dicts with a `role`, unlike number {number}"
             )
     return list(prompt)
+
+
+def _no_prompt(prompt: Any, wanted: str) -> TypeError:
+    told = f"llm() got {reprlib.repr(prompt)} for a prompt"
+    return TypeError(f"{told}; give a text, or messages {wanted}.")
 
 
 def _check(messages: list[Message], params: dict[str, Any]) -> None:
