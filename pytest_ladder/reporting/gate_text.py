@@ -98,9 +98,7 @@ def notes(result: GateResult) -> Iterator[str]:
     """Say what the gate can see, what it did not compare, and what would help."""
     if result.base_rung != result.head_rung:
         yield f"What ships changes from {result.base_rung} to {result.head_rung}."
-    for suite in result.suites:
-        drop = f"{100 * suite.detectable:.1f} points"
-        yield f"{suite.name}: this gate sees a true drop of {drop} 4 times in 5."
+    yield from map(_power, result.suites)
     if result.suites:
         yield (
             f"p is how often chance alone would show such a drop; {BLOCK_AT:g} or less "
@@ -129,6 +127,14 @@ def unit_name(unit: tuple[str, str]) -> str:
     """Name a case; of a test without cases the test."""
     source, case = unit
     return case or source
+
+
+def _power(suite: Suite) -> str:
+    if suite.detectable >= 1:
+        compared = count(suite.n, "case")
+        return f"{suite.name}: too little ({compared}) to see any drop 4 times in 5."
+    drop = f"{100 * suite.detectable:.1f} points"
+    return f"{suite.name}: this gate sees a true drop of {drop} 4 times in 5."
 
 
 def _unpaired(result: GateResult) -> Iterator[str]:

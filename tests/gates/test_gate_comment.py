@@ -52,6 +52,13 @@ def test_it_says_the_verdict_and_what_it_rests_on() -> None:
     assert "### 3 cases fixed, most frequent first" in page
 
 
+def test_it_does_not_promise_to_see_drops_of_more_than_everything() -> None:
+    before, after = changed(3, 0, 3, 3)
+    page = gate_markdown(gate(side(rows(before)), side(rows(after)), Gate()))
+    assert "cheap: too little (3 cases) to see any drop 4 times in 5" in page
+    assert "sees a true drop" not in page
+
+
 def test_flips_show_both_replies_folded() -> None:
     page = gate_markdown(a_result())
     flip = page[page.index("<details><summary>c000") :]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,7 +209,23 @@ def test_nothing_that_a_run_writes_holds_a_secret(
     } <= written
     again = planted.run(*told, *logs, *workers)
     plan = planted.run("--ladder-plan")
-    assert leaks(planted.path, said, again.stdout.str(), plan.stdout.str()) == []
+    gated = _changed_and_gated(planted, *told, *logs, *workers)
+    outputs = [run.stdout.str() + run.stderr.str() for run in (again, plan, gated)]
+    assert leaks(planted.path, said, *outputs) == []
+
+
+def _changed_and_gated(shop: Shop, *options: str) -> pytest.RunResult:
+    """Hold a run with other replies against the last one."""
+    shutil.copytree(shop.path / "ladder-report" / "current", shop.path / "before")
+    answer = shop.server.reply
+    shop.server.reply = lambda body: (
+        answer(body) if _wants_gossip(body) else says("changed")
+    )
+    ladder = shop.path / "ladder.toml"
+    ladder.write_text(ladder.read_text().replace("max_tokens = ", "max_tokens = 1"))
+    run = shop.run("--ladder-live", "--ladder-baseline=before", *options)
+    run.stdout.fnmatch_lines(["*::ladder gate - *"])
+    return run
 
 
 def _by_key(shop: Shop) -> dict[str, list[Any]]:
