@@ -172,7 +172,7 @@ class Settings:
     @property
     def escalates(self) -> bool:
         """Whether the gate gets more samples by itself where it cannot tell."""
-        gated = self.live and self.baseline is not None and not self.plan
+        gated = self.live and self.baseline is not None
         return gated and self.mode in ("current", "matrix")
 
     @property

@@ -31,17 +31,21 @@ def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
 
     Raises `pytest.UsageError` where a request cannot be made.
     """
-    records = [record for item in items if (record := session.record_of(item))]
-    plans: list[RungPlan] = []
     try:
-        for opened in session.opened:
-            mine = [record for record in records if record.test.opened is opened]
-            made = [*_rung_plans(opened, mine), *_judge_plans(session, opened, mine)]
-            several = len(session.opened) > 1
-            plans += [_of(opened, plan) for plan in made] if several else made
+        return plan_lines(_plans(session, items), _plans(session, session.held_back))
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
-    return plan_lines(plans)
+
+
+def _plans(session: LadderSession, items: Iterable[pytest.Item]) -> list[RungPlan]:
+    records = [record for item in items if (record := session.record_of(item))]
+    plans: list[RungPlan] = []
+    for opened in session.opened:
+        mine = [record for record in records if record.test.opened is opened]
+        made = [*_rung_plans(opened, mine), *_judge_plans(session, opened, mine)]
+        several = len(session.opened) > 1
+        plans += [_of(opened, plan) for plan in made] if several else made
+    return plans
 
 
 def _of(opened: OpenLadder, plan: RungPlan) -> RungPlan:

@@ -237,7 +237,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _lacks_rows(config: pytest.Config) -> bool:
     """Tell whether rows were to be compared, and none came: that is never green."""
-    gated = options.read(config).baseline is not None and not config.option.collectonly
+    settings = options.read(config)
+    runs = not (config.option.collectonly or settings.plan)
+    gated = runs and settings.baseline is not None
     results = known_results(config)
     return gated and not is_worker(config) and not (results and results.finished)
 

@@ -71,6 +71,8 @@ class Results:
     items: dict[str, Arrived] = field(default_factory=dict)
     ascent: Ascent | None = None
     """The climbs of the run, in the process that decides them."""
+    _ended: bool = False
+    """Whether the tests ran to their end."""
     _finished: list[LadderResult] | None = None
     problems: list[str] = field(default_factory=list)
     """Why something could not be written."""
@@ -94,7 +96,8 @@ class Results:
         return self._finished
 
     def report_shortfalls(self, session: pytest.Session) -> None:
-        """Report what no single item can tell as failures."""
+        """Report what no single item can tell as failures, when all tests ran."""
+        self._ended = True
         missed = [one for result in self.finished for one in _shortfalls(result)]
         shortfalls.report(session, self.items, self.session, missed)
 
@@ -291,6 +294,7 @@ class Results:
             mode=self.session.settings.mode,
             current=opened.current.id,
             escalation=_escalation(self._items_of(opened)),
+            stopped=not self._ended,
             git_sha=_git_sha(opened.ladder.folder),
             seed=route.attempts[-1] if route else None,
             versions={

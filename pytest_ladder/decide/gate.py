@@ -62,6 +62,7 @@ def gate(
     cost, latency = cost_rise(pairs), latency_rise(pairs)
     head_advice = _advice(head, objective)
     checks = (
+        *_stop_check(head),
         *_budget_check(head),
         *_quality_checks(suites, pairs.unpaired),
         *non_inferiority(pairs, terms.non_inferiority),
@@ -88,7 +89,7 @@ def gate(
         needs_escalation=any(
             suite.p <= ESCALATE_AT and suite.samples < ESCALATED for suite in suites
         ),
-        escalation=head.escalation,
+        escalation="" if head.stopped else head.escalation,
         base_advice=_advice(base, objective) if _comparable(base, head) else None,
         head_advice=head_advice,
     )
@@ -199,6 +200,19 @@ def _function(test: str) -> str:
 def _objective_check(advice: Recommendation | None) -> Iterator[Check]:
     if advice is not None:
         yield Check(name="objective", verdict=advice.verdict, reason=advice.reason)
+
+
+def _stop_check(head: Results) -> Iterator[Check]:
+    """Leave undecided what is known of a part of the tests only."""
+    if head.stopped:
+        yield Check(
+            name="stopped",
+            verdict="undecided",
+            reason=(
+                "The run was stopped before all its tests had run; run it again: what "
+                "is stored is not paid again."
+            ),
+        )
 
 
 def _budget_check(head: Results) -> Iterator[Check]:

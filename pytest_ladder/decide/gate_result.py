@@ -29,6 +29,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     current: str | None = None
     """Id of the rung that ships; None: that of the only rung with rows."""
     escalation: MoreSamples = ""
+    stopped: bool = False
+    """Whether it ended before all its tests had run."""
     trust: Mapping[str, Trust] = {}
     """How far what models judged may decide, by rung."""
 

@@ -54,6 +54,7 @@ def results_of(report: Report) -> Results:
         matrix=report.matrix,
         current=report.info.current,
         escalation=report.info.escalation,
+        stopped=report.info.stopped,
         trust=report.evidence.trust,
     )
 

@@ -231,4 +231,5 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         current=first.current,
         # One shard that fell short of it leaves the whole in doubt.
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
+        stopped=any(info.stopped for info in infos),
     )

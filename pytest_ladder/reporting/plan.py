@@ -11,8 +11,13 @@ from pytest_ladder.reporting.numbers import pad
 _HEAD = ("rung", "calls", "stored", "tokens in", "tokens out", "at most", "goes to")
 
 
-def plan_lines(plans: Sequence[RungPlan]) -> list[str]:
-    """Render the plan as an aligned table with its totals."""
+def plan_lines(
+    plans: Sequence[RungPlan], held_back: Sequence[RungPlan] = ()
+) -> list[str]:
+    """Render the plan as an aligned table with its totals.
+
+    `held_back` is what is called only if a gate asks for more samples.
+    """
     table = [_HEAD, *(_cells(plan) for plan in plans)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
     lines = [
@@ -22,7 +27,18 @@ def plan_lines(plans: Sequence[RungPlan]) -> list[str]:
         ).rstrip()
         for row in table
     ]
-    return [*lines, *_totals(plans)]
+    return [*lines, *_totals(plans), *_more(held_back)]
+
+
+def _more(held_back: Sequence[RungPlan]) -> Iterator[str]:
+    calls = sum(plan.calls for plan in held_back)
+    if calls:
+        known = [plan.usd for plan in held_back if plan.usd is not None]
+        usd = f"at most {dollars(sum(known))}" if known else "at an unknown price"
+        yield (
+            "If the gate finds a drop that may be chance, it takes more samples: "
+            f"{count(calls, 'more call')}, {usd}."
+        )
 
 
 def _totals(plans: Sequence[RungPlan]) -> Iterator[str]:

@@ -29,6 +29,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the rung that is shipped."""
     escalation: MoreSamples = ""
     """What became of the samples that the gate asked for."""
+    stopped: bool = False
+    """Whether it ended before all its tests had run: by Ctrl-C, `-x` or the like."""
 
 
 def machine_info() -> dict[str, Any]:

@@ -306,3 +306,26 @@ def test_samples_that_missed_a_cheap_check_are_not_judged_either(
     held_back = [row for row in measured.rows() if "funnel" in row.get("reason", "")]
     assert {row.get("sample", 1) for row in held_back} == {1}
     assert len(held_back) == 6
+
+
+def test_the_plan_tells_what_more_samples_would_cost(measured: Shop) -> None:
+    before = measured.server.count
+    result = measured.run(*GATED, "--ladder-plan")
+    result.stdout.fnmatch_lines(
+        ["40 calls, at most $*", "If the gate *more samples: 80 more calls, at most $*"]
+    )
+    assert (result.ret, measured.server.count) == (0, before)
+    measured.run("--ladder-live", "--ladder-plan").stdout.no_fnmatch_line(
+        "If the gate*"
+    )
+
+
+def test_a_run_that_stops_at_the_first_failure_passes_no_gate(
+    measured: Shop, luck: Luck, run: Run
+) -> None:
+    measured.test(ANSWER.replace("(at_least=0.1)", ""))
+    result = run("--ladder-live", "--ladder-baseline=base", "-x")
+    assert result.ret != 0
+    assert verdict_of(result) == "UNDECIDED"
+    result.stdout.fnmatch_lines(["gate: UNDECIDED: The run was stopped before *"])
+    assert measured.matrix()["run"]["stopped"]

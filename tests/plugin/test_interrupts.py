@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import LADDER, WITHOUT, Shop
+from tests.scripted_server import last_user_message
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -69,6 +71,17 @@ async def test_one(llm, n):
         await asyncio.sleep(25)
 """,
 }
+
+
+GATED = """
+import time
+
+@pytest.mark.cheap(at_least=0.1)
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_one(reply, case):
+    time.sleep(0.05)
+    assert reply.text == "right"
+"""
 
 
 def interrupt(shop: Shop, calls: int, *arguments: str) -> tuple[float, int, str]:
@@ -137,3 +150,34 @@ def test_a_body_that_does_not_end_is_named(shop: Shop) -> None:
     shop.test(SUITES["a body that sleeps"])
     _, _, output = interrupt(shop, 20)
     assert "test_one[bot/plain-30] waits for something else than a model" in output
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_while_the_gate_takes_more_samples(
+    shop: Shop, workers: tuple[str, ...]
+) -> None:
+    """A part of them was drawn from those that came first, and decides nothing."""
+    shop.cases(CASES)
+    shop.test(GATED)
+    shop.server.reply = lambda _: "right"
+    shop.run("--ladder-live", "--ladder-report=base")
+    shop.ladder(
+        LADDER.replace('name = "plain"', 'name = "plain"\nprompt = "{{input}}?"')
+    )
+    unlucky = {f"say {n}?" for n in range(3)}
+
+    def answer(body: dict[str, Any]) -> str:
+        prompt = last_user_message(body)
+        if prompt not in unlucky:
+            return "right"
+        unlucky.remove(prompt)
+        return "wrong"
+
+    shop.server.reply = answer
+    took_s, status, output = interrupt(shop, 130, "--ladder-baseline=base", *workers)
+    check(shop, took_s, status, output)
+    assert "that may be chance, so 2 more samples" in output
+    assert 60 < len(shop.rows()) < 180
+    told = "gate: UNDECIDED: The run was stopped before all its tests had run"
+    assert told in output, output
+    assert "so the run took more" not in output

@@ -92,6 +92,7 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
         "versions": {"litellm": "1", "pytest": "9"},
         "current": "smol/rag",
         "escalation": "",
+        "stopped": False,
         "attempts": [],
     }
     assert written["objective"]["kind"] == "good-enough"
