@@ -80,6 +80,13 @@ def test_what_is_deselected_is_not_planned(
     assert shop.server.count == 0
 
 
+def test_what_is_marked_to_be_skipped_is_not_planned(shop: Shop) -> None:
+    shop.ladder(JUDGED)
+    skipped = "@pytest.mark.skip\n@pytest.mark.judged"
+    shop.test(SUITE.replace("@pytest.mark.judged", skipped))
+    assert calls(shop.run("--ladder-plan")) == {"bot/plain": 3}
+
+
 def test_rungs_that_are_deselected_are_not_planned(shop: Shop, run: Run) -> None:
     shop.ladder(JUDGED)
     shop.test(SUITE)
