@@ -38,7 +38,7 @@ def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
 
 
 def _plans(session: LadderSession, items: Iterable[pytest.Item]) -> list[RungPlan]:
-    # What `skipif` leaves out is known when it runs: a plan says what is called at most.
+    # What `skipif` leaves out is only known later; a plan says what is called at most.
     run = [item for item in items if item.get_closest_marker("skip") is None]
     records = [record for item in run if (record := session.record_of(item))]
     plans: list[RungPlan] = []
