@@ -82,9 +82,9 @@ class Archive:
 
         A recording keeps the last message only.
         """
-        stored, request = self.store.get(key), self.store.request(key)
-        if stored is not None and request is not None:
-            return request["messages"], stored[0].text
+        kept = self.store.kept(key)
+        if kept is not None:
+            return kept.messages, kept.reply.text
         recording = self.recordings.get(key)
         if recording is None:
             return None
@@ -112,19 +112,18 @@ class Archive:
         """
         used, renewed = [], {}
         for key, (case, judge) in needed.items():
-            stored, request = self.store.get(key), self.store.request(key)
-            old = self.recordings.get(key)
-            if old is not None and (stored is None or stored[1] < since):
+            kept, old = self.store.kept(key), self.recordings.get(key)
+            if old is not None and (kept is None or kept.created < since):
                 used.append(msgspec.structs.replace(old, case=case, judge=judge))
-            elif stored is not None and request is not None:
-                renewed[key] = stored[0]
+            elif kept is not None:
+                renewed[key] = kept.reply
                 used.append(
                     Recording(
                         case=case,
                         key=key,
-                        identity=request["identity"],
-                        prompt=str(request["messages"][-1].get("content", "")),
-                        reply=stored[0],
+                        identity=kept.identity,
+                        prompt=str(kept.messages[-1].get("content", "")),
+                        reply=kept.reply,
                         judge=judge,
                     )
                 )

@@ -16,6 +16,7 @@ import msgspec
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.shared_file import connect, transaction
 from pytest_ladder.errors import StoreError
+from pytest_ladder.words.case import Message
 from pytest_ladder.words.reply import Reply, Timing, Usage
 
 _SCHEMA = """
@@ -85,6 +86,16 @@ class Entry(NamedTuple):
     reply: StoredReply
 
 
+class Kept(NamedTuple):
+    """One reply that is kept, with what it answers."""
+
+    reply: StoredReply
+    created: float
+    """When it was stored (Unix time)."""
+    identity: str
+    messages: list[Message]
+
+
 class Store:
     """Replies by key, on disk before anyone sees them.
 
@@ -128,13 +139,19 @@ class Store:
                     "calls are made; check the disk and the folder's permissions."
                 ) from error
 
-    def request(self, key: str) -> dict[str, Any] | None:
-        """Return what was asked: `messages`, `params`, `sample`, `identity`."""
-        query = "SELECT request, identity FROM replies WHERE key = ?"
+    def kept(self, key: str) -> Kept | None:
+        """Return a reply with what was asked, for people to read and to record."""
+        query = "SELECT reply, created, identity, request FROM replies WHERE key = ?"
         found = self._select(query, key)
         if found is None:
             return None
-        return {**msgspec.json.decode(found[0]), "identity": found[1]}
+        reply, created, identity, request = found
+        return Kept(
+            reply=msgspec.json.decode(reply, type=StoredReply),
+            created=created,
+            identity=identity,
+            messages=msgspec.json.decode(request)["messages"],
+        )
 
     def notices(self, since: float) -> list[str]:
         """Return what was said of files set aside since then (Unix time).

@@ -54,9 +54,10 @@ def test_a_reply_is_found_by_who_opens_the_file_next(store: Store) -> None:
     found = other.get(entry(2).key)
     assert found is not None
     assert found[0].text == "red"
-    asked = other.request(entry(2).key)
-    assert asked is not None
-    assert asked["messages"][0]["content"] == "question 2"
+    kept = other.kept(entry(2).key)
+    assert kept is not None
+    assert kept.messages[0]["content"] == "question 2"
+    assert (kept.reply, kept.created) == found
     assert other.get("unknown") is None
     other.close()
 
