@@ -159,7 +159,7 @@ def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
         ),
     )
     return "".join(
-        f"{_json(_exact(row) | causes.get((row.rung, row.source, row.case), {}))}\n"
+        _line(_builtins(row) | causes.get((row.rung, row.source, row.case), {}))
         for row in ordered
     )
 
@@ -252,6 +252,15 @@ def _document(value: Any) -> str:
 def _json(value: Any, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     return text.translate(_LINE_ENDS)
+
+
+def _line(value: dict[str, Any]) -> str:
+    """Write a line with all digits of a float."""
+    try:
+        return _json(value) + "\n"
+    except ValueError:
+        # Looking for what JSON has no word for takes longer than all the writing.
+        return _json(_mapped(value, _finite)) + "\n"
 
 
 def _exact(value: Any) -> Any:

@@ -228,6 +228,15 @@ def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
     assert written["objective"]["usd_per_1k"] is None
 
 
+def test_a_row_keeps_all_digits_and_says_null_for_what_json_has_no_word_for(
+    tmp_path: Path,
+) -> None:
+    row = a_row("rag", "a", 1, scores={"third": 1 / 3, "odd": math.inf})
+    write_report(tmp_path, report_on(INFO, a_matrix([row]), [row]))
+    written = json.loads((tmp_path / "rows.jsonl").read_text(encoding="utf-8"))
+    assert written["scores"] == {"third": 1 / 3, "odd": None}
+
+
 def test_the_report_hides_itself_from_git_and_nothing_else(tmp_path: Path) -> None:
     fresh, project = tmp_path / "report", tmp_path / "project"
     # The plain run's report is inside the folder of the matrix.
