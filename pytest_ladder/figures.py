@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 UNKNOWN = "unknown"
 """What stands for a cost nobody knows; never 0."""
@@ -80,6 +81,12 @@ def seconds(duration: float | None) -> str:
 def count(number: int, noun: str) -> str:
     """Write a number with its noun: `1 call`, `1,200 calls`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Write names, and how many more there are: `a, b, c and 4 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def bar(share: float) -> str:

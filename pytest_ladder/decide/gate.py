@@ -8,15 +8,23 @@ drop fails" would be red on a third to a half of harmless changes.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pytest_ladder import figures
 from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.gate_checks import (
+    budget_check,
+    coverage_checks,
+    margin_check,
+    objective_check,
+    quality_checks,
+    share_checks,
+    stop_check,
+    test_checks,
+)
 from pytest_ladder.decide.gate_margins import cost_rise, latency_rise
-from pytest_ladder.decide.gate_pairs import flips, pair
+from pytest_ladder.decide.gate_pairs import flips, pair, whole_samples
 from pytest_ladder.decide.gate_quality import ESCALATE_AT, non_inferiority, suites_of
 from pytest_ladder.decide.gate_result import (
     Check,
@@ -25,16 +33,13 @@ from pytest_ladder.decide.gate_result import (
     Results,
     Rise,
     Suite,
-    Unpaired,
 )
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.decide.tally import LEAST_COVERAGE
 from pytest_ladder.ladder import Gate, Objective
 from pytest_ladder.words.row import Outcome, Row
 
 ESCALATED = 3
 """Samples of a case from which on more are not worth their price (section 2.5)."""
-_TINY = 1e-9
 
 
 def gate(
@@ -52,6 +57,9 @@ def gate(
     terms = terms or Gate()
     base_rung, head_rung = _current(base), _current(head)
     old, new = _of(base, base_rung), _of(head, head_rung)
+    if head.stopped or head.escalation == "budget":
+        # Further samples of some cases only: those that came first, not a draw of all.
+        new = whole_samples(new)
     problem = _broken("baseline", old, base_rung) or _broken("change", new, head_rung)
     if problem:
         return GateResult(
@@ -61,20 +69,22 @@ def gate(
     suites = suites_of(pairs, terms, _mistrust(head, head_rung))
     cost, latency = cost_rise(pairs), latency_rise(pairs)
     head_advice = _advice(head, objective)
+    timed = latency.after.n > 0
     checks = (
-        *_stop_check(head),
-        *_budget_check(head),
-        *_quality_checks(suites, pairs.unpaired),
+        *stop_check(head),
+        *budget_check(head),
+        *quality_checks(suites, pairs.unpaired),
+        *test_checks(pairs.unpaired),
         *non_inferiority(pairs, terms.non_inferiority),
-        *_margin_check("cost", cost, terms.cost),
-        *_margin_check("p95 latency", latency, terms.latency_p95),
-        *_coverage_checks(old, new),
-        *_share_checks(new),
-        *_objective_check(head_advice),
+        *margin_check("cost", cost, terms.cost),
+        *margin_check("p95 latency", latency, terms.latency_p95 if timed else None),
+        *coverage_checks(old, new),
+        *share_checks(old, new),
+        *objective_check(head_advice),
     )
     verdict, reason = _verdict(checks, suites)
     if verdict == "pass":
-        reason += _left_open(terms, cost, suites)
+        reason += _left_open(terms, cost, suites, timed=timed)
     return GateResult(
         verdict=verdict,
         reason=reason,
@@ -118,123 +128,12 @@ def _broken(side: str, rows: Sequence[Row], rung: str | None) -> str:
     return ""
 
 
-def _quality_checks(suites: Sequence[Suite], unpaired: Unpaired) -> Iterator[Check]:
-    for suite in suites:
-        yield Check(
-            name=f"quality, {suite.name}", verdict=suite.verdict, reason=suite.reason
-        )
-    if not suites:
-        yield Check(
-            name="quality",
-            verdict="undecided",
-            reason=(
-                "There is no case that both sides finished: "
-                f"{figures.count(len(unpaired.changed), 'case')} changed, "
-                f"{len(unpaired.added):,} added, {len(unpaired.dropped):,} dropped."
-            ),
-        )
-
-
-def _margin_check(name: str, rise: Rise, margin: float | None) -> Iterator[Check]:
-    """Judge a relative rise as a drop of quality: established, and large enough."""
-    if margin is None:
-        return
-    allowed = f"{100 * margin:g} % more is allowed"
-    if rise.problem or rise.change is None:
-        reason = f"It is not known how the {name} changed: {rise.problem}."
-        yield Check(name=name, verdict="undecided", reason=reason)
-        return
-    verdict: Verdict = "pass"
-    if rise.change >= margin - _TINY and rise.change > _TINY:
-        verdict = "fail" if rise.established else "undecided"
-    between = ""
-    if rise.low is not None and rise.high is not None:
-        between = f" (95 % interval {100 * rise.low:+.1f} to {100 * rise.high:+.1f} %)"
-    reason = f"The {name} changed by {100 * rise.change:+.1f} %{between}; {allowed}."
-    yield Check(name=name, verdict=verdict, reason=reason)
-
-
-def _coverage_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
-    for side, rows in (("baseline", old), ("change", new)):
-        errors = sum(row.outcome is Outcome.ERROR for row in rows)
-        share = (len(rows) - errors) / len(rows)
-        said = f"{len(rows) - errors:,} of {len(rows):,} rows of the {side} finished"
-        if share < LEAST_COVERAGE - _TINY:
-            needed = figures.bar(LEAST_COVERAGE)
-            reason = f"Only {said} ({figures.percent(share)}); {needed} must."
-            yield Check(name=f"coverage, {side}", verdict="undecided", reason=reason)
-        else:
-            yield Check(name=f"coverage, {side}", verdict="pass", reason=f"{said}.")
-
-
-def _share_checks(rows: Sequence[Row]) -> Iterator[Check]:
-    """Judge the shares that tests ask for; of others pytest fails each miss itself."""
-    tests: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.at_least < 1:
-            tests[_function(row.test)].append(row)
-    for test, group in sorted(tests.items()):
-        at_least = max(row.at_least for row in group)
-        # The same care for floating point as `required passes` in the methods.
-        required = math.ceil(at_least * len(group) - _TINY)
-        missed = sum(row.outcome is Outcome.MISSED for row in group)
-        finished = sum(row.outcome is not Outcome.ERROR for row in group)
-        short = missed > len(group) - required
-        said = f"{finished - missed:,} of {finished:,} passed"
-        yield Check(
-            name=f"at_least, {test}",
-            verdict="fail" if short else "pass",
-            reason=(
-                f"{test}: {said}; at_least={at_least} needs {required:,} of "
-                f"{len(group):,}."
-            ),
-        )
-
-
-def _function(test: str) -> str:
-    """Return a test's node id without the user's parameters."""
-    file, colons, name = test.partition("::")
-    return file + colons + name.partition("[")[0]
-
-
-def _objective_check(advice: Recommendation | None) -> Iterator[Check]:
-    if advice is not None:
-        yield Check(name="objective", verdict=advice.verdict, reason=advice.reason)
-
-
-def _stop_check(head: Results) -> Iterator[Check]:
-    """Leave undecided what is known of a part of the tests only."""
-    if head.stopped:
-        yield Check(
-            name="stopped",
-            verdict="undecided",
-            reason=(
-                "The run was stopped before all its tests had run; run it again: what "
-                "is stored is not paid again."
-            ),
-        )
-
-
-def _budget_check(head: Results) -> Iterator[Check]:
-    """Leave undecided what more samples were to tell, if they could not be paid."""
-    if head.escalation == "budget":
-        yield Check(
-            name="escalation",
-            verdict="undecided",
-            reason=(
-                "One sample of every case showed a possible drop, and the budget did "
-                "not allow two more, which would tell; run again with a larger "
-                "--ladder-budget: what is stored is not paid again."
-            ),
-        )
-
-
 def _mistrust(side: Results, rung: str | None) -> str:
     trust = side.trust.get(rung) if rung is not None else None
     return trust.why_not if trust is not None else ""
 
 
-def _left_open(terms: Gate, cost: Rise, suites: Sequence[Suite]) -> str:
+def _left_open(terms: Gate, cost: Rise, suites: Sequence[Suite], *, timed: bool) -> str:
     """Say what a pass says nothing about."""
     judged = {suite.mistrust for suite in suites if suite.mistrust}
     unmeasured = "".join(f" Judged quality blocks nothing: {why}." for why in judged)
@@ -243,9 +142,11 @@ def _left_open(terms: Gate, cost: Rise, suites: Sequence[Suite]) -> str:
         without.append("cost" if cost.change is not None else "cost (unknown)")
     if terms.latency_p95 is None:
         without.append("p95 latency")
-    if not without:
-        return unmeasured
-    left = f" Not gated, for want of a margin in [gate]: {' and '.join(without)}."
+    left = ""
+    if without:
+        left = f" Not gated, for want of a margin in [gate]: {' and '.join(without)}."
+    if terms.latency_p95 is not None and not timed:
+        left += " p95 latency is not gated, for no call was live."
     return unmeasured + left
 
 

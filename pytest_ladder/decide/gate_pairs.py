@@ -68,7 +68,8 @@ def pair(base: Sequence[Row], head: Sequence[Row]) -> Pairs:
     """Match the rows of one rung each by test and case.
 
     A case whose content differs, and a test that another judge or rubric graded, is
-    listed and left out. Rows without a content hash are taken for the same.
+    listed and left out. Rows without a content hash are taken for the same. A replayed
+    reply that the baseline holds too is compared with itself.
     """
     before, after = _finished(base), _finished(head)
     shared = before.keys() & after.keys()
@@ -84,15 +85,29 @@ def pair(base: Sequence[Row], head: Sequence[Row]) -> Pairs:
         key for key in shared - rejudged if key[1] in weights and key[2:] not in changed
     )
     return Pairs(
-        {key: _weighing(before[key], weights[key[1]]) for key in kept},
+        {
+            key: _weighing(_themselves(before[key], after[key]), weights[key[1]])
+            for key in kept
+        },
         {key: after[key] for key in kept},
         Unpaired(
             changed=tuple(sorted(changed)),
             added=tuple(sorted(new.keys() - both)),
             dropped=tuple(sorted(old.keys() - both)),
             rejudged=tuple(sorted({key[1] for key in rejudged})),
+            **_unpaired_tests(base, head),
         ),
     )
+
+
+def whole_samples(rows: Sequence[Row]) -> list[Row]:
+    """Leave out the samples that not every case of a test has."""
+    last: defaultdict[tuple[Level, str], dict[Unit, int]] = defaultdict(dict)
+    for row in rows:
+        cases, unit = last[row.level, row.test], (row.source, row.case)
+        cases[unit] = max(row.sample, cases.get(unit, 0))
+    common = {test: min(cases.values()) for test, cases in last.items()}
+    return [row for row in rows if row.sample <= common[row.level, row.test]]
 
 
 def scores_of(pairs: Pairs) -> Scores:
@@ -169,6 +184,41 @@ def _differ(old: Set[Hashable], new: Set[Hashable]) -> bool:
 def _judges(rows: Iterable[Row]) -> set[tuple[str, str]]:
     verdicts = [row.verdict for row in rows if row.verdict is not None]
     return {(verdict.judge, verdict.rubric) for verdict in verdicts}
+
+
+def _unpaired_tests(
+    base: Sequence[Row], head: Sequence[Row]
+) -> dict[str, tuple[str, ...]]:
+    """Name the tests that only one side has, or weighs."""
+    old, new = (
+        {(r.level, r.test) for r in side if r.weight > 0} for side in (base, head)
+    )
+    ran = {(row.level, file_of(row.test)) for row in head}
+    gone = {(level, test) for level, test in old - new if (level, file_of(test)) in ran}
+    left = {(level, file_of(test)) for level, test in old - new - gone}
+    return {
+        "new_tests": tuple(sorted({test for _, test in new - old})),
+        "gone_tests": tuple(sorted({test for _, test in gone})),
+        "not_run": tuple(sorted(f"{file} ({level})" for level, file in left)),
+    }
+
+
+def _themselves(before: Sequence[Row], after: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows before of the very replies that the rows after replay.
+
+    The time that a reply took tells it from another one of the same words. All rows
+    before where not every reply is known.
+    """
+    if any(bill.live for row in after for bill in row.replies):
+        return before
+    known = {_draw(row): row for row in before if row.replies}
+    themselves = [known.get(_draw(row)) for row in after]
+    return [row for row in themselves if row] if all(themselves) else before
+
+
+def _draw(row: Row) -> Hashable:
+    bills = (*row.replies, *row.evaluations)
+    return row.text, *((bill.request_key, bill.latency_s) for bill in bills)
 
 
 def _weighing(rows: Sequence[Row], weight: float) -> Sequence[Row]:

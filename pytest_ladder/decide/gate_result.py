@@ -135,7 +135,7 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unpaired(msgspec.Struct, frozen=True, kw_only=True):
-    """Which cases could not be compared, as (source, case)."""
+    """What could not be compared: cases as (source, case), and tests."""
 
     changed: tuple[Unit, ...] = ()
     """Their input or what is expected differs: their baseline says nothing."""
@@ -143,6 +143,12 @@ class Unpaired(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[Unit, ...] = ()
     rejudged: tuple[str, ...] = ()
     """Tests whose rubric or judge differs."""
+    new_tests: tuple[str, ...] = ()
+    """Tests without a result in the baseline."""
+    gone_tests: tuple[str, ...] = ()
+    """Tests without a result in the change, of files that it did run."""
+    not_run: tuple[str, ...] = ()
+    """Files of the baseline that the change ran nothing of, with their level."""
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,18 @@ from typing import NamedTuple
 
 from pytest_ladder.decide.gate import ESCALATED
 from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
-from pytest_ladder.decide.gate_result import Figure, GateResult, Rise, Suite
+from pytest_ladder.decide.gate_result import (
+    Figure,
+    GateResult,
+    Rise,
+    Suite,
+    Unpaired,
+)
 from pytest_ladder.figures import (
     NOT_AVAILABLE,
     count,
     dollars,
+    few,
     percent,
     points,
     points_between,
@@ -114,7 +121,7 @@ def notes(result: GateResult) -> Iterator[str]:
             "Two more samples of every case would make the verdict surer; a run with "
             "--ladder-live and --ladder-baseline takes them by itself."
         )
-    yield from _unpaired(result)
+    yield from _unpaired(result.unpaired)
     advice, former = result.head_advice, result.base_advice
     if advice and former and advice.rung != former.rung:
         yield (
@@ -137,8 +144,7 @@ def _power(suite: Suite) -> str:
     return f"{suite.name}: this gate sees a true drop of {drop} 4 times in 5."
 
 
-def _unpaired(result: GateResult) -> Iterator[str]:
-    left = result.unpaired
+def _unpaired(left: Unpaired) -> Iterator[str]:
     counted: Sequence[tuple[int, str]] = (
         (len(left.changed), "changed"),
         (len(left.added), "added"),
@@ -147,11 +153,13 @@ def _unpaired(result: GateResult) -> Iterator[str]:
     told = [f"{count(number, 'case')} {how}" for number, how in counted if number]
     if told:
         yield f"Not compared: {', '.join(told)}."
-    if left.rejudged:
-        tests = ", ".join(left.rejudged[:3])
-        more = len(left.rejudged) - 3
-        also = f" and {more:,} more" if more > 0 else ""
-        yield f"Not compared, for another judge or rubric graded them: {tests}{also}."
+    for why, names in (
+        ("for another judge or rubric graded them", left.rejudged),
+        ("for the baseline has no result of them", left.new_tests),
+        ("for nothing of them was run", left.not_run),
+    ):
+        if names:
+            yield f"Not compared, {why}: {few(names)}."
 
 
 def _quality(figure: Figure) -> str:

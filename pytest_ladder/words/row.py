@@ -14,6 +14,10 @@ OVER_BUDGET = "not run: budget"
 """How the reason of a row begins whose call the budget did not allow."""
 
 
+DRAW = "~"
+"""Parts the key of a reply from the number of its draw, in a pooled baseline."""
+
+
 class Outcome(enum.StrEnum):
     """How a ladder test ended; only the first two have a score."""
 
@@ -39,6 +43,11 @@ class UsedReply(
     """Keys of the calls behind the reply of a task; empty: the reply is a call."""
     flag: str | None = None
     """`truncated`, `filtered` or `empty`."""
+
+    @property
+    def request_key(self) -> str:
+        """The key without the number of a draw: alike for all replies to a request."""
+        return self.key.partition(DRAW)[0]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -1,0 +1,172 @@
+"""The checks of a gate: what its verdict is the worst of."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from pytest_ladder import figures
+from pytest_ladder.decide.decision import Recommendation, Verdict
+from pytest_ladder.decide.gate_result import Check, Results, Rise, Suite, Unpaired
+from pytest_ladder.decide.tally import LEAST_COVERAGE
+from pytest_ladder.words.row import Outcome, Row
+
+_TINY = 1e-9
+
+
+def quality_checks(suites: Sequence[Suite], unpaired: Unpaired) -> Iterator[Check]:
+    """Tell of each suite what came of it, and where there is none, why."""
+    for suite in suites:
+        yield Check(
+            name=f"quality, {suite.name}", verdict=suite.verdict, reason=suite.reason
+        )
+    if not suites:
+        yield Check(
+            name="quality",
+            verdict="undecided",
+            reason=(
+                "There is no case that both sides finished: "
+                f"{figures.count(len(unpaired.changed), 'case')} changed, "
+                f"{len(unpaired.added):,} added, {len(unpaired.dropped):,} dropped"
+                f"{_strangers(unpaired)}."
+            ),
+        )
+
+
+def _strangers(unpaired: Unpaired) -> str:
+    """Say which tests are not the same ones."""
+    old = (*unpaired.gone_tests, *unpaired.not_run)
+    if not old or not unpaired.new_tests:
+        return ""
+    return (
+        f"; the baseline has {figures.few(old)}, the change "
+        f"{figures.few(unpaired.new_tests)} (renamed, or run from another folder?)"
+    )
+
+
+def test_checks(unpaired: Unpaired) -> Iterator[Check]:
+    """Leave undecided what a test of the baseline would say that is not there."""
+    if unpaired.gone_tests:
+        yield Check(
+            name="tests",
+            verdict="undecided",
+            reason=(
+                "The baseline has results that the change has none of: "
+                f"{figures.few(unpaired.gone_tests)}; run all tests, or update the "
+                "baseline if they were renamed or removed."
+            ),
+        )
+
+
+def margin_check(name: str, rise: Rise, margin: float | None) -> Iterator[Check]:
+    """Judge a relative rise as a drop of quality: established, and large enough."""
+    if margin is None:
+        return
+    allowed = f"{100 * margin:g} % more is allowed"
+    if rise.problem or rise.change is None:
+        reason = f"It is not known how the {name} changed: {rise.problem}."
+        yield Check(name=name, verdict="undecided", reason=reason)
+        return
+    verdict: Verdict = "pass"
+    if rise.change >= margin - _TINY and rise.change > _TINY:
+        verdict = "fail" if rise.established else "undecided"
+    between = ""
+    if rise.low is not None and rise.high is not None:
+        between = f" (95 % interval {100 * rise.low:+.1f} to {100 * rise.high:+.1f} %)"
+    reason = f"The {name} changed by {100 * rise.change:+.1f} %{between}; {allowed}."
+    yield Check(name=name, verdict=verdict, reason=reason)
+
+
+def coverage_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
+    """Leave undecided what rests on less than 95 % of the rows."""
+    for side, rows in (("baseline", old), ("change", new)):
+        errors = sum(row.outcome is Outcome.ERROR for row in rows)
+        share = (len(rows) - errors) / len(rows)
+        said = f"{len(rows) - errors:,} of {len(rows):,} rows of the {side} finished"
+        if share < LEAST_COVERAGE - _TINY:
+            needed = figures.bar(LEAST_COVERAGE)
+            reason = f"Only {said} ({figures.percent(share)}); {needed} must."
+            yield Check(name=f"coverage, {side}", verdict="undecided", reason=reason)
+        else:
+            yield Check(name=f"coverage, {side}", verdict="pass", reason=f"{said}.")
+
+
+def share_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
+    """Judge the shares that tests ask for; of others pytest fails each miss itself."""
+    before = _places_by_function(old)
+    tests: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in new:
+        if row.at_least < 1:
+            tests[_function(row.test)].append(row)
+    for test, group in sorted(tests.items()):
+        at_least = max(row.at_least for row in group)
+        places = {_place(row) for row in group}
+        # Of a part of its cases, by `-k` say, pytest too asks for no more misses than
+        # all of them may have.
+        total = len(group) * len(places | before[test]) / len(places)
+        # The same care for floating point as `required passes` in the methods.
+        required = math.ceil(at_least * total - _TINY)
+        missed = sum(row.outcome is Outcome.MISSED for row in group)
+        finished = sum(row.outcome is not Outcome.ERROR for row in group)
+        short = missed > total - required + _TINY
+        said = f"{finished - missed:,} of {finished:,} passed"
+        part = "" if len(group) == total else ", more than this run had"
+        yield Check(
+            name=f"at_least, {test}",
+            verdict="fail" if short else "pass",
+            reason=(
+                f"{test}: {said}; at_least={at_least} needs {required:,} of "
+                f"{total:,.0f}{part}."
+            ),
+        )
+
+
+def _places_by_function(rows: Sequence[Row]) -> Mapping[str, set[Hashable]]:
+    places: defaultdict[str, set[Hashable]] = defaultdict(set)
+    for row in rows:
+        places[_function(row.test)].add(_place(row))
+    return places
+
+
+def _place(row: Row) -> Hashable:
+    return row.test, row.source, row.case
+
+
+def _function(test: str) -> str:
+    """Return a test's node id without the user's parameters."""
+    file, colons, name = test.partition("::")
+    return file + colons + name.partition("[")[0]
+
+
+def objective_check(advice: Recommendation | None) -> Iterator[Check]:
+    """Take over what came of the objective of the change."""
+    if advice is not None:
+        yield Check(name="objective", verdict=advice.verdict, reason=advice.reason)
+
+
+def stop_check(head: Results) -> Iterator[Check]:
+    """Leave undecided what is known of a part of the tests only."""
+    if head.stopped:
+        yield Check(
+            name="stopped",
+            verdict="undecided",
+            reason=(
+                "The run was stopped before all its tests had run; run it again: what "
+                "is stored is not paid again."
+            ),
+        )
+
+
+def budget_check(head: Results) -> Iterator[Check]:
+    """Leave undecided what more samples were to tell, if they could not be paid."""
+    if head.escalation == "budget":
+        yield Check(
+            name="escalation",
+            verdict="undecided",
+            reason=(
+                "One sample of every case showed a possible drop, and the budget did "
+                "not allow two more, which would tell; run again with a larger "
+                "--ladder-budget: what is stored is not paid again."
+            ),
+        )
