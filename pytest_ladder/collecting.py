@@ -97,7 +97,11 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
     try:
         check_budget(session)
-        _check_baseline(session)
+        if session.settings.baseline is not None:
+            # What it takes is loaded by the runs that have one only.
+            from pytest_ladder.results import check_baseline
+
+            check_baseline(session)
         if not session.problems:
             _order(session, items)
             if session.settings.mode in ("climb", "litmus"):
@@ -106,16 +110,6 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
         session.problems.append(str(error))
     if session.problems:
         _refuse(session, items)
-
-
-def _check_baseline(session: LadderSession) -> None:
-    """Read the baseline of each ladder, so that a wrong one stops the run at once."""
-    name = session.settings.baseline
-    if name is not None:
-        from pytest_ladder.reporting.baseline import read_baseline
-
-        for opened in session.opened:
-            read_baseline(name, opened.ladder.folder)
 
 
 def _refuse(session: LadderSession, items: list[pytest.Item]) -> None:

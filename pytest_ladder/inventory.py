@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_ladder import git
 from pytest_ladder.calls.caller import is_scripted
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
@@ -68,11 +70,13 @@ class Inventory:
     """By their file: what no collected test needs."""
     kept: list[Kept]
     damaged: list[Damaged]
+    unknown_to_git: list[Path]
+    """Files that no commit will have, though git knows tests that need them."""
 
     @property
     def is_clean(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.missing or self.spare or self.damaged)
+        return not (self.missing or self.spare or self.damaged or self.unknown_to_git)
 
 
 def take_stock(
@@ -84,6 +88,8 @@ def take_stock(
     have spare recordings, and files of tests that are gone.
     """
     records = [record for item in items if (record := session.record_of(item))]
+    # Plugins shuffle tests; what is found is listed the same way each time.
+    records.sort(key=lambda record: record.item.nodeid)
     roots = [_root(session.config, argument) for argument in session.config.args]
     for opened in session.opened:
         mine = [record for record in records if record.test.opened is opened]
@@ -156,6 +162,7 @@ class _Stock:
             spare=spare,
             kept=kept,
             damaged=self._damaged,
+            unknown_to_git=self._unknown_to_git(),
         )
 
     def _note(self, record: Record) -> None:
@@ -248,6 +255,35 @@ class _Stock:
             return module.unjudged[one.case]
         claims = (t.nodeid for t in self._without_recordings if _is_labelled(one, t))
         return next(claims, None)
+
+    def _unknown_to_git(self) -> list[Path]:
+        """Return files that git lacks, though it has a test that needs them.
+
+        Where it does not know the test, either, no commit lacks anything.
+        """
+        known = git.tracked(self._opened.archive.recordings.folder)
+        if known is None:
+            return []
+        names = [name for name in self._files if f"{name}.jsonl" not in known]
+        rest = self._files.keys() - set(names)
+        kept = {key for name in rest for key in self._keys_in[name]}
+        return [
+            self._files[name][0]
+            for name in names
+            if any(map(self._is_tracked, self._users_of(name, kept)))
+        ]
+
+    def _users_of(self, name: str, kept: AbstractSet[str]) -> set[str]:
+        """Name the test files that need, or may need, more of a file than was kept."""
+        found = [one for one in self._files[name][1] if one.key not in kept]
+        users = {user for one in found for user in self._users.get(one.key, ())}
+        if name in self._modules and any(self._claim(name, one) for one in found):
+            users.add(name)
+        return users
+
+    def _is_tracked(self, module: str) -> bool:
+        path = self._modules[module].path
+        return bool(git.tracked(path.parent, path.name))
 
     @cached_property
     def _users(self) -> dict[str, set[str]]:

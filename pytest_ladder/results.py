@@ -6,7 +6,6 @@ import datetime
 import itertools
 import os
 import platform
-import subprocess
 import sys
 import uuid
 from collections import defaultdict
@@ -18,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder import __version__, shortfalls
+from pytest_ladder import __version__, git, shortfalls
 from pytest_ladder.calls.archive import Needed
 from pytest_ladder.climbing import Ascent, Route
 from pytest_ladder.decide.feasibility import feasibility
@@ -33,7 +32,7 @@ from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
-from pytest_ladder.reporting.baseline import read_baseline, results_of
+from pytest_ladder.reporting.baseline import read_baseline, refuse_own, results_of
 from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.exchanges import exchanges_of
 from pytest_ladder.reporting.gate_text import gate_lines
@@ -198,10 +197,7 @@ class Results:
             opened = self.session.open(Path(config))
             arrived, rows = self._rows_of(opened)
             if rows:
-                folder = self._folder()
-                if len(configs) > 1:
-                    root = self.session.config.rootpath
-                    folder /= _slug(opened.ladder.folder, root)
+                folder = _folder(self.session, opened, several=len(configs) > 1)
                 yield self._result(opened, arrived, rows, folder)
 
     def _result(
@@ -277,14 +273,6 @@ class Results:
         states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
         return states | {row.rung: "run" for row in rows}
 
-    def _folder(self) -> Path:
-        """Return where the report goes: a plain run never writes over a matrix."""
-        settings = self.session.settings
-        if settings.report is not None:
-            return settings.report
-        folder = self.session.config.rootpath / _REPORT_FOLDER
-        return folder / "current" if settings.mode == "current" else folder
-
     def _info(self, opened: OpenLadder, route: Route | None) -> RunInfo:
         return RunInfo(
             id=uuid.uuid4().hex[:12],
@@ -295,7 +283,7 @@ class Results:
             current=opened.current.id,
             escalation=_escalation(self._items_of(opened)),
             stopped=not self._ended,
-            git_sha=_git_sha(opened.ladder.folder),
+            git_sha=git.head(opened.ladder.folder),
             seed=route.attempts[-1] if route else None,
             versions={
                 "pytest-ladder": __version__,
@@ -304,6 +292,34 @@ class Results:
             },
             machine=machine_info(),
         )
+
+
+def check_baseline(session: LadderSession) -> None:
+    """Read the baseline of each ladder, so that a wrong one stops the run at once.
+
+    Raises `ConfigError`, also for a baseline that the run would write over: the next
+    run would be held to this one.
+    """
+    name = session.settings.baseline
+    if name is None:
+        return
+    # Whether several ladders will have rows shows later.
+    may_be = {False, len(session.opened) > 1}
+    refuse_own(
+        name,
+        [_folder(session, one, several=n) for one in session.opened for n in may_be],
+    )
+    for opened in session.opened:
+        read_baseline(name, opened.ladder.folder)
+
+
+def _folder(session: LadderSession, opened: OpenLadder, *, several: bool) -> Path:
+    """Return where a ladder's report goes: a plain run never writes over a matrix."""
+    settings, root = session.settings, session.config.rootpath
+    folder = settings.report or root / _REPORT_FOLDER
+    if settings.report is None and settings.mode == "current":
+        folder /= "current"
+    return folder / _slug(opened.ladder.folder, root) if several else folder
 
 
 def _funnel(arrived: list[Arrived]) -> None:
@@ -407,16 +423,6 @@ def _shortfalls(result: LadderResult) -> Iterator[tuple[str, str]]:
 def _write_report(result: LadderResult) -> None:
     data.write_report(result.folder, result.report)
     data.append_step_summary(result.folder)
-
-
-def _git_sha(folder: Path) -> str | None:
-    """Return the commit that is checked out, None outside a repository."""
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return done.stdout.strip() or None
 
 
 def _slug(folder: Path, root: Path) -> str:

@@ -17,7 +17,7 @@ PACKAGE = Path(pytest_ladder.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "words.level", "words.case", "words.reply", "words.rung", "words.score",
      "words.row"),
-    ("wording", "figures", "textfiles", "ladder", "cases", "prompting", "config",
+    ("wording", "figures", "textfiles", "git", "ladder", "cases", "prompting", "config",
      "stats"),
     ("decide", "calls"),
     ("judging", "reporting"),

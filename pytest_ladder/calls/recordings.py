@@ -128,9 +128,19 @@ def read(path: Path) -> list[Recording]:
 
 
 def scan(path: Path) -> tuple[list[Recording], list[Damaged]]:
-    """Read what can be read of a recordings file, and name the other lines."""
+    """Read what can be read of a recordings file, and name the other lines.
+
+    Raises `ConfigError` for what cannot be read at all, such as a folder.
+    """
     recordings, damaged = [], []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: this should be a file of recordings, and it could not be read "
+            f"({error.strerror or error}); rename it, move it away or mend its rights."
+        ) from error
+    for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip():
             continue
         try:

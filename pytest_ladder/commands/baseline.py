@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
+from pytest_ladder.errors import ConfigError
 from pytest_ladder.figures import count
 from pytest_ladder.reporting.baseline import (
     FOLDER,
     MOST_RUNS,
+    Pooled,
     pooled,
     read_baseline,
     write_baseline,
 )
-from pytest_ladder.wording import shown
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.wording import listed, shown
+from pytest_ladder.words.row import Outcome
 
 _DESCRIPTION = f"""\
 Pool the newest {MOST_RUNS} of several reports into a baseline: each is one sample of a
 case. One run alone may have been lucky, and then every change looks worse than it is.
 Rows of older runs that are about other cases, prompts, models or judges than the newest
-are left out. Make baselines on main, never on a branch.
+are left out, and so are runs that were stopped before all their tests had run, and
+errors where another run finished the case. Make baselines on main, never on a branch.
 """
 _EXAMPLES = f"""\
 The baseline itself may be one of the reports: then the new run joins those in it, and
@@ -61,21 +67,57 @@ def add_to(commands: Subparsers) -> None:
 
 
 def _run(given: Given) -> int:
-    reports = [read_baseline(name, Path.cwd()) for name in given.reports]
-    pool = pooled(reports)
+    reports = {name: read_baseline(name, Path.cwd()) for name in given.reports}
+    ended = {name: one for name, one in reports.items() if not one.info.stopped}
+    stopped = [name for name in reports if name not in ended]
+    if not ended:
+        raise ConfigError(
+            f"{listed(stopped)}: stopped before all tests had run, and no change would "
+            "be held to the rest; run pytest to its end, and name that report."
+        )
+    pool = pooled(list(ended.values()))
+    if pool.is_empty:
+        raise _nothing_in(pool, ended)
     write_baseline(given.output, pool.report)
     runs, rows = len(pool.runs), len(pool.report.rows)
     say(f"pooled {count(runs, 'run')} into {count(rows, 'row')}: {shown(given.output)}")
-    if len(reports) > runs:
-        say(f"  {count(len(reports) - runs, 'older run')} left out")
+    if stopped:
+        say(f"  {listed(stopped)} left out: stopped before all tests had run")
+    if len(ended) > runs:
+        say(f"  {count(len(ended) - runs, 'older run')} left out")
+    for line in _left_out(pool):
+        say(line)
+    return 0
+
+
+def _nothing_in(pool: Pooled, reports: dict[str, Report]) -> ConfigError:
+    newest = next(n for n, one in reports.items() if one.info.id == pool.runs[0])
+    ships = pool.report.info.current
+    of = f" of {ships}, the rung that ships," if ships else ""
+    return ConfigError(
+        f"`{newest}`, the newest run, says what a baseline covers, and no row{of} "
+        "finished in it or in an older run of the same cases; run pytest again "
+        "(--ladder-live gets the replies that are missing), or leave it out."
+    )
+
+
+def _left_out(pool: Pooled) -> Iterator[str]:
+    """Say which rows are not in the pool and why, and which should better not be."""
     if pool.stale:
-        say(
+        yield (
             f"  {count(pool.stale, 'row')} left out: other cases, prompts, models or "
             "judges than the newest run has"
         )
     if pool.repeated:
-        say(
+        yield (
             f"  {count(pool.repeated, 'row')} left out: they replay replies that are "
             "in already; only live runs add samples"
         )
-    return 0
+    if pool.failed:
+        yield (
+            f"  {count(pool.failed, 'row')} left out: errors of the newest run, where "
+            "another draw of the case finished"
+        )
+    errors = sum(row.outcome is Outcome.ERROR for row in pool.report.rows)
+    if errors:
+        yield f"  {count(errors, 'row')} kept: errors, and no draw of the case finished"

@@ -26,9 +26,10 @@ _FAILED = 2
 
 _CHECK = """\
 Say, without a call, what the tests of the rung that ships need and that is not
-recorded, which recordings no test needs any more, and which lines are damaged. The
-exit status is 0 when there is nothing to do, 1 when there is, and 2 when the tests
-could not be collected.
+recorded, which recordings no test needs any more, which lines are damaged, and which
+files git does not know though it knows the tests that need them: no commit will have
+those. The exit status is 0 when there is nothing to do, 1 when there is, and 2 when
+the tests could not be collected, or none is selected.
 """
 _PRUNE = """\
 Remove recordings that no collected test needs. Only those of test files that were
@@ -133,6 +134,12 @@ def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
         return None
     session = collected.session
     try:
+        if not any(map(session.record_of, collected.items)):
+            by = f" by `{_typed(arguments)}`" if arguments else ""
+            raise ConfigError(
+                f"No ladder test is selected{by}, so nothing was looked at; correct "
+                "what selects, such as -m or -k (`addopts` counts as well)."
+            )
         return list(take_stock(session, collected.items))
     finally:
         for opened in session.opened:
@@ -164,6 +171,9 @@ def _found(stock: Inventory) -> Iterator[str]:
         yield from _listed(
             f"{shown(one.path)}:{one.line}: {one.problem}" for one in stock.damaged
         )
+    if stock.unknown_to_git:
+        yield f"not known to git: {len(stock.unknown_to_git):,}"
+        yield from _listed(map(shown, stock.unknown_to_git))
     yield from _kept(stock)
     if stock.doubtful:
         yield (
@@ -219,6 +229,15 @@ def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[st
             "Restore damaged files from git, or delete them and record again with "
             "--ladder-live."
         )
+    for stock in stocks:
+        if stock.unknown_to_git:
+            added = stock.unknown_to_git
+            if len(added) > _MOST_NAMED:
+                added = [stock.opened.archive.recordings.folder]
+            yield (
+                "Commit what is recorded with its tests (--force where git ignores "
+                f"it): git add {_typed(list(map(shown, added)))}"
+            )
 
 
 def _chosen(missing: Sequence[Missing], arguments: Sequence[str]) -> Sequence[str]:

@@ -7,7 +7,6 @@ every case: one lucky run would redden every change (methods note, 2.6).
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_ladder import git
 from pytest_ladder.decide.gate_result import Results
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import ConfigError, LadderError
@@ -22,7 +22,7 @@ from pytest_ladder.reporting.data import matrix_json, rows_jsonl, write_whole
 from pytest_ladder.reporting.reading import read_report, rungs_of
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.wording import shown
-from pytest_ladder.words.row import Outcome, Row, UsedReply
+from pytest_ladder.words.row import DRAW, Outcome, Row, UsedReply
 
 FOLDER = "ladder-baseline"
 """Where a committed baseline lies, beside `ladder.toml`."""
@@ -31,8 +31,6 @@ MOST_RUNS = 5
 FILES = ("matrix.json", "rows.jsonl")
 _GIT = "git:"
 _AND = "+"
-_AGAIN = "~"
-"""Parts the key of a reply from the number of its draw."""
 
 
 class Pooled(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +43,17 @@ class Pooled(msgspec.Struct, frozen=True, kw_only=True):
     """Rows left out: of other cases, prompts, models or judges than the newest run."""
     repeated: int
     """Rows left out because they replay a reply that is in already."""
+    failed: int
+    """Errors of the newest run left out: of the same test and case a draw finished."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row finished on the rung that ships, and no gate can compare."""
+        ships = self.report.info.current
+        return not any(
+            row.outcome is not Outcome.ERROR and ships in (None, row.rung)
+            for row in self.report.rows
+        )
 
 
 def results_of(report: Report) -> Results:
@@ -68,16 +77,37 @@ def read_baseline(name: str, folder: Path) -> Report:
     """
     if name.startswith(_GIT):
         return _read_commit(name.removeprefix(_GIT), folder)
+    return read_report(_folder_of(name))
+
+
+def _folder_of(name: str) -> Path:
     path = Path(name)
-    return read_report(path.parent if path.name in FILES else path)
+    return path.parent if path.name in FILES else path
+
+
+def refuse_own(name: str, reports: Iterable[Path]) -> None:
+    """Raise `ConfigError` for a baseline in a folder that the run writes over."""
+    if name.startswith(_GIT):
+        return
+    folder = _folder_of(name)
+    places = {(folder / file).resolve().parent for file in FILES}
+    own = {report.resolve() for report in reports}
+    if not own.isdisjoint({folder.resolve(), *places}):
+        raise ConfigError(
+            f"--ladder-baseline={name}: this run writes its own report there, and the "
+            "next would be held to it; keep the baseline elsewhere: copy the folder, "
+            f"or call `pytest-ladder baseline update {shown(folder)}`."
+        )
 
 
 def pooled(reports: Sequence[Report]) -> Pooled:
     """Pool the newest five runs into one, with a sample for each.
 
+    The newest says what is covered, so all are to be of runs that were not stopped.
     Rows of older runs that are about something else than those of the newest run, or
-    that replay what another run has, are left out. At most five samples of a case
-    are kept, or as many as the newest run has. Raises ValueError without a report.
+    that replay what another run has, are left out, and so are errors where another
+    draw finished. At most five samples of a case are kept, or as many as the newest
+    run has. Raises ValueError without a report.
     """
     runs = _newest(reports)
     newest = runs[0]
@@ -102,6 +132,7 @@ def pooled(reports: Sequence[Report]) -> Pooled:
         runs=tuple(report.info.id for report in runs),
         stale=pool.stale,
         repeated=pool.repeated,
+        failed=pool.failed,
     )
 
 
@@ -131,23 +162,41 @@ class _Pool:
     """Draws of each test on each case, those of the newest run first."""
 
     def __init__(self, newest: Report) -> None:
-        self._draws: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        for row in sorted(newest.rows, key=lambda row: row.sample):
-            self._draws[_place(row)].append(row)
-        most = max((len(draws) for draws in self._draws.values()), default=0)
+        self._newest = _by_place(newest.rows)
+        self._draws = {
+            place: [row for row in group if row.outcome is not Outcome.ERROR]
+            for place, group in self._newest.items()
+        }
+        most = max((len(group) for group in self._newest.values()), default=0)
         self._room = max(MOST_RUNS, most)
-        self._first = {place: draws[0] for place, draws in self._draws.items()}
         self.stale = 0
         self.repeated = 0
 
+    @property
+    def failed(self) -> int:
+        """Errors of the newest run that another draw stands in for."""
+        return sum(
+            row.outcome is Outcome.ERROR
+            for place, draws in self._draws.items()
+            if draws
+            for row in self._newest[place]
+        )
+
     def add(self, rows: Iterable[Row]) -> None:
         """Add an older run."""
-        run: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        for row in sorted(rows, key=lambda row: row.sample):
-            run[_place(row)].append(row)
+        run = _by_place(rows)
+        asked = {
+            place: _asks_other(self._newest[place], group)
+            for place, group in run.items()
+            if place in self._newest and _is_same_case(self._newest[place], group)
+        }
+        others = {place[:-1] for place, other in asked.items() if other}
         for place, group in run.items():
-            first = self._first.get(place)
-            if first is None or _is_other(first, group[0]):
+            other = asked.get(place, True)
+            if other is None:
+                # An error has no reply that tells; the test's other cases do.
+                other = place[:-1] in others
+            if other:
                 self.stale += len(group)
                 continue
             for row in group:
@@ -158,8 +207,8 @@ class _Pool:
         """Return all rows, samples numbered anew."""
         return [
             _numbered(row, sample)
-            for draws in self._draws.values()
-            for sample, row in enumerate(draws, start=1)
+            for place, draws in self._draws.items()
+            for sample, row in enumerate(draws or self._newest[place], start=1)
         ]
 
     def _add(self, draws: list[Row], row: Row) -> None:
@@ -198,21 +247,40 @@ def _place(row: Row) -> tuple[str, ...]:
     return row.rung, row.test, row.level, row.source, row.case
 
 
-def _is_other(newest: Row, older: Row) -> bool:
-    """Whether a row is about another case, prompt, model or judge.
+def _by_place(rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.sample):
+        groups[_place(row)].append(row)
+    return dict(groups)
+
+
+def _is_same_case(newest: Sequence[Row], older: Sequence[Row]) -> bool:
+    hashes = {newest[0].case_hash, older[0].case_hash} - {""}
+    return len(hashes) < 2
+
+
+def _asks_other(newest: Sequence[Row], older: Sequence[Row]) -> bool | None:
+    """Tell whether other prompts, models or judges are behind the draws of a case.
 
     The key of a reply says what was asked of which model. Not so that of a task, nor
-    that of a later call, which may rest on what was said before.
+    that of a later call, which may rest on what was said before. None: nothing tells.
     """
-    if newest.case_hash and older.case_hash and newest.case_hash != older.case_hash:
+    mine, theirs = ({_judge(row) for row in rows} - {None} for rows in (newest, older))
+    if mine and theirs and mine.isdisjoint(theirs):
         return True
-    mine, theirs = _judge(newest), _judge(older)
-    if mine and theirs and mine != theirs:
-        return True
-    if newest.sample != older.sample or not newest.replies or not older.replies:
-        return False
-    first, second = newest.replies[0], older.replies[0]
-    return not (first.calls or second.calls) and _key(first) != _key(second)
+    first, second = _asked(newest), _asked(older)
+    if first.keys().isdisjoint(second):
+        return None
+    return set(first.values()).isdisjoint(second.values())
+
+
+def _asked(rows: Iterable[Row]) -> dict[int, str]:
+    """Return the key of the first reply of each sample, as far as it tells anything."""
+    return {
+        row.sample: row.replies[0].request_key
+        for row in rows
+        if row.replies and not row.replies[0].calls
+    }
 
 
 def _judge(row: Row) -> tuple[str, str] | None:
@@ -224,11 +292,7 @@ def _is_live(row: Row) -> bool:
 
 
 def _keys(row: Row) -> tuple[str, ...]:
-    return tuple(_key(bill) for bill in row.replies)
-
-
-def _key(bill: UsedReply) -> str:
-    return bill.key.partition(_AGAIN)[0]
+    return tuple(bill.request_key for bill in row.replies)
 
 
 def _numbered(row: Row, sample: int) -> Row:
@@ -242,11 +306,11 @@ def _numbered(row: Row, sample: int) -> Row:
 
 
 def _again(bill: UsedReply, sample: int) -> UsedReply:
-    mark = f"{_AGAIN}{sample}" if sample > 1 else ""
+    mark = f"{DRAW}{sample}" if sample > 1 else ""
     return msgspec.structs.replace(
         bill,
-        key=_key(bill) + mark,
-        calls=tuple(call.partition(_AGAIN)[0] + mark for call in bill.calls),
+        key=bill.request_key + mark,
+        calls=tuple(call.partition(DRAW)[0] + mark for call in bill.calls),
     )
 
 
@@ -286,12 +350,10 @@ def _read_commit(name: str, folder: Path) -> Report:
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
     """Return what git prints; None when it fails."""
-    command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, check=False)
+        return git.ask(folder, *arguments)
     except OSError as error:
         raise ConfigError(
             f"git could not be started ({error.strerror}); name a folder as the "
             "baseline instead."
         ) from error
-    return done.stdout if done.returncode == 0 else None

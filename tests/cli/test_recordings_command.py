@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -359,3 +363,195 @@ def test_it_works_where_warnings_are_errors_and_workers_are_usual(
     shop.test(ANSWER)
     record(shop)
     assert command("recordings", "check", "-W", "error")[0] == 0
+
+
+@pytest.mark.parametrize("part", [["-m", "chaep"], ["-k", "zzz"]], ids=" ".join)
+@pytest.mark.parametrize("action", ["check", "prune"])
+def test_where_nothing_is_selected_nothing_was_looked_at(
+    shop: Shop, command: Command, action: str, part: list[str]
+) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    status, out, err = command("recordings", action, *part)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert f"No ladder test is selected by `{' '.join(part)}`" in err
+
+
+def test_a_folder_in_place_of_a_file_is_one_sentence(
+    shop: Shop, command: Command
+) -> None:
+    shop.test(ANSWER)
+    record(shop)
+    (shop.path / "recordings/x.jsonl").mkdir()
+    status, out, err = command("recordings", "check")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "recordings/x.jsonl: this should be a file of recordings" in err
+    replayed = shop.run()
+    assert replayed.ret == pytest.ExitCode.TESTS_FAILED
+    assert "x.jsonl: this should be a file of recordings" in replayed.stdout.str()
+    assert "INTERNALERROR" not in replayed.stdout.str()
+
+
+def test_what_is_missing_is_listed_in_order_however_tests_are_shuffled(
+    shop: Shop, command: Command
+) -> None:
+    shop.write(
+        "conftest.py",
+        "def pytest_collection_modifyitems(items):\n    items.reverse()\n",
+    )
+    shop.test(ANSWER + ANSWER.replace("answer", "again"))
+    _, out, _ = command("recordings", "check")
+    listed = [line for line in out.splitlines() if line.startswith("  ")]
+    assert listed == [
+        f"  reply of test_shop.py::test_again[bot/plain-{case}]"
+        for case in ("fire", "sky", "sun")
+    ]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    me = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    command = ("git", "-C", str(folder), "-c", "core.hooksPath=/dev/null", *me)
+    subprocess.run([*command, *arguments], capture_output=True, check=True)
+
+
+@pytest.fixture
+def repository(shop: Shop) -> Shop:
+    """A shop in a git repository, in which one recorded test is committed."""
+    shop.test(ANSWER)
+    record(shop)
+    git(shop.path, "init", "-q")
+    git(shop.path, "add", "ladder.toml", "cases.jsonl", "recordings", "test_shop.py")
+    git(shop.path, "commit", "-qm", "a shop")
+    return shop
+
+
+NEW = ANSWER.replace("blue", "new").replace("cases.jsonl", "new.jsonl")
+
+
+def record_new(repository: Shop, name: str = "test_new.py", body: str = NEW) -> None:
+    new = [case | {"input": f"{case['input']}?"} for case in CASES]
+    repository.cases(new, "new.jsonl")
+    repository.test(body, name)
+    repository.run("--ladder-live")
+    for store in repository.path.rglob(".ladder"):
+        shutil.rmtree(store)
+
+
+@pytest.mark.parametrize("body", [NEW, FREE, TASK], ids=["cases", "llm", "task"])
+@pytest.mark.parametrize("name", ["test_new.py", "-n_test.py", "a b/:[n]_test.py"])
+def test_a_recording_that_is_no_part_of_the_commit_is_told(
+    repository: Shop, command: Command, name: str, body: str
+) -> None:
+    repository.write(name, "")
+    cases = f"{'../' * name.count('/')}new.jsonl"
+    body = body.replace("cases.jsonl", "new.jsonl").replace("new.jsonl", cases)
+    record_new(repository, name, body)
+    # A test that git does not know is nobody's business yet.
+    assert command("recordings", "check", "-m", "cheap")[0] == 0
+    git(repository.path, "--literal-pathspecs", "add", "--", name)
+    status, out, _ = command("recordings", "check", "-m", "cheap")
+    assert status == 1
+    assert "not known to git: 1\n" in out
+    assert "not in order" in out
+    fix = out.splitlines()[-1].partition(": ")[2]
+    git(repository.path, *shlex.split(fix)[1:])
+    assert command("recordings", "check", "-m", "cheap")[0] == 0
+
+
+def test_the_fix_names_the_file(repository: Shop, command: Command) -> None:
+    record_new(repository)
+    git(repository.path, "add", "test_new.py", "new.jsonl")
+    _, out, _ = command("recordings", "check", "-m", "cheap")
+    assert out.splitlines()[-1].endswith(": git add recordings/test_new.jsonl")
+    assert command("recordings", "check", "test_shop.py")[0] == 0
+
+
+def test_a_recording_that_git_ignores_is_told(
+    repository: Shop, command: Command
+) -> None:
+    record_new(repository)
+    repository.write(".gitignore", "recordings/\n")
+    git(repository.path, "add", "test_new.py", "new.jsonl")
+    status, out, _ = command("recordings", "check")
+    assert (status, "recordings/test_new.jsonl\n" in out) == (1, True)
+
+
+def test_a_recording_that_another_file_has_as_well_is_not_lacking(
+    repository: Shop, command: Command
+) -> None:
+    record_new(repository, body=ANSWER)
+    git(repository.path, "add", "test_new.py")
+    assert command("recordings", "check")[0] == 0
+
+
+def test_outside_of_a_repository_and_without_git_nothing_is_said(
+    repository: Shop, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_new(repository)
+    git(repository.path, "add", "test_new.py", "new.jsonl")
+    assert command("recordings", "check")[0] == 1
+    with monkeypatch.context() as without:
+        without.setenv("PATH", "")
+        assert command("recordings", "check")[0] == 0
+    shutil.rmtree(repository.path / ".git")
+    assert command("recordings", "check")[0] == 0
+
+
+def test_git_starts_no_program_that_the_repository_names(
+    repository: Shop, command: Command
+) -> None:
+    script = repository.write("watch", "#!/bin/sh\ntouch started\n")
+    script.chmod(0o755)
+    git(repository.path, "config", "core.fsmonitor", str(script))
+    git(repository.path, "update-index", "--fsmonitor")
+    (repository.path / "started").unlink(missing_ok=True)
+    assert command("recordings", "check")[0] == 0
+    assert not (repository.path / "started").exists()
+
+
+@pytest.mark.parametrize(
+    ("inside", "linked"),
+    [("", False), ("suites/shop", True)],
+    ids=["at the top", "inside of a worktree"],
+)
+def test_the_hook_refuses_a_commit_that_lacks_a_recording(
+    repository: Shop, tmp_path: Path, inside: str, linked: bool
+) -> None:
+    """What git tells its hooks of the repository is not misread, either."""
+    record_new(repository)
+    top = tmp_path / "top"
+    git(repository.path, "init", "-q", str(top))
+    git(top, "commit", "--allow-empty", "-qm", "first")
+    if linked:
+        git(top, "worktree", "add", "-q", str(tmp_path / "linked"))
+        top = tmp_path / "linked"
+    suite = top / inside
+    ignored = shutil.ignore_patterns(".git", ".ladder", "ladder-report", "__pycache__")
+    shutil.copytree(repository.path, suite, ignore=ignored, dirs_exist_ok=True)
+    recording = suite / "recordings/test_new.jsonl"
+    git(top, "add", ".")
+    git(top, "rm", "-q", "--cached", str(recording))
+
+    for arguments in ([], ["-a"]):
+        assert "not known to git: 1" in _commit(top, suite, *arguments)
+    git(top, "add", str(recording))
+    # A commit of a part has an index of its own.
+    others = [suite / name for name in ("ladder.toml", "new.jsonl", "test_new.py")]
+    assert "not known to git" in _commit(top, suite, *map(str, others))
+    assert _commit(top, suite) == ""
+
+
+def _commit(top: Path, suite: Path, *arguments: str) -> str:
+    """Commit with the hook; returns what it says when it refuses."""
+    hooks = top.parent / "hooks"
+    hooks.mkdir(exist_ok=True)
+    entry = f'"{sys.executable}" -m pytest_ladder.cli recordings check -m cheap'
+    hook = hooks / "pre-commit"
+    hook.write_text(f'#!/bin/sh\nexec {entry} "{suite}"\n')
+    hook.chmod(0o755)
+    me = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    command = ["git", "-c", f"core.hooksPath={hooks}", *me, "commit", "-qm", "new"]
+    done = subprocess.run(
+        [*command, *arguments], cwd=top, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr if done.returncode else ""

@@ -17,7 +17,7 @@ from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
 
 RUNG = "bot/plain"
 TEST = "test_shop.py::test_answer"
-Score = float | Sequence[float] | None
+Score = float | Sequence[float | None] | None
 
 
 def a_row(place: int, score: float | None, sample: int = 1, **fields: Any) -> Row:

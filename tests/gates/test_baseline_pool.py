@@ -19,13 +19,13 @@ from pytest_ladder.reporting.baseline import (
     write_baseline,
 )
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.words.row import Row
+from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.score import Verdict
-from tests.gates.sides import report, rows
+from tests.gates.sides import Score, report, rows
 
 
 def run_of(
-    number: int, scores: Sequence[float | None] = (1.0, 0.0, 1.0), **fields: Any
+    number: int, scores: Sequence[Score] = (1.0, 0.0, 1.0), **fields: Any
 ) -> Report:
     started = f"2026-01-{number:02}T00:00:00+00:00"
     return report(rows(list(scores), **fields), name=f"run{number}", started=started)
@@ -110,6 +110,55 @@ def test_a_baseline_takes_the_next_run_in() -> None:
 def test_errors_of_older_runs_are_no_samples() -> None:
     pool = pooled([run_of(2, [1.0]), run_of(1, [None])])
     assert samples_of(pool.report.rows) == [(1, 1.0)]
+
+
+def asked(key: str, made: Report) -> Report:
+    """Return a report whose replies answer another prompt, all of them."""
+    changed = [
+        msgspec.structs.replace(
+            row,
+            replies=tuple(
+                msgspec.structs.replace(bill, key=f"{key}{bill.key}")
+                for bill in row.replies
+            ),
+        )
+        for row in made.rows
+    ]
+    return msgspec.structs.replace(made, rows=changed)
+
+
+def test_an_error_gives_way_to_what_finished_in_the_same_run_or_an_older_one() -> None:
+    pool = pooled([run_of(2, [[1.0, None, 0.5], None, None]), run_of(1, [0.2, 0.3])])
+    assert samples_of(pool.report.rows) == [(1, 1.0), (2, 0.5), (3, 0.2)]
+    assert samples_of(pool.report.rows, "c001") == [(1, 0.3)]
+    assert samples_of(pool.report.rows, "c002") == [(1, None)]
+    assert pool.failed == 2
+
+
+def test_an_error_that_replays_a_reply_does_not_hide_what_finished() -> None:
+    older = run_of(1, [1.0], live=False)
+    (row,) = older.rows
+    failed = msgspec.structs.replace(row, outcome=Outcome.ERROR, score=None)
+    newest = report([failed], name="run2", started="2026-01-02T00:00:00+00:00")
+    assert samples_of(pooled([newest, older]).report.rows) == [(1, 1.0)]
+
+
+def test_no_reply_to_an_older_prompt_stands_in_for_an_error() -> None:
+    """An error has no reply that says what was asked: the other cases do."""
+    newest = run_of(2, [1.0, None])
+    errors = [
+        msgspec.structs.replace(row, replies=()) if row.score is None else row
+        for row in newest.rows
+    ]
+    newest = msgspec.structs.replace(newest, rows=errors)
+    pool = pooled([newest, asked("older", run_of(1, [0.5, 0.5]))])
+    assert samples_of(pool.report.rows, "c001") == [(1, None)]
+    assert (pool.stale, pool.failed) == (2, 0)
+    # One case that was edited says nothing of the others.
+    edited = asked("older", run_of(1, [0.5, 0.5], case_hash=["old", "h1"]))
+    kept = [edited.rows[0], run_of(1, [0.5, 0.5]).rows[1]]
+    pool = pooled([newest, msgspec.structs.replace(edited, rows=kept)])
+    assert samples_of(pool.report.rows, "c001") == [(1, 0.5)]
 
 
 def test_a_baseline_reads_back_as_it_was_written(tmp_path: Path) -> None:

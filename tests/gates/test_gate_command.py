@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pytest_ladder.cli import main
 from pytest_ladder.ladder import Objective
@@ -31,9 +33,11 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def write(name: str, scores: Sequence[Score], **fields: Any) -> None:
     objective = fields.pop("objective", None)
     started = fields.pop("started", "2026-01-01T00:00:00+00:00")
+    stopped = fields.pop("stopped", False)
     made = report(
         rows(scores, **fields), name=name, objective=objective, started=started
     )
+    made = replace(made, info=replace(made.info, stopped=stopped))
     write_baseline(Path(name), made)
 
 
@@ -86,6 +90,38 @@ def test_what_keeps_it_from_looking_is_broken_and_never_undecided(
     assert capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"weight": 1e308},
+        {"usd": 1e308},
+        {"usd": [1e308, *[0.001] * 59]},
+        {"usd": [1e-320, *[0.001] * 59]},
+        {"seconds": -1.0},
+        {"tokens": 10**400},
+        {"at_least": 5.0},
+        {"case": "c"},  # the same row again and again
+    ],
+    ids=lambda fields: str(fields)[:20],
+)
+@pytest.mark.parametrize("more", [(), ("--reprice",)], ids=["", "repriced"])
+def test_rows_that_no_run_writes_are_broken(
+    fields: dict[str, Any],
+    more: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "ladder.toml").write_text(LADDER.format(more=""))
+    write("base", [1.0] * 60)
+    write("head", [1.0] * 60)
+    made = rows([1.0] * 60, **fields)
+    lines = b"\n".join(msgspec.json.encode(row) for row in made)
+    Path("head/rows.jsonl").write_bytes(lines)
+    for sides in (["base", "head"], ["head", "base"]):
+        assert main(["gate", *sides, *more]) == 3
+        assert capsys.readouterr().err.startswith("pytest-ladder: head/rows.jsonl:")
+
+
 def test_margins_come_from_the_ladder_in_reach(tmp_path: Path) -> None:
     write("base", [1.0] * 60)
     write("head", [1.0] * 60, usd=0.002)
@@ -130,6 +166,51 @@ def test_edited_recordings_are_named(tmp_path: Path) -> None:
     arguments = ["gate", "base", "base", "--output", "c.md", "--edited", "edited.txt"]
     assert main(arguments) == 0
     assert "edits 2 recordings" in Path("c.md").read_text(encoding="utf-8")
+
+
+def test_errors_of_the_newest_run_make_room_for_what_other_runs_finished(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Else every change is undecided, for want of rows that finished."""
+    scores = [1.0] * 40
+    for day in (1, 2):
+        write(f"run{day}", scores, started=f"2026-01-0{day}T00:00:00Z")
+    write("run3", [*scores[:32], *[None] * 8], started="2026-01-03T00:00:00Z")
+    assert main(["baseline", "update", "run1", "run2", "run3"]) == 0
+    told = capsys.readouterr().out
+    assert "pooled 3 runs into 112 rows: ladder-baseline" in told
+    assert "8 rows left out: errors of the newest run" in told
+    write("head", scores)
+    assert main(["gate", "ladder-baseline", "head"]) == 0
+    assert main(["baseline", "update", "run3"]) == 0
+    assert "8 rows kept: errors" in capsys.readouterr().out
+
+
+def test_a_run_that_was_stopped_does_not_say_what_is_covered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for day in (1, 2, 3):
+        write(f"run{day}", [1.0] * 40, started=f"2026-01-0{day}T00:00:00Z")
+    write("run4", [1.0] * 15, started="2026-01-04T00:00:00Z", stopped=True)
+    assert main(["baseline", "update", "run1", "run2", "run3", "run4"]) == 0
+    told = capsys.readouterr().out
+    assert "pooled 3 runs into 120 rows: ladder-baseline" in told
+    assert "`run4` left out: stopped before all tests had run" in told
+    assert main(["baseline", "update", "run4", "--output", "alone"]) == 2
+    assert "`run4`: stopped before all tests had run" in capsys.readouterr().err
+    assert not Path("alone").exists()
+
+
+@pytest.mark.parametrize("scores", [[], [None] * 4], ids=["no row", "errors"])
+def test_a_baseline_of_nothing_is_refused_and_not_written(
+    scores: list[Score], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("run1", scores)
+    assert main(["baseline", "update", "run1"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "`run1`, the newest run, " in said.err
+    assert not Path("ladder-baseline").exists()
 
 
 def test_update_pools_runs_and_takes_the_next_one_in(

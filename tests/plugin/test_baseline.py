@@ -54,6 +54,29 @@ def test_a_baseline_that_is_not_there_is_one_sentence(shop: Shop) -> None:
     result.stderr.fnmatch_lines(["*nowhere*"])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"weight": 1.0', '"weight": 1e308', "the weight 1e+308 is not 0 or in"),
+        ('"latency_s": ', '"latency_s": -', "the latency_s -*is not 0 or in"),
+        ('"c1"', '"c0"', "sample 1 of `c0` stands in line 1 already"),
+    ],
+)
+def test_rows_that_no_run_writes_are_one_sentence(
+    measured: Shop, run: Run, old: str, new: str, said: str
+) -> None:
+    path = measured.path / "base/rows.jsonl"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    result = run("--ladder-baseline=base")
+    assert result.ret != 0
+    told = pytest.LineMatcher([*result.outlines, *result.errlines])
+    told.fnmatch_lines([f"*base/rows.jsonl:*: {said}*"])
+    told.no_fnmatch_line("*INTERNALERROR*")
+    told.no_fnmatch_line("Traceback*")
+
+
 @pytest.mark.parametrize("reference", ["git:--output=x", "git:HEAD^{/x y}"])
 def test_a_reference_that_looks_like_an_option_is_refused(
     shop: Shop, reference: str
@@ -69,3 +92,47 @@ def test_nothing_evaluated_is_never_green(measured: Shop, run: Run) -> None:
     result = run("--ladder-baseline=base")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*no row was evaluated*"])
+
+
+OVERWRITTEN = "ladder-report/current"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        (OVERWRITTEN, []),
+        (f"{OVERWRITTEN}/matrix.json", []),
+        (f"./base/../{OVERWRITTEN}/", []),
+        ("base", ["--ladder-report=base"]),
+        ("linked", []),
+        ("files", []),
+        ("ladder-report", ["--ladder=matrix"]),
+    ],
+)
+def test_a_baseline_that_the_run_would_write_over_is_refused(
+    measured: Shop, run: Run, name: str, arguments: list[str]
+) -> None:
+    report = shutil.copytree(measured.path / "base", measured.path / OVERWRITTEN)
+    (measured.path / "linked").symlink_to(report)
+    (measured.path / "files").mkdir()
+    for file in ("matrix.json", "rows.jsonl"):
+        shutil.copy(report / file, measured.path / "ladder-report")
+        (measured.path / "files" / file).symlink_to(report / file)
+    before = (report / "matrix.json").read_bytes()
+    result = run(f"--ladder-baseline={name}", *arguments)
+    assert (report / "matrix.json").read_bytes() == before
+    said = result.stdout.str() + result.stderr.str()
+    assert "the next would be held to it; keep the baseline elsewhere" in said
+    assert "pytest-ladder baseline update" in said
+    assert "passed" not in said
+
+
+def test_of_several_ladders_no_report_is_its_own_baseline(measured: Shop) -> None:
+    for name in ("ladder.toml", "cases.jsonl", "test_shop.py"):
+        folder = measured.path / "other"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(measured.path / name, folder / name.replace("shop", "other"))
+    measured.run("--ladder-live")
+    result = measured.run("--ladder-baseline=ladder-report/current/other")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*this run writes its own report there*"])

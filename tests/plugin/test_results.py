@@ -359,6 +359,8 @@ def test_the_git_commit_is_noted(shop: Shop) -> None:
     assert shop.matrix()["run"]["git_sha"] is None
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
     shop.pytester.run("git", "init", "-q")
+    shop.run()
+    assert shop.matrix()["run"]["git_sha"] is None  # there is no commit yet
     shop.pytester.run(*git, "commit", "-q", "--allow-empty", "-m", "first")
     head = shop.pytester.run("git", "rev-parse", "HEAD").stdout.str().strip()
     shop.run()
