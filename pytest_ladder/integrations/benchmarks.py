@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.ladder_tests import Record, rung_of
 from pytest_ladder.session import LadderSession
 from pytest_ladder.state import session_of
+from pytest_ladder.wording import listed
 
 try:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -65,8 +66,15 @@ class LadderBenchmark(BenchmarkFixture):
         kwargs: Mapping[str, Any] | None = None,
         *,
         rounds: int = ROUNDS,
+        **options: Any,
     ) -> T:
-        """Do the same with other `rounds`; where the budget ends, with fewer."""
+        """Do the same with other `rounds`; where the budget ends, with fewer.
+
+        Raises `ConfigError` for pytest-benchmark's other options.
+        """
+        __tracebackhide__ = True
+        if options:
+            self._refuse(options, rounds)
         self.disabled = self.disabled or not self._session.settings.live
         if self.disabled:
             once: T = super().pedantic(target, args, kwargs)  # type: ignore[no-untyped-call]
@@ -90,6 +98,17 @@ class LadderBenchmark(BenchmarkFixture):
                 for number, bill in enumerate(record.replies[billed:], 1)
             ]
         return first
+
+    def _refuse(self, options: Mapping[str, Any], rounds: int) -> NoReturn:
+        __tracebackhide__ = True
+        # As pytest-benchmark notes it, which else calls the fixture unused.
+        self._mode, self.has_error = "benchmark.pedantic(...)", True
+        raise ConfigError(
+            f"{self._record.item.nodeid}: benchmark.pedantic has no {listed(options)} "
+            "in a ladder test, where each round is one call, after one that warms up; "
+            f"write benchmark.pedantic(llm, (…,), rounds={rounds}), with more rounds "
+            "for more calls, and prepare what the call needs before it."
+        )
 
     def _freshen(self) -> None:
         """Let the next call be for a sample that is in no store."""

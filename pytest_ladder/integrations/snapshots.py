@@ -27,9 +27,10 @@ from pytest_ladder.words.reply import Reply
 
 try:
     from syrupy.assertion import SnapshotAssertion
-    from syrupy.data import SnapshotCollections
+    from syrupy.data import SnapshotCollection, SnapshotCollections
     from syrupy.exceptions import SnapshotDoesNotExist, TaintedSnapshotError
-    from syrupy.extensions.amber import AmberSnapshotExtension
+    from syrupy.extensions.amber import AmberDataSerializer, AmberSnapshotExtension
+    from syrupy.extensions.amber.serializer import MalformedAmberFile
     from syrupy.location import PyTestLocation
 except ModuleNotFoundError:
     raise ConfigError(
@@ -44,6 +45,17 @@ Likeness = float | Callable[[str, str], Any]
 """A share of words in (0, 1], or `f(received, stored)` that returns bool or Verdict."""
 
 
+class _ReplyFiles(AmberDataSerializer):
+    """Reads a damaged file as one without snapshots, which syrupy lets end the run."""
+
+    @classmethod
+    def read_file(cls, filepath: str) -> SnapshotCollection:
+        try:
+            return super().read_file(filepath)
+        except (UnicodeDecodeError, MalformedAmberFile):
+            return SnapshotCollection(location=filepath, tainted=True)
+
+
 class ReplyExtension(AmberSnapshotExtension):
     """Keeps the replies of each rung in a file of its own, to be read and compared.
 
@@ -51,6 +63,7 @@ class ReplyExtension(AmberSnapshotExtension):
     rungs differ by `diff -r`, and a model that was exchanged by `git diff`.
     """
 
+    serializer_class = _ReplyFiles
     alike: Likeness | None = None
     """How texts are compared that differ; None: they must not."""
 

@@ -81,6 +81,26 @@ def test_the_user_chooses_the_rounds(timed: Shop) -> None:
     assert timed.server.count == 3
 
 
+@pytest.mark.parametrize("live", [(), ("--ladder-live",)], ids=["replay", "live"])
+@pytest.mark.parametrize(
+    "options", ["rounds=3, iterations=2", "setup=print", "warmup_rounds=1"]
+)
+def test_what_it_cannot_do_is_one_sentence(
+    timed: Shop, options: str, live: tuple[str, ...]
+) -> None:
+    timed.test(
+        SUITE.replace('(llm, "say blue")', f'.pedantic(llm, ("say blue",), {options})')
+    )
+    result = run_timed(timed, *live)
+    result.assert_outcomes(failed=1)
+    name = options.split(", ")[-1].split("=")[0]
+    result.stdout.fnmatch_lines(
+        [f"*benchmark.pedantic has no `{name}` in a ladder test*write*rounds=*"]
+    )
+    assert set(timed.outcomes().values()) == {"error"}
+    assert timed.server.count == 0
+
+
 def test_over_processes_nothing_is_timed(timed: Shop) -> None:
     run_timed(timed, "--ladder-live", "-n2").assert_outcomes(passed=1)
     assert timed.server.count == 1

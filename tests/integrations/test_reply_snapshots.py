@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +154,29 @@ def test_a_share_does_not_hide_a_missing_snapshot(album: Shop) -> None:
     run_syrupy(album, "--ladder-live").assert_outcomes(failed=3)
 
 
-def test_a_damaged_file_of_snapshots_is_an_error(album: Shop) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.replace(b"version: 1", b"version: 0"),
+        lambda data: data + b"\xff",
+        lambda data: b"\n" + data,
+        lambda data: data.replace(b"# name: test_answer[sky]", b"# name:"),
+    ],
+    ids=["version", "encoding", "order", "name"],
+)
+def test_a_damaged_file_of_snapshots_is_an_error(
+    album: Shop, damage: Callable[[bytes], bytes]
+) -> None:
     run_syrupy(album, "--ladder-live", "--snapshot-update")
+    whole = stored(album)
     path = album.path / "__replies__/bot/plain/test_shop.ambr"
-    path.write_text(stored(album).replace("version: 1", "version: 0"))
+    path.write_bytes(damage(whole.encode()))
     result = run_syrupy(album)
     result.stdout.fnmatch_lines(["*is damaged, or of another version of syrupy*"])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
     assert set(album.outcomes().values()) == {"error"}
+    run_syrupy(album, "--snapshot-update").assert_outcomes(passed=3)
+    assert stored(album) == whole
 
 
 @PROCESSES
