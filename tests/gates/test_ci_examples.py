@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pytest_ladder.reporting.baseline import write_baseline
+from tests.gates.private_origin import TOKEN, served
 from tests.gates.sides import changed, report, rows
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,13 @@ name = "bot"
 tier = "off-the-shelf"
 id = "openai/bot"
 price = { input = 1.0, output = 2.0 }
+"""
+
+GH = """#!/bin/sh
+if [ "$*" = "auth git-credential get" ]; then
+  printf 'username=x-access-token\\npassword=%s\\n' "$GH_TOKEN"
+elif [ "$1" != auth ]; then cat gh-answer 2>/dev/null || true
+fi
 """
 
 
@@ -150,7 +158,7 @@ class Runner:
         self.origin = folder / "origin.git"
         for place in (self.folder, self.temp, folder / "bin"):
             place.mkdir()
-        (folder / "bin/gh").write_text("#!/bin/sh\ncat gh-answer 2>/dev/null || true\n")
+        (folder / "bin/gh").write_text(GH)
         (folder / "bin/gh").chmod(0o755)
         tools = [str(folder / "bin"), str(Path(sys.executable).parent)]
         self.environment = {
@@ -243,6 +251,37 @@ def test_the_gate_of_a_pull_request_runs_on_its_rows(
     assert page.startswith("<!-- pytest-ladder gate -->")
     assert "edits 1 recording" in page
     assert "- a/recordings/x.jsonl" in page
+
+
+@pytest.mark.parametrize(("token", "status"), [(TOKEN, "0"), ("other", "3")])
+def test_the_gate_reads_the_baseline_of_a_private_repository(
+    runner: Runner, token: str, status: str
+) -> None:
+    renew(runner, 1, [1.0] * 20)
+    write_baseline(runner.temp / "head", report(rows([1.0] * 20, tokens=9)))
+    gate = script(GITHUB / "ladder-gate.yml", "Gate")
+    places = {"ROWS": str(runner.temp / "head"), "OUT": str(runner.temp / "out")}
+    with served(runner.origin.parent) as address:
+        runner.git("remote", "set-url", "origin", f"{address}/{runner.origin.name}")
+        done = runner.run(gate, NUMBER="7", GH_TOKEN=token, **places)
+    assert (done.returncode, runner.output()["status"]) == (0, status), done.stderr
+    assert token not in (runner.folder / ".git/config").read_text()
+
+
+def test_the_matrix_fetches_the_baseline_of_a_private_repository(
+    runner: Runner,
+) -> None:
+    renew(runner, 1, [1.0] * 20)
+    path = GITHUB / "ladder-matrix.yml"
+    with served(runner.origin.parent) as address:
+        runner.git("remote", "set-url", "origin", f"{address}/{runner.origin.name}")
+        done = runner.run(script(path, "Fetch the baseline"), GH_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    write_baseline(runner.folder / "ladder-report", report(rows([1.0] * 20)))
+    done = runner.run(script(path, "Gate"))
+    assert done.returncode == 0, done.stderr
+    shown = [step["name"] for step in steps(path) if "github.token" in str(step)]
+    assert shown == ["Fetch the baseline"]
 
 
 @pytest.mark.parametrize("harm", ["nothing", "link", "other", "folder", "bad"])
