@@ -35,6 +35,8 @@ _LADDER_KEYS = (
 )
 # Enough to see whether a bar of 85 % is in reach at all.
 _LITMUS_CASES = 20
+# A report with more cannot be read back: sums and ratios break on it.
+_MOST_WEIGHT = 1e9
 _LEVEL_KEYS = {
     Level.CHEAP: ("at_least",),
     Level.JUDGED: ("at_least", "rubric", "judge", "scale", "samples"),
@@ -324,9 +326,9 @@ def _share(value: Any, where: str) -> float:
 
 
 def _weight(value: Any, where: str) -> float:
-    if isinstance(value, int | float) and 0 <= value < math.inf:
+    if isinstance(value, int | float) and 0 <= value <= _MOST_WEIGHT:
         return float(value)
-    raise ConfigError(f"{where}: weight={value!r} is not a number from 0.")
+    raise ConfigError(f"{where}: weight={value!r} is not a number from 0 to 1e9.")
 
 
 def _task(value: Any, where: str) -> Any:

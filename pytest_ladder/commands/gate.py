@@ -99,12 +99,12 @@ def _gate(given: Given) -> int:
         ladder.gate if ladder else Gate(),
         _objective(head, ladder),
     )
-    for line in gate_lines(result):
-        say(line)
     if given.output is not None:
         edited = read_text(given.edited).splitlines() if given.edited else []
         named = [line for line in edited if line.strip()]
         _write(given.output, gate_markdown(result, head.matrix.spend, named))
+    for line in gate_lines(result):
+        say(line)
     return STATUS[result.verdict]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -26,14 +25,25 @@ from pytest_ladder.words.rung import Build, Model, Price, Rung, Serve, Strategy,
 
 _AGAIN = "run pytest again to write the report anew, or name another folder."
 
-_Volume = Annotated[int, msgspec.Meta(ge=1)]
+_LEAST = 1e-18
+_SHARE = (0.0, 1.0)
+_AMOUNT = (_LEAST, 1e9)
+"""Of a weight, USD or seconds that are not 0: smaller ones overflow in a ratio."""
+_SAMPLE = (1, 1e15)
+_TOKENS = (0, 1e15)
+_DIGITS = 30
+"""Of a number in a message: JSON has no longest one."""
+
+_Volume = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+_Built = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+"""USD or hours."""
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]+\Z")]
 _T = TypeVar("_T")
 
 
 class _Cost(msgspec.Struct, frozen=True, kw_only=True):
-    build_usd: float = 0.0
-    build_hours: float = 0.0
+    build_usd: _Built = 0.0
+    build_hours: _Built = 0.0
 
 
 class _Rung(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +68,10 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True):
     build: Build | None = None
     price: Price | None = None
     serve: Serve | None = None
+
+    def __post_init__(self) -> None:
+        build = self.build or Build()
+        msgspec.convert((build.usd, build.hours), tuple[_Built, _Built])
 
     @property
     def model(self) -> Model:
@@ -262,27 +276,67 @@ def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
         )
     rows = []
     known = set(rungs)
-    for number, value in json_lines(read_text(path), shown(path)):
-        row = _converted(value, Row, f"{shown(path)}:{number}")
+    lines: dict[tuple[str | int, ...], int] = {}
+    label = shown(path)
+    for number, value in json_lines(read_text(path), label):
+        where = f"{label}:{number}"
+        row = _converted(value, Row, where)
         if row.rung not in known:
             fix = did_you_mean(row.rung, rungs, f"its rungs are {listed(rungs)}.")
             raise ConfigError(
-                f"{shown(path)}:{number}: the rung `{row.rung}` is not in matrix.json "
-                f"beside it; {fix}"
+                f"{where}: the rung `{row.rung}` is not in matrix.json beside it; {fix}"
             )
-        _check_numbers(row, f"{shown(path)}:{number}")
+        _check_numbers(row, where)
+        first = lines.setdefault(_draw(row), number)
+        if first != number:
+            raise ConfigError(
+                f"{where}: sample {row.sample} of `{row.case or row.test}` stands in "
+                f"line {first} already, with the same test, rung, level and source; "
+                f"{_AGAIN}"
+            )
         rows.append(row)
     return rows
 
 
+def _draw(row: Row) -> tuple[str | int, ...]:
+    """Tell a row from all others of its report."""
+    return row.test, row.rung, row.level, row.source, row.case, row.sample
+
+
 def _check_numbers(row: Row, where: str) -> None:
-    for score in (row.score, *row.scores.values()):
-        if score is not None and not 0.0 <= score <= 1.0:
-            raise ConfigError(f"{where}: the score {score} is not in [0, 1]; {_AGAIN}")
-    bills = (*row.replies, *row.evaluations)
-    costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
-    if not all(math.isfinite(value) for value in (row.weight, *costs)):
-        raise ConfigError(f"{where}: a weight or a cost is not finite; {_AGAIN}")
+    """Refuse what no run measures, and what sums, ratios and logarithms break on."""
+    for key, value, (low, high) in _numbers(row):
+        if value is None or low <= value <= high or (value == 0 and low == _LEAST):
+            continue
+        zero = "0 or " if low == _LEAST else ""
+        digits = str(value)
+        said = digits if len(digits) <= _DIGITS else f"{digits[:_DIGITS]}…"
+        raise ConfigError(
+            f"{where}: the {key} {said} is not {zero}in [{low:g}, {high:g}]; {_AGAIN}"
+        )
+
+
+def _numbers(row: Row) -> Iterator[tuple[str, float | None, tuple[float, float]]]:
+    """Yield what a row says in numbers: key, value, and range."""
+    yield "score", row.score, _SHARE
+    for name, score in row.scores.items():
+        yield f"score `{name}`", score, _SHARE
+    yield "weight", row.weight, _AMOUNT
+    yield "at_least", row.at_least, _SHARE
+    yield "sample", row.sample, _SAMPLE
+    if row.verdict is not None:
+        yield "verdict.cost_usd", row.verdict.cost_usd, _AMOUNT
+    for bill in (*row.replies, *row.evaluations):
+        yield "cost_usd", bill.cost_usd, _AMOUNT
+        yield "latency_s", bill.latency_s, _AMOUNT
+        yield "ttft_s", bill.ttft_s, _AMOUNT
+        usage = bill.usage
+        if usage is not None:
+            yield "usage.input", usage.input, _TOKENS
+            yield "usage.cached_input", usage.cached_input, _TOKENS
+            yield "usage.cache_write", usage.cache_write, _TOKENS
+            yield "usage.output", usage.output, _TOKENS
+            yield "usage.reasoning", usage.reasoning, _TOKENS
 
 
 def _read_exchanges(path: Path) -> dict[str, Exchange]:

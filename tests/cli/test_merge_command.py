@@ -272,7 +272,7 @@ def with_small(**fields: Any) -> list[Rung]:
             a_report(
                 [a_row("small/plain", case, sample=2) for case in (1, 2, 1)], id="run-b"
             ),
-            "b and b both have the row of test_shop.py::test_answer[c01-s2] on small",
+            "b/rows.jsonl:2: sample 2 of `c01` stands in line 1 already, with the same",
         ),
     ],
 )

@@ -195,6 +195,21 @@ def row_with(**fields: Any) -> str:
             "DIR/rows.jsonl:2: the score 1.5 is not in [0, 1]; run pytest again",
         ),
         (
+            "matrix.json",
+            replaced('"volume": 1000', f'"volume": {10**400}'),
+            "DIR/matrix.json: this is not what pytest-ladder writes (Expected int <= ",
+        ),
+        (
+            "matrix.json",
+            replaced('"usd": 123.456789', '"usd": -1'),
+            "DIR/matrix.json: this is not what pytest-ladder writes (Expected float >=",
+        ),
+        (
+            "matrix.json",
+            replaced('"build_usd": 0.0', '"build_usd": 1e308'),
+            "DIR/matrix.json: this is not what pytest-ladder writes (Expected float <=",
+        ),
+        (
             "rows.jsonl",
             cut,
             "DIR/rows.jsonl: there are 157 rows, but matrix.json beside it was written "
@@ -220,6 +235,71 @@ def test_what_does_not_fit_is_one_sentence(
     with pytest.raises(ConfigError) as caught:
         read_report(folder)
     assert sentence in str(caught.value).replace(str(folder), "DIR")
+
+
+def bill_with(**fields: Any) -> dict[str, Any]:
+    return {"replies": [{"key": "k", "live": True, **fields}]}
+
+
+AMOUNT = "is not 0 or in [1e-18, 1e+09]"
+COUNT = "is not in [0, 1e+15]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"weight": 1e308}, f"weight 1e+308 {AMOUNT}"),
+        ({"weight": -1}, f"weight -1.0 {AMOUNT}"),
+        ({"at_least": 5}, "at_least 5.0 is not in [0, 1]"),
+        ({"scores": {"tone": -0.1}}, "score `tone` -0.1 is not in [0, 1]"),
+        ({"sample": 0}, "sample 0 is not in [1, 1e+15]"),
+        ({"sample": 10**400}, f"sample 1{'0' * 29}… is not in [1, 1e+15]"),
+        (bill_with(cost_usd=1e308), f"cost_usd 1e+308 {AMOUNT}"),
+        (bill_with(cost_usd=1e-320), f"cost_usd 1e-320 {AMOUNT}"),
+        (bill_with(cost_usd=-5), f"cost_usd -5.0 {AMOUNT}"),
+        (bill_with(latency_s=-1), f"latency_s -1.0 {AMOUNT}"),
+        (bill_with(ttft_s=1e300), f"ttft_s 1e+300 {AMOUNT}"),
+        (bill_with(usage={"input": 10**400}), f"usage.input 1{'0' * 29}… {COUNT}"),
+        (
+            bill_with(usage={"input": 1, "cached_input": 10**19}),
+            f"usage.cached_input 1{'0' * 19} {COUNT}",
+        ),
+        (bill_with(usage={"output": -1}), f"usage.output -1 {COUNT}"),
+        (
+            {"evaluations": bill_with(cost_usd=-1)["replies"]},
+            f"cost_usd -1.0 {AMOUNT}",
+        ),
+    ],
+)
+def test_a_number_that_no_run_measures_is_one_sentence(
+    tmp_path: Path, fields: dict[str, Any], said: str
+) -> None:
+    folder = written(tmp_path / "report")
+    line_2(row_with(**fields))(folder / "rows.jsonl")
+    with pytest.raises(ConfigError) as caught:
+        read_report(folder)
+    expected = f"rows.jsonl:2: the {said}; run pytest again to write the report anew, "
+    assert expected in str(caught.value)
+
+
+def test_nothing_at_all_is_a_number_that_runs_measure(tmp_path: Path) -> None:
+    folder = written(tmp_path / "report")
+    bill = bill_with(cost_usd=0, latency_s=0, ttft_s=0, usage={"input": 0})
+    line_2(row_with(weight=0, **bill))(folder / "rows.jsonl")
+    assert read_report(folder).rows[1].weight == 0
+
+
+def test_a_row_stands_there_once(tmp_path: Path) -> None:
+    folder = written(tmp_path / "report")
+    path = folder / "rows.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line_2(lines[0].replace('"text": "blue"', '"text": "red"'))(path)
+    with pytest.raises(ConfigError) as caught:
+        read_report(folder)
+    assert (
+        "rows.jsonl:2: sample 1 of `c00` stands in line 1 already, with the same "
+        "test, rung, level and source; run pytest again"
+    ) in str(caught.value)
 
 
 def test_a_folder_of_several_reports_names_them(tmp_path: Path) -> None:
