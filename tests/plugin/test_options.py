@@ -175,6 +175,7 @@ def test_a_bad_value_is_one_sentence(
         ("", "(samples=1.5)", "*samples=1.5 is not a whole number from 1.*"),
         ("", "(weight='heavy')", "*weight='heavy'*"),
         ("", "(weight=-1)", "*weight=-1*"),
+        ("", "(weight=1e10)", "*weight=10000000000.0 is not a number from 0 to 1e9*"),
         ("", "(weight=float('nan'))", "*weight=nan*"),
         ("", "(miss='KeyError')", "*miss='KeyError' must name exception types.*"),
         ("", "(task='app')", "*task='app'*"),
