@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Hypothesis is imported at the end of every pytest run in this environment; pytester
 # forgets it each time unless it is loaded here.
@@ -10,3 +11,8 @@ import hypothesis  # noqa: F401
 
 # Without cached bytecode every run in a subprocess compiles all of pytest's plugins.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it runs in the background deaf to Ctrl-C, and so would be the
+    # processes that tests press it for.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
