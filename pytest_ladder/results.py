@@ -283,6 +283,7 @@ class Results:
             current=opened.current.id,
             escalation=_escalation(self._items_of(opened)),
             stopped=not self._ended,
+            **_left_out(self._items_of(opened)),
             git_sha=git.head(opened.ladder.folder),
             seed=route.attempts[-1] if route else None,
             versions={
@@ -394,6 +395,24 @@ def _escalation(arrived: list[Arrived]) -> MoreSamples:
     if any(payload.over_budget for payload in extra):
         return "budget"
     return "run" if extra else ""
+
+
+def _left_out(arrived: list[Arrived]) -> dict[str, Any]:
+    """Say which tests of the current rung were skipped, and of which a part ran."""
+    ran: dict[str, int] = defaultdict(int)
+    expected: dict[str, int] = {}
+    for one in arrived:
+        if one.payload.current and not one.payload.extra:
+            ran[one.payload.test] += bool(one.rows)
+            expected[one.payload.test] = one.payload.expected
+    return {
+        "skipped": tuple(sorted(test for test, items in ran.items() if not items)),
+        "partial": {
+            test: expected[test]
+            for test, items in sorted(ran.items())
+            if 0 < items < expected[test]
+        },
+    }
 
 
 def _is_whole(arrived: list[Arrived], rungs: int) -> bool:

@@ -23,8 +23,8 @@ from pytest_ladder.decide.gate_checks import (
     stop_check,
     test_checks,
 )
-from pytest_ladder.decide.gate_margins import cost_rise, latency_rise
-from pytest_ladder.decide.gate_pairs import flips, pair, whole_samples
+from pytest_ladder.decide.gate_margins import LEAST_LIVE, cost_rise, latency_rise
+from pytest_ladder.decide.gate_pairs import Pairs, flips, pair, whole_samples
 from pytest_ladder.decide.gate_quality import ESCALATE_AT, non_inferiority, suites_of
 from pytest_ladder.decide.gate_result import (
     Check,
@@ -65,21 +65,21 @@ def gate(
         return GateResult(
             verdict="broken", reason=problem, base_rung=base_rung, head_rung=head_rung
         )
-    pairs = pair(old, new)
+    pairs = pair(old, new, head.skipped)
     suites = suites_of(pairs, terms, _mistrust(head, head_rung))
     cost, latency = cost_rise(pairs), latency_rise(pairs)
     head_advice = _advice(head, objective)
-    timed = latency.after.n > 0
+    timed = latency.after.n >= LEAST_LIVE or not _is_replayed(pairs)
     checks = (
-        *stop_check(head),
+        *stop_check(base, head),
         *budget_check(head),
         *quality_checks(suites, pairs.unpaired),
-        *test_checks(pairs.unpaired),
+        *(() if head.climbs else test_checks(pairs.unpaired)),
         *non_inferiority(pairs, terms.non_inferiority),
         *margin_check("cost", cost, terms.cost),
         *margin_check("p95 latency", latency, terms.latency_p95 if timed else None),
         *coverage_checks(old, new),
-        *share_checks(old, new),
+        *share_checks(new, head.partial),
         *objective_check(head_advice),
     )
     verdict, reason = _verdict(checks, suites)
@@ -102,6 +102,15 @@ def gate(
         escalation="" if head.stopped else head.escalation,
         base_advice=_advice(base, objective) if _comparable(base, head) else None,
         head_advice=head_advice,
+    )
+
+
+def _is_replayed(pairs: Pairs) -> bool:
+    return any(
+        not bill.live
+        for rows in pairs.after.values()
+        for row in rows
+        for bill in row.replies
     )
 
 
@@ -146,7 +155,7 @@ def _left_open(terms: Gate, cost: Rise, suites: Sequence[Suite], *, timed: bool)
     if without:
         left = f" Not gated, for want of a margin in [gate]: {' and '.join(without)}."
     if terms.latency_p95 is not None and not timed:
-        left += " p95 latency is not gated, for no call was live."
+        left += " p95 latency is not gated, for replies were replayed."
     return unmeasured + left
 
 

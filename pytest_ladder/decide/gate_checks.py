@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_ladder import figures
 from pytest_ladder.decide.decision import Recommendation, Verdict
+from pytest_ladder.decide.gate_pairs import function_of
 from pytest_ladder.decide.gate_result import Check, Results, Rise, Suite, Unpaired
 from pytest_ladder.decide.tally import LEAST_COVERAGE
 from pytest_ladder.words.row import Outcome, Row
@@ -92,51 +93,34 @@ def coverage_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
             yield Check(name=f"coverage, {side}", verdict="pass", reason=f"{said}.")
 
 
-def share_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
-    """Judge the shares that tests ask for; of others pytest fails each miss itself."""
-    before = _places_by_function(old)
+def share_checks(rows: Sequence[Row], partial: Mapping[str, int]) -> Iterator[Check]:
+    """Judge the shares that tests ask for; of others pytest fails each miss itself.
+
+    `partial` says how many items tests have of which a part ran.
+    """
     tests: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in new:
+    for row in rows:
         if row.at_least < 1:
-            tests[_function(row.test)].append(row)
+            tests[function_of(row.test)].append(row)
     for test, group in sorted(tests.items()):
         at_least = max(row.at_least for row in group)
-        places = {_place(row) for row in group}
-        # Of a part of its cases, by `-k` say, pytest too asks for no more misses than
-        # all of them may have.
-        total = len(group) * len(places | before[test]) / len(places)
+        # As for pytest, a part may miss as often as all of them.
+        total = max(len(group), partial.get(test, 0))
         # The same care for floating point as `required passes` in the methods.
         required = math.ceil(at_least * total - _TINY)
         missed = sum(row.outcome is Outcome.MISSED for row in group)
         finished = sum(row.outcome is not Outcome.ERROR for row in group)
-        short = missed > total - required + _TINY
+        short = missed > total - required
         said = f"{finished - missed:,} of {finished:,} passed"
-        part = "" if len(group) == total else ", more than this run had"
+        part = "" if len(group) == total else ", of which a part ran"
         yield Check(
             name=f"at_least, {test}",
             verdict="fail" if short else "pass",
             reason=(
                 f"{test}: {said}; at_least={at_least} needs {required:,} of "
-                f"{total:,.0f}{part}."
+                f"{total:,}{part}."
             ),
         )
-
-
-def _places_by_function(rows: Sequence[Row]) -> Mapping[str, set[Hashable]]:
-    places: defaultdict[str, set[Hashable]] = defaultdict(set)
-    for row in rows:
-        places[_function(row.test)].add(_place(row))
-    return places
-
-
-def _place(row: Row) -> Hashable:
-    return row.test, row.source, row.case
-
-
-def _function(test: str) -> str:
-    """Return a test's node id without the user's parameters."""
-    file, colons, name = test.partition("::")
-    return file + colons + name.partition("[")[0]
 
 
 def objective_check(advice: Recommendation | None) -> Iterator[Check]:
@@ -145,15 +129,24 @@ def objective_check(advice: Recommendation | None) -> Iterator[Check]:
         yield Check(name="objective", verdict=advice.verdict, reason=advice.reason)
 
 
-def stop_check(head: Results) -> Iterator[Check]:
+def stop_check(base: Results, head: Results) -> Iterator[Check]:
     """Leave undecided what is known of a part of the tests only."""
     if head.stopped:
         yield Check(
             name="stopped",
             verdict="undecided",
             reason=(
-                "The run was stopped before all its tests had run; run it again: what "
-                "is stored is not paid again."
+                "The run was stopped before its end (Ctrl-C, -x or the like); run it "
+                "again: what is stored is not paid again."
+            ),
+        )
+    if base.stopped:
+        yield Check(
+            name="stopped, baseline",
+            verdict="undecided",
+            reason=(
+                "The baseline is of a run that was stopped before its end; take one "
+                "of a whole run."
             ),
         )
 

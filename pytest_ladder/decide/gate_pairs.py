@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+    Set,
+)
 from typing import NamedTuple
 
 import msgspec
@@ -64,12 +72,15 @@ class Scores(NamedTuple):
         ]
 
 
-def pair(base: Sequence[Row], head: Sequence[Row]) -> Pairs:
+def pair(
+    base: Sequence[Row], head: Sequence[Row], skipped: Collection[str] = ()
+) -> Pairs:
     """Match the rows of one rung each by test and case.
 
     A case whose content differs, and a test that another judge or rubric graded, is
     listed and left out. Rows without a content hash are taken for the same. A replayed
-    reply that the baseline holds too is compared with itself.
+    reply that the baseline holds too is compared with itself. `skipped` names the tests
+    that the change skipped.
     """
     before, after = _finished(base), _finished(head)
     shared = before.keys() & after.keys()
@@ -95,7 +106,7 @@ def pair(base: Sequence[Row], head: Sequence[Row]) -> Pairs:
             added=tuple(sorted(new.keys() - both)),
             dropped=tuple(sorted(old.keys() - both)),
             rejudged=tuple(sorted({key[1] for key in rejudged})),
-            **_unpaired_tests(base, head),
+            **_unpaired_tests(base, head, skipped),
         ),
     )
 
@@ -155,6 +166,12 @@ def file_of(test: str) -> str:
     return test.partition("::")[0]
 
 
+def function_of(test: str) -> str:
+    """Return a test's node id without the user's parameters."""
+    file, colons, name = test.partition("::")
+    return file + colons + name.partition("[")[0]
+
+
 def score_of(row: Row) -> float:
     """Return what a finished row counts for, in [0, 1]."""
     return float(row.outcome is Outcome.PASSED) if row.score is None else row.score
@@ -187,18 +204,20 @@ def _judges(rows: Iterable[Row]) -> set[tuple[str, str]]:
 
 
 def _unpaired_tests(
-    base: Sequence[Row], head: Sequence[Row]
+    base: Sequence[Row], head: Sequence[Row], skipped: Collection[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Name the tests that only one side has, or weighs."""
-    old, new = (
-        {(r.level, r.test) for r in side if r.weight > 0} for side in (base, head)
-    )
+    """Name the tests that only one side has, or that only the baseline weighs."""
+    new = {(row.level, row.test) for row in head if row.weight > 0}
+    lost = {(row.level, row.test) for row in base if row.weight > 0} - new
+    over = {place for place in lost if function_of(place[1]) in skipped}
     ran = {(row.level, file_of(row.test)) for row in head}
-    gone = {(level, test) for level, test in old - new if (level, file_of(test)) in ran}
-    left = {(level, file_of(test)) for level, test in old - new - gone}
+    gone = {place for place in lost - over if (place[0], file_of(place[1])) in ran}
+    left = {(level, file_of(test)) for level, test in lost - over - gone}
+    known = {row.test for row in base}
     return {
-        "new_tests": tuple(sorted({test for _, test in new - old})),
+        "new_tests": tuple(sorted({test for _, test in new} - known)),
         "gone_tests": tuple(sorted({test for _, test in gone})),
+        "skipped_tests": tuple(sorted({test for _, test in over})),
         "not_run": tuple(sorted(f"{file} ({level})" for level, file in left)),
     }
 
@@ -218,7 +237,9 @@ def _themselves(before: Sequence[Row], after: Sequence[Row]) -> Sequence[Row]:
 
 def _draw(row: Row) -> Hashable:
     bills = (*row.replies, *row.evaluations)
-    return row.text, *((bill.request_key, bill.latency_s) for bill in bills)
+    # A task may make another text of the same replies.
+    text = row.text if any(bill.latency_s is None for bill in bills) else None
+    return text, *((bill.request_key, bill.latency_s) for bill in bills)
 
 
 def _weighing(rows: Sequence[Row], weight: float) -> Sequence[Row]:

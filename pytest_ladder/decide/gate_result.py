@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -30,7 +30,13 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the rung that ships; None: that of the only rung with rows."""
     escalation: MoreSamples = ""
     stopped: bool = False
-    """Whether it ended before all its tests had run."""
+    """Whether it was ended early: by Ctrl-C, `-x` or the like."""
+    climbs: bool = False
+    """Whether it leaves tests out by itself."""
+    skipped: Collection[str] = ()
+    """Tests that were skipped, without the user's parameters."""
+    partial: Mapping[str, int] = {}
+    """Of tests of which a part was selected: their items before that."""
     trust: Mapping[str, Trust] = {}
     """How far what models judged may decide, by rung."""
 
@@ -147,6 +153,8 @@ class Unpaired(msgspec.Struct, frozen=True, kw_only=True):
     """Tests without a result in the baseline."""
     gone_tests: tuple[str, ...] = ()
     """Tests without a result in the change, of files that it did run."""
+    skipped_tests: tuple[str, ...] = ()
+    """Tests of the baseline that the change skipped."""
     not_run: tuple[str, ...] = ()
     """Files of the baseline that the change ran nothing of, with their level."""
 

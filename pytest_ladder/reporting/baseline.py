@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -64,6 +64,9 @@ def results_of(report: Report) -> Results:
         current=report.info.current,
         escalation=report.info.escalation,
         stopped=report.info.stopped,
+        climbs=report.info.mode == "climb",
+        skipped=report.info.skipped,
+        partial=report.info.partial,
         trust=report.evidence.trust,
     )
 
@@ -190,12 +193,12 @@ class _Pool:
             for place, group in run.items()
             if place in self._newest and _is_same_case(self._newest[place], group)
         }
-        others = {place[:-1] for place, other in asked.items() if other}
+        told = _Told(asked)
         for place, group in run.items():
             other = asked.get(place, True)
             if other is None:
-                # An error has no reply that tells; the test's other cases do.
-                other = place[:-1] in others
+                finished = bool(self._draws[place])
+                other = told.is_other(place, finished=finished)
             if other:
                 self.stale += len(group)
                 continue
@@ -222,6 +225,30 @@ class _Pool:
                 return
         if len(draws) < self._room:
             draws.append(row)
+
+
+class _Told:
+    """What the cases with replies tell of those without, such as errors."""
+
+    def __init__(self, asked: Mapping[tuple[str, ...], bool | None]) -> None:
+        self._by_test: dict[tuple[str, ...], set[bool]] = defaultdict(set)
+        self._by_rung: dict[str, set[bool]] = defaultdict(set)
+        for place, other in asked.items():
+            if other is not None:
+                self._by_test[place[:-1]].add(other)
+                self._by_rung[place[0]].add(other)
+
+    def is_other(self, place: tuple[str, ...], *, finished: bool) -> bool:
+        """Tell by the test, else by the rung, whether another prompt was asked.
+
+        `finished` says that the newest run has a row that is no error: one that says
+        nothing, of a task, is taken for the same.
+        """
+        by_test = self._by_test.get(place[:-1])
+        if by_test or finished:
+            return True in (by_test or ())
+        # Of a test that has only errors nothing may be said of its prompt.
+        return self._by_rung.get(place[0]) != {False}
 
 
 def _newest(reports: Sequence[Report]) -> list[Report]:

@@ -116,7 +116,7 @@ def notes(result: GateResult) -> Iterator[str]:
             "One sample of every case showed a possible drop, so the run took more: "
             f"the figures after the change are means over {ESCALATED}."
         )
-    elif result.needs_escalation:
+    elif result.needs_escalation and result.escalation != "budget":
         yield (
             "Two more samples of every case would make the verdict surer; a run with "
             "--ladder-live and --ladder-baseline takes them by itself."
@@ -156,6 +156,7 @@ def _unpaired(left: Unpaired) -> Iterator[str]:
     for why, names in (
         ("for another judge or rubric graded them", left.rejudged),
         ("for the baseline has no result of them", left.new_tests),
+        ("for the change skipped them", left.skipped_tests),
         ("for nothing of them was run", left.not_run),
     ):
         if names:

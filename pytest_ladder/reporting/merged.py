@@ -232,4 +232,6 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         # One shard that fell short of it leaves the whole in doubt.
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
         stopped=any(info.stopped for info in infos),
+        # What one shard left out another ran.
+        skipped=tuple(sorted({test for info in infos for test in info.skipped})),
     )

@@ -31,14 +31,17 @@ def plan_lines(
 
 
 def _more(held_back: Sequence[RungPlan]) -> Iterator[str]:
+    if not held_back:
+        return
     calls = sum(plan.calls for plan in held_back)
-    if calls:
-        known = [plan.usd for plan in held_back if plan.usd is not None]
-        usd = f"at most {dollars(sum(known))}" if known else "at an unknown price"
-        yield (
-            "If the gate finds a drop that may be chance, it takes more samples: "
-            f"{count(calls, 'more call')}, {usd}."
-        )
+    known = [plan.usd for plan in held_back if plan.usd is not None]
+    usd = f", at most {dollars(sum(known))}" if known else ""
+    beyond = len(known) < len(held_back) or any(plan.open_tests for plan in held_back)
+    yield (
+        "If the gate finds a drop that may be chance, it takes more samples: "
+        f"{count(calls, 'more call')}{usd}"
+        f"{', and what has no price or is known only when it runs' if beyond else ''}."
+    )
 
 
 def _totals(plans: Sequence[RungPlan]) -> Iterator[str]:

@@ -30,7 +30,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     escalation: MoreSamples = ""
     """What became of the samples that the gate asked for."""
     stopped: bool = False
-    """Whether it ended before all its tests had run: by Ctrl-C, `-x` or the like."""
+    """Whether it was ended early: by Ctrl-C, `-x` or the like."""
+    skipped: tuple[str, ...] = ()
+    """Tests whose items were all skipped on the current rung."""
+    partial: dict[str, int] = {}
+    """Of tests of which a part ran there, by `-k` say: their items before that."""
 
 
 def machine_info() -> dict[str, Any]:

@@ -23,6 +23,8 @@ from pytest_ladder.words.row import Outcome, Row
 from pytest_ladder.words.score import Verdict
 from tests.gates.sides import Score, report, rows
 
+OTHER = "test_shop.py::test_other"
+
 
 def run_of(
     number: int, scores: Sequence[Score] = (1.0, 0.0, 1.0), **fields: Any
@@ -154,11 +156,30 @@ def test_no_reply_to_an_older_prompt_stands_in_for_an_error() -> None:
     pool = pooled([newest, asked("older", run_of(1, [0.5, 0.5]))])
     assert samples_of(pool.report.rows, "c001") == [(1, None)]
     assert (pool.stale, pool.failed) == (2, 0)
-    # One case that was edited says nothing of the others.
+    # One case that was edited says nothing of the others, and then nothing is known.
     edited = asked("older", run_of(1, [0.5, 0.5], case_hash=["old", "h1"]))
     kept = [edited.rows[0], run_of(1, [0.5, 0.5]).rows[1]]
     pool = pooled([newest, msgspec.structs.replace(edited, rows=kept)])
-    assert samples_of(pool.report.rows, "c001") == [(1, 0.5)]
+    assert samples_of(pool.report.rows, "c001") == [(1, None)]
+
+
+@pytest.mark.parametrize(("changed", "kept"), [(True, [None]), (False, [0.5])])
+def test_of_a_test_with_errors_only_the_other_tests_of_the_rung_tell(
+    changed: bool, kept: list[float | None]
+) -> None:
+    """The prompt was changed, and in the same night a provider failed."""
+    failed = [
+        msgspec.structs.replace(row, replies=(), test=OTHER)
+        for row in run_of(2, [None]).rows
+    ]
+    newest = run_of(2, [1.0, 1.0])
+    newest = msgspec.structs.replace(newest, rows=[*newest.rows, *failed])
+    older = run_of(1, [0.2, 0.2])
+    draws = run_of(1, [0.5], test=OTHER).rows
+    older = msgspec.structs.replace(older, rows=[*older.rows, *draws])
+    pool = pooled([newest, asked("older", older) if changed else older])
+    rows = [row for row in pool.report.rows if row.test == OTHER]
+    assert [row.score for row in rows] == kept
 
 
 def test_a_baseline_reads_back_as_it_was_written(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import GateResult, MoreSamples
+from pytest_ladder.ladder import Gate
 from pytest_ladder.reporting.gate_text import gate_lines
 from pytest_ladder.words.level import Level
 from pytest_ladder.words.row import Outcome, Row
@@ -38,6 +39,29 @@ def test_a_test_that_is_gone_leaves_the_gate_undecided(after: list[Row]) -> None
     result = gate(before, side([*after, *rows(ALL, test=SHORT)]))
     assert result.verdict == "undecided"
     assert f"has results that the change has none of: {TEST}; run all" in result.reason
+
+
+def test_a_test_that_was_skipped_or_left_out_by_a_climb_is_not_gone() -> None:
+    """As one that calls models by itself, in a replay."""
+    before = side([*rows(ALL), *rows(ALL, test=SHORT)])
+    after = side(rows(ALL, test=SHORT))
+    skipped = gate(before, msgspec.structs.replace(after, skipped=(TEST,)))
+    assert skipped.verdict == "pass"
+    assert f"for the change skipped them: {TEST}." in text_of(skipped)
+    assert gate(before, msgspec.structs.replace(after, climbs=True)).verdict == "pass"
+
+
+def test_what_weighs_something_now_is_compared() -> None:
+    result = gate(side(rows(ALL, weight=0.0)), side(rows(ALL)))
+    assert result.verdict == "pass"
+    assert "Not compared" not in text_of(result)
+
+
+def test_a_baseline_that_was_stopped_decides_nothing() -> None:
+    base = msgspec.structs.replace(side(rows(ALL[:12])), stopped=True)
+    result = gate(base, side(rows(ALL)))
+    assert result.verdict == "undecided"
+    assert "The baseline is of a run that was stopped" in result.reason
 
 
 def test_what_only_the_change_has_is_named_and_passes() -> None:
@@ -96,11 +120,21 @@ def test_further_samples_of_some_cases_count_for_nothing(why: str) -> None:
 def test_a_part_of_the_cases_may_miss_as_often_as_all(ran: int, verdict: str) -> None:
     missed = [0.0] * ran + [1.0] * (40 - ran)
     before, after = rows(missed, at_least=0.5), rows(missed, at_least=0.5)
-    result = gate(side(before), side(after[:ran]))
+    part = {TEST: 40} if ran < 40 else {}
+    head = msgspec.structs.replace(side(after[:ran]), partial=part)
+    result = gate(side(before), head)
     share = next(one for one in result.checks if one.name.startswith("at_least"))
     assert share.verdict == verdict
-    part = "" if ran == 40 else ", more than this run had"
-    assert share.reason.endswith(f"at_least=0.5 needs 20 of 40{part}.")
+    told = ", of which a part ran" if part else ""
+    assert share.reason.endswith(f"at_least=0.5 needs 20 of 40{told}.")
+
+
+def test_cases_that_are_gone_for_good_ask_for_no_share() -> None:
+    few = rows([0.0] * 10 + [1.0] * 15, at_least=0.9)
+    result = gate(side(rows([1.0] * 100, at_least=0.9)), side(few))
+    assert result.verdict == "fail"
+    share = next(one for one in result.checks if one.name.startswith("at_least"))
+    assert share.reason.endswith("15 of 25 passed; at_least=0.9 needs 23 of 25.")
 
 
 def pool(seconds: Sequence[float]) -> list[Row]:
@@ -125,6 +159,24 @@ def test_a_reply_that_the_baseline_holds_is_compared_with_itself() -> None:
     # What takes another time is another reply, of the same words.
     assert gate(base, side(rows([0.0] * 40, seconds=9.0, live=False))).verdict == "fail"
     assert gate(base, side(rows([0.0] * 40, seconds=1.0, live=True))).verdict == "fail"
+
+
+def test_a_task_that_writes_its_replies_otherwise_made_them_all_the_same() -> None:
+    made = [
+        msgspec.structs.replace(row, text=f"{row.text}.")
+        for row in rows([0.0] * 40, seconds=1.0, live=False)
+    ]
+    result = gate(side(pool([1.0, 2.0, 3.0])), side(made))
+    assert [suite.change for suite in result.suites] == [0.0]
+
+
+def test_a_few_live_calls_among_replayed_ones_gate_no_latency() -> None:
+    before = side(rows([1.0] * 80, seconds=1.0))
+    live = [place < 3 for place in range(80)]
+    after = side(rows([1.0] * 80, seconds=5.0, live=live))
+    result = gate(before, after, Gate(latency_p95=0.2))
+    assert result.verdict == "pass"
+    assert "p95 latency is not gated, for replies were replayed." in result.reason
 
 
 def test_of_the_same_replies_another_check_is_seen() -> None:

@@ -125,7 +125,7 @@ def test_latency_is_judged_by_live_calls_and_by_enough_of_them(
     result = gate(side(before), side(after), Gate(latency_p95=0.2))
     assert result.verdict == verdict
     assert gate(side(before), side(after)).verdict == "pass"
-    told = "p95 latency is not gated, for no call was live." in result.reason
+    told = "p95 latency is not gated, for replies were replayed." in result.reason
     assert told is not live
 
 

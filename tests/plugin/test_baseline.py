@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from tests.plugin.shop import LADDER, Run, Shop
+from tests.scripted_server import last_user_message
 
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
 ANSWER = """
@@ -136,3 +137,40 @@ def test_of_several_ladders_no_report_is_its_own_baseline(measured: Shop) -> Non
     result = measured.run("--ladder-baseline=ladder-report/current/other")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*this run writes its own report there*"])
+
+
+SHARED = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap(at_least=0.5)
+def test_answer(reply, case):
+    assert reply.text == "right"
+
+@pytest.mark.cheap
+def test_short(reply):
+    assert reply.text
+"""
+
+
+def test_a_part_of_the_cases_and_a_skipped_test_fail_no_gate(
+    shop: Shop, run: Run
+) -> None:
+    cases = [{"id": f"c{n:02}", "input": f"say {n}"} for n in range(40)]
+    shop.cases(cases)
+    shop.test(SHARED)
+    missed = {f"say {n}" for n in range(10, 20)}
+    shop.server.reply = lambda body: (
+        "wrong" if last_user_message(body) in missed else "right"
+    )
+    shop.run("--ladder-live", "--ladder-report=base")
+    part = run("--ladder-baseline=base", "-k", "test_short or c1")
+    assert part.ret == 0
+    part.stdout.fnmatch_lines(["gate: PASS: *"])
+    assert shop.matrix()["run"]["partial"] == {"test_shop.py::test_answer": 40}
+    shop.test(SHARED.replace("def test_short", "@pytest.mark.skip\ndef test_short"))
+    skipped = run("--ladder-baseline=base")
+    assert skipped.ret == 0
+    skipped.stdout.fnmatch_lines(
+        ["gate: PASS: *", "*for the change skipped them: test_shop.py::test_short."]
+    )
+    assert shop.matrix()["run"]["skipped"] == ["test_shop.py::test_short"]

@@ -93,6 +93,8 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
         "current": "smol/rag",
         "escalation": "",
         "stopped": False,
+        "skipped": [],
+        "partial": {},
         "attempts": [],
     }
     assert written["objective"]["kind"] == "good-enough"
