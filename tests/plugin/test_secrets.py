@@ -209,7 +209,8 @@ def test_nothing_that_a_run_writes_holds_a_secret(
     } <= written
     again = planted.run(*told, *logs, *workers)
     plan = planted.run("--ladder-plan")
-    gated = _changed_and_gated(planted, *told, *logs, *workers)
+    # In one process even with workers before: what is written comes from there anyway.
+    gated = _changed_and_gated(planted, *told, *logs)
     outputs = [run.stdout.str() + run.stderr.str() for run in (again, plan, gated)]
     assert leaks(planted.path, said, *outputs) == []
 
