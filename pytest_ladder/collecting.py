@@ -99,11 +99,12 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
     try:
         check_budget(session)
-        if session.settings.baseline is not None:
+        baseline = session.settings.baseline
+        if baseline is not None:
             # What it takes is loaded by the runs that have one only.
             from pytest_ladder.results import check_baseline
 
-            check_baseline(session)
+            check_baseline(session, baseline)
         if not session.problems:
             _order(session, items)
             if session.settings.mode in ("climb", "litmus"):

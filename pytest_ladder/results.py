@@ -295,15 +295,12 @@ class Results:
         )
 
 
-def check_baseline(session: LadderSession) -> None:
+def check_baseline(session: LadderSession, name: str) -> None:
     """Read the baseline of each ladder, so that a wrong one stops the run at once.
 
     Raises `ConfigError`, also for a baseline that the run would write over: the next
     run would be held to this one.
     """
-    name = session.settings.baseline
-    if name is None:
-        return
     # Whether several ladders will have rows shows later.
     may_be = {False, len(session.opened) > 1}
     refuse_own(

@@ -30,6 +30,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         limit: int | None = params.get("max_completion_tokens")
         return limit or params.get("max_tokens")
 
+    @property
+    def prompt_bytes(self) -> int:
+        """Length of what the messages say, from which tokens are estimated."""
+        return sum(len(str(m.get("content", "")).encode()) for m in self.messages)
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider answered, in one form for all providers."""

@@ -69,7 +69,7 @@ def plan_calls(
     by_key = {archive.key(request): request for request in requests}
     missing = [request for key, request in by_key.items() if archive.find(key) is None]
     prices = PriceTable()
-    asked = sum(_prompt_bytes(r) for r in missing) // BYTES_PER_TOKEN
+    asked = sum(request.prompt_bytes for request in missing) // BYTES_PER_TOKEN
     answered = _total([most_output(request, prices) for request in missing])
     if repaired:
         asked += asked + (answered or 0) + _COMPLAINT_TOKENS * len(missing)
@@ -96,12 +96,6 @@ def plan_calls(
 
 def _total(limits: list[int | None]) -> int | None:
     return None if None in limits else sum(limit for limit in limits if limit)
-
-
-def _prompt_bytes(request: Request) -> int:
-    return sum(
-        len(str(message.get("content", "")).encode()) for message in request.messages
-    )
 
 
 def _destination(model: Model) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
 from pytest_ladder.calls.limits import LONGEST_WAIT_S
 from pytest_ladder.calls.store import Attempt
 from pytest_ladder.errors import CallError
+from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 
 MAX_ATTEMPTS = 6
 MAX_REFUSALS = 10
@@ -20,7 +21,6 @@ LOST_CALLS = 3
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _OVERLOAD = frozenset({429, 503, 529})
-_BYTES_PER_TOKEN = 4
 # One of its own: a suite that seeds `random` must find its own numbers.
 _RANDOM = random.Random()
 
@@ -69,5 +69,5 @@ def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
 
 def expected_tokens(request: Request) -> int:
     """Guess the tokens of a call, for limits per minute."""
-    prompt = sum(len(str(m.get("content", "")).encode()) for m in request.messages)
-    return prompt // _BYTES_PER_TOKEN + (request.output_limit or USUAL_OUTPUT)
+    asked = request.prompt_bytes // BYTES_PER_TOKEN
+    return asked + (request.output_limit or USUAL_OUTPUT)

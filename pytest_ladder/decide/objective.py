@@ -19,7 +19,6 @@ from pytest_ladder.ladder import Objective
 from pytest_ladder.words.level import Level
 
 _TINY = 1e-9
-_MOST_NAMED = 3
 
 
 class _Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +218,8 @@ def _nothing(view: View) -> _Choice:
             f"{_quality(best)}{f', undecided with {why}' if why else ''}."
         )
     elif open_:
-        left = f"{_names(open_)} {'is' if len(open_) == 1 else 'are'} not measured"
+        names = figures.few([one.id for one in open_])
+        left = f"{names} {'is' if len(open_) == 1 else 'are'} not measured"
         reason = f"No measured rung {view.goal}{_best_miss(view)}; {left}."
     else:
         reason = f"No rung {view.goal}{_best_miss(view)}."
@@ -309,13 +309,6 @@ def _quality(one: Candidate) -> str:
         bounds = figures.interval(corrected.low, corrected.high)
         said += f", calibrated {figures.percent(corrected.value)} ({bounds}),"
     return said
-
-
-def _names(rungs: Sequence[Candidate]) -> str:
-    """Name the first three and count the rest."""
-    rest = len(rungs) - _MOST_NAMED
-    names = ", ".join(one.id for one in rungs[:_MOST_NAMED])
-    return f"{names} and {rest} more" if rest > 0 else names
 
 
 def _by_quality(one: Candidate) -> float:

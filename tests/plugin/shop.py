@@ -29,6 +29,8 @@ name = "plain"
 name = "loud"
 prompt = "{{input}}!"
 """
+CHANGED = LADDER.replace('name = "plain"', 'name = "plain"\nprompt = "{{input}}?"')
+"""The same, and what ships has another prompt."""
 CASES = [
     {"id": "sky", "input": "say blue", "expected": "blue"},
     {"id": "fire", "input": "say red", "expected": "red"},

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.plugin.shop import LADDER, Run, Shop
+from tests.plugin.shop import CHANGED, Run, Shop
 from tests.scripted_server import last_user_message
 
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
@@ -38,9 +38,7 @@ def test_the_same_run_passes(measured: Shop, run: Run) -> None:
 
 
 def test_a_change_that_costs_quality_fails_the_run(measured: Shop, run: Run) -> None:
-    measured.ladder(
-        LADDER.replace('name = "plain"', 'name = "plain"\nprompt = "{{input}}?"')
-    )
+    measured.ladder(CHANGED)
     result = run("--ladder-live", "--ladder-baseline=base")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*ladder.toml::ladder gate*"])

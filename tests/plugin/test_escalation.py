@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.shop import LADDER, Run, Shop
+from tests.plugin.shop import CHANGED, LADDER, Run, Shop
 
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
 ANSWER = """
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.ladder(cases="cases.jsonl")
 def test_answer(reply, case):
     assert reply.text == "right"
 """
-CHANGED = LADDER.replace('name = "plain"', 'name = "plain"\nprompt = "{{input}}?"')
 GATED = ("--ladder-live", "--ladder-baseline=base")
 MORE = (
     "ladder gate: quality (cheap, *) -*points on 40 cases, p = 0.*: that may be chance*"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.shop import LADDER, WITHOUT, Shop
+from tests.plugin.shop import CHANGED, WITHOUT, Shop
 from tests.scripted_server import last_user_message
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -161,9 +161,7 @@ def test_while_the_gate_takes_more_samples(
     shop.test(GATED)
     shop.server.reply = lambda _: "right"
     shop.run("--ladder-live", "--ladder-report=base")
-    shop.ladder(
-        LADDER.replace('name = "plain"', 'name = "plain"\nprompt = "{{input}}?"')
-    )
+    shop.ladder(CHANGED)
     unlucky = {f"say {n}?" for n in range(3)}
 
     def answer(body: dict[str, Any]) -> str:
