@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_ladder import git
-from pytest_ladder.calls.caller import is_scripted
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import request_for
@@ -93,7 +92,7 @@ def take_stock(
     roots = [_root(session.config, argument) for argument in session.config.args]
     for opened in session.opened:
         mine = [record for record in records if record.test.opened is opened]
-        if mine and not is_scripted(opened.current.model):
+        if mine and not opened.current.model.is_scripted:
             yield _Stock(session, opened, mine).inventory(roots)
 
 
@@ -221,7 +220,7 @@ class _Stock:
             return recording.reply
         kept = archive.store.get(key)
         missing = self._doubtful if doubt else self._missing
-        if not record.test.external and not is_scripted(request.model):
+        if not record.test.external and not request.model.is_scripted:
             nodeid, path = record.item.nodeid, record.test.path
             missing.setdefault(key, Missing(nodeid, path, judge, kept is not None))
         return None if kept is None else kept[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
@@ -83,7 +82,7 @@ class Choice:
         """Tell whether it is sure that the test will run, and wants real replies."""
         return (
             record.test.ahead
-            and not record.rung.model.id.startswith("scripted/")
+            and not record.rung.model.is_scripted
             and not _may_be_skipped(record.item)
             and not self._is_stepped_between(record.item)
         )
@@ -296,10 +295,12 @@ class _RehearsalAsker:
 
     async def ask_async(self, request: Request) -> Served:
         self._rehearsal.check()
-        wait_off_stage(asyncio.get_running_loop(), self._rehearsal.off)
+        wait_off_stage(self._rehearsal.off)
         found = self._engine.look_up(request, self._archive)
         if found is not None:
             return found
+        import asyncio
+
         return await asyncio.wrap_future(
             self._engine.submit(request, self._archive, ahead=True)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import os
@@ -19,11 +18,11 @@ import pytest
 
 from pytest_ladder import config as configuration
 from pytest_ladder import options
-from pytest_ladder.calls.caller import EngineSettings, Progress, is_scripted
 from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.terms import EngineSettings, Progress
 from pytest_ladder.decide.funnel import REASON, UNSURE
 from pytest_ladder.errors import (
     BudgetReached,
@@ -362,7 +361,7 @@ class LadderSession:
         """Do what `serve` does, from any event loop."""
         __tracebackhide__ = True
         if threading.current_thread() is threading.main_thread():
-            wait_off_stage(asyncio.get_running_loop(), self.waiting)
+            wait_off_stage(self.waiting)
         self._asking += 1
         try:
             return await self.engine.ask_async(request, opened.archive)
@@ -387,7 +386,7 @@ class LadderSession:
 
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
-        free = is_scripted(record.rung.model)
+        free = record.rung.model.is_scripted
         if self.settings.live or record.is_current or free:
             return
         place = (record.test.opened.ladder.path, record.rung.id)

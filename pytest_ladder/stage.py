@@ -7,7 +7,6 @@ ever run at once, and what a rehearsal prints, logs or warns goes nowhere.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import os
@@ -19,10 +18,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from types import CodeType, TracebackType
-from typing import Any, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
 from pytest_ladder.errors import Abandoned
 from pytest_ladder.mute import Mute, RandomState
+
+if TYPE_CHECKING:
+    # Loaded where a coroutine is run: a replay of plain tests has none.
+    import asyncio
 
 T = TypeVar("T")
 Off = Callable[[], AbstractContextManager[None]]
@@ -284,6 +287,8 @@ class OffStageSelector(selectors.DefaultSelector):
 
 def run_off_stage(coroutine: Coroutine[Any, Any, T], off: Off) -> T:
     """Run a coroutine on a loop of its own, off stage while it waits."""
+    import asyncio
+
     with asyncio.Runner(loop_factory=lambda: _loop(off)) as runner:
         return runner.run(coroutine)
 
@@ -301,10 +306,12 @@ def on_loop_of_its_own(task: Callable[..., Any], off: Off) -> Callable[..., Any]
     return run
 
 
-def wait_off_stage(loop: asyncio.AbstractEventLoop, off: Off) -> None:
-    """Let a loop that somebody else made be off stage while it waits, from now on."""
+def wait_off_stage(off: Off) -> None:
+    """Let the running loop be off stage while it waits, from now on."""
+    import asyncio
+
     # There is no public way. A loop without it, such as uvloop's, holds the stage.
-    selector: Any = getattr(loop, "_selector", None)
+    selector: Any = getattr(asyncio.get_running_loop(), "_selector", None)
     if isinstance(selector, OffStageSelector) or not hasattr(selector, "select"):
         return
     if "select" not in vars(selector):
@@ -317,6 +324,8 @@ async def _result_of(awaitable: Awaitable[T]) -> T:
 
 
 def _loop(off: Off) -> asyncio.AbstractEventLoop:
+    import asyncio
+
     loop = asyncio.SelectorEventLoop(OffStageSelector(off))
     if threading.current_thread() is not threading.main_thread():
         # What a rehearsal leaves unfinished is nothing to complain of.

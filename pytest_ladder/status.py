@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.caller import Progress
+from pytest_ladder.calls.terms import Progress
 from pytest_ladder.figures import dollars
 from pytest_ladder.stage import Stage
 

@@ -26,6 +26,7 @@ from pytest_ladder.calls.limits import Limiter, SharedMinute, Slots
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
 from pytest_ladder.calls.store import Attempt, StoredReply
+from pytest_ladder.calls.terms import EngineSettings, Progress
 from pytest_ladder.calls.writer import Writer
 from pytest_ladder.errors import CallError, StoreError
 from pytest_ladder.words.reply import Timing
@@ -41,40 +42,6 @@ _LOCAL_CONCURRENCY = 1
 _THIS_MACHINE = ("local models", "", None)
 # How long a call waits for others to settle before it looks at the budget again.
 _SETTLING_S = 0.02
-
-
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process may call models."""
-
-    live: bool = False
-    """Whether models may be called for what is not stored."""
-    refresh: bool = False
-    """Whether to call again for what is stored."""
-    concurrency: int | None = None
-    """Calls at once for each model; None: `limits.concurrency`, else adaptive."""
-    budget_usd: float | None = None
-    """Hard cap of the run; None: no cap."""
-    folder: Path
-    """What the processes of the run share: local servers, limits, the budget."""
-    owner_pid: int
-    """The process whose end ends the local servers."""
-    workers: int = 1
-    """Processes that share the limits."""
-    started: float
-    """Unix time at which the run started."""
-
-
-class Progress:
-    """What the engine did so far, for a status line; read from any thread."""
-
-    def __init__(self) -> None:
-        self.done = 0
-        self.expected = 0
-        """Calls that are known to be needed, done ones included; 0: not known."""
-        self.in_flight = 0
-        self.spent_usd = 0.0
-        self.note = ""
-        """What the engine waits for besides replies, such as a download."""
 
 
 class _Bill:
@@ -261,7 +228,7 @@ class Caller:
 
     async def _reserve(self, request: Request, key: str) -> int | None:
         """Set the worst case of a call aside; None: the run has no budget."""
-        if self.budget is None or is_scripted(request.model):
+        if self.budget is None or request.model.is_scripted:
             return None
         worst = worst_usd(request, self._prices)
         # One at a time: all others would ask in vain, again and again.
@@ -335,7 +302,7 @@ class Caller:
 
     def _lane(self, model: Model) -> Lane:
         """Return the lane of a model; none is made that no call needs."""
-        if is_scripted(model):
+        if model.is_scripted:
             return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
         if direct.speaks_directly(model):
             return self._lanes.setdefault("direct", direct.DirectLane())
@@ -356,11 +323,6 @@ class Caller:
 
         alone = self._settings.workers == 1
         return LitellmChildren(most=2 if alone else 1)
-
-
-def is_scripted(model: Model) -> bool:
-    """Scripted replies cost nothing and need no store."""
-    return model.id.startswith("scripted/")
 
 
 def _budget(settings: EngineSettings) -> Budget | None:

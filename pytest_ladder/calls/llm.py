@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import inspect
 import reprlib
@@ -184,6 +183,8 @@ def run_task(task: Task, case: Case, llm: Llm, recorder: Recorder) -> Served:
     """
     result = task(case, llm)
     if inspect.isawaitable(result):
+        import asyncio
+
         result = asyncio.run(_result_of(result))
     return _sum_up(_as_reply(result, task), recorder.served)
 

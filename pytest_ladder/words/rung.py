@@ -93,6 +93,11 @@ class Model(Endpoint, frozen=True, kw_only=True):
     build: Build | None = None
     stream: bool = False
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether a test says what it answers: it costs nothing and needs no store."""
+        return self.id.startswith("scripted/")
+
 
 class Strategy(_Strict, frozen=True, kw_only=True):
     """How a case becomes messages."""

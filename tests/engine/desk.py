@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.caller import EngineSettings, Progress
 from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.store import StoredReply
+from pytest_ladder.calls.terms import EngineSettings, Progress
 from pytest_ladder.errors import LadderError
 from pytest_ladder.words.rung import Limits, Model, Price, Tier
 

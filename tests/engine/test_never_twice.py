@@ -70,7 +70,7 @@ def test_refresh_asks_once_more_and_no_oftener(
 
 def test_replies_asked_for_ahead_are_ready(desk: Desk, server: ScriptedServer) -> None:
     jobs = [(desk.request(f"question {n}"), desk.archive) for n in range(30)]
-    desk.engine.ahead([*jobs, *jobs], window=4)
+    desk.engine.ahead([*jobs, *jobs])
     assert texts(desk.ask_many(30)) == [f"question {n}" for n in range(30)]
     wait_until(lambda: desk.engine.progress.in_flight == 0)
     assert server.count == 30
@@ -81,7 +81,7 @@ def test_a_failure_ahead_waits_for_the_one_who_asks(
 ) -> None:
     server.script(fails(404))
     desk.engine.ahead([(desk.request("say blue"), desk.archive)])
-    wait_until(lambda: bool(desk.engine._failed))
+    wait_until(lambda: bool(desk.engine._calls()._failed))
     with pytest.raises(CallError, match="404"):
         desk.ask()
     assert server.count == 1
@@ -95,14 +95,15 @@ def test_who_asks_just_when_another_process_took_over_gets_an_answer(
     """A call ahead that found the claim taken is done, but not yet off the list."""
     request = desk.request("say blue")
     place = (desk.archive.folder, desk.archive.key(request))
+    calls = desk.engine._calls()
 
     async def ask() -> Served:
         over = asyncio.ensure_future(_nothing())
         await over
-        desk.engine._under_way[place] = over
-        return await desk.engine._answer(request, desk.archive, ahead=False)
+        calls._tasks[place] = over
+        return await calls._answer(request, desk.archive, ahead=False)
 
-    served = desk.engine._run(ask()).result(timeout=10)
+    served = calls._run(ask()).result(timeout=10)
     assert served.reply.text == "say blue"
     assert server.count == 1
 

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from pytest_ladder import config
 from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.caller import EngineSettings, Progress
 from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.terms import EngineSettings, Progress
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.judge import Jury, judge_models
 from pytest_ladder.words.case import Case

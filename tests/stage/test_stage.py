@@ -303,7 +303,7 @@ def test_event_loops_wait_side_by_side(troupe: Troupe, way: str) -> None:
     results: list[str] = []
 
     async def of_the_user(rehearsal: Rehearsal) -> str:
-        wait_off_stage(asyncio.get_running_loop(), rehearsal.off)
+        wait_off_stage(rehearsal.off)
         return await _sleeps(0.2)
 
     def play(rehearsal: Rehearsal) -> None:

@@ -1,0 +1,232 @@
+"""Calls under way: one for each reply, on one asyncio loop in one thread.
+
+The way of a call: in-flight de-duplication → claim → look-up → the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.caller import Caller
+from pytest_ladder.calls.claims import RENEW_S
+from pytest_ladder.calls.engine import Served
+from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.errors import Abandoned, LadderError, StoreError
+
+T = TypeVar("T")
+Find = Callable[[Request, Archive, str], Served | None]
+"""Looks up the reply to a request by its key."""
+
+# How long one process lets another one, that is calling for the same reply, be.
+_POLL_S = 0.02
+# Calls of one model that wait for their turn ahead of the tests that want them.
+_AHEAD_WINDOW = 500
+# How long the end of a run waits for paid replies to be on disk, and for the thread.
+_CLOSING_S = 1.0
+
+
+class UnderWay:
+    """Calls models, and shares each call among all that want the same reply."""
+
+    def __init__(
+        self, settings: EngineSettings, progress: Progress, find: Find
+    ) -> None:
+        self.caller = Caller(settings, progress)
+        self._progress = progress
+        self._find = find
+        self._archives: dict[Path, Archive] = {}
+        self._tasks: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
+        self._failed: dict[tuple[Path, str], LadderError] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def submit(
+        self, request: Request, archive: Archive, *, ahead: bool
+    ) -> concurrent.futures.Future[Served]:
+        """Do what `Engine.submit` does. Raises `Abandoned` after the end."""
+        return self._run(self._answer(request, archive, ahead=ahead))
+
+    def feed(self, jobs: Iterable[tuple[Request, Archive]]) -> Callable[[], None]:
+        """Do what `Engine.ahead` does. Raises `Abandoned` after the end."""
+        stopped = threading.Event()
+        self._run(self._feed(jobs, stopped))
+        return stopped.set
+
+    def close(self, *, patience_s: float) -> None:
+        """Do what `Engine.close` does."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+            self._closed = self.caller.stopping = True
+        if loop is not None and thread is not None:
+            ending = self._shut_down(patience_s)
+            closing = asyncio.run_coroutine_threadsafe(ending, loop)
+            with contextlib.suppress(TimeoutError):
+                closing.result(patience_s + _CLOSING_S)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_CLOSING_S)
+            if not thread.is_alive():
+                loop.close()
+        if self.caller.budget is not None:
+            self.caller.budget.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        with self._lock:
+            if self._closed:
+                work.close()
+                raise Abandoned
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="ladder-engine", daemon=True
+                )
+                self._thread.start()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _answer(
+        self, request: Request, archive: Archive, *, ahead: bool
+    ) -> Served:
+        """Share one call among all that want the same reply."""
+        if request.model.is_scripted:
+            reply = await self.caller.call(request, archive, key="")
+            return Served(reply.reply_to(request, replayed=False), "", live=True)
+        key = archive.key(request)
+        place = (archive.folder, key)
+        failure = self._failed.get(place) if ahead else self._failed.pop(place, None)
+        if failure is not None:
+            raise failure
+        while True:
+            task = self._tasks.get(place) or self._start(request, archive, key)
+            if ahead:
+                task.add_done_callback(functools.partial(self._note_failure, place))
+            served = await asyncio.shield(task)
+            if served is not None:
+                return served
+            # It was asked for ahead, and another process is at it. A task that is done
+            # answers without letting the loop run, so its callback may still be due.
+            self._forget(place, task)
+
+    def _start(
+        self, request: Request, archive: Archive, key: str, *, ahead: bool = False
+    ) -> asyncio.Task[Served | None]:
+        place = (archive.folder, key)
+        work = self._claimed(request, archive, key, ahead=ahead)
+        task = asyncio.ensure_future(work)
+        self._tasks[place] = task
+        task.add_done_callback(functools.partial(self._finish, place))
+        return task
+
+    def _finish(
+        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
+    ) -> None:
+        """Take a call off the list; what cannot be kept must not be paid for."""
+        self._forget(place, task)
+        if not task.cancelled() and isinstance(task.exception(), StoreError):
+            self.caller.halted = task.exception()
+
+    def _forget(
+        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
+    ) -> None:
+        if self._tasks.get(place) is task:
+            del self._tasks[place]
+
+    async def _feed(
+        self,
+        jobs: Iterable[tuple[Request, Archive]],
+        stopped: threading.Event,
+    ) -> None:
+        places = asyncio.Semaphore(_AHEAD_WINDOW)
+        for request, archive in jobs:
+            await places.acquire()
+            # To look up hundreds in one go would hold up the calls under way.
+            await asyncio.sleep(0)
+            if stopped.is_set():
+                return
+            key = archive.key(request)
+            place = (archive.folder, key)
+            if place in self._tasks or self._find(request, archive, key):
+                places.release()
+                continue
+            self._progress.expected += 1
+            task = self._start(request, archive, key, ahead=True)
+            task.add_done_callback(functools.partial(self._note_failure, place))
+            task.add_done_callback(lambda _: places.release())
+
+    def _note_failure(
+        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
+    ) -> None:
+        """Keep a failure for the test that will ask; it must not be paid for again."""
+        if not task.cancelled() and isinstance(task.exception(), LadderError):
+            error = task.exception()
+            assert isinstance(error, LadderError)
+            self._failed[place] = error
+
+    async def _claimed(
+        self, request: Request, archive: Archive, key: str, *, ahead: bool
+    ) -> Served | None:
+        """Call while holding the claim; wait for another process that holds it."""
+        while not archive.claims.take(key):
+            if ahead:
+                return None
+            await asyncio.sleep(_POLL_S)
+            found = self._find(request, archive, key)
+            if found is not None:
+                return found
+        try:
+            self._renew_claims_of(archive)
+            # Its last holder may have stored it since the look-up.
+            found = self._find(request, archive, key)
+            if found is not None:
+                return found
+            reply = await self.caller.call(request, archive, key)
+        finally:
+            with contextlib.suppress(StoreError):
+                archive.claims.release([key])
+        return Served(reply.reply_to(request, replayed=False), key, live=True)
+
+    def _renew_claims_of(self, archive: Archive) -> None:
+        """Keep the claims on an archive alive, from its first call on."""
+        if archive.folder not in self._archives:
+            self._archives[archive.folder] = archive
+            task = asyncio.ensure_future(_renew(archive))
+            self._background.add(task)
+
+    async def _shut_down(self, patience_s: float) -> None:
+        """Cancel all but the writing of paid replies."""
+        caller = self.caller
+        kept = {asyncio.current_task(), *caller.writing}
+        sent = caller.sent
+        if patience_s and sent:
+            await _cancel({*self._tasks.values()} - sent)
+            await asyncio.wait(sent, timeout=patience_s)
+            # One may have begun to write since.
+            kept |= caller.writing
+        await _cancel(asyncio.all_tasks() - kept)
+        await caller.finish()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _renew(archive: Archive) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        # A disk that is full now may have room again before the lease runs out.
+        with contextlib.suppress(StoreError):
+            archive.claims.renew()
