@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ladder.state import running_item, session_of
+
 if TYPE_CHECKING:
     from pytest_ladder.calls.llm import Llm
     from pytest_ladder.calls.scripted import ScriptedModel
     from pytest_ladder.grading import Judge
+    from pytest_ladder.session import LadderSession
     from pytest_ladder.words.case import Case
     from pytest_ladder.words.reply import Reply
     from pytest_ladder.words.rung import Rung
@@ -20,49 +23,44 @@ NAMES = ("rung", "case", "reply", "llm", "score", "judge", "verdict")
 
 
 @pytest.fixture(scope="session")
-def rung(request: pytest.FixtureRequest) -> Rung:
+def rung() -> Rung:
     """The rung under test: a model with a prompting strategy."""
-    if not hasattr(request, "param"):
-        raise _not_a_ladder_test(request)
-    found: Rung = request.param
+    item = running_item()
+    parameters = _parameters(item)
+    if "rung" not in parameters:
+        raise _not_a_ladder_test(item)
+    found: Rung = parameters["rung"]
     return found
 
 
 @pytest.fixture
-def case(request: pytest.FixtureRequest, rung: Rung) -> Case:
+def case(rung: Rung) -> Case:
     """The case under test: its input, what is expected, and its context."""
     # A packed test has all its cases in one item, and gets each in its turn.
-    found: Case = getattr(request, "param", None)  # type: ignore[assignment]
+    found: Case = _parameters(running_item()).get("case")  # type: ignore[assignment]
     return found
 
 
 @pytest.fixture
-def reply(pytestconfig: pytest.Config, rung: Rung, case: Case) -> Reply:
+def reply(rung: Rung, case: Case) -> Reply:
     """The reply of the rung, or of the user's task, to the case."""
-    # Not `request`: pytest makes one anew, twice, for every test.
     __tracebackhide__ = True
-    from pytest_ladder.state import session_of
-
-    session = session_of(pytestconfig)
     # In a packed test there is no case yet, and so no reply.
-    return session.reply(case) if case is not None else None
+    return _session().reply(case) if case is not None else None
 
 
 @pytest.fixture(scope="session")
-def llm(request: pytest.FixtureRequest, rung: Rung) -> Llm:
+def llm(rung: Rung) -> Llm:
     """The rung's model: `llm(prompt)`, `await llm.acall(prompt)`, `llm.ask(case)`."""
-    from pytest_ladder.state import session_of
-
-    return session_of(request.config).llm(rung)
+    return _session().llm(rung)
 
 
 @pytest.fixture(scope="session")
-def score(request: pytest.FixtureRequest, rung: Rung) -> Callable[..., None]:
+def score(rung: Rung) -> Callable[..., None]:
     """Score a reply in [0, 1]: `score(0.8, "why")` or `score("faithfulness", 0.8)`."""
-    from pytest_ladder.state import session_of
     from pytest_ladder.words.score import score_from
 
-    session = session_of(request.config)
+    session = _session()
 
     def note(first: Any, second: Any = "", reason: str = "") -> None:
         __tracebackhide__ = True
@@ -75,36 +73,28 @@ def score(request: pytest.FixtureRequest, rung: Rung) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def judge(request: pytest.FixtureRequest, rung: Rung) -> Judge:
+def judge(rung: Rung) -> Judge:
     """Grade a reply: `judge(reply, rubric="…")` or `judge(reply, judge="relevance")`.
 
     With `case=` the judge sees the question, and what is expected where it needs that.
     """
-    from pytest_ladder.state import session_of
-
-    return session_of(request.config).judge()
+    return _session().judge()
 
 
 @pytest.fixture
-def verdict(
-    pytestconfig: pytest.Config, rung: Rung, case: Case, reply: Reply
-) -> Verdict:
+def verdict(rung: Rung, case: Case, reply: Reply) -> Verdict:
     """The verdict on the reply, by the rubric or judge of the `judged` marker."""
     __tracebackhide__ = True
-    from pytest_ladder.state import session_of
-
-    session = session_of(pytestconfig)
     # In a packed test there is no case yet, and so no verdict.
-    return session.verdict(reply, case) if case is not None else None
+    return _session().verdict(reply, case) if case is not None else None
 
 
 @pytest.fixture(scope="session")
-def scripted(request: pytest.FixtureRequest) -> Callable[..., ScriptedModel]:
+def scripted() -> Callable[..., ScriptedModel]:
     """Put a scripted model behind `id = "scripted/NAME"`: `scripted(NAME, replies)`."""
     from pytest_ladder.calls.scripted import ScriptedModel
-    from pytest_ladder.state import session_of
 
-    session = session_of(request.config)
+    session = _session()
 
     def register(name: str, replies: Any) -> ScriptedModel:
         session.engine.scripted[name] = ScriptedModel(replies)
@@ -114,18 +104,26 @@ def scripted(request: pytest.FixtureRequest) -> Callable[..., ScriptedModel]:
 
 
 @pytest.fixture
-def _ladder_sample(request: pytest.FixtureRequest) -> int:
+def _ladder_sample() -> int:
     """Tell the samples of a case apart."""
-    number: int = request.param
+    number: int = _parameters(running_item())["_ladder_sample"]
     return number
 
 
-def _not_a_ladder_test(request: pytest.FixtureRequest) -> Exception:
+def _session() -> LadderSession:
+    return session_of(running_item().config)
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    """Return what a test is parametrized with."""
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec.params
+
+
+def _not_a_ladder_test(item: pytest.Item) -> Exception:
     """Explain what a test lacks that uses a fixture of ours."""
     from pytest_ladder.errors import ConfigError
 
-    # The session fixture is asked for by a test, which pytest keeps to itself.
-    item = request._pyfuncitem
     if any(item.get_closest_marker(level) for level in ("cheap", "judged", "real")):
         return ConfigError(
             f"{item.nodeid} has no ladder.toml in or above {item.path.parent}; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,27 @@ if TYPE_CHECKING:
 # Lazily typed: what the keys hold is imported when the first ladder test needs it.
 _SESSION: pytest.StashKey[LadderSession] = pytest.StashKey()
 _RESULTS: pytest.StashKey[Results] = pytest.StashKey()
+_running: list[pytest.Item] = []
+"""The test that runs; before it those that run pytest themselves, outermost first."""
+
+
+@contextlib.contextmanager
+def running(item: pytest.Item) -> Iterator[None]:
+    """Let fixtures know which test runs.
+
+    They do not take it from `request`: pytest makes that anew for every fixture that
+    names it, twice, which is more work than all that a replayed reply takes.
+    """
+    _running.append(item)
+    try:
+        yield
+    finally:
+        _running.pop()
+
+
+def running_item() -> pytest.Item:
+    """Return the test that runs."""
+    return _running[-1]
 
 
 def session_of(config: pytest.Config) -> LadderSession:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import subprocess
@@ -55,6 +56,7 @@ def pytest_unconfigure(config):
     (place / name).write_text(json.dumps(state))
 """
 HEAVY = ("litellm", "aiohttp", "numpy", "scipy", "bm25s", "xllamacpp", "yaml")
+FOR_CALLS = ("asyncio", "concurrent", "ssl")
 # Plugins of this environment import some of it by themselves.
 BARE = (*WITHOUT, "-pno:metadata")
 
@@ -136,7 +138,7 @@ def test_answer(reply, case):
     result = run_apart(shop.pytester, tmp_path / "in")
     result.stdout.fnmatch_lines(["replayed 3 calls*"])
     modules = {name.split(".")[0] for name in state_of(tmp_path / "in")["modules"]}
-    assert modules & set(HEAVY) == set()
+    assert modules & {*HEAVY, *FOR_CALLS} == set()
 
 
 def test_a_live_run_over_the_direct_lane_does_without_litellm(
@@ -160,3 +162,26 @@ def test_loading_the_plugin_loads_pytest_and_the_standard_library() -> None:
     )
     foreign = set(done.stdout.split()) - set(sys.stdlib_module_names)
     assert foreign <= {"pytest_ladder", "_pytest", "msgspec"}
+
+
+def test_fixtures_know_their_test_after_it_ran_pytest_itself(shop: Shop) -> None:
+    shop.write("inner/test_inner.py", "def test_inner():\n    pass\n")
+    shop.test("""
+@pytest.mark.cheap
+def test_outer(request, rung):
+    assert pytest.main(["-q", "-p", "no:cacheprovider", "inner"]) == 0
+    assert request.getfixturevalue("llm")("a").text == "a"
+""")
+    result = shop.run("--ladder-live", "test_shop.py")
+    result.assert_outcomes(passed=1)
+
+
+def test_only_the_first_run_of_a_process_sets_its_heap_aside(shop: Shop) -> None:
+    """What a later run collects need not stay to the end of the process."""
+    shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    assert llm('a').text == 'a'")
+    counts = []
+    for _ in range(3):
+        shop.run("--ladder-live")
+        counts.append(gc.get_freeze_count())
+    assert counts[0] > 0
+    assert counts[0] >= counts[1] >= counts[2]
