@@ -15,7 +15,6 @@ from pytest_ladder import fixtures
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.ladder_tests import SAMPLE, Judged, LadderTest, Shape, rung_of
 from pytest_ladder.opened import OpenLadder
-from pytest_ladder.planning import check_budget
 from pytest_ladder.session import LadderSession
 from pytest_ladder.wording import shown
 from pytest_ladder.words.case import Case
@@ -98,10 +97,13 @@ def parameter_id(value: object) -> str | None:
 def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     """Order the collected tests; raises `pytest.UsageError` for mistakes found."""
     try:
-        check_budget(session)
+        # What these take is loaded by the runs that have one only.
+        if session.settings.budget is not None:
+            from pytest_ladder.planning import check_budget
+
+            check_budget(session)
         baseline = session.settings.baseline
         if baseline is not None:
-            # What it takes is loaded by the runs that have one only.
             from pytest_ladder.results import check_baseline
 
             check_baseline(session, baseline)

@@ -18,9 +18,8 @@ import pytest
 
 from pytest_ladder import figures
 from pytest_ladder.calls.files import write_atomically
-from pytest_ladder.decide.gate import ESCALATED
 from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
-from pytest_ladder.decide.gate_result import GateResult
+from pytest_ladder.decide.gate_result import ESCALATED, GateResult
 from pytest_ladder.ladder_tests import SAMPLE, Record
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.results import Results

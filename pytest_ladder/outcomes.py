@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.decide.gate import ESCALATED
+from pytest_ladder.decide.gate_result import ESCALATED
 from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.session import LadderSession

@@ -118,8 +118,6 @@ def _tests_of(session: LadderSession, opened: OpenLadder) -> list[LadderTest]:
 
 def check_budget(session: LadderSession) -> None:
     """Refuse a budget that cannot be kept; raises `ConfigError`."""
-    if session.settings.budget is None:
-        return
     for opened in session.opened:
         judged = any(test.judges for test in _tests_of(session, opened))
         judges = opened.judges if judged else ()

@@ -12,17 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from pytest_ladder import __version__, git, shortfalls
 from pytest_ladder.calls.archive import Needed
-from pytest_ladder.climbing import Ascent, Route
-from pytest_ladder.decide.feasibility import feasibility
 from pytest_ladder.decide.funnel import funnelled, is_held_back
-from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import GateResult, MoreSamples
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
@@ -32,10 +29,8 @@ from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
-from pytest_ladder.reporting.baseline import read_baseline, refuse_own, results_of
 from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.exchanges import exchanges_of
-from pytest_ladder.reporting.gate_text import gate_lines
 from pytest_ladder.reporting.numbers import plain
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
@@ -43,6 +38,9 @@ from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
 from pytest_ladder.words.row import Row
+
+if TYPE_CHECKING:
+    from pytest_ladder.climbing import Ascent, Route
 
 _REPORT_FOLDER = "ladder-report"
 
@@ -220,6 +218,8 @@ class Results:
         report = report_on(info, matrix, rows, judged, calibrations)
         feasible = ""
         if mode == "litmus" and objective is not None:
+            from pytest_ladder.decide.feasibility import feasibility
+
             feasible = feasibility(report.matrix, report.evidence, objective).sentence
         return LadderResult(
             opened=opened,
@@ -243,6 +243,9 @@ class Results:
         name = self.session.settings.baseline
         if name is None:
             return None
+        from pytest_ladder.decide.gate import gate
+        from pytest_ladder.reporting.baseline import read_baseline, results_of
+
         try:
             base = results_of(read_baseline(name, opened.ladder.folder))
         except LadderError as error:
@@ -301,6 +304,8 @@ def check_baseline(session: LadderSession, name: str) -> None:
     Raises `ConfigError`, also for a baseline that the run would write over: the next
     run would be held to this one.
     """
+    from pytest_ladder.reporting.baseline import read_baseline, refuse_own
+
     # Whether several ladders will have rows shows later.
     may_be = {False, len(session.opened) > 1}
     refuse_own(
@@ -379,9 +384,13 @@ def _print_result(reporter: pytest.TerminalReporter, result: LadderResult) -> No
     if report.calibrations and are_unlabelled(report.calibrations):
         labels = result.opened.ladder.labels
         reporter.write_line(judge_command("label", result.folder, labels))
-    held = gate_lines(report.gate) if report.gate is not None else ()
-    for line in filter(None, (result.spared, result.feasible, *held)):
+    for line in filter(None, (result.spared, result.feasible)):
         reporter.write_line(line)
+    if report.gate is not None:
+        from pytest_ladder.reporting.gate_text import gate_lines
+
+        for line in gate_lines(report.gate):
+            reporter.write_line(line)
     for text, markup in decision_lines(report, width):
         reporter.write_line(text, **markup)
 

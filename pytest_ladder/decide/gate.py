@@ -27,6 +27,7 @@ from pytest_ladder.decide.gate_margins import LEAST_LIVE, cost_rise, latency_ris
 from pytest_ladder.decide.gate_pairs import Pairs, flips, pair, whole_samples
 from pytest_ladder.decide.gate_quality import ESCALATE_AT, non_inferiority, suites_of
 from pytest_ladder.decide.gate_result import (
+    ESCALATED,
     Check,
     GateResult,
     GateVerdict,
@@ -37,9 +38,6 @@ from pytest_ladder.decide.gate_result import (
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.ladder import Gate, Objective
 from pytest_ladder.words.row import Outcome, Row
-
-ESCALATED = 3
-"""Samples of a case from which on more are not worth their price (section 2.5)."""
 
 
 def gate(

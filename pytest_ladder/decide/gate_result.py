@@ -16,6 +16,9 @@ from pytest_ladder.words.row import Row
 GateVerdict = Literal["pass", "fail", "undecided", "broken"]
 
 
+ESCALATED = 3
+"""Samples of a case from which on more are not worth their price (section 2.5)."""
+
 MoreSamples = Literal["", "run", "budget"]
 """What became of the samples that a gate asks for by itself: none were asked for, they
 were taken, or the budget did not allow them all."""

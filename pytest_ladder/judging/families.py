@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 _FAMILIES = {
@@ -22,10 +23,6 @@ _FAMILIES = {
     "xai": r"grok",
     "zhipu": r"(chat)?glm",
 }
-_NAMES = {
-    family: re.compile(rf"(?<![a-z0-9])(?:{names})(?![a-z])", re.IGNORECASE)
-    for family, names in _FAMILIES.items()
-}
 
 
 def same_family(judge_id: str, model_id: str) -> bool:
@@ -43,4 +40,14 @@ def _name(model_id: str) -> str:
 
 
 def _families(name: str) -> frozenset[str]:
-    return frozenset(family for family, names in _NAMES.items() if names.search(name))
+    return frozenset(
+        family for family, names in _patterns().items() if names.search(name)
+    )
+
+
+@functools.cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    return {
+        family: re.compile(rf"(?<![a-z0-9])(?:{names})(?![a-z])", re.IGNORECASE)
+        for family, names in _FAMILIES.items()
+    }

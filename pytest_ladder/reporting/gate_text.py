@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_ladder.decide.gate import ESCALATED
 from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
 from pytest_ladder.decide.gate_result import (
+    ESCALATED,
     Figure,
     GateResult,
     Rise,
