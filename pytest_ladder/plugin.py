@@ -227,6 +227,7 @@ def pytest_runtest_makereport(
         from pytest_ladder import outcomes
 
         outcomes.finish(session, session.record, call, report)
+        session.give_way()
     return report
 
 

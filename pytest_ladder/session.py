@@ -295,8 +295,14 @@ class LadderSession:
         self._waited_before_s = so_far
         return waited
 
+    def give_way(self) -> None:
+        """Let calls under way go first; called between the phases of tests."""
+        if "engine" in self.__dict__:
+            self.engine.give_way()
+
     def step(self, item: pytest.Item) -> None:
         """Let others run before a test; called before each."""
+        self.give_way()
         if self.ahead is not None:
             self.ahead.step(item)
 

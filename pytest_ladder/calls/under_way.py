@@ -9,6 +9,8 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import selectors
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -34,6 +36,27 @@ _AHEAD_WINDOW = 500
 _CLOSING_S = 1.0
 
 
+class _IdleSelector(selectors.DefaultSelector):
+    """Tells when an event loop has nothing to do."""
+
+    def __init__(self, idle: threading.Event) -> None:
+        super().__init__()
+        self._idle = idle
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for events; idle only if there are none yet."""
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        self._idle.set()
+        try:
+            return super().select(timeout)
+        finally:
+            self._idle.clear()
+
+
 class UnderWay:
     """Calls models, and shares each call among all that want the same reply."""
 
@@ -41,6 +64,8 @@ class UnderWay:
         self, settings: EngineSettings, progress: Progress, find: Find
     ) -> None:
         self.caller = Caller(settings, progress)
+        self.idle = threading.Event()
+        """Set while the loop has nothing to do."""
         self._progress = progress
         self._find = find
         self._archives: dict[Path, Archive] = {}
@@ -88,7 +113,7 @@ class UnderWay:
                 work.close()
                 raise Abandoned
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = _new_loop(self.idle)
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="ladder-engine", daemon=True
                 )
@@ -215,6 +240,14 @@ class UnderWay:
             kept |= caller.writing
         await _cancel(asyncio.all_tasks() - kept)
         await caller.finish()
+
+
+def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        # Its selectors cannot start processes; nobody gives way there.
+        idle.set()
+        return asyncio.new_event_loop()
+    return asyncio.SelectorEventLoop(_IdleSelector(idle))
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
