@@ -86,7 +86,7 @@ def roi_chart(matrix: Matrix, steps: list[Record]) -> Spec:
         data={"name": "steps"},
         encoding={"y": y, "x": _quality_axis("from")},
         layer=[
-            _stairs(_strategies(matrix)),
+            _stairs(strategies_of(matrix)),
             {
                 "transform": [{"filter": "datum.place > 0"}],
                 "mark": _mark("rule", "whisker"),
@@ -149,7 +149,7 @@ def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
         "sort": ids,
         "axis": {"title": None, "labelLimit": 170, "domain": False, "ticks": False},
     }
-    colour = _strategy_colour(_strategies(matrix), legend=False)
+    colour = _strategy_colour(strategies_of(matrix), legend=False)
     return _spec(
         "How long replies took, per rung: quantiles, quartiles, median and p95.",
         dict(data),
@@ -304,7 +304,7 @@ def _interval_layers() -> Iterator[Record]:
 
 
 def _point_layers(matrix: Matrix, *, legend: bool) -> Iterator[Record]:
-    strategies = _strategies(matrix)
+    strategies = strategies_of(matrix)
     tiers = [tier for tier in Tier if any(rung.tier is tier for rung in matrix.rungs)]
     yield {
         "data": {"name": "points"},
@@ -343,8 +343,13 @@ def _point_layers(matrix: Matrix, *, legend: bool) -> Iterator[Record]:
     }
 
 
-def _strategies(matrix: Matrix) -> list[str]:
-    return list(dict.fromkeys(rung.strategy for rung in matrix.rungs))
+def strategies_of(matrix: Matrix) -> list[str]:
+    """Name the strategies in the order of their colours.
+
+    By name: the rungs' own order is by price, and a strategy keeps its colour when
+    prices change from one run to the next.
+    """
+    return sorted({rung.strategy for rung in matrix.rungs})
 
 
 def _strategy_colour(strategies: list[str], *, legend: bool) -> Record:

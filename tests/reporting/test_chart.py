@@ -275,3 +275,13 @@ def test_standings_are_put_into_words(fields: dict[str, Any], text: str) -> None
     }
     assert standing_text(Standing(**{**values, **fields})) == text
     assert standing_text(None) == "not compared"
+
+
+def test_a_strategy_keeps_its_colour_when_prices_change() -> None:
+    matrix = msgspec.structs.replace(REPORT.matrix, rungs=REPORT.matrix.rungs[::-1])
+    dearest_first = msgspec.structs.replace(REPORT, matrix=matrix)
+    first, second = (
+        re.findall(r'"domain": (\[[^\]]*\])', json.dumps(chart_spec(one, "latency")))
+        for one in (REPORT, dearest_first)
+    )
+    assert first == second != []

@@ -24,6 +24,7 @@ from pytest_ladder.reporting.chart_specs import (
     latency_chart,
     quality_cost_chart,
     roi_chart,
+    strategies_of,
     theme_config,
 )
 from pytest_ladder.reporting.page.cases import Keep, case_columns
@@ -108,7 +109,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "volumes": volumes,
         "views": views,
         "rungs": rung_table(report),
-        "strategies": list(dict.fromkeys(r.strategy for r in report.matrix.rungs)),
+        "strategies": strategies_of(report.matrix),
         "tiers": {tier: shape for tier, shape in SHAPES.items() if tier in tiers},
         "palettes": PALETTES,
         "themes": {name: theme_config(name) for name in PALETTES},
