@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import os
 import platform
 import sys
 import uuid
@@ -37,6 +36,7 @@ from pytest_ladder.reporting.run import RunInfo, machine_info
 from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
+from pytest_ladder.wording import shown
 from pytest_ladder.words.row import Row
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Results:
             self._print_misses(reporter)
         for result in self.finished:
             several = len(self.finished) > 1
-            named = f" {_shown(result.opened.ladder.path)}" if several else ""
+            named = f" {shown(result.opened.ladder.path)}" if several else ""
             reporter.section(f"ladder{named}", sep="=", bold=True)
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
@@ -380,7 +380,7 @@ def _print_result(reporter: pytest.TerminalReporter, result: LadderResult) -> No
     glyphs = glyphs_for(getattr(sys.stdout, "encoding", None))
     for text, markup in report_lines(report, width, glyphs):
         reporter.write_line(text, **markup)
-    reporter.write_line(f"report: {_shown(result.folder)}")
+    reporter.write_line(f"report: {shown(result.folder)}")
     if report.calibrations and are_unlabelled(report.calibrations):
         labels = result.opened.ladder.labels
         reporter.write_line(judge_command("label", result.folder, labels))
@@ -453,9 +453,3 @@ def _write_report(result: LadderResult) -> None:
 def _slug(folder: Path, root: Path) -> str:
     inside = folder.relative_to(root) if folder.is_relative_to(root) else folder
     return "-".join(part for part in inside.parts if part.strip("/")) or "root"
-
-
-def _shown(folder: Path) -> str:
-    """Name a folder the short way: relative where that is shorter."""
-    relative = os.path.relpath(folder)
-    return relative if len(relative) < len(str(folder)) else str(folder)

@@ -41,6 +41,7 @@ from pytest_ladder.stage import (
     wait_off_stage,
 )
 from pytest_ladder.status import StatusLine
+from pytest_ladder.wording import shown
 from pytest_ladder.words.case import Case
 from pytest_ladder.words.reply import Reply
 from pytest_ladder.words.row import UsedReply
@@ -314,14 +315,16 @@ class LadderSession:
         """Say which rungs are tested, and whether models may be called."""
         if self.config.option.verbose < 0:
             return []
-        used = {id(test.opened) for test in self.tests.values()}
-        return [self.header_of(opened) for opened in self.opened if id(opened) in used]
+        ids = {id(test.opened) for test in self.tests.values()}
+        used = [opened for opened in self.opened if id(opened) in ids]
+        return [self.header_of(opened, named=len(used) > 1) for opened in used]
 
-    def header_of(self, opened: OpenLadder) -> str:
+    def header_of(self, opened: OpenLadder, *, named: bool = False) -> str:
         """Say which rungs of a ladder are tested."""
+        ladder = f"ladder {shown(opened.ladder.path)}" if named else "ladder"
         names = ", ".join(rung.id for rung in opened.rungs)
         spends = "calls models" if self.settings.live else "replays, never calls"
-        line = f"ladder: {self.settings.mode}: {names} ({spends})"
+        line = f"{ladder}: {self.settings.mode}: {names} ({spends})"
         if self.settings.mode == "current" and opened.ladder.current is None:
             line += "; `current` is not set, so this is the cheapest rung"
         return line

@@ -110,6 +110,10 @@ def test_each_of_several_ladders_is_named(shop: Shop, run: Run) -> None:
         "ladder coffee/ladder.toml",
         "ladder tea/ladder.toml",
     ]
+    headers = shop.run("tea", "coffee").stdout
+    headers.fnmatch_lines(
+        ["ladder tea/ladder.toml: current: *", "ladder coffee/ladder.toml: current: *"]
+    )
     alone = run("tea")
     assert "ladder" in [line.strip("= ") for line in alone.outlines]
     shop.run("--ladder-plan", "tea", "coffee").stdout.fnmatch_lines(
