@@ -65,7 +65,8 @@ class UnderWay:
     ) -> None:
         self.caller = Caller(settings, progress)
         self.idle = threading.Event()
-        """Set while the loop has nothing to do."""
+        """Set while the loop has nothing to do, or does not run."""
+        self.idle.set()
         self._progress = progress
         self._find = find
         self._archives: dict[Path, Archive] = {}
@@ -104,6 +105,7 @@ class UnderWay:
             thread.join(_CLOSING_S)
             if not thread.is_alive():
                 loop.close()
+            self.idle.set()
         if self.caller.budget is not None:
             self.caller.budget.close()
 
@@ -245,7 +247,6 @@ class UnderWay:
 def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:
     if sys.platform == "win32":
         # Its selectors cannot start processes; nobody gives way there.
-        idle.set()
         return asyncio.new_event_loop()
     return asyncio.SelectorEventLoop(_IdleSelector(idle))
 

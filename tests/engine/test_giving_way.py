@@ -1,0 +1,36 @@
+"""Tests let calls under way go first, and wait for nothing else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from tests.engine.desk import Desk
+from tests.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nobody gives way")
+
+
+def test_an_engine_is_idle_unless_its_loop_has_something_to_do(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    calls = desk.engine._calls()
+    assert calls.idle.is_set(), "before its first call"
+    assert desk.ask().live
+    assert calls.idle.wait(10), "while it waits for the next"
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(10)
+
+    assert calls._loop is not None
+    calls._loop.call_soon_threadsafe(work)
+    assert begun.wait(10)
+    assert not calls.idle.is_set(), "while its loop works"
+    go_on.set()
+    assert calls.idle.wait(10)
+    desk.engine.close()
+    assert calls.idle.is_set(), "when it is closed"
