@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ladder import options
+from pytest_ladder import options, state
 from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
     _ladder_sample,
     case,
@@ -26,13 +26,7 @@ from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
     scripted,
     verdict,
 )
-from pytest_ladder.state import (
-    known_results,
-    known_session,
-    results_of,
-    running,
-    session_of,
-)
+from pytest_ladder.state import known_results, known_session, results_of, session_of
 from pytest_ladder.xdist import (
     announce_batches,
     is_worker,
@@ -171,10 +165,10 @@ def _begin(ladder: LadderSession, session: pytest.Session) -> None:
 def _set_aside_what_stays() -> None:
     """Take modules and collected tests out of the garbage collector's sight, once.
 
-    They live to the end of the process, where pytest and the interpreter look through
-    the whole heap again and again: a seventh of the time of a replay of 1,000 tests.
-    What is garbage by now goes first. A later run in the same process is left alone:
-    what it collects need not stay.
+    Most of it lives to the end of the process, where pytest and the interpreter look
+    through the whole heap again and again: a seventh of the time of a replay of 1,000
+    tests. What is garbage by now goes first. A later run in the same process is left
+    alone: what it collects need not stay. A test of leaks calls `gc.unfreeze()`.
     """
     gc.collect()
     gc.freeze()
@@ -188,8 +182,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if session is not None:
         session.step(item)
     try:
-        with running(item):
-            return (yield)
+        return (yield)
     finally:
         if session is not None:
             session.end()
@@ -198,9 +191,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start the row of a ladder test; a rerun starts it anew."""
+    state.begin(item)
     session = known_session(item.config)
     if session is not None:
         session.begin(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Close what setup began, whatever the teardown raises."""
+    try:
+        return (yield)
+    finally:
+        state.end()
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

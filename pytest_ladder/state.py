@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,22 +17,22 @@ _running: list[pytest.Item] = []
 """The test that runs; before it those that run pytest themselves, outermost first."""
 
 
-@contextlib.contextmanager
-def running(item: pytest.Item) -> Iterator[None]:
-    """Let fixtures know which test runs.
-
-    They do not take it from `request`: pytest makes that anew for every fixture that
-    names it, twice, which is more work than all that a replayed reply takes.
-    """
+def begin(item: pytest.Item) -> None:
+    """Note which test runs, from its setup on."""
     _running.append(item)
-    try:
-        yield
-    finally:
-        _running.pop()
+
+
+def end() -> None:
+    """Note that its teardown is over."""
+    _running.pop()
 
 
 def running_item() -> pytest.Item:
-    """Return the test that runs."""
+    """Return the test that runs.
+
+    Fixtures do not take it from `request`: pytest makes that anew for every fixture
+    that names it, twice, which is more work than all that a replayed reply takes.
+    """
     return _running[-1]
 
 

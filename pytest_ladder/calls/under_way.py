@@ -10,7 +10,6 @@ import concurrent.futures
 import contextlib
 import functools
 import selectors
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -49,6 +48,7 @@ class _IdleSelector(selectors.DefaultSelector):
         """Wait for events; idle only if there are none yet."""
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
+            self._idle.clear()
             return ready
         self._idle.set()
         try:
@@ -245,9 +245,12 @@ class UnderWay:
 
 
 def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:
-    if sys.platform == "win32":
-        # Its selectors cannot start processes; nobody gives way there.
-        return asyncio.new_event_loop()
+    """Make an event loop of the kind that the user has chosen, if any."""
+    loop = asyncio.new_event_loop()
+    if type(loop) is not asyncio.SelectorEventLoop:
+        # Windows' own, or uvloop: it has no selector, so nobody gives way to it.
+        return loop
+    loop.close()
     return asyncio.SelectorEventLoop(_IdleSelector(idle))
 
 

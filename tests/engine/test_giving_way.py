@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 
@@ -10,9 +11,8 @@ import pytest
 from tests.engine.desk import Desk
 from tests.scripted_server import ScriptedServer
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nobody gives way")
 
-
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody gives way there")
 def test_an_engine_is_idle_unless_its_loop_has_something_to_do(
     desk: Desk, server: ScriptedServer
 ) -> None:
@@ -34,3 +34,16 @@ def test_an_engine_is_idle_unless_its_loop_has_something_to_do(
     assert calls.idle.wait(10)
     desk.engine.close()
     assert calls.idle.is_set(), "when it is closed"
+
+
+def test_the_loop_is_of_the_kind_that_the_user_has_chosen(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Chosen(asyncio.SelectorEventLoop):
+        """As uvloop's, it may not work with another selector."""
+
+    monkeypatch.setattr(asyncio, "new_event_loop", Chosen)
+    assert desk.ask().live
+    calls = desk.engine._calls()
+    assert isinstance(calls._loop, Chosen)
+    assert calls.idle.is_set(), "nobody gives way to it"

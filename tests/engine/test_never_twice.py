@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import claims
+from pytest_ladder.calls import claims, under_way
 from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.store import Entry
@@ -68,7 +68,10 @@ def test_refresh_asks_once_more_and_no_oftener(
     assert server.count == 2
 
 
-def test_replies_asked_for_ahead_are_ready(desk: Desk, server: ScriptedServer) -> None:
+def test_replies_asked_for_ahead_are_ready(
+    desk: Desk, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_way, "_AHEAD_WINDOW", 4)
     jobs = [(desk.request(f"question {n}"), desk.archive) for n in range(30)]
     desk.engine.ahead([*jobs, *jobs])
     assert texts(desk.ask_many(30)) == [f"question {n}" for n in range(30)]

@@ -176,6 +176,30 @@ def test_outer(request, rung):
     result.assert_outcomes(passed=1)
 
 
+def test_fixtures_know_their_test_in_a_run_loop_of_someone_elses(shop: Shop) -> None:
+    shop.write(
+        "conftest.py",
+        """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtestloop(session):
+    for item in session.items:
+        runtestprotocol(item, nextitem=None)
+    return True
+""",
+    )
+    shop.test("""
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_answer(reply, case, llm):
+    assert case.input in reply.text
+    assert llm(case.input).text == case.input
+""")
+    result = shop.run("--ladder-live")
+    result.assert_outcomes(passed=3)
+    assert len(shop.rows()) == 3
+
+
 def test_only_the_first_run_of_a_process_sets_its_heap_aside(shop: Shop) -> None:
     """What a later run collects need not stay to the end of the process."""
     shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    assert llm('a').text == 'a'")
