@@ -22,7 +22,7 @@ LADDER = """\
 [[model]]
 name = "bot"
 tier = "off-the-shelf"
-id = "openai/bot"
+id = "{model}"
 api_base = "{url}/v1"
 {lane}
 price = {{ input = 1.0, output = 2.0 }}
@@ -113,13 +113,19 @@ def stats(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def suite(
-    source: str, cases: int, url: str = "http://127.0.0.1:9", lane: str = ""
+    source: str,
+    cases: int,
+    url: str = "http://127.0.0.1:9",
+    lane: str = "",
+    model: str = "openai/bot",
 ) -> Iterator[Path]:
     """Write a suite with that many cases into a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="ladder-bench-") as name:
         folder = Path(name)
         lane = f'lane = "{lane}"' if lane else ""
-        (folder / "ladder.toml").write_text(LADDER.format(url=url, lane=lane))
+        (folder / "ladder.toml").write_text(
+            LADDER.format(url=url, lane=lane, model=model)
+        )
         (folder / "pytest.ini").write_text("[pytest]\n")
         (folder / "test_bench.py").write_text(source)
         lines = (
