@@ -184,6 +184,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
+        state.end(item)
         if session is not None:
             session.end()
 
@@ -195,15 +196,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     session = known_session(item.config)
     if session is not None:
         session.begin(item)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown() -> Generator[None, object, object]:
-    """Close what setup began, whatever the teardown raises."""
-    try:
-        return (yield)
-    finally:
-        state.end()
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

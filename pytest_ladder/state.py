@@ -22,9 +22,10 @@ def begin(item: pytest.Item) -> None:
     _running.append(item)
 
 
-def end() -> None:
-    """Note that its teardown is over."""
-    _running.pop()
+def end(item: pytest.Item) -> None:
+    """Forget a test, and what ran within it; one that did not get to its setup too."""
+    if item in _running:
+        del _running[_running.index(item) :]
 
 
 def running_item() -> pytest.Item:

@@ -200,6 +200,30 @@ def test_answer(reply, case, llm):
     assert len(shop.rows()) == 3
 
 
+def test_a_conftest_may_skip_before_any_plugin_sees_the_test(shop: Shop) -> None:
+    shop.write(
+        "conftest.py",
+        """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if "skipped" in item.name:
+        pytest.skip("first of all")
+""",
+    )
+    shop.test("""
+def test_skipped():
+    assert False
+
+@pytest.mark.cheap
+def test_one(llm):
+    assert llm("a").text == "a"
+""")
+    result = shop.run("--ladder-live")
+    result.assert_outcomes(passed=1, skipped=1)
+
+
 def test_only_the_first_run_of_a_process_sets_its_heap_aside(shop: Shop) -> None:
     """What a later run collects need not stay to the end of the process."""
     shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    assert llm('a').text == 'a'")
