@@ -30,6 +30,7 @@ from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data
 from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.exchanges import exchanges_of
+from pytest_ladder.reporting.gate_text import gate_lines
 from pytest_ladder.reporting.numbers import plain
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
@@ -277,6 +278,7 @@ class Results:
         return states | {row.rung: "run" for row in rows}
 
     def _info(self, opened: OpenLadder, route: Route | None) -> RunInfo:
+        arrived = self._items_of(opened)
         return RunInfo(
             id=uuid.uuid4().hex[:12],
             started=datetime.datetime.fromtimestamp(
@@ -284,9 +286,9 @@ class Results:
             ).isoformat(timespec="seconds"),
             mode=self.session.settings.mode,
             current=opened.current.id,
-            escalation=_escalation(self._items_of(opened)),
+            escalation=_escalation(arrived),
             stopped=not self._ended,
-            **_left_out(self._items_of(opened)),
+            **_left_out(arrived),
             git_sha=git.head(opened.ladder.folder),
             seed=route.attempts[-1] if route else None,
             versions={
@@ -384,13 +386,9 @@ def _print_result(reporter: pytest.TerminalReporter, result: LadderResult) -> No
     if report.calibrations and are_unlabelled(report.calibrations):
         labels = result.opened.ladder.labels
         reporter.write_line(judge_command("label", result.folder, labels))
-    for line in filter(None, (result.spared, result.feasible)):
+    held = gate_lines(report.gate) if report.gate is not None else ()
+    for line in filter(None, (result.spared, result.feasible, *held)):
         reporter.write_line(line)
-    if report.gate is not None:
-        from pytest_ladder.reporting.gate_text import gate_lines
-
-        for line in gate_lines(report.gate):
-            reporter.write_line(line)
     for text, markup in decision_lines(report, width):
         reporter.write_line(text, **markup)
 

@@ -78,7 +78,7 @@ class Caller:
     def most_at_once(self, model: Model) -> int:
         """Return how many calls of a model may be under way."""
         default = _DEFAULT_CONCURRENCY
-        if model.id.startswith("local/"):
+        if model.is_local:
             default = _LOCAL_CONCURRENCY
         return self._declared(model) or default
 
@@ -258,7 +258,7 @@ class Caller:
 
     async def _address(self, model: Model, folder: Path) -> str | None:
         """Return where a local model listens; None for everyone else's."""
-        if not model.id.startswith("local/"):
+        if not model.is_local:
             return None
         weights = await asyncio.to_thread(
             local.weights_path, model.id, folder, self._note
@@ -276,7 +276,7 @@ class Caller:
 
     def _limiter(self, model: Model) -> Limiter:
         place = _place(model)
-        if model.id.startswith("local/") and self._declared(model) is None:
+        if model.is_local and self._declared(model) is None:
             place = _THIS_MACHINE
         if place not in self._limiters:
             self._limiters[place] = self._new_limiter(model, place)

@@ -131,10 +131,7 @@ class Engine:
         """
         return self._calls().submit(request, archive, ahead=ahead)
 
-    def ahead(
-        self,
-        jobs: Iterable[tuple[Request, Archive]],
-    ) -> Callable[[], None]:
+    def ahead(self, jobs: Iterable[tuple[Request, Archive]]) -> Callable[[], None]:
         """Call for replies before they are asked for, in order, hundreds at a time.
 
         What is stored, or claimed by another process, is passed over; a failure waits

@@ -24,7 +24,7 @@ def model_identity(model: Model, folder: Path) -> str:
     ladder's relative paths start. Raises `LocalModelError` for a missing file.
     """
     identity = model.id
-    if model.id.startswith("local/"):
+    if model.is_local:
         identity = f"local/sha256:{local.weights_digest(model.id, folder)}"
     if model.adapter is not None:
         digest = local.file_digest(folder / model.adapter)

@@ -165,7 +165,7 @@ def _arguments(
         "caching": False,
         "no-log": True,
     }
-    if model.id.startswith("local/"):
+    if model.is_local:
         ours["model"] = f"hosted_vllm/{direct.sent_name(model)}"
     if "tools" in request.params:
         # litellm looks for MCP tools first, which fails without its `mcp` extra.

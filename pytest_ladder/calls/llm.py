@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import reprlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -178,19 +177,11 @@ def run_task(task: Task, case: Case, llm: Llm, recorder: Recorder) -> Served:
     """Run a user's application on a case; its calls add up to one reply.
 
     The task gets an `llm` whose asker is `recorder`, and returns str, dict or
-    Reply; an `async def` task runs on a loop of its own. Raises `LadderError` for
-    any other result.
+    Reply; one that is `async def` comes with a loop of its own around it. Raises
+    `LadderError` for any other result.
     """
     result = task(case, llm)
-    if inspect.isawaitable(result):
-        import asyncio
-
-        result = asyncio.run(_result_of(result))
     return _sum_up(_as_reply(result, task), recorder.served)
-
-
-async def _result_of(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
 
 
 def _as_reply(result: Any, task: Task) -> Reply:

@@ -100,7 +100,7 @@ def _total(limits: list[int | None]) -> int | None:
 
 def _destination(model: Model) -> tuple[str, str | None]:
     """Return where a model's calls go, and which key goes with them."""
-    if model.id.startswith(("local/", "scripted/")):
+    if model.is_local or model.is_scripted:
         return "this machine", None
     if direct.speaks_directly(model):
         base = direct.base_of(model, None) or ""

@@ -73,7 +73,6 @@ class UnderWay:
         self._tasks: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
         self._failed: dict[tuple[Path, str], LadderError] = {}
         self._background: set[asyncio.Task[Any]] = set()
-        self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -95,7 +94,7 @@ class UnderWay:
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
-            self._closed = self.caller.stopping = True
+            self.caller.stopping = True
         if loop is not None and thread is not None:
             ending = self._shut_down(patience_s)
             closing = asyncio.run_coroutine_threadsafe(ending, loop)
@@ -111,7 +110,7 @@ class UnderWay:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._lock:
-            if self._closed:
+            if self.caller.stopping:
                 work.close()
                 raise Abandoned
             if self._loop is None:
@@ -170,9 +169,7 @@ class UnderWay:
             del self._tasks[place]
 
     async def _feed(
-        self,
-        jobs: Iterable[tuple[Request, Archive]],
-        stopped: threading.Event,
+        self, jobs: Iterable[tuple[Request, Archive]], stopped: threading.Event
     ) -> None:
         places = asyncio.Semaphore(_AHEAD_WINDOW)
         for request, archive in jobs:

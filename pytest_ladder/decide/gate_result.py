@@ -15,7 +15,6 @@ from pytest_ladder.words.row import Row
 
 GateVerdict = Literal["pass", "fail", "undecided", "broken"]
 
-
 ESCALATED = 3
 """Samples of a case from which on more are not worth their price (section 2.5)."""
 

@@ -84,6 +84,16 @@ class Endpoint(_Strict, frozen=True, kw_only=True):
     lane: Literal["direct", "litellm"] | None = None
     """None: direct where the model speaks OpenAI's protocol, else litellm."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether pytest-ladder serves it on this machine."""
+        return self.id.startswith("local/")
+
+    @property
+    def is_scripted(self) -> bool:
+        """Whether a test says what it answers: it costs nothing and needs no store."""
+        return self.id.startswith("scripted/")
+
 
 class Model(Endpoint, frozen=True, kw_only=True):
     """A concrete model in a tier, with what making it cost."""
@@ -92,11 +102,6 @@ class Model(Endpoint, frozen=True, kw_only=True):
     tier: Tier
     build: Build | None = None
     stream: bool = False
-
-    @property
-    def is_scripted(self) -> bool:
-        """Whether a test says what it answers: it costs nothing and needs no store."""
-        return self.id.startswith("scripted/")
 
 
 class Strategy(_Strict, frozen=True, kw_only=True):
