@@ -68,11 +68,13 @@ class LitellmLane:
         """End what litellm left on this loop: clients, sessions, its log worker."""
         if self._litellm is None:
             return
-        cache = self._litellm.in_memory_llm_clients_cache.cache_dict
-        # The cache's keys end with the loop; clients of other loops are not ours.
-        loop = f"-{id(asyncio.get_running_loop())}"
-        for key in [key for key in cache if str(key).endswith(loop)]:
-            close = getattr(cache.pop(key), "close", None)
+        cache = self._litellm.in_memory_llm_clients_cache
+        # The cache's keys end with the loop, written in a way that changes from version
+        # to version; clients of other loops are not ours.
+        loop = cache.update_cache_key_with_event_loop("")
+        clients = cache.cache_dict
+        for key in [key for key in clients if loop and str(key).endswith(loop)]:
+            close = getattr(clients.pop(key), "close", None)
             closing = close() if callable(close) else None
             if inspect.isawaitable(closing):
                 await closing

@@ -14,8 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Playwright keeps an event loop running in this thread: no longer than here.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
+    assert CHROMIUM is not None, "install the browser: apt-get install chromium"
     with sync_playwright() as driver:
         launched = driver.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]

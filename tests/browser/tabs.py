@@ -26,7 +26,7 @@ class Tab:
         self.page.wait_for_selector("html[data-ready]", timeout=20_000)
 
     def text(self, selector: str) -> str:
-        return self.page.inner_text(selector)
+        return str(self.page.inner_text(selector))
 
 
 def written(folder: Path, report: Report) -> Path:

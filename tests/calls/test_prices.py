@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -188,15 +187,6 @@ def test_a_reply_without_usage_has_no_known_cost(table: PriceTable) -> None:
     assert cost_of(model_of("gpt-x"), None, 1.0, table) == (None, None)
 
 
-def test_the_installed_table_is_read_fast() -> None:
-    spent = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert PriceTable().price_of(model_of("openai/gpt-4o")) is not None
-        spent.append(time.perf_counter() - start)
-    assert min(spent) < 0.06
-
-
 @pytest.mark.parametrize(
     "model_id",
     [
@@ -213,6 +203,8 @@ def test_the_installed_table_is_read_fast() -> None:
     ],
 )
 @pytest.mark.parametrize("prompt_tokens", [1_000, 250_000])
+# litellm's own: pydantic warns of a type that it declares.
+@pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
 def test_the_table_agrees_with_litellm(
     litellm: Any, model_id: str, prompt_tokens: int
 ) -> None:

@@ -437,8 +437,16 @@ def record_new(repository: Shop, name: str = "test_new.py", body: str = NEW) -> 
         shutil.rmtree(store)
 
 
-@pytest.mark.parametrize("body", [NEW, FREE, TASK], ids=["cases", "llm", "task"])
-@pytest.mark.parametrize("name", ["test_new.py", "-n_test.py", "a b/:[n]_test.py"])
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("test_new.py", NEW),
+        ("test_new.py", FREE),
+        ("-n_test.py", TASK),
+        ("a b/:[n]_test.py", NEW),
+    ],
+    ids=["cases", "llm", "option-task", "pathspec-cases"],
+)
 def test_a_recording_that_is_no_part_of_the_commit_is_told(
     repository: Shop, command: Command, name: str, body: str
 ) -> None:

@@ -23,6 +23,7 @@ GITHUB = ROOT / "examples/ci/github"
 WORKFLOWS = sorted(GITHUB.glob("*.yml"))
 SCHEMAS = [
     *(("github-workflows", path) for path in WORKFLOWS),
+    ("github-workflows", ROOT / ".github/workflows/ci.yml"),
     ("github-actions", ROOT / "action.yml"),
     ("gitlab-ci", ROOT / "examples/ci/gitlab/.gitlab-ci.yml"),
 ]

@@ -15,7 +15,7 @@ def test_the_examples_run(shop: Shop) -> None:
     shop.ladder(LADDER + '[judge]\nid = "openai/judge"\napi_base = "{api_base}"\n')
     shop.cases([{"id": "a", "input": "say blue", "expected": "blue"}])
     shop.server.reply = lambda body: says(last_user_message(body))
-    # Those of metric libraries run in test_metric_libraries.py.
+    # Those of metric libraries run in tests/metrics.
     code = {k: v for k, v in blocks().items() if not k.startswith("test_metrics_")}
     for name, text in code.items():
         # This repository has tests of the same names, which pytest tells apart by name.

@@ -28,8 +28,8 @@ def measured(shop: Shop) -> Shop:
     return shop
 
 
-def test_the_same_run_passes(measured: Shop, run: Run) -> None:
-    result = run("--ladder-baseline=base")
+def test_the_same_run_passes(measured: Shop) -> None:
+    result = measured.run("--ladder-baseline=base")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*PASS*"])
     gates = measured.matrix()["gates"]
@@ -62,13 +62,13 @@ def test_a_baseline_that_is_not_there_is_one_sentence(shop: Shop) -> None:
     ],
 )
 def test_rows_that_no_run_writes_are_one_sentence(
-    measured: Shop, run: Run, old: str, new: str, said: str
+    measured: Shop, old: str, new: str, said: str
 ) -> None:
     path = measured.path / "base/rows.jsonl"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    result = run("--ladder-baseline=base")
+    result = measured.run("--ladder-baseline=base")
     assert result.ret != 0
     told = pytest.LineMatcher([*result.outlines, *result.errlines])
     told.fnmatch_lines([f"*base/rows.jsonl:*: {said}*"])
@@ -85,10 +85,10 @@ def test_a_reference_that_looks_like_an_option_is_refused(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_nothing_evaluated_is_never_green(measured: Shop, run: Run) -> None:
+def test_nothing_evaluated_is_never_green(measured: Shop) -> None:
     measured.test("def test_other():\n    pass\n", name="test_other.py")
     shutil.move(measured.path / "test_shop.py", measured.path / "away.py")
-    result = run("--ladder-baseline=base")
+    result = measured.run("--ladder-baseline=base")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*no row was evaluated*"])
 
@@ -109,7 +109,7 @@ OVERWRITTEN = "ladder-report/current"
     ],
 )
 def test_a_baseline_that_the_run_would_write_over_is_refused(
-    measured: Shop, run: Run, name: str, arguments: list[str]
+    measured: Shop, name: str, arguments: list[str]
 ) -> None:
     report = shutil.copytree(measured.path / "base", measured.path / OVERWRITTEN)
     (measured.path / "linked").symlink_to(report)
@@ -118,7 +118,7 @@ def test_a_baseline_that_the_run_would_write_over_is_refused(
         shutil.copy(report / file, measured.path / "ladder-report")
         (measured.path / "files" / file).symlink_to(report / file)
     before = (report / "matrix.json").read_bytes()
-    result = run(f"--ladder-baseline={name}", *arguments)
+    result = measured.run(f"--ladder-baseline={name}", *arguments)
     assert (report / "matrix.json").read_bytes() == before
     said = result.stdout.str() + result.stderr.str()
     assert "the next would be held to it; keep the baseline elsewhere" in said
@@ -150,9 +150,7 @@ def test_short(reply):
 """
 
 
-def test_a_part_of_the_cases_and_a_skipped_test_fail_no_gate(
-    shop: Shop, run: Run
-) -> None:
+def test_a_part_of_the_cases_and_a_skipped_test_fail_no_gate(shop: Shop) -> None:
     cases = [{"id": f"c{n:02}", "input": f"say {n}"} for n in range(40)]
     shop.cases(cases)
     shop.test(SHARED)
@@ -161,12 +159,12 @@ def test_a_part_of_the_cases_and_a_skipped_test_fail_no_gate(
         "wrong" if last_user_message(body) in missed else "right"
     )
     shop.run("--ladder-live", "--ladder-report=base")
-    part = run("--ladder-baseline=base", "-k", "test_short or c1")
+    part = shop.run("--ladder-baseline=base", "-k", "test_short or c1")
     assert part.ret == 0
     part.stdout.fnmatch_lines(["gate: PASS: *"])
     assert shop.matrix()["run"]["partial"] == {"test_shop.py::test_answer": 40}
     shop.test(SHARED.replace("def test_short", "@pytest.mark.skip\ndef test_short"))
-    skipped = run("--ladder-baseline=base")
+    skipped = shop.run("--ladder-baseline=base")
     assert skipped.ret == 0
     skipped.stdout.fnmatch_lines(
         ["gate: PASS: *", "*for the change skipped them: test_shop.py::test_short."]

@@ -80,16 +80,15 @@ class Reader:
 
 def test_labels_measure_the_judge_in_every_report(
     judged: Shop,
-    run: Run,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = run("--ladder-live", "--ladder=matrix")
+    result = judged.run("--ladder-live", "--ladder=matrix")
     result.stdout.fnmatch_lines(["uncalibrated: no labels; `pytest-ladder label`"])
     before = judged.server.count
 
     label(judged, monkeypatch, capsys, "--count", "40")
-    result = run("--ladder=matrix")
+    result = judged.run("--ladder=matrix")
     assert judged.server.count == before
     result.stdout.fnmatch_lines(
         [
@@ -180,14 +179,14 @@ def test_the_configuration_may_name_the_labels(
 
 @pytest.mark.parametrize("folder", ["", "--ladder-report=my reports/one"])
 def test_the_command_for_labels_works_as_printed(
-    judged: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, folder: str
+    judged: Shop, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     # The ladder is not in reach of the folder that pytest is started in.
     files = ("ladder.toml", "cases.jsonl", "test_shop.py")
     for name in files:
         judged.write(f"deep/{name}", (judged.path / name).read_text("utf-8"))
         (judged.path / name).unlink()
-    result = run("--ladder-live", *filter(None, [folder]))
+    result = judged.run("--ladder-live", *filter(None, [folder]))
     (printed,) = [line for line in result.outlines if line.startswith("pytest-ladder ")]
     monkeypatch.setattr("sys.stdin", io.StringIO("p\np\n"))
     assert cli.main(shlex.split(printed)[1:]) == 0
@@ -212,9 +211,9 @@ def test_without_a_folder_the_newer_report_is_meant(
     assert "pytest-ladder label ladder-report/current --labels labels.jsonl" in told
 
 
-def test_broken_labels_fail_the_run_and_spoil_no_report(judged: Shop, run: Run) -> None:
+def test_broken_labels_fail_the_run_and_spoil_no_report(judged: Shop) -> None:
     judged.write("labels.jsonl", '{"case": 1}\n')
-    result = run("--ladder-live")
+    result = judged.run("--ladder-live")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*labels.jsonl:1: this is no label*"])
     assert "no labels" not in result.stdout.str()
@@ -252,7 +251,7 @@ def test_short(reply, case):
         result.stdout.fnmatch_lines([f"The funnel left {told} unjudged*saved*"])
 
 
-def test_metrics_of_retrieval_score_a_cheap_test(shop: Shop, run: Run) -> None:
+def test_metrics_of_retrieval_score_a_cheap_test(shop: Shop) -> None:
     shop.ladder(
         LADDER.replace('current = "bot/plain"', 'current = "bot/rag"')
         + '[[strategy]]\nname = "rag"\ncorpus = "kb"\ntop_k = 2\n'
@@ -276,7 +275,7 @@ def test_retrieval(reply, case, score):
     score("precision", precision(reply, case, k=1))
     score("reciprocal_rank", reciprocal_rank(reply, case))
 """)
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     assert result.ret == 0
     scores = {row["case"]: row["scores"] for row in shop.rows()}
     assert scores["sky"] == {

@@ -47,9 +47,9 @@ def test_a_reply_of_a_test_is_a_miss(shop: Shop, run: Run) -> None:
     assert shop.outcomes() == {"test_answer[bot/plain-sky]": "missed"}
 
 
-def test_a_provider_is_asked_again(shop: Shop, run: Run) -> None:
+def test_a_provider_is_asked_again(shop: Shop) -> None:
     shop.server.script(garbage(DEEP), fails(503, DEEP), says("[1]"))
-    assert "1 passed" in text_of(run("--ladder-live"))
+    assert "1 passed" in text_of(shop.run("--ladder-live"))
     assert shop.server.count == 3
 
 
@@ -83,8 +83,8 @@ def test_a_file_of_cases_is_told(shop: Shop, name: str, text: str, said: str) ->
     assert said in text_of(result)
 
 
-def test_a_recording_is_told(shop: Shop, run: Run) -> None:
+def test_a_recording_is_told(shop: Shop) -> None:
     shop.write("recordings/test_shop.jsonl", f"{DEEP}\n")
-    result = run()
+    result = shop.run()
     assert "recordings/test_shop.jsonl:1: not a recording (" in text_of(result)
     assert result.ret == 1

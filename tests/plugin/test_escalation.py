@@ -96,11 +96,11 @@ def test_a_drop_that_stays_fails_the_run(measured: Shop, luck: Luck, run: Run) -
 
 
 def test_where_nothing_got_worse_nothing_more_is_called(
-    measured: Shop, luck: Luck, run: Run
+    measured: Shop, luck: Luck
 ) -> None:
     luck.first_misses = {"say 0?"}
     before = measured.server.count
-    result = run(*GATED)
+    result = measured.run(*GATED)
     assert (result.ret, verdict_of(result)) == (0, "PASS")
     result.stdout.no_fnmatch_line("*may be chance*")
     result.assert_outcomes(passed=39)
@@ -108,12 +108,10 @@ def test_where_nothing_got_worse_nothing_more_is_called(
     assert measured.matrix()["run"].get("escalation", "") == ""
 
 
-def test_a_replay_runs_nothing_more_and_says_what_would(
-    measured: Shop, run: Run
-) -> None:
+def test_a_replay_runs_nothing_more_and_says_what_would(measured: Shop) -> None:
     measured.run("--ladder-live")
     before = measured.server.count
-    result = run("--ladder-baseline=base")
+    result = measured.run("--ladder-baseline=base")
     assert measured.server.count == before
     assert samples_of(measured) == {"bot/plain 1": 40}
     result.stdout.fnmatch_lines(["*Two more samples*--ladder-live*by itself*"])
@@ -137,8 +135,8 @@ def test_beyond_the_budget_nothing_is_called_and_nothing_decided(
     assert measured.server.count - before == 80 - paid
 
 
-def test_in_a_matrix_only_what_ships_gets_more(measured: Shop, run: Run) -> None:
-    result = run(*GATED, "--ladder=matrix")
+def test_in_a_matrix_only_what_ships_gets_more(measured: Shop) -> None:
+    result = measured.run(*GATED, "--ladder=matrix")
     assert verdict_of(result) == "PASS"
     assert samples_of(measured, "ladder-report") == {
         "bot/plain 1": 40,
@@ -148,8 +146,8 @@ def test_in_a_matrix_only_what_ships_gets_more(measured: Shop, run: Run) -> None
     }
 
 
-def test_what_only_the_gate_asked_for_is_not_recorded(measured: Shop, run: Run) -> None:
-    run(*GATED)
+def test_what_only_the_gate_asked_for_is_not_recorded(measured: Shop) -> None:
+    measured.run(*GATED)
     lines = [
         json.loads(line)
         for path in (measured.path / "recordings").rglob("*.jsonl")
@@ -158,7 +156,7 @@ def test_what_only_the_gate_asked_for_is_not_recorded(measured: Shop, run: Run) 
     assert len(lines) == 40
     before = measured.server.count
     assert measured.run().ret == 0
-    assert run(*GATED).ret == 0
+    assert measured.run(*GATED).ret == 0
     assert measured.server.count == before
 
 
@@ -234,7 +232,7 @@ def test_every_kind_of_test_has_more_samples(
     assert len(names) == 1
 
 
-def test_what_others_leave_to_chance_is_left_out(measured: Shop, run: Run) -> None:
+def test_what_others_leave_to_chance_is_left_out(measured: Shop) -> None:
     measured.test(
         ANSWER
         + """
@@ -244,7 +242,7 @@ def test_metric(reply, case):
     pass
 """
     )
-    run(*GATED)
+    measured.run(*GATED)
     rows = Counter(row["test"].rpartition("::")[2] for row in measured.rows())
     assert rows == {"test_answer": 120, "test_metric": 40}
 

@@ -83,12 +83,12 @@ def test_a_verdict_is_the_judges_and_its_price_is_evaluation(
     )
 
 
-def test_a_clone_replays_verdicts_without_a_call(judged: Shop, run: Run) -> None:
+def test_a_clone_replays_verdicts_without_a_call(judged: Shop) -> None:
     judged.test(TONE.replace("judged(", "judged(at_least=0.3, "))
-    run("--ladder-live")
+    judged.run("--ladder-live")
     before = judged.server.count
     (judged.path / ".ladder").rename(judged.path / "gone")
-    result = run()
+    result = judged.run()
     assert result.ret == 0
     assert judged.server.count == before
     assert judged.matrix()["spend"]["evaluation_usd"] == 0
@@ -180,12 +180,10 @@ def test_a_verdict_that_is_missing_fails_only_what_passed_its_cheap_check(
     again.stdout.no_fnmatch_line("*test_tone?bot/plain-sun?")
 
 
-def test_a_judge_that_cannot_be_read_is_an_error_and_no_score(
-    judged: Shop, run: Run
-) -> None:
+def test_a_judge_that_cannot_be_read_is_an_error_and_no_score(judged: Shop) -> None:
     judged.server.reply = lambda body: says("I would say it is rather good.")
     judged.test(TONE)
-    result = run("--ladder-live")
+    result = judged.run("--ladder-live")
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(["*gave no usable verdict*"])
     assert {row["outcome"] for row in judged.rows()} == {"error"}
@@ -194,7 +192,7 @@ def test_a_judge_that_cannot_be_read_is_an_error_and_no_score(
     assert judged.matrix()["spend"]["evaluation_usd"] > 0
 
 
-def test_the_judge_fixture_grades_any_reply(judged: Shop, run: Run) -> None:
+def test_the_judge_fixture_grades_any_reply(judged: Shop) -> None:
     judged.test("""
 @pytest.mark.judged
 def test_free(llm, judge):
@@ -207,13 +205,13 @@ async def test_coroutine(llm, judge):
     reply = await llm.acall("say blue")
     assert await judge.acall(reply, rubric="The reply names a colour.")
 """)
-    result = run("--ladder-live")
+    result = judged.run("--ladder-live")
     result.assert_outcomes(passed=2)
     assert asked(judged, "judge") == 2
     assert asked(judged, "bot") == 1
 
 
-def test_a_judge_of_code_needs_no_model(shop: Shop, run: Run) -> None:
+def test_a_judge_of_code_needs_no_model(shop: Shop) -> None:
     shop.test("""
 def short(reply, case):
     return {"score": 0.75, "reason": "short enough"}
@@ -223,7 +221,7 @@ def short(reply, case):
 def test_short(verdict):
     assert verdict.score > 0.5
 """)
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     result.assert_outcomes(passed=3)
     cell = shop.matrix()["rungs"][0]["levels"]["judged"]
     assert cell["quality"] == 0.75
@@ -257,14 +255,14 @@ def test_a_rubric_without_a_judge_says_what_to_add(shop: Shop) -> None:
 
 
 def test_a_judge_of_retrieval_is_skipped_where_nothing_is_retrieved(
-    judged: Shop, run: Run
+    judged: Shop,
 ) -> None:
     judged.test(
         TONE.replace(
             'rubric="The reply names a colour of the sky."', 'judge="chunk_relevance"'
         )
     )
-    result = run("--ladder-live")
+    result = judged.run("--ladder-live")
     result.assert_outcomes(skipped=3)
 
 

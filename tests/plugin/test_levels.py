@@ -37,6 +37,6 @@ def test_a_plain_run_after_a_live_one_calls_nobody(
     shop.test(ANSWER)
     shop.run("--ladder-live")
     calls = shop.server.count
-    result = run()
+    result = shop.run()
     result.assert_outcomes(passed=2, failed=1)
     assert shop.server.count == calls

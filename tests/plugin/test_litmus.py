@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.shop import Run, Shop
+from tests.plugin.shop import Shop
 from tests.plugin.slope import ANSWER, REPORT, Slope, said
 
 
@@ -24,9 +24,9 @@ def answer(body: Any) -> str:
 
 
 def test_the_most_capable_rung_sees_the_context_of_20_cases(
-    slope: Slope, run: Run
+    slope: Slope, shop: Shop
 ) -> None:
-    result = run("--ladder=litmus", "--ladder-live")
+    result = shop.run("--ladder=litmus", "--ladder-live")
     assert result.ret == 0
     assert slope.asked == {"big": 20}
     shown = slope.shop.server.requests[0].body["messages"]

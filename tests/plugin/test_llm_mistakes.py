@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.shop import Run, Shop
+from tests.plugin.shop import Shop
 
 FREE = """
 @pytest.mark.cheap
@@ -54,11 +54,11 @@ def test_a_mistake_is_one_sentence_at_its_line(
     assert shop.server.count == 0
 
 
-def test_a_coroutine_is_told_the_same(shop: Shop, run: Run) -> None:
+def test_a_coroutine_is_told_the_same(shop: Shop) -> None:
     shop.test(FREE.replace("def", "async def").replace("llm({", "await llm.acall({"))
     source = (shop.path / "test_shop.py").read_text().replace("{arguments}", "None")
     shop.write("test_shop.py", source)
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"E *TypeError: llm() got None for a prompt; {GIVE}*"])
 

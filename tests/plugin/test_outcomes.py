@@ -357,7 +357,7 @@ def test_a_rung_without_stored_replies_is_not_run_in_one_line(
 
 
 def test_truncated_empty_and_filtered_replies_are_scored_and_flagged(
-    shop: Shop, run: Run
+    shop: Shop,
 ) -> None:
     odd = {
         "say truncated": says("half an ans", finish_reason="length"),
@@ -372,7 +372,7 @@ def test_truncated_empty_and_filtered_replies_are_scored_and_flagged(
 def test_answers(reply):
     assert reply.text
 """)
-    run("--ladder-live").stdout.fnmatch_lines(["*1 passed, 2 missed*"])
+    shop.run("--ladder-live").stdout.fnmatch_lines(["*1 passed, 2 missed*"])
     flagged = {r["case"]: (r["replies"][0]["flag"], r["score"]) for r in shop.rows()}
     assert flagged == {
         "truncated": ("truncated", 1.0),

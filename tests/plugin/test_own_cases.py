@@ -58,11 +58,9 @@ def test_a_wrong_case_is_one_sentence_with_the_line_of_the_test(
     assert shop.server.count == 0
 
 
-def test_an_empty_list_is_skipped_as_pytest_does_and_says_why(
-    shop: Shop, run: Run
-) -> None:
+def test_an_empty_list_is_skipped_as_pytest_does_and_says_why(shop: Shop) -> None:
     shop.test(OWN.replace("{cases}", "[]"))
-    result = run("--ladder-live", "-rs")
+    result = shop.run("--ladder-live", "-rs")
     result.assert_outcomes(skipped=1)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["SKIPPED * got empty parameter set for (case)"])

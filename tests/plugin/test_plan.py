@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.shop import LADDER, Run, Shop
+from tests.plugin.shop import LADDER, Shop
 from tests.plugin.slope import Slope
 from tests.scripted_server import last_user_message, says
 
@@ -87,10 +87,10 @@ def test_what_is_marked_to_be_skipped_is_not_planned(shop: Shop) -> None:
     assert calls(shop.run("--ladder-plan")) == {"bot/plain": 3}
 
 
-def test_rungs_that_are_deselected_are_not_planned(shop: Shop, run: Run) -> None:
+def test_rungs_that_are_deselected_are_not_planned(shop: Shop) -> None:
     shop.ladder(JUDGED)
     shop.test(SUITE)
-    result = run(
+    result = shop.run(
         "--ladder-plan", "--ladder=matrix", "-k", "test_answer and loud and sun"
     )
     assert calls(result) == {"bot/loud": 1}

@@ -84,12 +84,12 @@ def changed(shop: Shop) -> dict[str, tuple[int, int]]:
 
 
 def test_a_prompt_that_changes_for_one_case_changes_its_lines_only(
-    repository: Shop, run: Run
+    repository: Shop,
 ) -> None:
     # Of the one case the reply, and the verdict on it.
     edited = [CASES[0], CASES[1] | {"input": "say blue and red"}, CASES[2]]
     repository.cases(edited)
-    run("--ladder-live")
+    repository.run("--ladder-live")
     assert changed(repository) == {"test_shop.jsonl": (2, 2)}
     diff = git(repository.path, "diff", "-U0", "--", "recordings")
     new = [json.loads(line[1:]) for line in diff.splitlines() if line[:2] == "+{"]
@@ -169,16 +169,16 @@ SENTENCE = (
 
 
 def test_an_edited_prompt_that_is_not_recorded_fails_and_says_how_to_record_it(
-    repository: Shop, run: Run
+    repository: Shop,
 ) -> None:
     repository.ladder((LADDER + JUDGE).replace(*EDIT))
     calls = repository.server.count
-    result = run("-m", "cheap")
+    result = repository.run("-m", "cheap")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert SENTENCE in result.stdout.str()
     assert repository.server.count == calls
     repository.run("--ladder-live")
-    assert run("-m", "cheap").ret == pytest.ExitCode.OK
+    assert repository.run("-m", "cheap").ret == pytest.ExitCode.OK
 
 
 def test_a_commit_of_an_edited_prompt_is_refused_until_it_is_recorded(

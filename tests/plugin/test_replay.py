@@ -51,13 +51,13 @@ def test_a_live_run_records_what_the_current_rung_used(shop: Shop, run: Run) -> 
     assert list(first) == sorted(first)
 
 
-def test_a_clone_replays_from_recordings_and_calls_nobody(shop: Shop, run: Run) -> None:
+def test_a_clone_replays_from_recordings_and_calls_nobody(shop: Shop) -> None:
     shop.test(ANSWER + ONE)
     shop.run("--ladder-live")
     forget_the_store(shop)
     calls = shop.server.count
     shop.server.stop()
-    result = run()
+    result = shop.run()
     result.stdout.fnmatch_lines(
         ["replayed 4 calls*spent nothing", "*3 passed, 1 missed*"]
     )
@@ -145,10 +145,10 @@ def test_recordings_of_other_rungs_are_not_written(shop: Shop) -> None:
     assert not (shop.path / "recordings").exists()
 
 
-def test_a_missing_reply_says_how_to_record_it(shop: Shop, run: Run) -> None:
+def test_a_missing_reply_says_how_to_record_it(shop: Shop) -> None:
     shop.test(ANSWER + ONE)
-    result = run("--ladder-live", "-k", "sky")
-    result = run("-k", "fire or one")
+    result = shop.run("--ladder-live", "-k", "sky")
+    result = shop.run("-k", "fire or one")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines_random(
         [

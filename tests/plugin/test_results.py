@@ -211,13 +211,11 @@ def test_a_run_that_only_skips_writes_nothing(shop: Shop) -> None:
     assert not (shop.path / ".ladder").exists()
 
 
-def test_replays_write_the_same_files_but_for_the_run_itself(
-    shop: Shop, run: Run
-) -> None:
+def test_replays_write_the_same_files_but_for_the_run_itself(shop: Shop) -> None:
     shop.test(ANSWER)
     shop.run("--ladder-live", "--ladder=matrix")
     shop.run("--ladder=matrix", "--ladder-report=one")
-    run("--ladder=matrix", "--ladder-report=two")
+    shop.run("--ladder=matrix", "--ladder-report=two")
     for name in ("rows.jsonl", "matrix.csv"):
         one, two = (shop.path / folder / name for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()

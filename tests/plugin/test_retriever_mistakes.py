@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.plugin.shop import LADDER, Run, Shop
+from tests.plugin.shop import LADDER, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
@@ -44,10 +44,10 @@ def ladder(shop: Shop, name: str) -> None:
 
 @pytest.mark.parametrize("options", [("--ladder-live",), ("--ladder-plan",)])
 def test_a_wrong_signature_is_told_before_anything_is_called(
-    shop: Shop, run: Run, options: tuple[str, ...]
+    shop: Shop, options: tuple[str, ...]
 ) -> None:
     ladder(shop, "short")
-    result = run(*options)
+    result = shop.run(*options)
     said = result.stdout.str() + result.stderr.str()
     assert (
         "the retriever shop_search:short takes (query), and is called with the text of "
@@ -75,15 +75,15 @@ def test_a_wrong_signature_is_told_before_anything_is_called(
     ],
 )
 def test_each_case_of_a_retriever_that_fails_tells_the_same(
-    shop: Shop, run: Run, name: str, sentence: str
+    shop: Shop, name: str, sentence: str
 ) -> None:
     ladder(shop, name)
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines([sentence])
     assert "Traceback" not in result.stdout.str()
     assert "pytest_ladder/" not in result.stdout.str()
     assert shop.server.count == 0
-    plan = run("--ladder-plan")
+    plan = shop.run("--ladder-plan")
     assert plan.ret == pytest.ExitCode.USAGE_ERROR
     assert sentence in plan.stderr.str()

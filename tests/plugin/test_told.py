@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.shop import LADDER, Run, Shop
+from tests.plugin.shop import LADDER, Shop
 from tests.scripted_server import says
 
 JUDGE = """
@@ -67,14 +67,14 @@ def text_of(result: pytest.RunResult) -> str:
 
 
 def test_a_key_that_is_not_set_is_told_in_a_sentence(
-    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     keyed = (LADDER + JUDGE).replace(
         "api_base =", 'api_key_env = "NO_SUCH_KEY"\napi_base ='
     )
     shop.ladder(keyed)
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     result.assert_outcomes(failed=5, errors=3)
     text = text_of(result)
     told = "Model 'bot' needs its key in the environment variable NO_SUCH_KEY, which is"
@@ -83,11 +83,9 @@ def test_a_key_that_is_not_set_is_told_in_a_sentence(
     assert "\n>       llm(" in text
 
 
-def test_a_judge_that_cannot_be_read_is_told_in_a_sentence(
-    shop: Shop, run: Run
-) -> None:
+def test_a_judge_that_cannot_be_read_is_told_in_a_sentence(shop: Shop) -> None:
     shop.server.reply = lambda _: says("So polite")
-    result = run("--ladder-live", "-k", "verdict or judge or preference")
+    result = shop.run("--ladder-live", "-k", "verdict or judge or preference")
     result.assert_outcomes(failed=3, errors=2)
     text = text_of(result)
     told = "The judge openai/judge gave no usable verdict on"
@@ -98,13 +96,13 @@ def test_a_judge_that_cannot_be_read_is_told_in_a_sentence(
     assert '\n>       judge("reply", "is good")' in text
 
 
-def test_each_of_several_ladders_is_named(shop: Shop, run: Run) -> None:
+def test_each_of_several_ladders_is_named(shop: Shop) -> None:
     for name in ("tea", "coffee"):
         for file in ("ladder.toml", "cases.jsonl"):
             shop.write(f"{name}/{file}", (shop.path / file).read_text("utf-8"))
         source = SUITE.split("@pytest.mark.judged", maxsplit=1)[0]
         shop.write(f"{name}/test_{name}.py", f"import pytest\n{source}")
-    result = run("--ladder-live", "tea", "coffee")
+    result = shop.run("--ladder-live", "tea", "coffee")
     titles = [line.strip("= ") for line in result.outlines if line.startswith("=")]
     assert [t for t in titles if t.startswith("ladder")] == [
         "ladder coffee/ladder.toml",
@@ -114,7 +112,7 @@ def test_each_of_several_ladders_is_named(shop: Shop, run: Run) -> None:
     headers.fnmatch_lines(
         ["ladder tea/ladder.toml: current: *", "ladder coffee/ladder.toml: current: *"]
     )
-    alone = run("tea")
+    alone = shop.run("tea")
     assert "ladder" in [line.strip("= ") for line in alone.outlines]
     shop.run("--ladder-plan", "tea", "coffee").stdout.fnmatch_lines(
         ["tea/ladder.toml: bot/plain *", "coffee/ladder.toml: bot/plain *"]
