@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.xdist import worker_elsewhere, worker_with_own_files
+
 MODES = ("current", "matrix", "climb", "litmus")
 MISSING = ("fail", "skip")
 
@@ -228,6 +230,59 @@ def read(config: pytest.Config) -> Settings:
         config=_config_file(config, values["config"]),
         report=_report_folder(config, values["report"]),
     )
+
+
+def check_workers(config: pytest.Config, settings: Settings) -> None:
+    """Refuse workers that cannot do what this run promises, before any is started.
+
+    Warns of workers that may call for a reply twice. Raises `pytest.UsageError`.
+    """
+    if settings.in_stages:
+        _check_stages(config, settings)
+    if settings.live:
+        _check_sharing(config, settings)
+
+
+def _check_sharing(config: pytest.Config, settings: Settings) -> None:
+    there, copy = worker_elsewhere(config), worker_with_own_files(config)
+    if there is not None and settings.budget is not None:
+        raise pytest.UsageError(
+            f"--ladder-budget cannot be kept on workers of other machines (--tx "
+            f"{there}): each machine would spend all of it; use workers of this "
+            "machine (-n), or leave the budget out."
+        )
+    if there is not None:
+        told = f"on other machines (--tx {there}) share neither claims nor budget"
+    elif copy is not None:
+        told = f"in several folders (--tx {copy}) share no claims"
+    else:
+        return
+    warning = pytest.PytestWarning(
+        f"ladder: workers {told}, so a reply that two of them need is paid for twice; "
+        "with -n all is paid for once."
+    )
+    try:
+        config.issue_config_time_warning(warning, stacklevel=2)
+    except pytest.PytestWarning as error:
+        # With -W error, which asks for an end where there is something to warn of.
+        raise pytest.UsageError(str(error)) from None
+
+
+def _check_stages(config: pytest.Config, settings: Settings) -> None:
+    climbs = settings.mode == "climb"
+    what = "--ladder=climb" if climbs else "--ladder-baseline with --ladder-live"
+    if config.getoption("dist", "no") == "each":
+        raise pytest.UsageError(
+            f"{what} runs each test once, and --dist=each on every worker; choose "
+            "another --dist."
+        )
+    there = worker_elsewhere(config)
+    if there is not None:
+        raise pytest.UsageError(
+            f"{what} decides by what came in what runs next, and workers on other "
+            f"machines (--tx {there}) cannot know: they would run, and pay for, all "
+            "that there is; use workers of this machine (-n), or leave --tx out."
+        )
 
 
 def _value(option: Option, config: pytest.Config) -> Any:

@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_ReportTaker(config), "ladder-reports")
     if settings.plan:
         stay_alone(config)
+    options.check_workers(config, settings)
     if settings.in_stages:
         config.pluginmanager.register(_Stager(config), "ladder-stages")
 
@@ -300,15 +301,6 @@ class _Stager:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_ladder.climb_loop import Stopgaps
 
-        if config.getoption("dist", "no") == "each":
-            climbs = options.read(config).mode == "climb"
-            what = (
-                "--ladder=climb" if climbs else "--ladder-baseline with --ladder-live"
-            )
-            raise pytest.UsageError(
-                f"{what} runs each test once, and --dist=each on every worker; choose "
-                "another --dist."
-            )
         self._stopgaps = Stopgaps(config)
 
     @pytest.hookimpl(tryfirst=True)

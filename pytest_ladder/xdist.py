@@ -55,6 +55,51 @@ def place_among_workers(config: pytest.Config) -> float:
     return int(name.removeprefix("gw")) % workers(config) / workers(config)
 
 
+def worker_elsewhere(config: pytest.Config) -> str | None:
+    """Return the `--tx` of a worker on another machine; None: all are on this one.
+
+    What is typed decides, and not where an address leads: one of this machine may be
+    the near end of a tunnel.
+    """
+    typed = _typed(config, "tx")
+    every = {**_typed(config, "px"), **typed}.values()
+    named = {parts["id"]: parts for parts in every if "id" in parts}
+    there = (spec for spec, parts in typed.items() if not _is_here(parts, named))
+    return next(there, None)
+
+
+def worker_with_own_files(config: pytest.Config) -> str | None:
+    """Return the `--tx` of a worker in another folder than the first; None: none is."""
+    typed = _typed(config, "tx")
+    folders = [parts.get("chdir") for parts in typed.values()]
+    others = (spec for spec in typed if typed[spec].get("chdir") != folders[0])
+    return next(others, None)
+
+
+def _typed(config: pytest.Config, option: str) -> dict[str, dict[str, str]]:
+    """Return what `--tx` or `--px` say, in parts; nothing if nothing is handed out."""
+    if config.getoption("dist", "no") == "no" or config.option.collectonly:
+        return {}
+    specs: list[str] = config.getoption(option)
+    return {spec: _parts(spec) for spec in specs}
+
+
+def _parts(spec: str) -> dict[str, str]:
+    """Read how a worker is reached, such as `2*ssh=host//chdir=there`."""
+    number, star, rest = spec.partition("*")
+    single = rest if star and number.isdecimal() else spec
+    return dict(part.partition("=")[::2] for part in single.split("//"))
+
+
+def _is_here(parts: dict[str, str], named: dict[str, dict[str, str]]) -> bool:
+    """Tell whether a worker is a process of this machine, and its proxies are."""
+    if "popen" not in parts or "via" not in parts:
+        return "popen" in parts
+    via = parts["via"]
+    others = {name: one for name, one in named.items() if name != via}
+    return _is_here(named.get(via, {}), others)
+
+
 def stay_alone(config: pytest.Config) -> None:
     """Start no workers: where nothing runs there is nothing to hand out."""
     if hasattr(config.option, "dist"):
