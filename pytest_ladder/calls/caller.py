@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import direct, local, retries
+from pytest_ladder.calls import direct, faults, local, retries
 from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.budget import Budget, worst_usd
 from pytest_ladder.calls.lane import Answer, Lane, Request
@@ -175,7 +175,7 @@ class Caller:
         self, request: Request, folder: Path, asked: float
     ) -> tuple[Answer, Timing]:
         self._progress.in_flight += 1
-        in_flight = self._progress.in_flight
+        in_flight, fault = self._progress.in_flight, None
         try:
             address = await self._address(request.model, folder)
             lane = self._lane(request.model)
@@ -183,8 +183,14 @@ class Caller:
             sent = time.monotonic()
             answer = await lane.send(request, address)
             done = time.monotonic()
+        except Exception as error:  # whatever it is, nobody may see its frames
+            if request.model.is_scripted:
+                raise  # the user's own code, and no key in reach
+            fault = faults.bare(request.model.name, error)
         finally:
             self._progress.in_flight -= 1
+        if fault is not None:
+            raise fault
         first = answer.first_token_at
         return answer, Timing(
             sent_s=sent - asked,

@@ -23,6 +23,7 @@ import msgspec
 
 from pytest_ladder.calls import completions, direct, faults, quiet
 from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.calls.secret import Secret
 from pytest_ladder.errors import CallError
 
 # Without the first litellm fetches a price list from the network on import; without
@@ -81,15 +82,18 @@ class LitellmLane:
     async def _exchange(
         self, request: Request, address: str | None
     ) -> Answer | CallError:
-        key: str | None = None
+        key: Secret | None = None
         try:
             key = direct.key_of(request.model, address)
             timeout_s = direct.timeout_of(request)
             litellm = await self._loaded()
             async with asyncio.timeout(timeout_s):
-                arguments = _arguments(request, address, key, timeout_s)
                 return await quiet.Quietly(
-                    _complete(litellm, request.model.name, arguments)
+                    _complete(
+                        litellm,
+                        request.model.name,
+                        _arguments(request, address, key, timeout_s),
+                    )
                 )
         except CallError as error:
             fault = error
@@ -148,7 +152,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _arguments(
-    request: Request, address: str | None, key: str | None, timeout_s: float
+    request: Request, address: str | None, key: Secret | None, timeout_s: float
 ) -> dict[str, Any]:
     """Return the arguments of `acompletion`: ours win over the model's params."""
     model = request.model
@@ -157,7 +161,7 @@ def _arguments(
         "model": model.id,
         "messages": request.messages,
         "api_base": direct.base_of(model, address),
-        "api_key": key or (_NO_KEY if speaks_openai else None),
+        "api_key": key.open() if key else _NO_KEY if speaks_openai else None,
         "timeout": timeout_s,
         # Retries and the store are the engine's.
         "num_retries": 0,

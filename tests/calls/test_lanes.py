@@ -40,6 +40,8 @@ from tests.scripted_server import (
 if TYPE_CHECKING:
     from tests.calls.conftest import Line
 
+# The date parser of Python's own library fails over it with an OverflowError.
+ENDLESS = "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"
 KEY = "sk-planted-0123456789abcdef"
 DETAILED = {
     "prompt_tokens": 1200,
@@ -178,6 +180,8 @@ REFUSALS: dict[str, tuple[Sends, int, bool, float | None]] = {
     "limited for 7 s": (limits("7"), 429, True, 7.0),
     "limited for 1500 ms": (limits(milliseconds="1500"), 429, True, 1.5),
     "limited for nonsense": (limits("soon"), 429, True, None),
+    "limited for a zone without end": (limits(ENDLESS), 429, True, None),
+    "limited for ever": (limits("1e999"), 429, True, None),
     "out of quota": (
         fails(429, "check your plan", code="insufficient_quota"),
         429,
