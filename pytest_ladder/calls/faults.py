@@ -49,6 +49,11 @@ def refused(
 ) -> CallError:
     """Tell of an answer with an error status, in the provider's words."""
     words, code = _told(body)
+    if 300 <= status < 400:
+        words = (
+            f"it sends the call on to {headers.get('location') or 'nowhere'}, and "
+            "prompt and key go only to the address that you name; correct `api_base`"
+        )
     return CallError(
         f"Model {name!r} answered {status}: {words or 'no message'}",
         status=status,

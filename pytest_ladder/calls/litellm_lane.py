@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import completions, direct, faults, quiet
+from pytest_ladder.calls import completions, direct, faults, quiet, redirects
 from pytest_ladder.calls.lane import Answer, Request
 from pytest_ladder.calls.secret import Secret
 from pytest_ladder.errors import CallError
@@ -83,23 +83,35 @@ class LitellmLane:
         self, request: Request, address: str | None
     ) -> Answer | CallError:
         key: Secret | None = None
-        try:
-            key = direct.key_of(request.model, address)
-            timeout_s = direct.timeout_of(request)
-            litellm = await self._loaded()
-            async with asyncio.timeout(timeout_s):
-                return await quiet.Quietly(
-                    _complete(
-                        litellm,
-                        request.model.name,
-                        _arguments(request, address, key, timeout_s),
-                    )
-                )
-        except CallError as error:
-            fault = error
-        except Exception as error:  # noqa: BLE001 - litellm raises all kinds
-            fault = _fault(request, error)
+        with redirects.refused() as refused:
+            try:
+                key = direct.key_of(request.model, address)
+                answer = await self._complete(request, address, key)
+            except CallError as error:
+                fault = error
+            except Exception as error:  # noqa: BLE001 - litellm raises all kinds
+                fault = _fault(request, error)
+            else:
+                if not refused:
+                    return answer
+        if refused:
+            # Whatever litellm made of it.
+            fault = faults.refused(request.model.name, *refused[0], b"")
         return faults.redacted(fault, key)
+
+    async def _complete(
+        self, request: Request, address: str | None, key: Secret | None
+    ) -> Answer:
+        timeout_s = direct.timeout_of(request)
+        litellm = await self._loaded()
+        async with asyncio.timeout(timeout_s):
+            return await quiet.Quietly(
+                _complete(
+                    litellm,
+                    request.model.name,
+                    _arguments(request, address, key, timeout_s),
+                )
+            )
 
     async def _loaded(self) -> Any:
         async with self._importing:
@@ -122,6 +134,7 @@ def _import_litellm() -> Any:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+    redirects.watch_clients()
     for name in _CLIENT_LOGGERS:
         logging.getLogger(name).addFilter(quiet.is_not_for_us)
     return litellm
