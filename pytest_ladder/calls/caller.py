@@ -168,7 +168,8 @@ class Caller:
             reply = self._priced(request.model, answer, timing, tuple(failed))
             bill.usd = self._price(request.model, answer, timing)[0]
             if key:
-                await self._writer(archive).put(archive.entry(key, request, reply))
+                entry, reply = archive.entry(key, request, reply)
+                await self._writer(archive).put(entry)
         return reply
 
     async def _send(

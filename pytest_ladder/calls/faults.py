@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from pytest_ladder.calls.foreign import plain
 from pytest_ladder.calls.secret import Secret
 from pytest_ladder.errors import CallError, LadderError
 from pytest_ladder.words.reply import Usage
@@ -62,14 +63,14 @@ def refused(
     )
 
 
-def reported(name: str, error: Any) -> CallError:
+def reported(name: str, error: Any, usage: Usage | None = None) -> CallError:
     """Tell of an error object in the body of an answer that claimed success."""
-    words, code = _told(msgspec.json.encode({"error": error}))
+    words, code = _worded({"error": error})
     status = error.get("code") if isinstance(error, dict) else None
     status = status if type(status) is int and 400 <= status < 600 else None
     retried = status is None or is_transient(status, code)
     message = f"Model {name!r} reported an error: {words or 'no message'}"
-    return CallError(message, status=status, transient=retried)
+    return CallError(message, status=status, transient=retried, usage=usage)
 
 
 def unusable(name: str, problem: str, usage: Usage | None = None) -> CallError:
@@ -190,6 +191,11 @@ def _told(body: bytes) -> tuple[str, str | None]:
         payload = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return body.decode(errors="replace"), None
+    return _worded(payload)
+
+
+def _worded(payload: Any) -> tuple[str, str | None]:
+    payload = plain(payload)
     if isinstance(payload, list) and payload:
         payload = payload[0]
     if not isinstance(payload, dict):

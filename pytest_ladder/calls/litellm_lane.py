@@ -254,6 +254,8 @@ def _unexplained(name: str, error: Exception) -> CallError:
         # 500 is what litellm writes where there was no status.
         status=None if status == 500 else status,
         transient=status is not None and faults.is_transient(status),
+        # litellm fails over answers as well, and those are billed.
+        unsure=status in (None, 500),
     )
 
 

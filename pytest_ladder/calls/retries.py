@@ -58,7 +58,7 @@ def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
 
 def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
     """Tell how often it was tried."""
-    if len(failed) == 1:
+    if len(failed) <= 1:
         return error
     return error.saying(f"{error} (gave up after {len(failed)} attempts)")
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_ladder.calls import retries
 from pytest_ladder.calls.budget import Budget, worst_usd
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.prices import PriceTable, cost_of
@@ -292,6 +293,28 @@ def test_a_provider_that_bills_as_it_should_waits_for_nothing(
     server.reply = lambda _: says("blue")
     # Each reserves the odd bill, and there is room for it as long as others wait.
     assert texts(desk.ask_many(18)) == ["blue"] * 18
+
+
+@pytest.mark.parametrize("lane", ["direct", "litellm"])
+def test_an_answer_that_nobody_can_read_is_paid_for(
+    desk: Desk, server: ScriptedServer, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "MAX_ATTEMPTS", 1)
+    desk.start_anew(budget_usd=1.0)
+    budget = desk.engine.budget
+    assert budget is not None
+    worst = worst_usd(desk.request(), PriceTable())
+    told = {"prompt_tokens": 1000, "completion_tokens": 500}
+    answers: list[Any] = [
+        {"choices": 5},
+        {"choices": []},
+        {"choices": [{"message": 7, "finish_reason": "stop"}], "usage": [told]},
+    ]
+    for number, answer in enumerate(answers):
+        server.script(sends(answer))
+        desk.submit(f"say {number:04}", model={"lane": lane}).exception(60)
+    assert server.count == len(answers)
+    assert budget.spent_usd() == pytest.approx(len(answers) * worst)
 
 
 def test_an_error_nobody_expected_holds_nobody_up(
