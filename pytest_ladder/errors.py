@@ -81,6 +81,7 @@ class CallError(LadderError):
         transient: bool = False,
         retry_after_s: float | None = None,
         usage: Any = None,
+        unsure: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -91,6 +92,19 @@ class CallError(LadderError):
         """How long the provider asked to wait, in seconds; None: it did not say."""
         self.usage = usage
         """`Usage` that the provider billed all the same; None: it named none."""
+        self.unsure = unsure
+        """Whether it may have been billed, although trying again is no use."""
+
+    def saying(self, message: str) -> CallError:
+        """Return a copy with another message, and without cause and frames."""
+        return CallError(
+            message,
+            status=self.status,
+            transient=self.transient,
+            retry_after_s=self.retry_after_s,
+            usage=self.usage,
+            unsure=self.unsure,
+        )
 
 
 class LocalModelError(CallError):

@@ -71,6 +71,8 @@ class Results:
     """The climbs of the run, in the process that decides them."""
     _ended: bool = False
     """Whether the tests ran to their end."""
+    _odd_bills: list[str] = field(default_factory=list)
+    """What is told of bills that were higher than they could be."""
     _finished: list[LadderResult] | None = None
     problems: list[str] = field(default_factory=list)
     """Why something could not be written."""
@@ -98,6 +100,7 @@ class Results:
         self._ended = True
         missed = [one for result in self.finished for one in _shortfalls(result)]
         shortfalls.report(session, self.items, self.session, missed)
+        self._odd_bills = shortfalls.surprising_bills(self.session)
 
     def missed_lines(self) -> list[str]:
         """List the misses for `-rm`."""
@@ -150,9 +153,10 @@ class Results:
             self.problems.append(str(error))
 
     def _notices(self) -> Iterator[str]:
-        """Tell of stores that were damaged, and of what did not end."""
+        """Tell of damaged stores, of odd bills, and of what did not end."""
         for opened in self.session.opened:
             yield from opened.archive.store.notices(self.session.started)
+        yield from self._odd_bills
         for name in self.session.left_behind:
             yield f"{name} waits for something else than a model; it was left behind."
 

@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from pytest_ladder.figures import count, dollars
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.session import LadderSession
 from pytest_ladder.words.row import OVER_BUDGET, Outcome, Row
+
+if TYPE_CHECKING:
+    from pytest_ladder.calls.budget import Budget
 
 
 @dataclass(kw_only=True)
@@ -114,27 +117,59 @@ def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestR
         yield _failed_report(name, problem, arrived[0].location)
 
 
+def surprising_bills(ladder: LadderSession) -> list[str]:
+    """Tell of bills above what their calls had reserved, where the budget held them.
+
+    Those that it did not hold fail the run.
+    """
+    budget = _budget(ladder)
+    if budget is None or _is_reached(budget):
+        return []
+    return [str(surprise) for surprise in budget.surprises()]
+
+
+def _budget(ladder: LadderSession) -> Budget | None:
+    """Return the budget of a run that has one; a run without never loads it."""
+    return None if ladder.settings.budget is None else ladder.engine.budget
+
+
+def _is_reached(budget: Budget) -> bool:
+    return budget.refused().calls > 0 or budget.spent_usd() > budget.cap_usd
+
+
 def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestReport]:
-    """Yield a failing report when the budget kept calls from being made."""
+    """Yield a failing report when the budget kept calls from being made.
+
+    And when a provider billed more than was left, if only with the last call.
+    """
     # What the gate asked for is for the gate to tell.
     over = [a for a in items.values() if a.payload.over_budget and not a.payload.extra]
-    budget = ladder.engine.budget if over else None
-    if budget is None:
+    budget = _budget(ladder)
+    if budget is None or not items:
         return
-    refused, spent = budget.refused(), budget.spent_usd()
-    needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
-    problem = (
-        f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent; left out: "
-        f"{count(refused.calls, 'call')} that may cost up to {dollars(refused.usd)}. "
-        f"To make them, run again with --ladder-budget={needed:.2f}; what is stored is "
-        "not paid again."
-    )
-    if not refused.calls:
+    if not over and budget.spent_usd() <= budget.cap_usd:
+        return
+    told = [_spent(budget), *map(str, budget.surprises())]
+    if over and not budget.refused().calls:
         # Not the sum was in the way, but a call that nothing bounds.
         reasons = (row.reason for row in over[0].rows if row.over_budget)
-        problem = next(reasons).removeprefix(f"{OVER_BUDGET}: ")
-    name = f"{over[0].location[0]}::ladder budget"
-    yield _failed_report(name, problem, over[0].location)
+        told = [next(reasons).removeprefix(f"{OVER_BUDGET}: ")]
+    location = (over or [*items.values()])[0].location
+    yield _failed_report(f"{location[0]}::ladder budget", " ".join(told), location)
+
+
+def _spent(budget: Budget) -> str:
+    """Say what is spent, what was left out, and what it takes to go on."""
+    refused, spent = budget.refused(), budget.spent_usd()
+    told = f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent"
+    if not refused.calls:
+        return f"{told}; no call was left out."
+    needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
+    return (
+        f"{told}; left out: {count(refused.calls, 'call')} that may cost up to "
+        f"{dollars(refused.usd)}. To make them, run again with "
+        f"--ladder-budget={needed:.2f}; what is stored is not paid again."
+    )
 
 
 def _tests_on_current(items: Items) -> dict[str, list[Arrived]]:

@@ -178,6 +178,10 @@ class ScriptedServer:
         self.reply = reply or last_user_message
         self.requests: list[SeenRequest] = []
         """All requests so far, in order of arrival; empty with `record=False`."""
+        self.everywhere: Act | None = None
+        """What is sent to whoever asks for another path, in any way; None: 404."""
+        self.hits = 0
+        """Requests for other paths so far."""
         self.count = 0
         """Number of requests so far."""
         self.peak = 0
@@ -241,6 +245,7 @@ class ScriptedServer:
         app.router.add_get("/v1/models", _models)
         app.router.add_get("/health", _health)
         app.router.add_get("/stats", self._stats)
+        app.router.add_route("*", "/{path:.*}", self._elsewhere)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await runner.setup()
         try:
@@ -250,6 +255,12 @@ class ScriptedServer:
             await self._stop.wait()
         finally:
             await runner.cleanup()
+
+    async def _elsewhere(self, request: web.Request) -> web.StreamResponse:
+        self.hits += 1
+        if self.everywhere is None:
+            raise web.HTTPNotFound
+        return await self._answer(self.everywhere, {}, request)
 
     async def _stats(self, _: web.Request) -> web.Response:
         stats = {

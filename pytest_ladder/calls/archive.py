@@ -14,7 +14,8 @@ from pytest_ladder.calls.identity import model_identity, reply_key
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.recordings import Recording, Recordings
 from pytest_ladder.calls.shared_file import usable
-from pytest_ladder.calls.store import Entry, Store, StoredReply
+from pytest_ladder.calls.store import UNREADABLE, Entry, Store, StoredReply
+from pytest_ladder.errors import CallError
 from pytest_ladder.words.case import Message
 from pytest_ladder.words.rung import Model
 
@@ -90,9 +91,25 @@ class Archive:
             return None
         return [{"role": "user", "content": recording.prompt}], recording.reply.text
 
-    def entry(self, key: str, request: Request, reply: StoredReply) -> Entry:
-        """Return what the store keeps of a reply that was just paid for."""
-        return Entry(key, self.identity(request.model), request, reply)
+    def entry(
+        self, key: str, request: Request, reply: StoredReply
+    ) -> tuple[Entry, StoredReply]:
+        """Return what the store keeps of a reply that was just paid for.
+
+        And the reply as it is read back from there. Raises `CallError` where it
+        could not be.
+        """
+        try:
+            return Entry.of(key, self.identity(request.model), request, reply)
+        except UNREADABLE as error:
+            problem = str(error)
+        # Not to be tried again: the next one would be as odd, and as dear.
+        raise CallError(
+            f"Model {request.model.name!r} gave an answer that cannot be kept: "
+            f"{problem}",
+            usage=reply.usage,
+            unsure=True,
+        )
 
     def record(
         self,

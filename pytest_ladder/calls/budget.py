@@ -14,7 +14,7 @@ from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.shared_file import connect, transaction, usable
 from pytest_ladder.errors import BudgetReached
-from pytest_ladder.figures import dollars
+from pytest_ladder.figures import count, dollars
 from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.row import OVER_BUDGET
 
@@ -24,10 +24,20 @@ INSERT OR IGNORE INTO settled VALUES (1, 0);
 CREATE TABLE IF NOT EXISTS reserved (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     usd REAL NOT NULL,
-    pid INTEGER NOT NULL
+    pid INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    worst REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS refused (key TEXT PRIMARY KEY, usd REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS surprises (
+    place TEXT PRIMARY KEY,
+    bills INTEGER NOT NULL,
+    usd REAL NOT NULL,
+    ratio REAL NOT NULL
+);
 """
+# Two sums of the same bills may differ in their last digits.
+_ROUNDING = 1 + 1e-9
 
 # What chat templates put around a message, generously.
 _TEMPLATE_TOKENS = 16
@@ -42,6 +52,25 @@ class Refused(NamedTuple):
     """What those calls would have cost at most."""
 
 
+class Surprise(NamedTuple):
+    """Bills of one model that were higher than its limits allow."""
+
+    place: str
+    """The model: its name, and what tells it apart from others of that name."""
+    bills: int
+    usd: float
+    """The highest of them."""
+
+    def __str__(self) -> str:
+        model = self.place.rpartition("-")[0]
+        return (
+            f"Model {model!r} billed {count(self.bills, 'call')} higher than its "
+            f"prompt and its limits allow, up to {dollars(self.usd)}; later calls "
+            "reserve as much. Correct `price` or `max_tokens` in ladder.toml, or ask "
+            "the provider what it counts."
+        )
+
+
 class Budget:
     """Reserves the worst case of a call before it starts, and settles to its cost."""
 
@@ -53,38 +82,67 @@ class Budget:
             # It has to outlive a process, not a power cut, which would end the run.
             self._connection = connect(path, _SCHEMA, durable=False)
 
-    def reserve(self, key: str, worst_usd: float) -> int | None:
+    def reserve(self, key: str, worst_usd: float, place: str = "") -> int | None:
         """Set aside the worst case of a call; None: wait until others settle.
 
+        `place` names the model: one that billed more than it should reserves more.
         Raises `BudgetReached` when it would not fit even if all open calls were free.
         """
         connection = self._connection
         with usable(self._path), transaction(connection):
-            total = self.spent_usd()
-            if total + worst_usd <= self.cap_usd:
+            total, usd = self.spent_usd(), self._raised(place, worst_usd)
+            if total + usd <= self.cap_usd:
                 cursor = connection.execute(
-                    "INSERT INTO reserved (usd, pid) VALUES (?, ?)",
-                    (worst_usd, os.getpid()),
+                    "INSERT INTO reserved (usd, pid, place, worst) VALUES (?, ?, ?, ?)",
+                    (usd, os.getpid(), place, worst_usd),
                 )
                 return cursor.lastrowid
-            if self._settled_usd() + worst_usd <= self.cap_usd and self._is_open():
+            if self._settled_usd() + usd <= self.cap_usd and self._is_open():
                 return None
             connection.execute(
-                "INSERT OR REPLACE INTO refused VALUES (?, ?)", (key, worst_usd)
+                "INSERT OR REPLACE INTO refused VALUES (?, ?)", (key, usd)
             )
         raise BudgetReached(
             f"{OVER_BUDGET}: {dollars(total)} of {dollars(self.cap_usd)} is spent and "
-            f"this call may cost {dollars(worst_usd)}."
+            f"this call may cost {dollars(usd)}."
         )
+
+    def still_fits(self, reservation: int) -> bool:
+        """Tell, right before a call leaves, whether what is reserved for it is there.
+
+        A bill that came in since may have been higher than what was set aside for it.
+        """
+        connection = self._connection
+        with usable(self._path):
+            if not self._any_surprise():
+                return True
+            with transaction(connection):
+                usd, place, worst = connection.execute(
+                    "SELECT usd, place, worst FROM reserved WHERE id = ?",
+                    (reservation,),
+                ).fetchone()
+                raised = self._raised(place, worst)
+                if self.spent_usd() - usd + raised > self.cap_usd * _ROUNDING:
+                    return False
+                connection.execute(
+                    "UPDATE reserved SET usd = ? WHERE id = ?", (raised, reservation)
+                )
+        return True
 
     def settle(self, reservation: int, usd: float | None) -> None:
         """Replace a reservation by the true cost; None: unknown, it is kept."""
         connection = self._connection
         with usable(self._path), transaction(connection):
+            found = connection.execute(
+                "SELECT usd, place, worst FROM reserved WHERE id = ?", (reservation,)
+            ).fetchone()
+            if found is None:
+                return
+            reserved, place, worst = found
+            if usd is not None and usd > reserved * _ROUNDING:
+                self._note_surprise(place, usd, worst)
             connection.execute(
-                "UPDATE settled SET usd = usd + "
-                "COALESCE(?, (SELECT usd FROM reserved WHERE id = ?), 0)",
-                (usd, reservation),
+                "UPDATE settled SET usd = usd + ?", (reserved if usd is None else usd,)
             )
             connection.execute("DELETE FROM reserved WHERE id = ?", (reservation,))
 
@@ -92,6 +150,11 @@ class Budget:
         """Return what was turned away so far, by any process."""
         query = "SELECT COUNT(*), COALESCE(SUM(usd), 0) FROM refused"
         return Refused(*self._connection.execute(query).fetchone())
+
+    def surprises(self) -> list[Surprise]:
+        """Return which models billed more than was set aside, in any process."""
+        query = "SELECT place, bills, usd FROM surprises ORDER BY place"
+        return [Surprise(*row) for row in self._connection.execute(query)]
 
     def spent_usd(self) -> float:
         """Return what is spent or set aside."""
@@ -106,6 +169,33 @@ class Budget:
     def _settled_usd(self) -> float:
         (usd,) = self._connection.execute("SELECT usd FROM settled").fetchone()
         return float(usd)
+
+    def _any_surprise(self) -> bool:
+        query = "SELECT 1 FROM surprises LIMIT 1"
+        return self._connection.execute(query).fetchone() is not None
+
+    def _note_surprise(self, place: str, usd: float, worst_usd: float) -> None:
+        """Let all later calls of a model reserve as much as this bill teaches."""
+        ratio = usd / worst_usd if worst_usd else 1.0
+        self._connection.execute(
+            "INSERT INTO surprises VALUES (?, 1, ?, ?) ON CONFLICT DO UPDATE SET "
+            "bills = bills + 1, usd = MAX(usd, excluded.usd), "
+            "ratio = MAX(ratio, excluded.ratio)",
+            (place, usd, ratio),
+        )
+
+    def _raised(self, place: str, worst_usd: float) -> float:
+        """Return the worst case of a call in the light of its model's bills.
+
+        At least the highest of those that came as a surprise, and more for a call
+        that is larger than the one that was billed.
+        """
+        query = "SELECT usd, ratio FROM surprises WHERE place = ?"
+        found = self._connection.execute(query, (place,)).fetchone()
+        if found is None:
+            return worst_usd
+        dearest, ratio = found
+        return max(float(dearest), worst_usd * float(ratio))
 
     def _is_open(self) -> bool:
         """Tell whether a living process has a call under way."""

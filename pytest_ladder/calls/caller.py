@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import sys
 import time
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import direct, local, retries
+from pytest_ladder.calls import direct, faults, local, retries
 from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.budget import Budget, worst_usd
 from pytest_ladder.calls.lane import Answer, Lane, Request
@@ -32,14 +33,14 @@ from pytest_ladder.errors import CallError, StoreError
 from pytest_ladder.words.reply import Timing
 from pytest_ladder.words.rung import Model
 
-_Place = tuple[str, str, str | None]
+_Place = str
 
 # A model without a declared limit: adaptive concurrency finds out how much it takes.
 _DEFAULT_CONCURRENCY = 32
 # A local server has one slot, and all of them have one machine: a second call would
 # only slow the first, and its waiting would be reported as latency and cost.
 _LOCAL_CONCURRENCY = 1
-_THIS_MACHINE = ("local models", "", None)
+_THIS_MACHINE = "local models"
 # How long a call waits for others to settle before it looks at the budget again.
 _SETTLING_S = 0.02
 
@@ -47,7 +48,9 @@ _SETTLING_S = 0.02
 class _Bill:
     """What an attempt that is under way will have cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, reservation: int | None) -> None:
+        self.reservation = reservation
+        """None: nothing was set aside, as the run has no budget."""
         self.usd: float | None = 0.0
         """0 until it is sent; None: unknown, the worst case is kept."""
 
@@ -143,8 +146,8 @@ class Caller:
         more replies than calls may be under way.
         """
         limiter = self._limiter(request.model)
-        place = limiter.slot(retries.expected_tokens(request), again=bool(failed))
-        async with self._reserved(request, key) as bill, place as sent:
+        async with self._turn(request, key, limiter, again=bool(failed)) as turn:
+            bill, sent = turn
             # Hundreds may have waited here when the disk turned out to be full.
             if self.halted is not None:
                 raise self.halted
@@ -165,14 +168,15 @@ class Caller:
             reply = self._priced(request.model, answer, timing, tuple(failed))
             bill.usd = self._price(request.model, answer, timing)[0]
             if key:
-                await self._writer(archive).put(archive.entry(key, request, reply))
+                entry, reply = archive.entry(key, request, reply)
+                await self._writer(archive).put(entry)
         return reply
 
     async def _send(
         self, request: Request, folder: Path, asked: float
     ) -> tuple[Answer, Timing]:
         self._progress.in_flight += 1
-        in_flight = self._progress.in_flight
+        in_flight, fault = self._progress.in_flight, None
         try:
             address = await self._address(request.model, folder)
             lane = self._lane(request.model)
@@ -180,8 +184,14 @@ class Caller:
             sent = time.monotonic()
             answer = await lane.send(request, address)
             done = time.monotonic()
+        except Exception as error:  # whatever it is, nobody may see its frames
+            if request.model.is_scripted:
+                raise  # the user's own code, and no key in reach
+            fault = faults.bare(request.model.name, error)
         finally:
             self._progress.in_flight -= 1
+        if fault is not None:
+            raise fault
         first = answer.first_token_at
         return answer, Timing(
             sent_s=sent - asked,
@@ -230,11 +240,11 @@ class Caller:
         """Set the worst case of a call aside; None: the run has no budget."""
         if self.budget is None or request.model.is_scripted:
             return None
-        worst = worst_usd(request, self._prices)
+        worst, place = worst_usd(request, self._prices), _place(request.model)
         # One at a time: all others would ask in vain, again and again.
         async with self._reserving:
             while True:
-                reservation = self.budget.reserve(key, worst)
+                reservation = self.budget.reserve(key, worst, place)
                 if reservation is not None:
                     return reservation
                 # Calls under way hold more than they will cost: let them settle.
@@ -245,16 +255,41 @@ class Caller:
     @contextlib.asynccontextmanager
     async def _reserved(self, request: Request, key: str) -> AsyncIterator[_Bill]:
         """Hold the worst case of an attempt back until its bill is known."""
-        reservation = await self._reserve(request, key)
-        bill = _Bill()
+        bill = _Bill(await self._reserve(request, key))
         try:
             yield bill
         finally:
-            if self.budget is not None and reservation is not None:
+            if self.budget is not None and bill.reservation is not None:
                 # On a full disk it stays reserved; the reply is worth more.
                 with contextlib.suppress(StoreError):
-                    self.budget.settle(reservation, bill.usd)
+                    self.budget.settle(bill.reservation, bill.usd)
                 self._settled.set()
+
+    @contextlib.asynccontextmanager
+    async def _turn(
+        self, request: Request, key: str, limiter: Limiter, *, again: bool
+    ) -> AsyncIterator[tuple[_Bill, float]]:
+        """Hold what an attempt needs to leave: its worst case, and then a place.
+
+        Yields its bill and when the place was granted (`time.monotonic()`). While it
+        waited for the place, a bill may have come in that was higher than what was
+        set aside for it. Then everything is given back and asked for anew, because
+        who holds the place must not wait for the budget.
+        """
+        tokens = retries.expected_tokens(request)
+        while True:
+            async with self._reserved(request, key) as bill:
+                fits = functools.partial(self._still_fits, bill)
+                place = limiter.slot(tokens, again=again, leaves=fits)
+                async with place as granted:
+                    if fits():
+                        yield bill, granted
+                        return
+
+    def _still_fits(self, bill: _Bill) -> bool:
+        if self.budget is None or bill.reservation is None:
+            return True
+        return self.budget.still_fits(bill.reservation)
 
     async def _address(self, model: Model, folder: Path) -> str | None:
         """Return where a local model listens; None for everyone else's."""
@@ -287,14 +322,12 @@ class Caller:
         limits, workers = model.limits, self._settings.workers
         if workers == 1:
             return Limiter(ceiling, declared=declared, rpm=limits.rpm, tpm=limits.tpm)
-        # Models of two ladders may have the same name.
-        name = f"{place[0]}-{zlib.crc32(repr(place).encode()):08x}"
         folder = self._settings.folder / "limits"
         return Limiter(
             ceiling,
             declared=declared,
-            minute=SharedMinute(folder / f"{name}.sqlite", limits.rpm, limits.tpm),
-            slots=Slots(folder / name, ceiling, workers),
+            minute=SharedMinute(folder / f"{place}.sqlite", limits.rpm, limits.tpm),
+            slots=Slots(folder / place, ceiling, workers),
         )
 
     def _writer(self, archive: Archive) -> Writer:
@@ -332,5 +365,10 @@ def _budget(settings: EngineSettings) -> Budget | None:
 
 
 def _place(model: Model) -> _Place:
-    """Return what tells apart two models that have limits of their own."""
-    return model.name, model.id, model.api_base
+    """Return what tells apart two models that have limits of their own.
+
+    Models of two ladders may have the same name. An address may hold a key, which
+    must not be among what a traceback shows.
+    """
+    told = repr((model.name, model.id, model.api_base))
+    return f"{model.name}-{zlib.crc32(told.encode()):08x}"

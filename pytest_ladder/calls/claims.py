@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def is_alive(pid: int) -> bool:
     """Tell whether a process of this machine is running."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
@@ -54,8 +55,7 @@ class Claims:
         self._path = path
         with usable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Claims need not survive a power cut: those who held them did not.
-            self._connection = connect(path, _SCHEMA, durable=False)
+            self._connection = _opened(path)
 
     def take(self, key: str) -> bool:
         """Claim a key; False when somebody else holds it. Raises `StoreError`."""
@@ -106,7 +106,9 @@ class Claims:
         if row is None:
             return False
         host, pid, held_until = row
-        gone = held_until < time.time() or (host == self._host and not is_alive(pid))
+        told = isinstance(pid, int) and isinstance(held_until, float)
+        gone = not told or held_until < time.time()
+        gone = gone or (host == self._host and not is_alive(pid))
         if not gone and not (host == self._host and pid == self._pid):
             return False
         changed = self._connection.execute(
@@ -115,3 +117,33 @@ class Claims:
             (self._host, self._pid, until, key, host, pid, held_until),
         )
         return changed.rowcount == 1
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file of claims; a damaged one is set aside, with a notice.
+
+    Claims need not survive a power cut, nor any other damage: those who held them did
+    not.
+    """
+    try:
+        return connect(path, _SCHEMA, durable=False)
+    except sqlite3.OperationalError:
+        raise  # a full disk, say, is no damage
+    except sqlite3.DatabaseError as error:
+        damage = error
+    from filelock import FileLock
+
+    with FileLock(path.with_name("mending.lock")):
+        # Another process may have done it meanwhile.
+        with contextlib.suppress(sqlite3.DatabaseError):
+            return connect(path, _SCHEMA, durable=False)
+        aside = path.with_name(f"damaged-{time.time_ns()}-{path.name}")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
+        Path(f"{aside}.txt").write_text(
+            f"{path} was damaged ({damage}) and is set aside as {aside.name}; two runs "
+            "at once may have paid for the same reply.",
+            encoding="utf-8",
+        )
+        return connect(path, _SCHEMA, durable=False)

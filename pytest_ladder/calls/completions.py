@@ -7,23 +7,30 @@ type counts as not said, except a choice, without which there is no reply.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 
 from pytest_ladder.calls import faults
+from pytest_ladder.calls.foreign import plain, whole_characters
 from pytest_ladder.calls.lane import Answer
 from pytest_ladder.words.reply import Usage
 
 Payload = dict[str, Any]
 
+# No call has more tokens, and none takes longer: what says so is a mistake.
+_MOST_TOKENS = 10**9
+_LONGEST_MS = 10**9
+
 
 def decode(name: str, body: bytes) -> Payload:
     """Decode a body or an event; raises a transient `CallError` for anything else."""
     try:
-        payload = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise faults.unusable(name, f"it is not JSON ({error})") from error
+        try:
+            payload = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            payload = _decode_odd(name, body, str(error))
     except RecursionError:
         problem = "it is not usable JSON (it is nested too deeply)"
         raise faults.unusable(name, problem) from None
@@ -32,18 +39,26 @@ def decode(name: str, body: bytes) -> Payload:
     return payload
 
 
+def _decode_odd(name: str, body: bytes, problem: str) -> Any:
+    """Decode JSON with what strict readers refuse: NaN, a BOM, half a character."""
+    try:
+        return json.loads(body.decode("utf-8-sig", errors="replace"))
+    except ValueError:
+        raise faults.unusable(name, f"it is not JSON ({problem})") from None
+
+
 def whole(name: str, payload: Payload) -> Answer:
     """Read a completion that came in one piece."""
     choice = _choice(payload)
     if choice is None:
         if payload.get("error"):
-            raise faults.reported(name, payload["error"])
+            raise faults.reported(name, payload["error"], usage_of(payload))
         raise faults.unusable(name, "it holds no choice", usage_of(payload))
     message = _dict(choice.get("message"))
     return Answer(
         text=_text(message.get("content")),
         model=_text(payload.get("model")),
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=_text(choice.get("finish_reason")) or None,
         tool_calls=tuple(_tidy(call) for call in _dicts(message.get("tool_calls"))),
         usage=usage_of(payload),
         server_s=_server_s(payload),
@@ -58,7 +73,8 @@ class Stream:
         self._texts: list[str] = []
         self._calls: dict[int, Payload] = {}
         self._model = ""
-        self._finish_reason: str | None = None
+        self._finished = False
+        self._finish_reason = ""
         self._usage: Usage | None = None
         self._server_s: float | None = None
         self._first_token_at: float | None = None
@@ -66,12 +82,15 @@ class Stream:
     def add(self, event: Payload, at: float) -> None:
         """Take in one event that arrived at `at`, by `time.monotonic()`."""
         if event.get("error"):
-            raise faults.reported(self._name, event["error"])
+            usage = usage_of(event) or self._usage
+            raise faults.reported(self._name, event["error"], usage)
         self._model = self._model or _text(event.get("model"))
         self._usage = usage_of(event) or self._usage
         self._server_s = _server_s(event) or self._server_s
         choice = _choice(event) or {}
-        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        reason = choice.get("finish_reason")
+        self._finished = self._finished or bool(reason)
+        self._finish_reason = _text(reason) or self._finish_reason
         delta = _dict(choice.get("delta"))
         text, calls = _text(delta.get("content")), _dicts(delta.get("tool_calls"))
         if self._first_token_at is None and (text or calls):
@@ -94,17 +113,17 @@ class Stream:
     def answer(self, *, complete: bool = True) -> Answer:
         """Return the whole; raises `CallError` when the stream was cut off.
 
-        A finish reason is the proof of completeness: `[DONE]` is not, as not every
-        client shows it. `complete=False` says that the caller saw the stream end
-        too early.
+        A finish reason, of whatever type, is the proof of completeness: `[DONE]` is
+        not, as not every client shows it. `complete=False` says that the
+        caller saw the stream end too early.
         """
-        if self._finish_reason is None or not complete:
+        if not self._finished or not complete:
             problem = "the stream ended in the middle"
             raise faults.unusable(self._name, problem, self._usage)
         return Answer(
-            text="".join(self._texts),
+            text=whole_characters("".join(self._texts)),
             model=self._model,
-            finish_reason=self._finish_reason,
+            finish_reason=self._finish_reason or None,
             tool_calls=tuple(call for _, call in sorted(self._calls.items())),
             usage=self._usage,
             first_token_at=self._first_token_at,
@@ -115,9 +134,13 @@ class Stream:
 def usage_of(payload: Payload) -> Usage | None:
     """Read OpenAI's usage, and how Anthropic and DeepSeek name cached tokens.
 
-    None when there is none, or all of it is zero: no call has an empty prompt.
+    None when there is none, when it makes no sense, or when all of it is zero: no
+    call has an empty prompt, and half a bill is none.
     """
     said = _dict(payload.get("usage"))
+    for name in ("prompt_tokens", "completion_tokens"):
+        if said.get(name) is not None and _number(said[name], _MOST_TOKENS) is None:
+            return None
     prompt = _dict(said.get("prompt_tokens_details"))
     completion = _dict(said.get("completion_tokens_details"))
     usage = Usage(
@@ -142,26 +165,34 @@ def _server_s(payload: Payload) -> float | None:
     """Sum llama.cpp's `timings`."""
     timings = _dict(payload.get("timings"))
     parts = [timings.get("prompt_ms"), timings.get("predicted_ms")]
-    spent = [part for part in parts if isinstance(part, int | float)]
-    return sum(spent) / 1000 if spent else None
+    spent = [_number(part, _LONGEST_MS) for part in parts]
+    known = [part for part in spent if part is not None]
+    return sum(known) / 1000 if known else None
 
 
 def _tidy(call: Payload) -> Payload:
     """Drop what only says how a tool call was sent, keep all else as it came."""
-    return {k: v for k, v in call.items() if v is not None and k != "index"}
+    kept: Payload = plain(call)
+    return {k: v for k, v in kept.items() if v is not None and k != "index"}
 
 
 def _count(said: Payload, *names: str) -> int:
     """Return the first of these numbers that is a positive one, else 0."""
-    numbers = (said.get(name) for name in names)
-    return next((n for n in numbers if isinstance(n, int) and n > 0), 0)
+    numbers = (_number(said.get(name), _MOST_TOKENS) for name in names)
+    return next((int(number) for number in numbers if number), 0)
+
+
+def _number(value: Any, most: int) -> float | None:
+    """Return a number from 0 to `most`; None: it is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 <= value <= most else None
 
 
 def _text(value: Any) -> str:
     """Return text as it is, the text of a list of parts, and nothing else."""
     if isinstance(value, list):
         return "".join(_text(part.get("text")) for part in _dicts(value))
-    return value if isinstance(value, str) else ""
+    return whole_characters(value) if isinstance(value, str) else ""
 
 
 def _dict(value: Any) -> Payload:

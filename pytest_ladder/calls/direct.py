@@ -17,6 +17,7 @@ import msgspec
 
 from pytest_ladder.calls import completions, faults
 from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.calls.secret import Secret
 from pytest_ladder.errors import CallError
 from pytest_ladder.words.rung import Model
 
@@ -68,7 +69,7 @@ def base_of(model: Model, address: str | None) -> str | None:
     return OPENAI if model.id.startswith("openai/") else None
 
 
-def key_of(model: Model, address: str | None) -> str | None:
+def key_of(model: Model, address: str | None) -> Secret | None:
     """Read the model's key from the environment, now; None: it needs none.
 
     A server that this session started gets no key, and another host than OpenAI's
@@ -82,8 +83,8 @@ def key_of(model: Model, address: str | None) -> str | None:
         named = "OPENAI_API_KEY"
     if named is None:
         return None
-    key = os.environ.get(named, "").strip()
-    if not key:
+    key = Secret(os.environ.get(named, "").strip())
+    if not key.open():
         told = f"Model {model.name!r} needs its key in the environment variable {named}"
         raise CallError(f"{told}, which is not set; set it, or correct `api_key_env`.")
     return key
@@ -119,7 +120,7 @@ class DirectLane:
         """Send one request, once; raises `CallError`."""
         outcome = await self._exchange(request, address)
         # Raised here and without its cause, because a traceback shows locals
-        # (`--showlocals`), and those of the frames below hold the key.
+        # (`--showlocals`), and those of aiohttp's frames hold the headers.
         if isinstance(outcome, CallError):
             raise outcome
         return outcome
@@ -136,7 +137,7 @@ class DirectLane:
         import aiohttp
 
         name = request.model.name
-        key: str | None = None
+        key: Secret | None = None
         try:
             key = key_of(request.model, address)
             return await self._post(request, address, key)
@@ -148,10 +149,12 @@ class DirectLane:
             failed = faults.unreachable(name, error, transient=False)
         except (aiohttp.ClientError, OSError) as error:
             failed = faults.unreachable(name, error)
+        except Exception as error:  # noqa: BLE001 - its frames must not be seen
+            failed = faults.unexpected(name, error)
         return faults.redacted(failed, key)
 
     async def _post(
-        self, request: Request, address: str | None, key: str | None
+        self, request: Request, address: str | None, key: Secret | None
     ) -> Answer:
         import aiohttp
 
@@ -161,11 +164,10 @@ class DirectLane:
             told = f"Model {name!r} takes the direct lane, but has no address"
             raise CallError(f'{told}; add `api_base`, or set lane = "litellm".')
         url = f"{base}/chat/completions"
-        headers = _headers(key)
         async with self._opened().post(
             url,
             data=msgspec.json.encode(_body(request, base)),
-            headers=headers,
+            headers=_headers(key),
             timeout=aiohttp.ClientTimeout(total=timeout_of(request)),
             # Most redirects turn a POST into a GET, and any would carry the key on.
             allow_redirects=False,
@@ -193,10 +195,10 @@ class DirectLane:
         return self._session
 
 
-def _headers(key: str | None) -> dict[str, str]:
+def _headers(key: Secret | None) -> dict[str, str]:
     headers = {"Content-Type": "application/json"}
     if key is not None:
-        headers["Authorization"] = f"Bearer {key}"
+        headers["Authorization"] = f"Bearer {key.open()}"
     return headers
 
 

@@ -16,7 +16,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from pytest_ladder.errors import CallError
+from pytest_ladder.calls.foreign import plain
+from pytest_ladder.calls.secret import Secret
+from pytest_ladder.errors import CallError, LadderError
 from pytest_ladder.words.reply import Usage
 
 LONGEST_MESSAGE = 300
@@ -48,6 +50,11 @@ def refused(
 ) -> CallError:
     """Tell of an answer with an error status, in the provider's words."""
     words, code = _told(body)
+    if 300 <= status < 400:
+        words = (
+            f"it sends the call on to {headers.get('location') or 'nowhere'}, and "
+            "prompt and key go only to the address that you name; correct `api_base`"
+        )
     return CallError(
         f"Model {name!r} answered {status}: {words or 'no message'}",
         status=status,
@@ -56,14 +63,14 @@ def refused(
     )
 
 
-def reported(name: str, error: Any) -> CallError:
+def reported(name: str, error: Any, usage: Usage | None = None) -> CallError:
     """Tell of an error object in the body of an answer that claimed success."""
-    words, code = _told(msgspec.json.encode({"error": error}))
+    words, code = _worded({"error": error})
     status = error.get("code") if isinstance(error, dict) else None
     status = status if type(status) is int and 400 <= status < 600 else None
     retried = status is None or is_transient(status, code)
     message = f"Model {name!r} reported an error: {words or 'no message'}"
-    return CallError(message, status=status, transient=retried)
+    return CallError(message, status=status, transient=retried, usage=usage)
 
 
 def unusable(name: str, problem: str, usage: Usage | None = None) -> CallError:
@@ -87,18 +94,38 @@ def unreachable(
     return CallError(message, transient=transient)
 
 
-def redacted(fault: CallError, key: str | None) -> CallError:
-    """Return a copy that is safe to show: no secrets, no frames, one short line."""
+def unexpected(name: str, error: BaseException) -> CallError:
+    """Tell of an exception that no lane expects: a mistake of ours, or a library's.
+
+    It says nothing of whether the request was sent, so it may be billed; and as it
+    would come again, it is not tried again.
+    """
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
     return CallError(
-        quotable(str(fault), key),
-        status=fault.status,
-        transient=fault.transient,
-        retry_after_s=fault.retry_after_s,
-        usage=fault.usage,
+        f"The call to model {name!r} failed in a way that nobody expected, which is a "
+        f"mistake in pytest-ladder: {told}",
+        unsure=True,
     )
 
 
-def quotable(text: str, key: str | None) -> str:
+def bare(name: str, error: Exception) -> LadderError:
+    """Return what came out of a lane as an error of ours without frames and causes.
+
+    A traceback shows locals (`--showlocals`), and those of the frames below may hold
+    a key, an address with one, or the environment.
+    """
+    if not isinstance(error, LadderError):
+        return redacted(unexpected(name, error), None)
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def redacted(fault: CallError, key: Secret | None) -> CallError:
+    """Return a copy that is safe to show: no secrets, no frames, one short line."""
+    return fault.saying(quotable(str(fault), key))
+
+
+def quotable(text: str, key: Secret | None) -> str:
     """Strip control characters and secrets from foreign words, and shorten them.
 
     Secrets are `key`, whatever looks like one, and the values of environment
@@ -125,7 +152,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return seconds
     try:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except ValueError:
+    except Exception:  # noqa: BLE001 - the parser fails in many ways over odd text
         return None
 
 
@@ -137,13 +164,13 @@ def _number(said: str | None) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _secrets(key: str | None) -> list[str]:
+def _secrets(key: Secret | None) -> list[str]:
     named = [
         value
         for name, value in os.environ.items()
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
     ]
-    secrets = [*named, *([key] if key else [])]
+    secrets = [*named, *([key.open()] if key else [])]
     written = {form for secret in secrets for form in _forms(secret)}
     # The longest first: one secret may be the beginning of another.
     return sorted(written, key=len, reverse=True)
@@ -151,7 +178,9 @@ def _secrets(key: str | None) -> list[str]:
 
 def _forms(secret: str) -> set[str]:
     """Return a secret as others quote it: in an address, a page, a text in a text."""
-    plain = {secret, quote(secret), quote(secret, safe=""), html.escape(secret)}
+    # A variable may hold bytes that are no text.
+    raw = secret.encode(errors="surrogateescape")
+    plain = {secret, quote(raw), quote(raw, safe=""), html.escape(secret)}
     escaped = plain | {json.dumps(form)[1:-1] for form in plain}
     return escaped | {repr(form)[1:-1] for form in escaped}
 
@@ -162,6 +191,11 @@ def _told(body: bytes) -> tuple[str, str | None]:
         payload = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return body.decode(errors="replace"), None
+    return _worded(payload)
+
+
+def _worded(payload: Any) -> tuple[str, str | None]:
+    payload = plain(payload)
     if isinstance(payload, list) and payload:
         payload = payload[0]
     if not isinstance(payload, dict):

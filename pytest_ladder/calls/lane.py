@@ -23,6 +23,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The model's parameters overlaid with the call's own."""
     sample: int = 1
 
+    def __repr__(self) -> str:
+        # Parameters may hold what nobody else should see, and a traceback may show
+        # locals.
+        return f"Request({self.model!r}, {self.messages!r})"
+
     @property
     def output_limit(self) -> int | None:
         """Tokens that the parameters allow for the answer; None: they do not say."""

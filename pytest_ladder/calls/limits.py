@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +33,8 @@ _SLOT_STEP_S = 0.005
 # How long everybody waits when one call at a time is refused, doubled each time.
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+# How long a call that waits for its minute does not look whether it still may leave.
+_LONGEST_SLEEP_S = 1.0
 # A provider that asks for more than this will not be waited for.
 LONGEST_WAIT_S = 180.0
 
@@ -62,15 +64,22 @@ class Limiter:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
-    async def slot(self, tokens: int, *, again: bool = False) -> AsyncIterator[float]:
+    async def slot(
+        self,
+        tokens: int,
+        *,
+        again: bool = False,
+        leaves: Callable[[], bool] = lambda: True,
+    ) -> AsyncIterator[float]:
         """Hold a place for one call of about that many tokens; first come first served.
 
-        Who comes `again`, after a failure, came before those who wait. Yields when the
-        place was granted (`time.monotonic()`).
+        Who comes `again`, after a failure, came before those who wait. Who no longer
+        `leaves` waits for no minute, and counts in none. Yields when the place was
+        granted (`time.monotonic()`).
         """
         await self._enter(again=again)
         try:
-            await self._pace(tokens)
+            await self._pace(tokens, leaves)
             async with self._slots.hold() if self._slots else contextlib.nullcontext():
                 yield time.monotonic()
         finally:
@@ -122,10 +131,10 @@ class Limiter:
                 self.in_use += 1
                 place.set_result(None)
 
-    async def _pace(self, tokens: int) -> None:
+    async def _pace(self, tokens: int, leaves: Callable[[], bool]) -> None:
         """Wait until no pause and neither limit per minute stands in the way."""
-        while (wait_s := self._minute.admit(tokens)) > 0:
-            await asyncio.sleep(wait_s)
+        while leaves() and (wait_s := self._minute.admit(tokens)) > 0:
+            await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
 
 
 class Minute:

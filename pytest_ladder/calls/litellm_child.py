@@ -38,6 +38,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: dict[str, str | None] = {}
     """The variables that changed since the last order; None: removed."""
 
+    def __repr__(self) -> str:
+        # Keys are in the environment, and a traceback may show locals.
+        return f"Order({self.number})"
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line from the child: an answer, or else a `CallError`."""
@@ -50,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transient: bool = False
     retry_after_s: float | None = None
     usage: Usage | None = None
+    unsure: bool = False
 
     @classmethod
     def of(cls, number: int, error: CallError) -> Outcome:
@@ -61,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             transient=error.transient,
             retry_after_s=error.retry_after_s,
             usage=error.usage,
+            unsure=error.unsure,
         )
 
     def error(self) -> CallError:
@@ -71,6 +77,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             transient=self.transient,
             retry_after_s=self.retry_after_s,
             usage=self.usage,
+            unsure=self.unsure,
         )
 
 
@@ -113,10 +120,9 @@ class _Desk:
             self._tell(Outcome(number=number, answer=answer))
         except CallError as error:
             self._tell(Outcome.of(number, error))
-        except (TypeError, ValueError) as error:  # half a surrogate pair, for one
-            problem = f"it cannot be written as JSON ({error})"
-            fault = faults.unusable(request.model.name, problem)
-            self._tell(Outcome.of(number, fault))
+        except Exception as error:  # noqa: BLE001 - untold, the parent would wait
+            fault = faults.unexpected(request.model.name, error)
+            self._tell(Outcome.of(number, faults.redacted(fault, None)))
         finally:
             del self._calls[number]
 

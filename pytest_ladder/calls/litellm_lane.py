@@ -21,8 +21,9 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import completions, direct, faults, quiet
+from pytest_ladder.calls import completions, direct, faults, quiet, redirects
 from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.calls.secret import Secret
 from pytest_ladder.errors import CallError
 
 # Without the first litellm fetches a price list from the network on import; without
@@ -83,21 +84,36 @@ class LitellmLane:
     async def _exchange(
         self, request: Request, address: str | None
     ) -> Answer | CallError:
-        key: str | None = None
-        try:
-            key = direct.key_of(request.model, address)
-            timeout_s = direct.timeout_of(request)
-            litellm = await self._loaded()
-            async with asyncio.timeout(timeout_s):
-                arguments = _arguments(request, address, key, timeout_s)
-                return await quiet.Quietly(
-                    _complete(litellm, request.model.name, arguments)
-                )
-        except CallError as error:
-            fault = error
-        except Exception as error:  # noqa: BLE001 - litellm raises all kinds
-            fault = _fault(request, error)
+        key: Secret | None = None
+        with redirects.refused() as refused:
+            try:
+                key = direct.key_of(request.model, address)
+                answer = await self._complete(request, address, key)
+            except CallError as error:
+                fault = error
+            except Exception as error:  # noqa: BLE001 - litellm raises all kinds
+                fault = _fault(request, error)
+            else:
+                if not refused:
+                    return answer
+        if refused:
+            # Whatever litellm made of it.
+            fault = faults.refused(request.model.name, *refused[0], b"")
         return faults.redacted(fault, key)
+
+    async def _complete(
+        self, request: Request, address: str | None, key: Secret | None
+    ) -> Answer:
+        timeout_s = direct.timeout_of(request)
+        litellm = await self._loaded()
+        async with asyncio.timeout(timeout_s):
+            return await quiet.Quietly(
+                _complete(
+                    litellm,
+                    request.model.name,
+                    _arguments(request, address, key, timeout_s),
+                )
+            )
 
     async def _loaded(self) -> Any:
         async with self._importing:
@@ -120,6 +136,7 @@ def _import_litellm() -> Any:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+    redirects.watch_clients()
     for name in _CLIENT_LOGGERS:
         logging.getLogger(name).addFilter(quiet.is_not_for_us)
     return litellm
@@ -150,7 +167,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _arguments(
-    request: Request, address: str | None, key: str | None, timeout_s: float
+    request: Request, address: str | None, key: Secret | None, timeout_s: float
 ) -> dict[str, Any]:
     """Return the arguments of `acompletion`: ours win over the model's params."""
     model = request.model
@@ -159,7 +176,7 @@ def _arguments(
         "model": model.id,
         "messages": request.messages,
         "api_base": direct.base_of(model, address),
-        "api_key": key or (_NO_KEY if speaks_openai else None),
+        "api_key": key.open() if key else _NO_KEY if speaks_openai else None,
         "timeout": timeout_s,
         # Retries and the store are the engine's.
         "num_retries": 0,
@@ -239,6 +256,8 @@ def _unexplained(name: str, error: Exception) -> CallError:
         # 500 is what litellm writes where there was no status.
         status=None if status == 500 else status,
         transient=status is not None and faults.is_transient(status),
+        # litellm fails over answers as well, and those are billed.
+        unsure=status in (None, 500),
     )
 
 

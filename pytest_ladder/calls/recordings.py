@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from pytest_ladder.calls.files import write_atomically
-from pytest_ladder.calls.store import StoredReply
+from pytest_ladder.calls.store import UNREADABLE, StoredReply, read_reply
 from pytest_ladder.errors import ConfigError
 
 
@@ -144,10 +144,22 @@ def scan(path: Path) -> tuple[list[Recording], list[Damaged]]:
         if not line.strip():
             continue
         try:
-            recordings.append(_DECODER.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            recordings.append(_recording(line))
+        except UNREADABLE as error:
             damaged.append(Damaged(path, number, str(error)))
     return recordings, damaged
+
+
+def _recording(line: bytes) -> Recording:
+    """Read one line; a field of a reply of another type counts as not said."""
+    try:
+        return _DECODER.decode(line)
+    except msgspec.ValidationError:
+        said = msgspec.json.decode(line)
+        if isinstance(said, dict) and "reply" in said:
+            reply = read_reply(msgspec.json.encode(said["reply"]))
+            said["reply"] = msgspec.to_builtins(reply)
+        return msgspec.convert(said, Recording)
 
 
 def forget(path: Path, keys: Collection[str]) -> None:
@@ -161,8 +173,6 @@ def forget(path: Path, keys: Collection[str]) -> None:
         return
     lines = path.read_bytes().splitlines(keepends=True)
     kept = [
-        line
-        for line in lines
-        if not line.strip() or _DECODER.decode(line).key not in keys
+        line for line in lines if not line.strip() or _recording(line).key not in keys
     ]
     write_atomically(path, b"".join(kept))

@@ -34,9 +34,10 @@ def may_be_billed(error: CallError) -> bool:
     """Tell whether a failed attempt may cost something all the same.
 
     An error status is not billed, and without one a failure that is not transient,
-    such as a missing key, kept the request from being sent.
+    such as a missing key, kept the request from being sent. Of a failure that nobody
+    expected it is not known when it came.
     """
-    return error.status is None and error.transient
+    return error.status is None and (error.transient or error.unsure)
 
 
 def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
@@ -57,14 +58,9 @@ def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
 
 def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
     """Tell how often it was tried."""
-    if len(failed) == 1:
+    if len(failed) <= 1:
         return error
-    return CallError(
-        f"{error} (gave up after {len(failed)} attempts)",
-        status=error.status,
-        transient=error.transient,
-        retry_after_s=error.retry_after_s,
-    )
+    return error.saying(f"{error} (gave up after {len(failed)} attempts)")
 
 
 def expected_tokens(request: Request) -> int:

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.shared_file import connect, transaction
 from pytest_ladder.errors import StoreError
+from pytest_ladder.figures import count
 from pytest_ladder.words.case import Message
 from pytest_ladder.words.reply import Reply, Timing, Usage
 
@@ -29,6 +30,18 @@ CREATE TABLE IF NOT EXISTS replies (
 ) WITHOUT ROWID
 """
 _INSERT = "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)"
+# Read as bytes, for SQLite fails over text that is not UTF-8.
+_REPLY, _CREATED = "CAST(reply AS BLOB)", "CAST(created AS REAL)"
+_ASIDE = """
+CREATE TABLE IF NOT EXISTS set_aside (
+    key TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    created REAL NOT NULL,
+    request TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    problem TEXT NOT NULL
+)
+"""
 _Row = tuple[str, str, float, str, str]
 T = TypeVar("T")
 
@@ -78,12 +91,62 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Entry(NamedTuple):
-    """One reply to keep."""
+    """One reply to keep, as it will be written."""
 
     key: str
     identity: str
-    request: Request
-    reply: StoredReply
+    request: str
+    reply: str
+
+    @classmethod
+    def of(
+        cls, key: str, identity: str, request: Request, reply: StoredReply
+    ) -> tuple[Entry, StoredReply]:
+        """Return what will be written, and the reply as it is read back from there.
+
+        That one is to be shown, so that a replay shows the same. Raises one of
+        `UNREADABLE` where it could not be read back.
+        """
+        asked = {
+            "messages": request.messages,
+            "params": request.params,
+            "sample": request.sample,
+        }
+        sent, written = msgspec.json.encode(asked), msgspec.json.encode(reply)
+        entry = cls(key, identity, sent.decode(), written.decode())
+        return entry, _READER.decode(written)
+
+
+_READER = msgspec.json.Decoder(StoredReply)
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What is raised over text that is no reply, or that cannot be written as one."""
+
+
+def read_reply(written: str | bytes) -> StoredReply:
+    """Read a reply; a field of another type counts as not said.
+
+    An older version wrote such fields as providers sent them. Raises one of
+    `UNREADABLE` where there is no text.
+    """
+    try:
+        return _READER.decode(written)
+    except msgspec.ValidationError:
+        return _mended(msgspec.json.decode(written), StoredReply)
+
+
+def _mended(said: Any, kind: type[_Kind]) -> _Kind:
+    """Convert what can be converted of an object, field by field."""
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        inner = _NESTED.get(field.name)
+        with contextlib.suppress(msgspec.ValidationError, TypeError, KeyError):
+            value = said[field.name]
+            if inner is not None and isinstance(value, dict):
+                value = _mended(value, inner)
+            fields[field.name] = msgspec.convert(value, field.type)
+    return msgspec.convert(fields, kind)
 
 
 class Kept(NamedTuple):
@@ -94,6 +157,15 @@ class Kept(NamedTuple):
     """When it was stored (Unix time)."""
     identity: str
     messages: list[Message]
+
+
+class _Asked(msgspec.Struct):
+    """What is read of a request that was written."""
+
+    messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
+
+
+_ASKED = msgspec.json.Decoder(_Asked)
 
 
 class Store:
@@ -114,10 +186,12 @@ class Store:
 
     def get(self, key: str) -> tuple[StoredReply, float] | None:
         """Return a reply and when it was stored (Unix time), or None."""
-        found = self._select("SELECT reply, created FROM replies WHERE key = ?", key)
+        query = f"SELECT {_REPLY}, {_CREATED} FROM replies WHERE key = ?"
+        found = self._select(query, key)
         if found is None:
             return None
-        return msgspec.json.decode(found[0], type=StoredReply), found[1]
+        reply = self._read(key, lambda: read_reply(found[0]))
+        return None if reply is None else (reply, found[1])
 
     def has(self, key: str) -> bool:
         """Tell whether a reply is stored."""
@@ -128,7 +202,8 @@ class Store:
 
         Raises `StoreError` when the disk does not take them.
         """
-        rows = [_row(entry) for entry in entries]
+        now = time.time()
+        rows = [(*entry[:2], now, *entry[2:]) for entry in entries]
         with self._writing:
             try:
                 self.make_folder()
@@ -141,16 +216,22 @@ class Store:
 
     def kept(self, key: str) -> Kept | None:
         """Return a reply with what was asked, for people to read and to record."""
-        query = "SELECT reply, created, identity, request FROM replies WHERE key = ?"
+        query = (
+            f"SELECT {_REPLY}, {_CREATED}, CAST(identity AS BLOB), "
+            "CAST(request AS BLOB) FROM replies WHERE key = ?"
+        )
         found = self._select(query, key)
         if found is None:
             return None
         reply, created, identity, request = found
-        return Kept(
-            reply=msgspec.json.decode(reply, type=StoredReply),
-            created=created,
-            identity=identity,
-            messages=msgspec.json.decode(request)["messages"],
+        return self._read(
+            key,
+            lambda: Kept(
+                reply=read_reply(reply),
+                created=created,
+                identity=identity.decode(),
+                messages=_ASKED.decode(request).messages,
+            ),
         )
 
     def notices(self, since: float) -> list[str]:
@@ -158,9 +239,23 @@ class Store:
 
         By any process: workers of xdist have no summary to say it in.
         """
-        paths = sorted(self.path.parent.glob(f"damaged-*{self.path.name}.txt"))
+        paths = sorted(self.path.parent.glob("damaged-*.sqlite.txt"))
         recent = (path for path in paths if path.stat().st_mtime >= since)
         return [path.read_text(encoding="utf-8") for path in recent]
+
+    def _read(self, key: str, read: Callable[[], T]) -> T | None:
+        """Read a row; one that cannot be read is set aside, and counts as missing."""
+        try:
+            return read()
+        except UNREADABLE as error:
+            problem = str(error)
+        # In a read-only checkout it stays where it is; it is missing all the same.
+        with self._writing, contextlib.suppress(OSError, sqlite3.Error):
+            rows = self._writer.run(
+                lambda connection: _set_row_aside(connection, key, problem)
+            )
+            _tell_of_rows(self.path, rows, problem)
+        return None
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
@@ -290,12 +385,23 @@ def _readable_rows(path: Path) -> Iterator[_Row]:
             yield from connection.execute(f"SELECT * FROM replies ORDER BY key {order}")
 
 
-def _row(entry: Entry) -> _Row:
-    asked = {
-        "messages": entry.request.messages,
-        "params": entry.request.params,
-        "sample": entry.request.sample,
-    }
-    request = msgspec.json.encode(asked).decode()
-    reply = msgspec.json.encode(entry.reply).decode()
-    return entry.key, entry.identity, time.time(), request, reply
+def _set_row_aside(connection: sqlite3.Connection, key: str, problem: str) -> int:
+    """Move a row into a table of its own; returns how many are there."""
+    with transaction(connection):
+        connection.execute(_ASIDE)
+        connection.execute(
+            "INSERT INTO set_aside SELECT *, ? FROM replies WHERE key = ?",
+            (problem, key),
+        )
+        connection.execute("DELETE FROM replies WHERE key = ?", (key,))
+        return int(connection.execute("SELECT COUNT(*) FROM set_aside").fetchone()[0])
+
+
+def _tell_of_rows(path: Path, rows: int, problem: str) -> None:
+    notice = (
+        f"{path}: {count(rows, 'row')} could not be read as a reply ({problem}). "
+        "Nothing is deleted: they are set aside in the table `set_aside` of that file, "
+        "and with --ladder-live the model is called again."
+    )
+    told = path.with_name(f"damaged-rows-of-{path.name}.txt")
+    told.write_text(notice, encoding="utf-8")

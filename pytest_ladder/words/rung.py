@@ -84,6 +84,11 @@ class Endpoint(_Strict, frozen=True, kw_only=True):
     lane: Literal["direct", "litellm"] | None = None
     """None: direct where the model speaks OpenAI's protocol, else litellm."""
 
+    def __repr__(self) -> str:
+        # pytest shows it in front of a failed assertion. Addresses and parameters may
+        # hold what a public log should not.
+        return f"{type(self).__name__}({self.id!r})"
+
     @property
     def is_local(self) -> bool:
         """Whether pytest-ladder serves it on this machine."""
@@ -102,6 +107,9 @@ class Model(Endpoint, frozen=True, kw_only=True):
     tier: Tier
     build: Build | None = None
     stream: bool = False
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {self.id!r})"
 
 
 class Strategy(_Strict, frozen=True, kw_only=True):

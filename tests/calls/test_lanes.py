@@ -40,6 +40,8 @@ from tests.scripted_server import (
 if TYPE_CHECKING:
     from tests.calls.conftest import Line
 
+# The date parser of Python's own library fails over it with an OverflowError.
+ENDLESS = "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"
 KEY = "sk-planted-0123456789abcdef"
 DETAILED = {
     "prompt_tokens": 1200,
@@ -178,6 +180,8 @@ REFUSALS: dict[str, tuple[Sends, int, bool, float | None]] = {
     "limited for 7 s": (limits("7"), 429, True, 7.0),
     "limited for 1500 ms": (limits(milliseconds="1500"), 429, True, 1.5),
     "limited for nonsense": (limits("soon"), 429, True, None),
+    "limited for a zone without end": (limits(ENDLESS), 429, True, None),
+    "limited for ever": (limits("1e999"), 429, True, None),
     "out of quota": (
         fails(429, "check your plan", code="insufficient_quota"),
         429,
@@ -344,12 +348,98 @@ def test_an_address_that_is_none_is_not_worth_a_retry(direct: Line) -> None:
     assert not caught.value.transient
 
 
-def test_a_redirect_is_not_followed_with_the_key(
-    direct: Line, server: ScriptedServer
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(
+    line: Line, server: ScriptedServer, status: int, stream: bool
+) -> None:
+    with ScriptedServer(reply=lambda _: "the other host's words") as other:
+        there = f"{other.api_base}/chat/completions"
+        act = Sends(status=status, body=b"", headers={"Location": there})
+        fault = failure(line, act, server=server, stream=stream)
+        assert other.count == 0
+    assert (fault.status, fault.transient) == (status, False)
+    assert f"answered {status}: it sends the call on to {there}, and " in str(fault)
+    assert server.count == 1
+
+
+def test_a_redirect_within_a_host_is_refused_as_well(
+    line: Line, server: ScriptedServer
 ) -> None:
     act = Sends(status=307, body=b"", headers={"Location": "/elsewhere"})
-    fault = failure(direct, act, server=server)
+    fault = failure(line, act, server=server)
     assert (fault.status, fault.transient) == (307, False)
+
+
+FAMILIES = {
+    "anthropic/claude-3-5-haiku-latest": {},
+    "gemini/gemini-2.0-flash": {},
+    "mistral/mistral-small-latest": {},
+    "cohere_chat/command-r": {},
+    "huggingface/org/model": {},
+    "ollama_chat/llama3": {},
+    "ollama/llama3": {},
+    "azure/deployment": {"api_version": "2024-10-21"},
+    "azure_ai/model": {},
+    "watsonx/ibm/granite": {"project_id": "p"},
+    "bedrock/anthropic.claude-3-haiku-20240307-v1:0": {
+        "aws_access_key_id": "a",
+        "aws_secret_access_key": "b",
+        "aws_region_name": "us-east-1",
+    },
+    "deepseek/deepseek-chat": {},
+    "groq/llama3": {},
+    "openrouter/x/y": {},
+    "together_ai/x/y": {},
+    "aiohttp_openai/x": {},
+    "text-completion-openai/x": {},
+}
+"""Providers that litellm reaches by clients and code of their own."""
+
+
+def test_no_family_of_providers_follows_a_redirect(
+    server: ScriptedServer, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_LOGIN", KEY)
+    monkeypatch.setenv("WATSONX_TOKEN", KEY)
+    lane = LitellmLane()
+    with ScriptedServer() as other:
+        act = Sends(status=307, body=b"", headers={"Location": other.url})
+        server.everywhere, other.everywhere = act, act
+        faulty = {name: _redirected(lane, server, runner, name) for name in FAMILIES}
+        assert other.hits == 0
+    runner.run(lane.close())
+    assert {name: fault.status for name, fault in faulty.items()} == dict.fromkeys(
+        FAMILIES, 307
+    )
+
+
+def _redirected(
+    lane: LitellmLane, server: ScriptedServer, runner: asyncio.Runner, name: str
+) -> CallError:
+    base = f"{server.url}/elsewhere"
+    model = model_of(name, api_base=base, api_key_env="SHOP_LOGIN")
+    request = Request(
+        model=model,
+        messages=[{"role": "user", "content": "hello"}],
+        params={"timeout": 20, "max_tokens": 5, **FAMILIES[name]},
+    )
+    with pytest.raises(CallError) as caught:
+        runner.run(lane.send(request, None))
+    return caught.value
+
+
+def test_a_users_own_calls_follow_redirects_as_ever(
+    server: ScriptedServer, litellm: Any
+) -> None:
+    import httpx
+
+    with ScriptedServer() as other:
+        server.everywhere = Sends(
+            status=307, body=b"", headers={"Location": f"{other.url}/health"}
+        )
+        with httpx.Client(follow_redirects=True) as client:
+            assert client.get(f"{server.url}/any").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.store import Entry, Store, StoredReply
 from pytest_ladder.errors import StoreError
+from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.rung import Model, Tier
 from tests.engine.desk import Desk, outcome_of, start_process
 from tests.scripted_server import ScriptedServer
@@ -31,7 +34,8 @@ PAGE = 4096
 def entry(number: int, text: str = "a reply") -> Entry:
     messages = [{"role": "user", "content": f"question {number}"}]
     request = Request(model=MODEL, messages=messages)
-    return Entry(f"{number:064}", "openai/bot", request, StoredReply(text=text))
+    reply = StoredReply(text=text)
+    return Entry.of(f"{number:064}", "openai/bot", request, reply)[0]
 
 
 @pytest.fixture
@@ -248,11 +252,116 @@ def test_a_store_in_a_read_only_folder_replays(
     assert server.count == 1
 
 
-def test_damaged_claims_are_told_in_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "claims.sqlite"
+def test_damaged_claims_are_set_aside_with_a_sentence(store: Store) -> None:
+    path = store.path.with_name("claims.sqlite")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\xff" * PAGE)
-    with pytest.raises(StoreError, match=r"claims\.sqlite: it cannot be written"):
-        Claims(path)
+    for _ in range(2):
+        claims = Claims(path)
+        assert claims.take("key")
+        claims.close()
+    (notice,) = store.notices(0)
+    assert "claims.sqlite was damaged (file is not a database) and is set" in notice
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("until", "soon"), ("pid", "me"), ("pid", 2**40), ("until", None)],
+)
+def test_a_claim_that_makes_no_sense_holds_nobody_up(
+    tmp_path: Path, column: str, value: Any
+) -> None:
+    claims = Claims(tmp_path / "claims.sqlite")
+    claims._connection.execute(
+        "INSERT INTO claims VALUES ('key', ?, 4194303, ?)",
+        (socket.gethostname(), time.time() + 3600),
+    )
+    with contextlib.suppress(sqlite3.IntegrityError):
+        claims._connection.execute(f"UPDATE claims SET {column} = ?", (value,))
+    assert claims.take("key")
+    claims.close()
+
+
+GOOD = {"text": "45 days", "model": "x", "finish_reason": "stop", "cost_usd": 0.5}
+USAGE = {"input": 12, "cached_input": 0, "cache_write": 0, "output": 5, "reasoning": 2}
+ODD_ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "finish reason": ({"finish_reason": {"type": "stop"}}, {"finish_reason": None}),
+    "usage": ({"usage": 7}, {"usage": None}),
+    "tool calls": ({"tool_calls": "none"}, {"tool_calls": ()}),
+    "timing": ({"timing": {"sent_s": "soon"}}, {"timing": None}),
+    "failed attempts": ({"failed": [{"problem": 5}]}, {"failed": ()}),
+    "cost": ({"cost_usd": "0.5"}, {"cost_usd": None}),
+}
+"""What an older version wrote as it came, and what it is read as."""
+
+
+@pytest.mark.parametrize("name", ODD_ROWS)
+def test_a_field_of_another_type_in_an_old_row_counts_as_not_said(
+    store: Store, name: str
+) -> None:
+    odd, expected = ODD_ROWS[name]
+    store.put([entry(1)])
+    rewrite(store, json.dumps(GOOD | odd))
+    found, kept = store.get(entry(1).key), store.kept(entry(1).key)
+    assert found is not None
+    assert kept is not None
+    assert kept.reply == found[0]
+    said = {**GOOD, **expected}
+    assert {field: getattr(found[0], field) for field in said} == said
+    assert store.notices(0) == []
+
+
+def test_of_an_odd_usage_in_an_old_row_the_rest_is_kept(store: Store) -> None:
+    store.put([entry(1)])
+    rewrite(store, json.dumps(GOOD | {"usage": USAGE | {"reasoning": True}}))
+    found = store.get(entry(1).key)
+    assert found is not None
+    assert found[0].usage == Usage(input=12, output=5)
+
+
+BAD_ROWS: dict[str, str | bytes] = {
+    "no JSON": "not a reply",
+    "no object": "[1, 2]",
+    "no text": '{"model": "x"}',
+    "no end": '{"text": "45 da',
+    "nested deeply": '{"text": "a", "tool_calls": ' + "[" * 5000 + "]" * 5000 + "}",
+    "no UTF-8": b'{"text": "\xff\xfe"}',
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_a_row_that_is_no_reply_is_set_aside_with_a_sentence(
+    store: Store, name: str
+) -> None:
+    store.put([entry(1), entry(2)])
+    rewrite(store, BAD_ROWS[name])
+    assert store.get(entry(1).key) is None
+    assert store.kept(entry(1).key) is None
+    assert store.get(entry(2).key) is not None
+    (notice,) = store.notices(0)
+    assert "1 row could not be read as a reply (" in notice
+    # It can be called for and kept again, and what was there is not lost.
+    store.put([entry(1)])
+    assert store.get(entry(1).key) is not None
+    with sqlite3.connect(store.path) as connection:
+        rows = connection.execute("SELECT key, CAST(reply AS BLOB) FROM set_aside")
+        (row,) = rows.fetchall()
+    connection.close()
+    written = BAD_ROWS[name]
+    assert row == (
+        entry(1).key,
+        written.encode() if isinstance(written, str) else written,
+    )
+
+
+def rewrite(store: Store, reply: str | bytes) -> None:
+    """Put any text where the first reply is."""
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(
+            "UPDATE replies SET reply = CAST(? AS TEXT) WHERE key = ?",
+            (reply, entry(1).key),
+        )
+    connection.close()
 
 
 def test_a_store_that_is_gone_in_the_middle_is_begun_anew(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_ladder.calls import retries
 from pytest_ladder.calls.budget import Budget, worst_usd
+from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.errors import BudgetReached, CallError
+from pytest_ladder.errors import BudgetReached, CallError, LadderError
 from pytest_ladder.words.reply import Usage
 from pytest_ladder.words.rung import Price
 from tests.engine.desk import Desk, texts
@@ -210,13 +213,119 @@ def test_a_failed_attempt_that_was_billed_is_paid_for(
     assert [attempt.cost_usd for attempt in stored[0].failed] == [once_usd]
 
 
+ODD_USAGE = {"prompt_tokens": 1000, "completion_tokens": 24_500}
+ODD_USD = (1000 * 1.0 + 24_500 * 2.0) / 1e6
+"""What one call then comes to: 0.05, where `QUESTION_USD` was set aside."""
+
+
+def overcharged(outcomes: list[Served | LadderError], server: ScriptedServer) -> int:
+    """Count the calls that were paid, and check that the rest was refused."""
+    refused = sum(isinstance(outcome, BudgetReached) for outcome in outcomes)
+    assert refused + server.count == len(outcomes)
+    return server.count
+
+
+@pytest.mark.parametrize(
+    "model",
+    [{}, {"stream": True}, {"lane": "litellm"}],
+    ids=["whole", "streamed", "litellm"],
+)
+def test_a_bill_above_what_was_set_aside_stops_all_calls_that_have_not_left(
+    desk: Desk, server: ScriptedServer, model: dict[str, Any]
+) -> None:
+    server.reply = lambda _: says("blue", usage=ODD_USAGE)
+    desk.start_anew(budget_usd=0.025, concurrency=1)
+    assert overcharged(desk.ask_many(40, model=model), server) == 1
+    budget = desk.engine.budget
+    assert budget is not None
+    assert budget.spent_usd() == pytest.approx(ODD_USD)
+    (surprise,) = budget.surprises()
+    assert str(surprise).startswith("Model 'bot' billed 1 call higher than its prompt")
+
+
+def test_each_call_already_under_way_may_bring_one_surprise_and_no_other_call(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.latency_s = 0.1
+    server.reply = lambda _: says("blue", usage=ODD_USAGE)
+    desk.start_anew(budget_usd=0.025, concurrency=3)
+    assert overcharged(desk.ask_many(40), server) == 3
+
+
+def test_later_calls_of_a_model_reserve_what_it_billed(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.reply = lambda _: says("blue", usage=ODD_USAGE)
+    desk.start_anew(budget_usd=4.5 * ODD_USD, concurrency=2)
+    assert overcharged(desk.ask_many(40), server) == 4
+    # Another model has billed nothing odd.
+    server.reply = lambda _: says("blue")
+    desk.ask(model={"name": "other"})
+
+
+def test_an_odd_bill_of_a_failed_attempt_stops_the_next_one(
+    desk: Desk, server: ScriptedServer, short_pauses: None
+) -> None:
+    server.script(sends({"choices": [], "usage": ODD_USAGE}))
+    desk.start_anew(budget_usd=0.025)
+    with pytest.raises(BudgetReached):
+        desk.ask()
+    assert server.count == 1
+
+
+def test_calls_that_wait_for_their_minute_hear_of_an_odd_bill_at_once(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.reply = lambda _: says("blue", usage=ODD_USAGE)
+    desk.start_anew(budget_usd=0.025)
+    before = time.monotonic()
+    outcomes = desk.ask_many(10, model={"limits": {"concurrency": 4, "rpm": 1}})
+    assert overcharged(outcomes, server) == 1
+    assert time.monotonic() - before < 10
+
+
+def test_a_provider_that_bills_as_it_should_waits_for_nothing(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.reply = lambda _: says("blue", usage=ODD_USAGE)
+    desk.start_anew(budget_usd=1.0, concurrency=1)
+    desk.ask()
+    server.reply = lambda _: says("blue")
+    # Each reserves the odd bill, and there is room for it as long as others wait.
+    assert texts(desk.ask_many(18)) == ["blue"] * 18
+
+
+@pytest.mark.parametrize("lane", ["direct", "litellm"])
+def test_an_answer_that_nobody_can_read_is_paid_for(
+    desk: Desk, server: ScriptedServer, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "MAX_ATTEMPTS", 1)
+    desk.start_anew(budget_usd=1.0)
+    budget = desk.engine.budget
+    assert budget is not None
+    worst = worst_usd(desk.request(), PriceTable())
+    told = {"prompt_tokens": 1000, "completion_tokens": 500}
+    answers: list[Any] = [
+        {"choices": 5},
+        {"choices": []},
+        {"choices": [{"message": 7, "finish_reason": "stop"}], "usage": [told]},
+    ]
+    for number, answer in enumerate(answers):
+        server.script(sends(answer))
+        desk.submit(f"say {number:04}", model={"lane": lane}).exception(60)
+    assert server.count == len(answers)
+    assert budget.spent_usd() == pytest.approx(len(answers) * worst)
+
+
 def test_an_error_nobody_expected_holds_nobody_up(
     desk: Desk, server: ScriptedServer
 ) -> None:
     desk.start_anew(budget_usd=QUESTION_USD)
     # A mistake that the lane does not know of.
-    broken = desk.submit("one", model={"stream": True}, stream_options=5)
-    assert isinstance(broken.exception(10), TypeError)
+    with pytest.raises(CallError, match="that nobody expected") as caught:
+        desk.ask("one", model={"stream": True}, stream_options=5)
+    assert not caught.value.transient
+    # It may have been sent, so what was set aside for it is spent.
     with pytest.raises(BudgetReached):
         desk.submit("question 1").result(10)
 

@@ -152,3 +152,80 @@ def test_a_call_that_nothing_bounds_is_told_as_such(shop: Shop) -> None:
         ["nothing bounds the output of model 'bot'; set params.max_tokens *"]
     )
     assert "left out: 0 calls" not in result.stdout.str()
+
+
+ODD_USAGE = {"prompt_tokens": 1000, "completion_tokens": 24_500}
+"""Of a reply to 20 `max_tokens`; it comes to 0.05."""
+JUDGED = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.judged(rubric="The reply names a number.")
+def test_tone(verdict):
+    assert verdict.passed
+"""
+JUDGE = """
+[judge]
+id = "openai/judge"
+api_base = "{api_base}"
+price = {{ input = 1.0, output = 2.0 }}
+params = {{ max_tokens = 20 }}
+"""
+
+
+def _odd_reply(body: dict[str, Any]) -> Any:
+    return says(str(body["messages"][-1]["content"]), usage=ODD_USAGE)
+
+
+def test_a_provider_that_bills_more_than_max_tokens_stops_the_run(
+    shop: Shop, run: Run
+) -> None:
+    shop.server.reply = lambda body: says(
+        body["messages"][-1]["content"], usage=ODD_USAGE
+    )
+    told = ("--ladder-live", "--ladder-budget=0.025", "--ladder-concurrency=1")
+    result = run(*told)
+    assert shop.server.count == 1
+    result.assert_outcomes(passed=1, skipped=79, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    said = " ".join(result.stdout.str().split())
+    assert "$0.05 of $0.025 is spent; left out: 79 calls that may cost" in said
+    assert "Model 'bot' billed 1 call higher than its prompt and its limits" in said
+
+
+def test_an_odd_bill_of_the_last_call_fails_the_run_as_well(shop: Shop) -> None:
+    shop.server.reply = lambda body: says(
+        body["messages"][-1]["content"], usage=ODD_USAGE
+    )
+    shop.cases([{"id": "c1", "input": "say 1", "expected": "1"}])
+    result = shop.run("--ladder-live", "--ladder-budget=0.025")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["$0.05 of $0.025 is spent; no call was left out. *"])
+
+
+def test_an_odd_bill_that_the_budget_holds_is_told_and_fails_nothing(
+    shop: Shop,
+) -> None:
+    shop.server.reply = lambda body: says(
+        body["messages"][-1]["content"], usage=ODD_USAGE
+    )
+    shop.cases([{"id": "c1", "input": "say 1", "expected": "1"}])
+    result = shop.run("--ladder-live", "--ladder-budget=1")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["Model 'bot' billed 1 call higher than its prompt *"])
+
+
+def test_a_judge_that_bills_more_than_max_tokens_stops_the_run(shop: Shop) -> None:
+    shop.ladder(LADDER + JUDGE)
+    shop.test(JUDGED)
+    verdict = says('{"reason": "it does", "verdict": "pass"}', usage=ODD_USAGE)
+    shop.server.reply = lambda body: (
+        verdict if body["model"] == "judge" else says("7", usage=USAGE)
+    )
+    result = shop.run(
+        "--ladder-live", "--ladder-budget=0.025", "--ladder-concurrency=1"
+    )
+    judged = [one for one in shop.server.requests if one.body["model"] == "judge"]
+    assert len(judged) == 1
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "Model '[judge]' billed 1 call higher" in result.stdout.str()

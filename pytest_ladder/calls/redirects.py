@@ -1,0 +1,130 @@
+"""Redirects: clients of other people's libraries follow none of them for us.
+
+A redirect would take the prompt, and maybe the key, to whatever host it names, and
+that host's answer would be stored as the model's. litellm's clients follow them; each
+of its providers makes its own, and no setting reaches all of them. So the methods that
+send are wrapped, once a process: of our calls (a context variable, which follows work
+into tasks and threads) a redirect of what is posted fails the call. Everyone else's
+calls go on as ever, and so do those that only fetch something, such as a picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pytest_ladder.errors import CallError
+
+
+class _Sender(NamedTuple):
+    """A method that sends, and how one tells it to follow no redirect."""
+
+    module: str
+    client: str
+    method: str
+    follow: str
+
+
+_SENDERS = (
+    _Sender("httpx", "AsyncClient", "send", "follow_redirects"),
+    _Sender("httpx", "Client", "send", "follow_redirects"),
+    # Newer openai clients speak through it.
+    _Sender("httpx2", "AsyncClient", "send", "follow_redirects"),
+    _Sender("httpx2", "Client", "send", "follow_redirects"),
+    _Sender("aiohttp", "ClientSession", "_request", "allow_redirects"),
+)
+
+
+# Ends a request; what is told of it is decided by the list of redirects.
+_REFUSED = "A redirect is not followed."
+
+
+class Redirect(NamedTuple):
+    """An answer that wanted to send a call on to another address."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+_ours: contextvars.ContextVar[list[Redirect] | None] = contextvars.ContextVar(
+    "ladder_redirects", default=None
+)
+
+
+@contextlib.contextmanager
+def refused() -> Iterator[list[Redirect]]:
+    """Follow no redirect of what is posted here; the list tells of those there were."""
+    redirects: list[Redirect] = []
+    before = _ours.set(redirects)
+    try:
+        yield redirects
+    finally:
+        _ours.reset(before)
+
+
+def watch_clients() -> None:
+    """Wrap the methods that send; done again it changes nothing."""
+    for sender in _SENDERS:
+        if importlib.util.find_spec(sender.module) is None:
+            continue
+        client = getattr(importlib.import_module(sender.module), sender.client)
+        send = getattr(client, sender.method)
+        if not hasattr(send, "watched_for_redirects"):
+            watched = _watched(send, sender.follow)
+            watched.watched_for_redirects = True  # type: ignore[attr-defined]
+            setattr(client, sender.method, watched)
+
+
+def _watched(send: Callable[..., Any], follow: str) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(send):
+
+        @functools.wraps(send)
+        async def watched(self: Any, *arguments: Any, **options: Any) -> Any:
+            redirects = _redirects(arguments, options)
+            if redirects is None:
+                return await send(self, *arguments, **options)
+            response = await send(self, *arguments, **options | {follow: False})
+            if _is_redirect(response, redirects):
+                closing = getattr(response, "aclose", response.close)()
+                if inspect.isawaitable(closing):
+                    await closing
+                raise CallError(_REFUSED)
+            return response
+    else:
+
+        @functools.wraps(send)
+        def watched(self: Any, *arguments: Any, **options: Any) -> Any:
+            redirects = _redirects(arguments, options)
+            if redirects is None:
+                return send(self, *arguments, **options)
+            response = send(self, *arguments, **options | {follow: False})
+            if _is_redirect(response, redirects):
+                response.close()
+                raise CallError(_REFUSED)
+            return response
+
+    return watched
+
+
+def _redirects(
+    arguments: tuple[Any, ...], options: dict[str, Any]
+) -> list[Redirect] | None:
+    """Return where a redirect is noted; None: this one is none of our business."""
+    # httpx sends a request, aiohttp a method and an address.
+    sent = arguments[0] if arguments else options.get("request")
+    method = getattr(sent, "method", sent)
+    return None if str(method).upper() in {"GET", "HEAD"} else _ours.get()
+
+
+def _is_redirect(response: Any, redirects: list[Redirect]) -> bool:
+    status: int = getattr(response, "status_code", None) or response.status
+    if not 300 <= status < 400:
+        return False
+    redirects.append(Redirect(status, response.headers))
+    return True
