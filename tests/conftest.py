@@ -8,6 +8,7 @@ import signal
 # Hypothesis is imported at the end of every pytest run in this environment; pytester
 # forgets it each time unless it is loaded here.
 import hypothesis  # noqa: F401
+import pytest
 
 # Without cached bytecode every run in a subprocess compiles all of pytest's plugins.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -16,3 +17,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it runs in the background deaf to Ctrl-C, and so would be the
     # processes that tests press it for.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that import litellm, by its name in their id.
+
+    Each takes seconds of computing, so .ci/run gives them a step of their own.
+    """
+    for item in items:
+        if "litellm" in item.nodeid.lower():
+            item.add_marker(pytest.mark.litellm)
