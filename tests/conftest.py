@@ -27,3 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "litellm" in item.nodeid.lower():
             item.add_marker(pytest.mark.litellm)
+
+
+@pytest.fixture(autouse=True)
+def _named_plugins_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load xdist and pytest-ladder in the runs that a test starts, and no other plugin.
+
+    Otherwise each run and each of its workers looks through all installed packages for
+    plugins, a sixth of what it takes. A test of another plugin names it: `-p NAME`.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin,pytest_ladder.plugin")

@@ -14,7 +14,6 @@ import pytest
 from pytest_ladder.calls.recordings import read
 from pytest_ladder.config import load
 from pytest_ladder.judging.labels import read_labels, reply_hash
-from tests.plugin.shop import WITHOUT
 
 FOLDER = Path(__file__).parents[1] / "examples/support"
 QUEUES = {"returns", "delivery", "billing", "warranty", "account", "workshop", "stock"}
@@ -110,7 +109,7 @@ def test_a_clone_replays_every_level_and_calls_nobody(
     if verdicts == replies:
         chosen = [*chosen, f"--ladder-config={folder / 'judged.toml'}"]
     # numpy, which retrieval needs, cannot be loaded twice in a process.
-    result = pytester.runpytest_subprocess(*WITHOUT, *chosen, "support")
+    result = pytester.runpytest_subprocess(*chosen, "support")
     assert result.ret == 0
     report = pytester.path / "ladder-report/current"
     spend = json.loads((report / "matrix.json").read_text(encoding="utf-8"))["spend"]

@@ -9,7 +9,6 @@ import pytest
 
 from pytest_ladder import options
 from pytest_ladder.config import load
-from tests.plugin.shop import WITHOUT
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,7 +34,7 @@ def test_the_python_code_runs(pytester: pytest.Pytester) -> None:
     first, *others = blocks("python")
     code = "\n".join([first, *others])
     pytester.makepyfile(code)
-    result = pytester.runpytest_inprocess(*WITHOUT)
+    result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=4)
 
 

@@ -42,11 +42,8 @@ def test_task(reply):
 
 @pytest.fixture(autouse=True)
 def _in_the_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pytest, run by the command, find what `Shop.run` gives it."""
-    from tests.plugin.shop import WITHOUT
-
+    """Let pytest, run by the command, start where `Shop.run` does."""
     monkeypatch.chdir(shop.path)
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT))
 
 
 def record(shop: Shop, *arguments: str) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from tests.cli.written import Command, files_of
-from tests.plugin.shop import WITHOUT
 
 DATA = Path(__file__).parents[1] / "data"
 OLD = sorted(DATA.glob("from_*"))
@@ -49,7 +48,7 @@ class Upgraded:
                 shutil.copy(source, target)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self._pytester.runpytest_inprocess(*WITHOUT, *arguments)
+        return self._pytester.runpytest_inprocess(*arguments)
 
     def matrix(self, folder: str = "ladder-report") -> dict[str, Any]:
         return matrix_in(self.path / folder)

@@ -78,7 +78,6 @@ _HEAD = (
     "| red | took more samples |"
 )
 _STEADY, _FLAKY = 0.65, 0.25
-_OTHER_PLUGINS = ("randomly", "xdist", "cov", "sugar", "html", "asyncio", "benchmark")
 
 
 class MadeUpModel:
@@ -149,9 +148,8 @@ class Repository:
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the suite live, with fresh replies."""
-        without = [f"-pno:{name}" for name in _OTHER_PLUGINS]
         live = ("--ladder-live", "--ladder-refresh", "--ladder-budget=1")
-        return self._run("pytest", *without, *live, *arguments)
+        return self._run("pytest", *live, *arguments)
 
     def ladder(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call `pytest-ladder`."""

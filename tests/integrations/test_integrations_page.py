@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integrations.page import blocks
-from tests.plugin.shop import LADDER, WITHOUT, Shop
+from tests.plugin.shop import LADDER, Shop
 from tests.scripted_server import last_user_message, says
 
 NEEDED = ("syrupy", "hypothesispytest", "benchmark")
@@ -20,8 +20,8 @@ def test_the_examples_run(shop: Shop) -> None:
     for name, text in code.items():
         # This repository has tests of the same names, which pytest tells apart by name.
         shop.write(name.replace("test_", "test_page_", 1), text)
-    without = [one for one in WITHOUT if not one.endswith(NEEDED)]
+    plugins = [word for name in NEEDED for word in ("-p", name)]
     for arguments in (["--ladder-live", "--snapshot-update"], []):
-        result = shop.pytester.runpytest_inprocess(*without, *arguments)
+        result = shop.pytester.runpytest_inprocess(*plugins, *arguments)
         assert result.ret == pytest.ExitCode.OK
     assert len(shop.rows()) >= len(code) - 1

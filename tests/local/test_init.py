@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pytest_ladder import cli
-from tests.plugin.shop import WITHOUT
 
 
 def test_the_scaffold_plans_calls_and_replays(
@@ -15,7 +14,7 @@ def test_the_scaffold_plans_calls_and_replays(
 ) -> None:
     assert cli.main(["init"]) == 0
     assert "Next:" in capsys.readouterr().out
-    plan = pytester.runpytest_subprocess(*WITHOUT, "--ladder-plan", "--ladder=matrix")
+    plan = pytester.runpytest_subprocess("--ladder-plan", "--ladder=matrix")
     plan.stdout.fnmatch_lines(
         [
             "smol/zero-shot * 5 * <= 80 * $0.00278 a minute *",
@@ -24,12 +23,12 @@ def test_the_scaffold_plans_calls_and_replays(
         ]
     )
     assert not (pytester.path / ".ladder").exists()
-    live = pytester.runpytest_subprocess(*WITHOUT, "--ladder-live")
+    live = pytester.runpytest_subprocess("--ladder-live")
     assert live.ret == pytest.ExitCode.OK
     live.stdout.fnmatch_lines(["*smol/zero-shot *%*", "spent * on 5 calls; 0 replayed"])
     recorded = (pytester.path / "recordings/test_capitals.jsonl").read_text("utf-8")
     assert len(recorded.splitlines()) == 5
-    replay = pytester.runpytest_subprocess(*WITHOUT, "-m", "cheap")
+    replay = pytester.runpytest_subprocess("-m", "cheap")
     assert replay.ret == pytest.ExitCode.OK
     replay.stdout.fnmatch_lines(["replayed 5 calls recorded at *; spent nothing"])
 

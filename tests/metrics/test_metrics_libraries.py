@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integrations.page import blocks
-from tests.plugin.shop import LADDER, WITHOUT, Shop
+from tests.plugin.shop import LADDER, Shop
 from tests.plugin.test_judging import JUDGE
 from tests.scripted_server import Body, Says, calls_tool, last_user_message, says
 
@@ -75,7 +75,7 @@ def page(shop: Shop, name: str, *arguments: str) -> pytest.RunResult:
 
 
 def run_apart(shop: Shop, *arguments: str) -> pytest.RunResult:
-    result = shop.pytester.runpytest_subprocess(*WITHOUT, *arguments, timeout=120)
+    result = shop.pytester.runpytest_subprocess(*arguments, timeout=120)
     assert not (shop.path / "phoned.txt").exists()
     return result
 
@@ -229,9 +229,8 @@ def test_answer(reply, case):
 """)
     library.run("--ladder-live", "--ladder=matrix")
     alone = library.matrix("ladder-report")["rungs"], library.outcomes("ladder-report")
-    without = [one for one in WITHOUT if not one.endswith(("deepeval", "repeat"))]
     result = library.pytester.runpytest_subprocess(
-        *without, "--ladder=matrix", *processes, timeout=120
+        "-p", "deepeval", "-p", "repeat", "--ladder=matrix", *processes, timeout=120
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*test_answer[[]bot/plain[]] share*"])

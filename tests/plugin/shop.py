@@ -38,18 +38,6 @@ CASES = [
 ]
 
 
-OTHER_PLUGINS = (
-    *("anyio", "asyncio", "benchmark", "deepeval", "hypothesispytest", "html"),
-    *("pytest_cov", "randomly", "repeat", "rerunfailures", "sugar", "syrupy"),
-    "timeout",
-)
-WITHOUT = tuple(f"-pno:{name}" for name in OTHER_PLUGINS)
-"""Leaves out plugins of the development environment; a test of one names it.
-
-Most of all because each of them costs every process of a run its import.
-"""
-
-
 class Shop:
     """A scratch suite: three cases (one always misses), rungs bot/plain and bot/loud.
 
@@ -84,14 +72,13 @@ class Shop:
 
     def run(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
         """Run pytest in this process; with `-n` the workers are processes."""
-        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments, plugins=plugins)
+        return self.pytester.runpytest_inprocess(*arguments, plugins=plugins)
 
     def run_with(
         self, plugin: str, *arguments: str, plugins: Sequence[Any] = ()
     ) -> pytest.RunResult:
-        """Run pytest in this process with one of `OTHER_PLUGINS`."""
-        without = [f"-pno:{name}" for name in OTHER_PLUGINS if name != plugin]
-        return self.pytester.runpytest_inprocess(*without, *arguments, plugins=plugins)
+        """Run pytest in this process with one more plugin."""
+        return self.run("-p", plugin, *arguments, plugins=plugins)
 
     def rows(self, folder: str = "ladder-report/current") -> list[dict[str, Any]]:
         text = (self.path / folder / "rows.jsonl").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import Shop
 from tests.plugin.slope import (
     ANSWER,
     REPORT,
@@ -54,7 +54,7 @@ def test_what_an_interrupted_climb_paid_for_is_not_paid_again(
     slope: Slope, how: signal.Signals
 ) -> None:
     slope.shop.server.latency_s = 0.05
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder=climb"]
+    command = [sys.executable, "-m", "pytest", "--ladder=climb"]
     process = subprocess.Popen(
         [*command, "--ladder-live", "--ladder-concurrency=4"],
         cwd=slope.shop.path,
@@ -90,7 +90,7 @@ def test_what_an_interrupted_climb_paid_for_is_not_paid_again(
 
 def test_a_climb_interrupted_in_its_first_batch_tells_what_ran(slope: Slope) -> None:
     slope.shop.test(ANSWER.replace("assert", "raise KeyboardInterrupt #"))
-    arguments = (*WITHOUT, "--ladder=climb", "--ladder-live")
+    arguments = ("--ladder=climb", "--ladder-live")
     result = slope.shop.pytester.runpytest_subprocess(*arguments, timeout=60)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert slope.shop.server.count <= 10

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import Shop
 from tests.plugin.slope import (
     ANSWER,
     COUNTED,
@@ -284,7 +284,7 @@ def test_an_interrupt_is_reported_and_paid_for_once(slope: Slope) -> None:
     slope.shop.server.latency_s = 0.05
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "pytest", *WITHOUT, "-n2", "--ladder=climb"),
+            *(sys.executable, "-m", "pytest", "-n2", "--ladder=climb"),
             *("--ladder-live", "--ladder-concurrency=4"),
         ],
         cwd=slope.shop.path,

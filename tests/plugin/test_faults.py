@@ -14,7 +14,7 @@ import pytest
 
 from pytest_ladder.calls import limits as call_limits
 from pytest_ladder.calls import retries
-from tests.plugin.shop import LADDER, WITHOUT, Run, Shop
+from tests.plugin.shop import LADDER, Run, Shop
 from tests.scripted_server import (
     Act,
     fails,
@@ -241,7 +241,7 @@ def test_a_full_disk_stops_the_spending(shop: Shop) -> None:
     shop.write("conftest.py", FULL_DISK)
     shop.cases([{"id": f"c{n}", "input": f"{n}", "expected": ""} for n in range(150)])
     shop.server.reply = lambda _: "many words " * 2000
-    result = shop.pytester.runpytest_subprocess("--ladder-live", *WITHOUT)
+    result = shop.pytester.runpytest_subprocess("--ladder-live")
     result.stdout.fnmatch_lines(["*store.sqlite: the store cannot be written (*"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     with sqlite3.connect(shop.path / ".ladder" / "store.sqlite") as connection:
@@ -255,7 +255,7 @@ def test_a_killed_run_goes_on_where_it_was(shop: Shop) -> None:
     cases = [{"id": f"c{n}", "input": f"say {n}", "expected": ""} for n in range(300)]
     shop.cases(cases)
     shop.server.latency_s = 0.05
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder-live"]
+    command = [sys.executable, "-m", "pytest", "--ladder-live"]
     command += ["--ladder-concurrency=20"]
     killed = subprocess.Popen(command, cwd=shop.path, stdout=subprocess.DEVNULL)
     _wait_for(shop, 120)

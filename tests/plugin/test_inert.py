@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import Shop
 
 SUITE = """
 import os
@@ -57,8 +57,6 @@ def pytest_unconfigure(config):
 """
 HEAVY = ("litellm", "aiohttp", "numpy", "scipy", "bm25s", "xllamacpp", "yaml")
 FOR_CALLS = ("asyncio", "concurrent", "ssl")
-# Plugins of this environment import some of it by themselves.
-BARE = (*WITHOUT, "-pno:metadata")
 
 
 def state_of(snapshot: Path, process: str = "main") -> dict[str, Any]:
@@ -73,7 +71,7 @@ def run_apart(
     pytester.makeconftest(CONFTEST)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNAPSHOT", str(snapshot))
-        return pytester.runpytest_subprocess(*BARE, *arguments)
+        return pytester.runpytest_subprocess(*arguments)
 
 
 def shown(result: pytest.RunResult) -> str:
@@ -97,8 +95,13 @@ def children(folder: Path) -> set[str]:
     "arguments", [["-v", "-rA"], ["-q", "-n2"], ["--co"]], ids=" ".join
 )
 def test_an_unrelated_suite_is_as_it_was_without_the_plugin(
-    pytester: pytest.Pytester, tmp_path: Path, arguments: list[str]
+    pytester: pytest.Pytester,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
 ) -> None:
+    for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
+        monkeypatch.delenv(name)
     pytester.makepyfile(SUITE)
     without = run_apart(pytester, tmp_path / "out", *arguments, "-pno:ladder")
     before = children(pytester.path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.shop import CHANGED, WITHOUT, Shop
+from tests.plugin.shop import CHANGED, Shop
 from tests.scripted_server import last_user_message
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -89,7 +89,7 @@ def interrupt(shop: Shop, calls: int, *arguments: str) -> tuple[float, int, str]
 
     Returns the seconds to the end, the status and the output.
     """
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder-live", *arguments]
+    command = [sys.executable, "-m", "pytest", "--ladder-live", *arguments]
     process = subprocess.Popen(
         command,
         cwd=shop.path,

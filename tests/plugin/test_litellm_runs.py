@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin import test_interrupts
-from tests.plugin.shop import LADDER, WITHOUT, Shop
+from tests.plugin.shop import LADDER, Shop
 from tests.scripted_server import hangs
 
 pytestmark = pytest.mark.skipif(
@@ -62,7 +62,7 @@ def test_litellm_stays_out_of_the_tests_process(
 ) -> None:
     shop.ladder(FORCED)
     shop.test(AWAY)
-    result = shop.pytester.runpytest_subprocess(*WITHOUT, "--ladder-live", *workers)
+    result = shop.pytester.runpytest_subprocess("--ladder-live", *workers)
     result.assert_outcomes(passed=3)
     assert shop.server.count == 3
     assert children(shop) == []
@@ -84,7 +84,7 @@ def test_answer(reply):
     assert reply.text == "from the shop"
 """)
     plugins = [] if way == "conftest" else ["-plitellm", "-pown_provider"]
-    result = shop.pytester.runpytest_subprocess(*WITHOUT, "--ladder-live", *plugins)
+    result = shop.pytester.runpytest_subprocess("--ladder-live", *plugins)
     result.assert_outcomes(passed=3)
 
 
@@ -92,7 +92,7 @@ def test_a_child_that_is_killed_costs_a_retry(shop: Shop) -> None:
     shop.ladder(FORCED)
     shop.test(AWAY)
     shop.server.script(hangs(), hangs(), hangs())
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder-live"]
+    command = [sys.executable, "-m", "pytest", "--ladder-live"]
     with subprocess.Popen(
         command, cwd=shop.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as run:

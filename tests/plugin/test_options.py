@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_ladder import options
-from tests.plugin.shop import LADDER, WITHOUT, Shop
+from tests.plugin.shop import LADDER, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
@@ -25,7 +25,7 @@ def test_one(rung):
 
 
 def settings(shop: Shop, *arguments: str) -> options.Settings:
-    config = shop.pytester.parseconfig(*WITHOUT, *arguments)
+    config = shop.pytester.parseconfig(*arguments)
     return options.read(config)
 
 

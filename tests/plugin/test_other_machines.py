@@ -15,7 +15,7 @@ from pathlib import Path
 import execnet.script
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import Shop
 from tests.plugin.slope import Slope, said
 
 SERVER = Path(execnet.script.__path__[0]) / "socketserver.py"
@@ -99,7 +99,7 @@ def test_any_other_live_run_is_warned_of_once_and_its_replay_is_not(
     def run(*arguments: str) -> pytest.RunResult:
         # execnet leaves its sockets open, which is an error in this process.
         run_apart = shop.pytester.runpytest_subprocess
-        return run_apart(*WITHOUT, "-q", "-d", f"--tx={machine}", *arguments)
+        return run_apart("-q", "-d", f"--tx={machine}", *arguments)
 
     result = run(LIVE)
     result.assert_outcomes(passed=2, warnings=1)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import Shop
 from tests.scripted_server import hangs
 
 ANSWER = """
@@ -99,7 +99,9 @@ def test_without_a_cache_shares_still_count(shop: Shop) -> None:
     result.stdout.fnmatch_lines(["*test_answer[[]bot/plain[]] share*"])
 
 
-@pytest.mark.parametrize("plugin", ["junitxml", "faulthandler", "capture", "xdist"])
+@pytest.mark.parametrize(
+    "plugin", ["junitxml", "faulthandler", "capture", "xdist.plugin"]
+)
 def test_without_a_plugin_that_pytest_has_the_run_is_the_same(
     shop: Shop, plugin: str
 ) -> None:
@@ -170,7 +172,7 @@ def test_reports_of_other_plugins_know_the_tests(shop: Shop) -> None:
 def test_sugar_shows_the_matrix_too(shop: Shop) -> None:
     shop.test(ANSWER.format(level="at_least=0.5"))
     # pytest-sugar, once forced, stays for all later runs of a process.
-    arguments = ("--ladder-live", "--force-sugar", "-pno:deepeval")
+    arguments = ("-p", "sugar", "--ladder-live", "--force-sugar")
     result = shop.pytester.runpytest_subprocess(*arguments)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*bot/plain*66.7 %*"])
@@ -179,8 +181,7 @@ def test_sugar_shows_the_matrix_too(shop: Shop) -> None:
 def test_coverage_is_measured_beside(shop: Shop) -> None:
     shop.test(ANSWER.format(level="at_least=0.5"))
     shop.run("--ladder-live")
-    without = [one for one in WITHOUT if not one.endswith("cov")]
-    result = shop.pytester.runpytest_subprocess(*without, "--cov=.")
+    result = shop.pytester.runpytest_subprocess("-p", "pytest_cov", "--cov=.")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["test_shop.py * 100%"])
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.plugin.shop import WITHOUT, Shop
+from tests.plugin.shop import Shop
 
 pty = pytest.importorskip("pty", reason="a terminal to run in")
 
@@ -38,7 +38,7 @@ def run_in_terminal(shop: Shop, *arguments: str, **variables: str) -> str:
     controller, terminal = pty.openpty()
     names = ("CI", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
     environment = {k: v for k, v in os.environ.items() if k not in names}
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--ladder-live", *arguments]
+    command = [sys.executable, "-m", "pytest", "--ladder-live", *arguments]
     process = subprocess.Popen(
         command,
         cwd=shop.path,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.plugin.shop import CASES, LADDER, WITHOUT, Run, Shop
+from tests.plugin.shop import CASES, LADDER, Run, Shop
 from tests.plugin.test_judging import JUDGE as FUNNELLED
 from tests.plugin.test_judging import answer
 from tests.scripted_server import last_user_message
@@ -188,7 +188,7 @@ def test_a_commit_of_an_edited_prompt_is_refused_until_it_is_recorded(
     hook, _ = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
     entry = hook["entry"].replace("pytest", f'"{sys.executable}" -m pytest', 1)
     # A hook inherits git's environment, which is that of this test's commit.
-    script = f"#!/bin/sh\nexec {entry} {' '.join(WITHOUT)}\n"
+    script = f"#!/bin/sh\nexec {entry}\n"
     repository.write("hooks/pre-commit", script).chmod(0o755)
     repository.ladder((LADDER + JUDGE).replace(*EDIT))
     # What is only on this machine is not in the commit: a clone has no store.
