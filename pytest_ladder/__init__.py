@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.core.case import Case
+    from pytest_ladder.core.reply import Reply, Retrieved, Usage
+    from pytest_ladder.core.row import Row
+    from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
+    from pytest_ladder.core.score import Level, Score, Verdict
     from pytest_ladder.errors import (
         CallError,
         ConfigError,
@@ -25,12 +30,6 @@ if TYPE_CHECKING:
         precision,
         reciprocal_rank,
     )
-    from pytest_ladder.words.case import Case
-    from pytest_ladder.words.level import Level
-    from pytest_ladder.words.reply import Reply, Retrieved, Usage
-    from pytest_ladder.words.row import Row
-    from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
-    from pytest_ladder.words.score import Score, Verdict
 
 __all__ = [
     "CallError",
@@ -70,12 +69,11 @@ _HOMES = {
         "ReplyNotJson",
     ),
     "judging.retrieval": ("document_recall", "precision", "reciprocal_rank"),
-    "words.case": ("Case",),
-    "words.level": ("Level",),
-    "words.reply": ("Reply", "Retrieved", "Usage"),
-    "words.row": ("Row",),
-    "words.rung": ("Model", "Rung", "Strategy", "Tier"),
-    "words.score": ("Score", "Verdict"),
+    "core.case": ("Case",),
+    "core.reply": ("Reply", "Retrieved", "Usage"),
+    "core.row": ("Row",),
+    "core.rung": ("Model", "Rung", "Strategy", "Tier"),
+    "core.score": ("Level", "Score", "Verdict"),
 }
 
 

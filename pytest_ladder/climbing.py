@@ -14,9 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder import figures
 from pytest_ladder.calls.seeds import FIRST, Seeds
 from pytest_ladder.climbing_plan import ClimbPlan, Entry, name_of, shuffled
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Row, UsedReply
+from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.climb import climb_of
 from pytest_ladder.decide.cost import cost_of, distinct, latency_of
 from pytest_ladder.decide.course import Course, Stage
@@ -24,13 +27,10 @@ from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import Unit
 from pytest_ladder.decide.order import build_usd
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder import Objective
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.session import LadderSession
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row, UsedReply
-from pytest_ladder.words.rung import Rung
+from pytest_ladder.text import numbers
 
 # Calls that tell what a rung costs (methods, section 3.8).
 _PROBE = 5
@@ -149,7 +149,7 @@ class Route:
         usd = cost_of(rung.model, replies, self._objective.volume).usd_per_1k
         if usd is None or usd <= cap:
             return None
-        dear, most = figures.dollars(usd), figures.dollars(cap)
+        dear, most = numbers.dollars(usd), numbers.dollars(cap)
         return f"{dear} per 1,000 calls, over the cap of {most}"
 
     def _latency_limit(self, name: str) -> str | None:
@@ -159,7 +159,7 @@ class Route:
         passed = self.course.settled.get(name) == "pass"
         if not passed or most is None or p95 is None or p95 <= most:
             return None
-        return f"p95 latency {figures.seconds(p95)}, at most {figures.seconds(most)}"
+        return f"p95 latency {numbers.seconds(p95)}, at most {numbers.seconds(most)}"
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield the tests that do not run, with the reason."""
@@ -181,7 +181,7 @@ class Route:
         calls, usd = self._unspent()
         if not calls:
             tests = len(self._entries) - len(self.ran)
-            return f"climb: {figures.count(tests, 'test')} left out"
+            return f"climb: {numbers.count(tests, 'test')} left out"
         what = "an unknown sum" if usd is None else f"about ${usd:.2g}"
         return f"climb: {calls:,} calls and {what} not spent"
 

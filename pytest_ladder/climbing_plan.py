@@ -12,16 +12,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.calls.seeds import FIRST
+from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Unit
+from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import test_id_of
 from pytest_ladder.session import LadderSession
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.rung import Rung
 
 _PLAN = "climb.json"
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from pytest_ladder import fixtures
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.ladder_tests import SAMPLE, Judged, LadderTest, Shape, rung_of
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.session import LadderSession
-from pytest_ladder.wording import shown
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.rung import Rung
+from pytest_ladder.text.phrases import shown
 from pytest_ladder.xdist import is_worker
 
 _LADDER_KEYS = (

@@ -16,14 +16,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder import figures
-from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
 from pytest_ladder.decide.gate_result import ESCALATED, GateResult
+from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.ladder_tests import SAMPLE, Record
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.results import Results
 from pytest_ladder.session import LadderSession
+from pytest_ladder.text import numbers
 
 _FILE = "held-back.json"
 # What compares a reply with one of before, or times it, has one sample only.
@@ -166,10 +166,10 @@ def _again(record: Record, sample: int) -> pytest.Item:
 def _told(held: GateResult) -> str:
     """Say what is done, and why."""
     suite = min(held.suites, key=lambda suite: suite.p)
-    more = figures.count(ESCALATED - suite.samples, "more sample")
+    more = numbers.count(ESCALATED - suite.samples, "more sample")
     why = "to be sure" if suite.p <= BLOCK_AT else "that may be chance, so"
     return (
-        f"ladder gate: quality ({suite.name}) {figures.points(suite.change)} on "
-        f"{figures.count(suite.n, 'case')}, {p_value(suite.p)}: {why} "
+        f"ladder gate: quality ({suite.name}) {numbers.points(suite.change)} on "
+        f"{numbers.count(suite.n, 'case')}, {p_value(suite.p)}: {why} "
         f"{more} of every case are taken."
     )

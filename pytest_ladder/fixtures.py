@@ -12,12 +12,12 @@ from pytest_ladder.state import running_item, session_of
 if TYPE_CHECKING:
     from pytest_ladder.calls.llm import Llm
     from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.core.case import Case
+    from pytest_ladder.core.reply import Reply
+    from pytest_ladder.core.rung import Rung
+    from pytest_ladder.core.score import Verdict
     from pytest_ladder.grading import Judge
     from pytest_ladder.session import LadderSession
-    from pytest_ladder.words.case import Case
-    from pytest_ladder.words.reply import Reply
-    from pytest_ladder.words.rung import Rung
-    from pytest_ladder.words.score import Verdict
 
 NAMES = ("rung", "case", "reply", "llm", "score", "judge", "verdict")
 
@@ -58,7 +58,7 @@ def llm(rung: Rung) -> Llm:
 @pytest.fixture(scope="session")
 def score(rung: Rung) -> Callable[..., None]:
     """Score a reply in [0, 1]: `score(0.8, "why")` or `score("faithfulness", 0.8)`."""
-    from pytest_ladder.words.score import score_from
+    from pytest_ladder.core.score import score_from
 
     session = _session()
 

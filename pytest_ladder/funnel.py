@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.score import Level
 from pytest_ladder.ladder_tests import Record
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.level import Level
 
 _Place = tuple[str, str, str, str, int]
 

@@ -7,13 +7,13 @@ from typing import Unpack
 
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Chat
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.score import Verdict
 from pytest_ladder.judging.judge import Jury, Options
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric
 from pytest_ladder.ladder_tests import Judged
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.score import Verdict
 
 
 class Judge:

@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_ladder import git
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import request_for
 from pytest_ladder.calls.recordings import Damaged, Recording, scan
 from pytest_ladder.calls.store import StoredReply
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.score import Level
+from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
 from pytest_ladder.grading import Judge, requests_of, verdict_of
 from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session import LadderSession
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Reply
 
 
 class Missing(NamedTuple):

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from pytest_ladder.calls.llm import Task
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.row import Row, UsedReply
+from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.score import Level, Score, Verdict
 from pytest_ladder.opened import OpenLadder
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row, UsedReply
-from pytest_ladder.words.rung import Rung
-from pytest_ladder.words.score import Score, Verdict
 
 SAMPLE = "_ladder_sample"
 """Name of the hidden parameter that tells samples apart."""

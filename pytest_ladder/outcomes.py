@@ -8,13 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.score import Level, Score
 from pytest_ladder.decide.gate_result import ESCALATED
 from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.session import LadderSession
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.score import Score
 
 _REASON_LENGTH = 300
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.funnel import is_unsure
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.outcomes import row_of
 from pytest_ladder.session import LadderSession
 from pytest_ladder.stage import run_off_stage
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.row import Outcome, Row
 
 _MOST_LISTED = 20
 

@@ -12,18 +12,17 @@ from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
 from pytest_ladder.calls.llm import request_for
 from pytest_ladder.calls.plan import RungPlan, plan_calls
 from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
+from pytest_ladder.core.row import OVER_BUDGET
 from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.grading import requests_of
 from pytest_ladder.judging.judge import Jury
 from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
-from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 from pytest_ladder.reporting.plan import plan_lines
 from pytest_ladder.session import LadderSession
-from pytest_ladder.wording import shown
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.row import OVER_BUDGET
+from pytest_ladder.text.phrases import shown
 
 
 def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:

@@ -15,6 +15,8 @@ from pytest_ladder import fixtures
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, run_task
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import Abandoned
 from pytest_ladder.grading import Judge, verdict_of
 from pytest_ladder.ladder_tests import SAMPLE, Record
@@ -26,8 +28,6 @@ from pytest_ladder.stage import (
     run_off_stage,
     wait_off_stage,
 )
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.score import Verdict
 
 _OURS = fixtures.NAMES
 # How often a rehearsal looks whether the cheap checks of its case are over.

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pytest_ladder import __version__, git, shortfalls
+from pytest_ladder import __version__, shortfalls
 from pytest_ladder.calls.archive import Needed
+from pytest_ladder.core.row import Row
 from pytest_ladder.decide.funnel import funnelled, is_held_back
 from pytest_ladder.decide.gate_result import GateResult, MoreSamples
 from pytest_ladder.decide.matrix import Matrix, build_matrix
+from pytest_ladder.disk import git
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.labels import read_labels
@@ -31,14 +33,13 @@ from pytest_ladder.reporting import data
 from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.exchanges import exchanges_of
 from pytest_ladder.reporting.gate_text import gate_lines
-from pytest_ladder.reporting.numbers import plain
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
 from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
-from pytest_ladder.wording import shown
-from pytest_ladder.words.row import Row
+from pytest_ladder.text.phrases import shown
+from pytest_ladder.text.untrusted import plain
 
 if TYPE_CHECKING:
     from pytest_ladder.climbing import Ascent, Route

@@ -23,6 +23,11 @@ from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
 from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.row import UsedReply
+from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.score import Score, Verdict
 from pytest_ladder.decide.funnel import REASON, UNSURE
 from pytest_ladder.errors import (
     BudgetReached,
@@ -41,12 +46,7 @@ from pytest_ladder.stage import (
     wait_off_stage,
 )
 from pytest_ladder.status import StatusLine
-from pytest_ladder.wording import shown
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.row import UsedReply
-from pytest_ladder.words.rung import Rung
-from pytest_ladder.words.score import Score, Verdict
+from pytest_ladder.text.phrases import shown
 from pytest_ladder.xdist import is_worker, shared_by_processes, workers
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ladder.core.row import OVER_BUDGET, Outcome, Row
 from pytest_ladder.decide.funnel import is_unsure
-from pytest_ladder.figures import count, dollars
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.session import LadderSession
-from pytest_ladder.words.row import OVER_BUDGET, Outcome, Row
+from pytest_ladder.text.numbers import count, dollars
 
 if TYPE_CHECKING:
     from pytest_ladder.calls.budget import Budget

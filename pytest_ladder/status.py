@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_ladder.calls.terms import Progress
-from pytest_ladder.figures import dollars
 from pytest_ladder.stage import Stage
+from pytest_ladder.text.numbers import dollars
 
 _REDRAW_S = 0.5
 _LEAST_ROOM = 10

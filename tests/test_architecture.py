@@ -12,77 +12,12 @@ import pytest
 import pytest_ladder
 
 PACKAGE = Path(pytest_ladder.__file__).parent
-# From the lowest floor up. A module may import from floors below its own, and within
-# its floor from what is named before it. The longest match decides.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "words.level", "words.case", "words.reply", "words.rung", "words.score",
-     "words.row"),
-    ("wording", "figures", "textfiles", "git", "ladder", "cases", "prompting", "config",
-     "stats"),
-    ("decide", "calls"),
-    ("judging", "reporting"),
-    ("xdist", "options", "opened", "ladder_tests", "grading", "funnel", "mute",
-     "stage", "status", "session", "planning", "inventory", "outcomes", "packing",
-     "climbing", "shortfalls", "results", "escalating", "state", "fixtures",
-     "collecting", "rehearsing", "ahead", "climb_loop", "climb_workers", "plugin"),
-    ("commands", "cli", "integrations"),
-)  # fmt: skip
-FACE = "__init__"
 
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         yield name.removesuffix(".__init__"), path
-
-
-def place(module: str) -> tuple[int, int]:
-    """Return floor and position on it."""
-    best: tuple[int, tuple[int, int]] | None = None
-    for floor, names in enumerate(FLOORS):
-        for position, name in enumerate(names):
-            if module == name or module.startswith((f"{name}.", f"{name}_")):
-                found = len(name), (floor, position)
-                best = max(best, found) if best else found
-    if best is None:
-        pytest.fail(f"{module} has no place on a floor; give it one in FLOORS.")
-    return best[1]
-
-
-def imported(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield what a module imports of the package, also under `TYPE_CHECKING`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("pytest_ladder."):
-                    yield alias.name.removeprefix("pytest_ladder."), node.lineno
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            parts = node.module.split(".", 1)
-            if parts[0] != "pytest_ladder":
-                continue
-            inside = parts[1] if len(parts) > 1 else ""
-            for alias in node.names:
-                name = f"{inside}.{alias.name}".lstrip(".")
-                is_module = (PACKAGE / (name.replace(".", "/") + ".py")).exists()
-                is_package = (PACKAGE / name.replace(".", "/")).is_dir()
-                if is_module or is_package:
-                    yield name, node.lineno
-                elif inside:
-                    yield inside, node.lineno
-
-
-def test_imports_only_point_down() -> None:
-    wrong = []
-    for module, path in modules():
-        if module in (FACE, "words", "calls", "decide", "reporting", "prompting"):
-            continue
-        mine = place(module)
-        for other, line in imported(path):
-            same_package = module.split(".")[0] == other.split(".")[0]
-            theirs = place(other)
-            if theirs > mine and not (same_package and theirs[0] == mine[0]):
-                wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {other}")
-    assert not wrong, "\n".join(wrong)
 
 
 def test_hooks_are_short_and_only_in_plugin() -> None:
@@ -112,7 +47,7 @@ def test_every_exception_lives_in_errors() -> None:
 
 
 def test_words_are_frozen_and_keyword_only() -> None:
-    for path in sorted((PACKAGE / "words").glob("*.py")):
+    for path in sorted((PACKAGE / "core").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.ClassDef):
                 continue

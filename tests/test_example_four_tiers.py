@@ -16,7 +16,7 @@ import pytest
 from pytest_ladder.calls.local import Servers, weights_path
 from pytest_ladder.calls.weights import file_digest
 from pytest_ladder.config import load
-from pytest_ladder.words.rung import Tier
+from pytest_ladder.core.rung import Tier
 from tests.local.serving import ask, text
 from tests.test_example_support import CASES, DEV, FOLDER, SHOTS, rows
 

@@ -13,11 +13,11 @@ from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.identity import model_identity, reply_key
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.recordings import Recording, Recordings
-from pytest_ladder.calls.shared_file import usable
 from pytest_ladder.calls.store import UNREADABLE, Entry, Store, StoredReply
+from pytest_ladder.core.case import Message
+from pytest_ladder.core.rung import Model
+from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.case import Message
-from pytest_ladder.words.rung import Model
 
 
 class Found(NamedTuple):

@@ -12,11 +12,11 @@ from pytest_ladder.calls.claims import is_alive
 from pytest_ladder.calls.direct import DEFAULT_TIMEOUT_S
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.calls.shared_file import connect, transaction, usable
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import OVER_BUDGET
+from pytest_ladder.disk.sqlite import connect, transaction, usable
 from pytest_ladder.errors import BudgetReached
-from pytest_ladder.figures import count, dollars
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.row import OVER_BUDGET
+from pytest_ladder.text.numbers import count, dollars
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY, usd REAL NOT NULL);

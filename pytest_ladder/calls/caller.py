@@ -29,9 +29,9 @@ from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
 from pytest_ladder.calls.store import Attempt, StoredReply
 from pytest_ladder.calls.terms import EngineSettings, Progress
 from pytest_ladder.calls.writer import Writer
+from pytest_ladder.core.reply import Timing
+from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError, StoreError
-from pytest_ladder.words.reply import Timing
-from pytest_ladder.words.rung import Model
 
 _Place = str
 

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from pytest_ladder.calls.shared_file import connect, usable
+from pytest_ladder.disk.sqlite import connect, usable
 from pytest_ladder.errors import StoreError
 
 _SCHEMA = """

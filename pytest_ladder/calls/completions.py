@@ -15,7 +15,7 @@ import msgspec
 from pytest_ladder.calls import faults
 from pytest_ladder.calls.foreign import plain, whole_characters
 from pytest_ladder.calls.lane import Answer
-from pytest_ladder.words.reply import Usage
+from pytest_ladder.core.reply import Usage
 
 Payload = dict[str, Any]
 

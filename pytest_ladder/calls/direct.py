@@ -18,8 +18,8 @@ import msgspec
 from pytest_ladder.calls import completions, faults
 from pytest_ladder.calls.lane import Answer, Request
 from pytest_ladder.calls.secret import Secret
+from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.rung import Model
 
 if TYPE_CHECKING:
     import aiohttp

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import Abandoned, LadderError, MissingReply
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.rung import Model
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

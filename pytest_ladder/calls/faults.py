@@ -18,8 +18,8 @@ import msgspec
 
 from pytest_ladder.calls.foreign import plain
 from pytest_ladder.calls.secret import Secret
+from pytest_ladder.core.reply import Usage
 from pytest_ladder.errors import CallError, LadderError
-from pytest_ladder.words.reply import Usage
 
 LONGEST_MESSAGE = 300
 """Characters of a provider's own words that a message quotes."""

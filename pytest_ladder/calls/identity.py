@@ -9,7 +9,7 @@ import msgspec
 
 from pytest_ladder.calls import local
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.words.rung import Model
+from pytest_ladder.core.rung import Model
 
 _KEY_VERSION = 1
 # A parameter that changes when a reply comes, never what it says.

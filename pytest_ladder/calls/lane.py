@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pytest_ladder.words.case import Message
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model
+from pytest_ladder.core.case import Message
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Model
 
 USUAL_OUTPUT = 256
 """Tokens that an answer is taken to have where nothing limits it."""

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_ladder.calls.shared_file import connect, transaction, usable
+from pytest_ladder.disk.sqlite import connect, transaction, usable
 
 if TYPE_CHECKING:
     from filelock import FileLock

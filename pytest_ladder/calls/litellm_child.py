@@ -21,8 +21,8 @@ import msgspec
 from pytest_ladder.calls import faults
 from pytest_ladder.calls.lane import Answer, Request
 from pytest_ladder.calls.litellm_lane import LitellmLane
+from pytest_ladder.core.reply import Usage
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.reply import Usage
 
 READY = 0
 """The number of the outcome that tells that litellm is imported."""

@@ -11,12 +11,12 @@ import msgspec
 
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.config.params import wrong_param
+from pytest_ladder.core.case import Case, Message
+from pytest_ladder.core.params import wrong_param
+from pytest_ladder.core.reply import Reply, Timing, Usage
+from pytest_ladder.core.rung import Model, Rung
 from pytest_ladder.errors import LadderError
 from pytest_ladder.prompting.messages import Prompter
-from pytest_ladder.words.case import Case, Message
-from pytest_ladder.words.reply import Reply, Timing, Usage
-from pytest_ladder.words.rung import Model, Rung
 
 # Parameters are stored with the reply: no key may be among them, and nothing that
 # changes who answers.

@@ -12,9 +12,8 @@ from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.budget import most_output
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable, cost_of, serve_cost
-from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model
+from pytest_ladder.core.reply import BYTES_PER_TOKEN, Usage
+from pytest_ladder.core.rung import Model
 
 # What a judge is told of an answer that cannot be used, generously.
 _COMPLAINT_TOKENS = 128

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model, Price, Serve
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Model, Price, Serve
 
 DECLARED = "ladder.toml"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
 from pytest_ladder.calls.limits import LONGEST_WAIT_S
 from pytest_ladder.calls.store import Attempt
+from pytest_ladder.core.reply import BYTES_PER_TOKEN
 from pytest_ladder.errors import CallError
-from pytest_ladder.prompting.estimate import BYTES_PER_TOKEN
 
 MAX_ATTEMPTS = 6
 MAX_REFUSALS = 10

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.core.case import Message
+from pytest_ladder.core.reply import Usage
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.case import Message
-from pytest_ladder.words.reply import Usage
 
 Scripted = str | Mapping[str, Any]
 """A reply: its text, or the fields of an `Answer`, such as `finish_reason`."""

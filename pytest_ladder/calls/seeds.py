@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder.calls.files import write_atomically
-from pytest_ladder.calls.shared_file import usable
 from pytest_ladder.calls.store import Store
+from pytest_ladder.disk.files import write_atomically
+from pytest_ladder.disk.sqlite import usable
 
 FIRST = 0
 """The seed of a suite that was never climbed: the same on every machine."""

@@ -14,11 +14,11 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.shared_file import connect, transaction
+from pytest_ladder.core.case import Message
+from pytest_ladder.core.reply import Reply, Timing, Usage
+from pytest_ladder.disk.sqlite import connect, transaction
 from pytest_ladder.errors import StoreError
-from pytest_ladder.figures import count
-from pytest_ladder.words.case import Message
-from pytest_ladder.words.reply import Reply, Timing, Usage
+from pytest_ladder.text.numbers import count
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS replies (

@@ -26,7 +26,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from pytest_ladder.calls.files import write_atomically
+from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import LocalModelError
 
 if sys.platform == "win32":

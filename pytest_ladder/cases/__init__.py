@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.cases.rows import FIELD_OF, read_rows
+from pytest_ladder.core.case import Case, Message
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.wording import kind_of, listed, shown
-from pytest_ladder.words.case import Case, Message
+from pytest_ladder.text.phrases import kind_of, listed, shown
 
 Source = (
     str

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.disk.files import json_byte, json_lines, json_problem, read_text
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.textfiles import json_byte, json_lines, json_problem, read_text
-from pytest_ladder.wording import kind_of, listed
+from pytest_ladder.text.phrases import kind_of, listed
 
 Rows = Iterator[tuple[int, Any]]
 """(line number, undecoded case)."""

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from pytest_ladder.commands.showing import say
 from pytest_ladder.judging.labels import Judged
 from pytest_ladder.judging.prompts import Asked
-from pytest_ladder.reporting.numbers import plain_lines
+from pytest_ladder.text.untrusted import plain_lines
 
 Answer = Literal["pass", "fail", 1, 2, 3, 4, 5]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
+from pytest_ladder.core.row import Outcome
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.figures import count
 from pytest_ladder.reporting.baseline import (
     FOLDER,
     MOST_RUNS,
@@ -19,8 +19,8 @@ from pytest_ladder.reporting.baseline import (
     write_baseline,
 )
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.wording import listed, shown
-from pytest_ladder.words.row import Outcome
+from pytest_ladder.text.numbers import count
+from pytest_ladder.text.phrases import listed, shown
 
 _DESCRIPTION = f"""\
 Pool the newest {MOST_RUNS} of several reports into a baseline: each is one sample of a

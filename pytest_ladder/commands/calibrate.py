@@ -20,7 +20,7 @@ from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.terminal import calibration_lines
-from pytest_ladder.wording import shown
+from pytest_ladder.text.phrases import shown
 
 _DESCRIPTION = """\
 Compare the verdicts in a report with what people said of the same replies: accuracy,

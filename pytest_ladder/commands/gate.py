@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from pytest_ladder import config
-from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
+from pytest_ladder.core.ladder import Gate, Ladder, Objective
 from pytest_ladder.decide.gate import gate
+from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.ladder import Gate, Ladder, Objective
 from pytest_ladder.reporting.baseline import read_baseline, results_of
 from pytest_ladder.reporting.gate_markdown import gate_markdown
 from pytest_ladder.reporting.gate_text import gate_lines
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revised import repriced
-from pytest_ladder.textfiles import read_text
-from pytest_ladder.wording import shown
+from pytest_ladder.text.phrases import shown
 
 STATUS = {"pass": 0, "fail": 1, "undecided": 2, "broken": 3}
 BROKEN = STATUS["broken"]

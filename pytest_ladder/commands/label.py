@@ -20,8 +20,8 @@ from pytest_ladder.commands.labelled import (
 )
 from pytest_ladder.commands.parsing import Given, Subparsers, whole
 from pytest_ladder.commands.showing import say
+from pytest_ladder.core.row import Row
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.figures import count
 from pytest_ladder.judging.labels import Judged, Label, label_of, line_of, next_labels
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
 from pytest_ladder.judging.retrieval import METRICS
@@ -29,8 +29,8 @@ from pytest_ladder.judging.rows import judged_of
 from pytest_ladder.reporting.calibration import judge_command
 from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.wording import shown
-from pytest_ladder.words.row import Row
+from pytest_ladder.text.numbers import count
+from pytest_ladder.text.phrases import shown
 
 _DESCRIPTION = """\
 Ask for your verdict on replies that a judge has graded: those that are worth most, as

@@ -12,7 +12,7 @@ from pytest_ladder.judging.labels import Label, read_labels
 from pytest_ladder.judging.rows import calibrations_of
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revised import with_calibrations
-from pytest_ladder.wording import shown
+from pytest_ladder.text.phrases import shown
 
 _FOLDERS = (Path("ladder-report"), Path("ladder-report/current"))
 """Where runs write that are not told where."""

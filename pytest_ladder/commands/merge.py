@@ -9,12 +9,12 @@ from pytest_ladder.commands.labelled import calibrated
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say, show
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.figures import count
 from pytest_ladder.reporting.calibration import are_unlabelled
 from pytest_ladder.reporting.data import append_step_summary, write_report
 from pytest_ladder.reporting.merged import coverage, merged
 from pytest_ladder.reporting.reading import read_report
-from pytest_ladder.wording import shown
+from pytest_ladder.text.numbers import count
+from pytest_ladder.text.phrases import shown
 
 _DESCRIPTION = """\
 Join the reports of several runs of one suite into one: CI jobs that each ran some of

@@ -12,8 +12,8 @@ from pytest_ladder.calls.recordings import Recording, forget
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.figures import count
-from pytest_ladder.wording import shown
+from pytest_ladder.text.numbers import count
+from pytest_ladder.text.phrases import shown
 
 if TYPE_CHECKING:
     from pytest_ladder.inventory import Inventory, Missing

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_ladder import config
-from pytest_ladder.calls.files import write_atomically
 from pytest_ladder.commands.parsing import (
     Given,
     Subparsers,
@@ -20,15 +19,16 @@ from pytest_ladder.commands.parsing import (
     whole,
 )
 from pytest_ladder.commands.showing import say, show
+from pytest_ladder.core.ladder import Ladder, Objective
+from pytest_ladder.core.score import Level
+from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.ladder import Ladder, Objective
 from pytest_ladder.reporting.chart import chart_png, chart_svg
 from pytest_ladder.reporting.data import write_report
 from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revised import repriced, revised
-from pytest_ladder.wording import shown
-from pytest_ladder.words.level import Level
+from pytest_ladder.text.phrases import shown
 
 _KINDS = ("good-enough", "budget", "step-function")
 _NEEDS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
-from pytest_ladder.wording import shown
+from pytest_ladder.text.phrases import shown
 
 
 def say(line: str) -> None:

@@ -11,10 +11,10 @@ import msgspec
 from pytest_ladder.config import rules
 from pytest_ladder.config.models import check_models, check_secrets
 from pytest_ladder.config.source import PYPROJECT, Source, decode, read_source
+from pytest_ladder.core.ladder import Gate, Judge, Ladder, Objective
+from pytest_ladder.core.rung import Model, Rung, Strategy
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder import Gate, Judge, Ladder, Objective
-from pytest_ladder.wording import shown
-from pytest_ladder.words.rung import Model, Rung, Strategy
+from pytest_ladder.text.phrases import shown
 
 __all__ = ["Gate", "Judge", "Ladder", "Objective", "find", "load"]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_ladder.config.params import wrong_param
 from pytest_ladder.config.rules import check_names, check_path, check_ranges
 from pytest_ladder.config.source import Place, Source
-from pytest_ladder.ladder import Judge
-from pytest_ladder.words.rung import Endpoint, Model
+from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.params import wrong_param
+from pytest_ladder.core.rung import Endpoint, Model
 
 LOCAL = "local/"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_ladder.config.source import Place, Source
-from pytest_ladder.ladder import Gate, Objective
+from pytest_ladder.core.ladder import Gate, Objective
+from pytest_ladder.core.rung import Model, Rung, Strategy
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS
 from pytest_ladder.prompting.templates import compile_template
-from pytest_ladder.wording import did_you_mean, listed
-from pytest_ladder.words.rung import Model, Rung, Strategy
+from pytest_ladder.text.phrases import did_you_mean, listed
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _RETRIEVER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")

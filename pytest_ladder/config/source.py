@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pytest_ladder.disk.files import read_text
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.textfiles import read_text
-from pytest_ladder.wording import did_you_mean, kind_of, listed, shown
+from pytest_ladder.text.phrases import did_you_mean, kind_of, listed, shown
 
 Place = tuple[str | int, ...]
 """Where a value stands: `("model", 1, "price", "input")`."""

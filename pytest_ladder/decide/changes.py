@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_ladder import figures
 from pytest_ladder.decide.cost import PER, break_even
 from pytest_ladder.decide.verdicts import Candidate
 from pytest_ladder.decide.view import View
+from pytest_ladder.text import numbers
 
 
 def changes(
@@ -67,20 +67,20 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
     places = [one.id for one in fitting]
     place = places.index(chosen.id)
     better = (one for one in fitting[place + 1 :] if _above(one, chosen))
-    above = f"Above a bar of {figures.percent(chosen.quality)} {chosen.id} fails"
+    above = f"Above a bar of {numbers.percent(chosen.quality)} {chosen.id} fails"
     following = next(better, None)
     if following is None:
         yield f"{above}, and no dearer rung that was measured is better."
     else:
         yield (
             f"{above}, and {following.id} is next "
-            f"({figures.percent(following.quality)})."
+            f"({numbers.percent(following.quality)})."
         )
     cheaper = [one for one in fitting[:place] if one.standing == "fail"]
     if cheaper:
         nearest = max(cheaper, key=_quality_of)
         yield (
-            f"At a bar of {figures.percent(nearest.quality)} or lower {nearest.id}, "
+            f"At a bar of {numbers.percent(nearest.quality)} or lower {nearest.id}, "
             "which is cheaper, is enough."
         )
 
@@ -91,7 +91,7 @@ def _lower_bar(view: View) -> Iterator[str]:
     failed = [one for one in whole if one.standing == "fail"]
     if failed:
         best = max(failed, key=_quality_of)
-        nearest = figures.percent(best.quality)
+        nearest = numbers.percent(best.quality)
         yield f"At a bar of {nearest} or lower {best.id} would do."
     for one in view.candidates:
         if one.obstacles and one.quality is not None and one.standing != "fail":
@@ -108,8 +108,8 @@ def _budgets(view: View, chosen: Candidate) -> Iterator[str]:
         if one.usd_per_1k is None or one.usd_per_1k <= cap or not _above(one, chosen):
             continue
         yield (
-            f"{figures.dollars(one.usd_per_1k)} per 1,000 calls would pay for {one.id} "
-            f"({figures.percent(one.quality)}){_volume_that_fits(one, cap)}."
+            f"{numbers.dollars(one.usd_per_1k)} per 1,000 calls would pay for {one.id} "
+            f"({numbers.percent(one.quality)}){_volume_that_fits(one, cap)}."
         )
         return
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.course import Course, Look, Stage
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.halving import Halving
@@ -13,8 +15,6 @@ from pytest_ladder.decide.hurdle import Hurdle, Risks, cluster_sizes
 from pytest_ladder.decide.matrix import Unit
 from pytest_ladder.decide.tally import Tally
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder import Objective
-from pytest_ladder.words.level import Level
 
 
 class Climb(Course):

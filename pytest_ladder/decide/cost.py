@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pytest_ladder.core.row import UsedReply
+from pytest_ladder.core.rung import Model
 from pytest_ladder.stats.latency import percentile
-from pytest_ladder.words.row import UsedReply
-from pytest_ladder.words.rung import Model
 
 PER = 1000
 """Use cost is given per this many calls."""

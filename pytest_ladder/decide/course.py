@@ -9,11 +9,11 @@ from typing import Literal
 
 import msgspec
 
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import State, Unit
 from pytest_ladder.decide.tally import Tally
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):

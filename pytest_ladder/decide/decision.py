@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pytest_ladder.words.level import Level
+from pytest_ladder.core.score import Level
 
 Verdict = Literal["pass", "fail", "undecided"]
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import PER, distinct
 from pytest_ladder.decide.matrix import (
     Unit,
@@ -22,8 +24,6 @@ from pytest_ladder.decide.matrix import (
 )
 from pytest_ladder.stats.intervals import MIN_CLUSTERS, Interval
 from pytest_ladder.stats.paired import paired_t, sign_flip
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_ladder import figures
+from pytest_ladder.core.ladder import Objective
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Cell, Matrix
 from pytest_ladder.decide.tally import LEAST_COVERAGE
 from pytest_ladder.decide.verdicts import exact_bounds
-from pytest_ladder.ladder import Objective
 from pytest_ladder.stats.intervals import Interval
+from pytest_ladder.text import numbers
 
 _ANSWERS: dict[Verdict, str] = {
     "pass": "Feasible",
@@ -65,17 +65,17 @@ def feasibility(
 def _held(cell: Cell, bounds: Interval, objective: Objective) -> tuple[Verdict, str]:
     if objective.quality is None:
         return "undecided", "; set `quality` in [objective] to hold it against a bar"
-    against = f" against {figures.bar(objective.quality)}"
+    against = f" against {numbers.bar(objective.quality)}"
     if cell.coverage < LEAST_COVERAGE:
-        return "undecided", f"{against}; coverage {figures.percent(cell.coverage)}"
+        return "undecided", f"{against}; coverage {numbers.percent(cell.coverage)}"
     if bounds.low >= objective.quality:
         return "pass", against
     return "fail" if bounds.high < objective.quality else "undecided", against
 
 
 def _said(cell: Cell, bounds: Interval) -> str:
-    low, high = figures.percent(bounds.low), figures.percent(bounds.high)
+    low, high = numbers.percent(bounds.low), numbers.percent(bounds.high)
     return (
-        f"scores {figures.percent(cell.quality)} with the right context at hand "
+        f"scores {numbers.percent(cell.quality)} with the right context at hand "
         f"(at least {low} and at most {high}, each 95 % sure, n={cell.n:,})"
     )

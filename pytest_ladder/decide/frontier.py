@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import PER, break_even, tco, usd_per_call
 from pytest_ladder.decide.decision import Roi, Standing
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix, RungResult
-from pytest_ladder.words.level import Level
 
 if TYPE_CHECKING:
     import numpy as np

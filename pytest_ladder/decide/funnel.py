@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 
 REASON = "funnel: a cheap check of the case missed, so it is not judged"
 UNSURE = "funnel: the case passed its cheap checks, and has no verdict: "

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_ladder import figures
+from pytest_ladder.core.ladder import Gate, Objective
+from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.gate_checks import (
@@ -36,8 +37,7 @@ from pytest_ladder.decide.gate_result import (
     Suite,
 )
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.ladder import Gate, Objective
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.text import numbers
 
 
 def gate(
@@ -178,6 +178,6 @@ def _verdict(
         reasons = [check.reason for check in checks if check.verdict == verdict]
         if reasons:
             more = len(reasons) - 1
-            also = f" And {figures.count(more, 'more check')}." if more else ""
+            also = f" And {numbers.count(more, 'more check')}." if more else ""
             return verdict, f"{reasons[0]}{also}"
     return "pass", min(suites, key=lambda suite: suite.p).reason

@@ -6,12 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_ladder import figures
+from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.gate_pairs import function_of
 from pytest_ladder.decide.gate_result import Check, Results, Rise, Suite, Unpaired
 from pytest_ladder.decide.tally import LEAST_COVERAGE
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.text import numbers
 
 _TINY = 1e-9
 
@@ -28,7 +28,7 @@ def quality_checks(suites: Sequence[Suite], unpaired: Unpaired) -> Iterator[Chec
             verdict="undecided",
             reason=(
                 "There is no case that both sides finished: "
-                f"{figures.count(len(unpaired.changed), 'case')} changed, "
+                f"{numbers.count(len(unpaired.changed), 'case')} changed, "
                 f"{len(unpaired.added):,} added, {len(unpaired.dropped):,} dropped"
                 f"{_strangers(unpaired)}."
             ),
@@ -41,8 +41,8 @@ def _strangers(unpaired: Unpaired) -> str:
     if not old or not unpaired.new_tests:
         return ""
     return (
-        f"; the baseline has {figures.few(old)}, the change "
-        f"{figures.few(unpaired.new_tests)} (renamed, or run from another folder?)"
+        f"; the baseline has {numbers.few(old)}, the change "
+        f"{numbers.few(unpaired.new_tests)} (renamed, or run from another folder?)"
     )
 
 
@@ -54,7 +54,7 @@ def test_checks(unpaired: Unpaired) -> Iterator[Check]:
             verdict="undecided",
             reason=(
                 "The baseline has results that the change has none of: "
-                f"{figures.few(unpaired.gone_tests)}; run all tests, or update the "
+                f"{numbers.few(unpaired.gone_tests)}; run all tests, or update the "
                 "baseline if they were renamed or removed."
             ),
         )
@@ -86,8 +86,8 @@ def coverage_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
         share = (len(rows) - errors) / len(rows)
         said = f"{len(rows) - errors:,} of {len(rows):,} rows of the {side} finished"
         if share < LEAST_COVERAGE - _TINY:
-            needed = figures.bar(LEAST_COVERAGE)
-            reason = f"Only {said} ({figures.percent(share)}); {needed} must."
+            needed = numbers.bar(LEAST_COVERAGE)
+            reason = f"Only {said} ({numbers.percent(share)}); {needed} must."
             yield Check(name=f"coverage, {side}", verdict="undecided", reason=reason)
         else:
             yield Check(name=f"coverage, {side}", verdict="pass", reason=f"{said}.")

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from pytest_ladder.core.row import Row
 from pytest_ladder.decide.cost import PER, distinct, latencies
 from pytest_ladder.decide.evidence import comparison
 from pytest_ladder.decide.gate_pairs import Pairs
@@ -13,7 +14,6 @@ from pytest_ladder.decide.gate_result import Figure, Rise
 from pytest_ladder.decide.matrix import Unit, cluster_labels, cluster_names
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile, percentile_interval
-from pytest_ladder.words.row import Row
 
 LEAST_LIVE = 59
 """Live calls from which on a 95th percentile has a one-sided 95 % bound (7.3)."""

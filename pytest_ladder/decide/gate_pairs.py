@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate_result import Flip, Side, Unpaired
 from pytest_ladder.decide.matrix import (
     Unit,
@@ -24,8 +26,6 @@ from pytest_ladder.decide.matrix import (
     cluster_names,
     unit_scores,
 )
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 FLIPPED = 0.5
 """A score that moved by this much has flipped; less is a sample or a shade."""

@@ -14,12 +14,12 @@ from statistics import NormalDist
 
 import msgspec
 
-from pytest_ladder import figures
+from pytest_ladder.core.ladder import Gate
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import MANY, comparison
 from pytest_ladder.decide.gate_pairs import Key, Pairs, Scores, file_of, scores_of
 from pytest_ladder.decide.gate_result import Check, Figure, Suite
-from pytest_ladder.ladder import Gate
 from pytest_ladder.stats.intervals import (
     MIN_CLUSTERS,
     clustered_se,
@@ -32,7 +32,7 @@ from pytest_ladder.stats.paired import (
     paired_t,
     sign_flip,
 )
-from pytest_ladder.words.level import Level
+from pytest_ladder.text import numbers
 
 BLOCK_AT = 0.05
 """Holm-adjusted p-value at which a drop blocks."""
@@ -95,7 +95,7 @@ def non_inferiority(pairs: Pairs, margin: float | None) -> Iterator[Check]:
         if variance and margin:
             cases = math.ceil((_Z95 + _Z80) ** 2 * variance / margin**2)
             needed = (
-                f"; about {figures.count(cases, 'case')} would be needed to show it"
+                f"; about {numbers.count(cases, 'case')} would be needed to show it"
             )
         yield Check(
             name=f"non-inferiority, {level}",
@@ -186,12 +186,12 @@ def _judged(suite: Suite, terms: Gate) -> Suite:
 def _sentence(suite: Suite) -> str:
     between = ""
     if suite.low is not None:
-        between = figures.points_between(suite.low, suite.high)
+        between = numbers.points_between(suite.low, suite.high)
         between = f", paired 95 % interval {between}"
     return (
-        f"Quality ({suite.title}) went from {figures.percent(suite.before.value)} to "
-        f"{figures.percent(suite.after.value)} on "
-        f"{figures.count(suite.n, 'case')}: {figures.points(suite.change)}"
+        f"Quality ({suite.title}) went from {numbers.percent(suite.before.value)} to "
+        f"{numbers.percent(suite.after.value)} on "
+        f"{numbers.count(suite.n, 'case')}: {numbers.points(suite.change)}"
         f"{between}, {p_value(suite.p)}"
     )
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.matrix import Matrix, Unit
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
 
 GateVerdict = Literal["pass", "fail", "undecided", "broken"]
 

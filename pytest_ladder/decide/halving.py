@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.course import Course, Stage
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.words.level import Level
 
 FIRST_ROUND = 25
 """Units on which the first half is left behind; each round doubles them."""

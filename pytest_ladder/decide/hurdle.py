@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import Unit
 from pytest_ladder.decide.tally import Tally
@@ -18,7 +19,6 @@ from pytest_ladder.stats.sequential import (
     curtailed,
     suite_boundaries,
 )
-from pytest_ladder.words.level import Level
 
 
 class Risks(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,9 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.rung import Rung, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import (
     Calls,
     Cost,
@@ -27,9 +30,6 @@ from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.order import DEFAULT_VOLUME
 from pytest_ladder.stats.intervals import Interval, quality_interval
 from pytest_ladder.stats.sequential import confidence_sequence
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
-from pytest_ladder.words.rung import Rung, Tier
 
 State = Literal["run", "stopped", "not run"]
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_ladder import figures
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.changes import changes
 from pytest_ladder.decide.decision import Decision, Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence
@@ -15,8 +16,7 @@ from pytest_ladder.decide.halving import MARGIN
 from pytest_ladder.decide.matrix import Matrix, RungResult
 from pytest_ladder.decide.verdicts import Candidate, candidates, certified_floor
 from pytest_ladder.decide.view import View
-from pytest_ladder.ladder import Objective
-from pytest_ladder.words.level import Level
+from pytest_ladder.text import numbers
 
 _TINY = 1e-9
 
@@ -139,7 +139,7 @@ def _cheapest_passing(view: View) -> _Choice:
     if not passing:
         return _nothing(view)
     chosen = passing[0]  # unknown cost comes last
-    scored = f"{_quality(chosen)} against {figures.bar(view.bar)}"
+    scored = f"{_quality(chosen)} against {numbers.bar(view.bar)}"
     if chosen.usd_per_1k is None:
         reason = (
             f"{chosen.id} meets the bar: {scored}; what it costs is unknown, so it "
@@ -177,7 +177,7 @@ def _cheapest_near_the_best(view: View) -> _Choice:
     chosen = near[0]
     verdict, gain = _gained(view, chosen, ranked)
     bar = view.objective.quality
-    against = f" against {figures.bar(bar)}" if bar is not None else ""
+    against = f" against {numbers.bar(bar)}" if bar is not None else ""
     rank = _rank(view, chosen, best, len(ranked))
     terms = _terms(view, chosen)
     return _Choice(
@@ -218,7 +218,7 @@ def _nothing(view: View) -> _Choice:
             f"{_quality(best)}{f', undecided with {why}' if why else ''}."
         )
     elif open_:
-        names = figures.few([one.id for one in open_])
+        names = numbers.few([one.id for one in open_])
         left = f"{names} {'is' if len(open_) == 1 else 'are'} not measured"
         reason = f"No measured rung {view.goal}{_best_miss(view)}; {left}."
     else:
@@ -265,7 +265,7 @@ def _rank(view: View, chosen: Candidate, best: Candidate, rungs: int) -> str:
     cap = view.objective.usd_per_1k
     within = ""
     if view.objective.kind == "budget" and cap is not None:
-        within = f" within {figures.dollars(cap)} per 1,000 calls"
+        within = f" within {numbers.dollars(cap)} per 1,000 calls"
     if chosen.id == best.id:
         if rungs == 1:
             return f"is the only measured rung{within}"
@@ -281,20 +281,20 @@ def _difference(view: View, rung: Candidate, rival: Candidate) -> str:
     compared = view.evidence.compare(view.objective.level, rung.id, rival.id)
     if compared is None:
         return "no case in common"
-    between = figures.points_between(compared.low, compared.high)
-    return f"{figures.points(compared.mean)}, paired 95 % interval {between}"
+    between = numbers.points_between(compared.low, compared.high)
+    return f"{numbers.points(compared.mean)}, paired 95 % interval {between}"
 
 
 def _terms(view: View, one: Candidate) -> str:
     """Cost at the volume, and what else was asked for."""
     said = (
-        f", at {figures.dollars(one.usd_per_1k)} per 1,000 calls of "
+        f", at {numbers.dollars(one.usd_per_1k)} per 1,000 calls of "
         f"{view.matrix.volume:,}"
     )
     if one.usd_per_1k is None:
         said = ", at an unknown cost"
     if view.objective.latency_p95_s is not None:
-        said += f", p95 latency {figures.seconds(one.result.latency.p95_s)}"
+        said += f", p95 latency {numbers.seconds(one.result.latency.p95_s)}"
     if view.objective.build_hours is not None:
         said += f", {one.result.cost.build_hours:,g} h to build"
     return said
@@ -304,10 +304,10 @@ def _quality(one: Candidate) -> str:
     cell, corrected = one.cell, one.corrected
     if cell is None:
         return ""
-    said = figures.quality(cell.quality, cell.low, cell.high, cell.n)
+    said = numbers.quality(cell.quality, cell.low, cell.high, cell.n)
     if corrected is not None:
-        bounds = figures.interval(corrected.low, corrected.high)
-        said += f", calibrated {figures.percent(corrected.value)} ({bounds}),"
+        bounds = numbers.interval(corrected.low, corrected.high)
+        said += f", calibrated {numbers.percent(corrected.value)} ({bounds}),"
     return said
 
 

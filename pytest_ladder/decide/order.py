@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from pytest_ladder.words.rung import Model, Price, Rung
+from pytest_ladder.core.rung import Model, Price, Rung
 
 DEFAULT_VOLUME = 100_000
 """Calls over which build cost is spread when no objective says."""

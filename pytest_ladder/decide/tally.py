@@ -7,8 +7,8 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.matrix import Unit, unit_scores
-from pytest_ladder.words.row import Outcome, Row
 
 LEAST_COVERAGE = 0.95
 """Share of what was run that must have finished for a verdict to count."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from pytest_ladder import figures
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import Evidence, Trust
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult, stopped_interval
 from pytest_ladder.decide.tally import LEAST_COVERAGE
-from pytest_ladder.ladder import Objective
 from pytest_ladder.stats.intervals import (
     MIN_CLUSTERS,
     Interval,
@@ -21,7 +21,7 @@ from pytest_ladder.stats.intervals import (
     exact_lower,
     quality_interval,
 )
-from pytest_ladder.words.level import Level
+from pytest_ladder.text import numbers
 
 MISSING = "not measured"
 """The doubt of a rung that nothing is known about."""
@@ -222,7 +222,7 @@ def _doubts(
     if result.state == "stopped":
         yield "stopped early"
     if cell.coverage < LEAST_COVERAGE:
-        yield f"coverage {figures.percent(cell.coverage)}"
+        yield f"coverage {numbers.percent(cell.coverage)}"
     elif settled == "undecided" and result.state == "run":
         yield "tests that were lost"
     least = objective.min_n or 0
@@ -236,7 +236,7 @@ def _mistrust(trust: Trust, objective: Objective) -> str:
     """Say why what a judge found does not decide (methods note, 5.5 and 5.7)."""
     bar = objective.quality
     if not trust.why_not and bar is not None and trust.low < bar <= trust.high:
-        interval = figures.interval(trust.low, trust.high)
+        interval = numbers.interval(trust.low, trust.high)
         return f"the bar within what labels make of it, {interval}"
     return trust.why_not
 
@@ -253,8 +253,8 @@ def _limits(result: RungResult, objective: Objective) -> Iterator[str]:
     p95, slowest = result.latency.p95_s, objective.latency_p95_s
     if p95 is not None and slowest is not None and p95 > slowest:
         yield (
-            f"has a p95 latency of {figures.seconds(p95)} "
-            f"(at most {figures.seconds(slowest)})"
+            f"has a p95 latency of {numbers.seconds(p95)} "
+            f"(at most {numbers.seconds(slowest)})"
         )
     hours, longest = result.cost.build_hours, objective.build_hours
     if longest is not None and hours > longest:
@@ -269,7 +269,7 @@ def _over_budget(result: RungResult, objective: Objective) -> str | None:
         return None
     if usd is None:
         return "has an unknown cost"
-    return f"costs {figures.dollars(usd)} per 1,000 calls" if usd > cap else None
+    return f"costs {numbers.dollars(usd)} per 1,000 calls" if usd > cap else None
 
 
 def _unknowns(result: RungResult, objective: Objective) -> Iterator[str]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_ladder import figures
+from pytest_ladder.core.ladder import Objective
 from pytest_ladder.decide.decision import Roi
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.frontier import roi
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.verdicts import Candidate
-from pytest_ladder.ladder import Objective
+from pytest_ladder.text import numbers
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +39,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         """What a rung has to do, to be read after "no rung"."""
         parts = []
         if self.objective.quality is not None:
-            parts.append(f"meets the bar of {figures.bar(self.objective.quality)}")
+            parts.append(f"meets the bar of {numbers.bar(self.objective.quality)}")
         if self.objective.kind == "budget":
-            cap = figures.dollars(self.objective.usd_per_1k)
+            cap = numbers.dollars(self.objective.usd_per_1k)
             parts.append(f"keeps within {cap} per 1,000 calls")
         limits = (self.objective.latency_p95_s, self.objective.build_hours)
         if any(limit is not None for limit in limits):

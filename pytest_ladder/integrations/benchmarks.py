@@ -21,7 +21,7 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.ladder_tests import Record, rung_of
 from pytest_ladder.session import LadderSession
 from pytest_ladder.state import session_of
-from pytest_ladder.wording import listed
+from pytest_ladder.text.phrases import listed
 
 try:
     from pytest_benchmark.fixture import BenchmarkFixture

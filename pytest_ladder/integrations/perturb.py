@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pytest_ladder.core.case import Case, Message
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.words.case import Case, Message
-from pytest_ladder.words.reply import Reply
 
 try:
     from hypothesis import HealthCheck, Phase, note, seed, settings

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError, MissingSnapshot
 from pytest_ladder.grading import Judge
 from pytest_ladder.ladder_tests import rung_of
-from pytest_ladder.reporting.numbers import plain_lines
 from pytest_ladder.state import session_of
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
+from pytest_ladder.text.untrusted import plain_lines
 
 try:
     from syrupy.assertion import SnapshotAssertion

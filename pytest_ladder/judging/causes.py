@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.judging.verdicts import PASSES_FROM
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 
 class Cause(enum.StrEnum):

@@ -10,16 +10,16 @@ import msgspec
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Asker, Chat
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.rung import Endpoint, Model, Tier
+from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.judging import pairwise, prompts, retrieval, rubrics, verdicts
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric, Scale
 from pytest_ladder.judging.verdicts import Function, Talk
-from pytest_ladder.wording import did_you_mean, listed
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.rung import Endpoint, Model, Tier
-from pytest_ladder.words.score import Verdict
+from pytest_ladder.text.phrases import did_you_mean, listed
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from typing import Literal
 
 import msgspec
 
+from pytest_ladder.core.score import Verdict
+from pytest_ladder.disk.files import json_lines, read_text
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.verdicts import PASSES_FROM
-from pytest_ladder.textfiles import json_lines, read_text
-from pytest_ladder.wording import shown
-from pytest_ladder.words.score import Verdict
+from pytest_ladder.text.phrases import shown
 
 MIN_STRATUM = 5
 """Labels wanted of replies that the judge passed, and of those it failed (5.5)."""

@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.judging.agreement import Estimate
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.corrected import MIN_TO_GATE, RungQuality, with_misses
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 _ROUNDING = 1e-9
 

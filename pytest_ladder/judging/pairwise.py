@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.rung import Model
 from pytest_ladder.judging import prompts
 from pytest_ladder.judging.prompts import PREFERENCE
 from pytest_ladder.judging.rubrics import Rubric
 from pytest_ladder.judging.verdicts import Talk, ask, judge_id, total
 from pytest_ladder.stats.paired import paired_t
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.rung import Model
 
 
 class Preference(msgspec.Struct, frozen=True, kw_only=True):

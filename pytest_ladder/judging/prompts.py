@@ -20,12 +20,12 @@ import msgspec
 from pytest_ladder.calls import direct
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.core.case import Case, Message
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import ConfigError, ReplyNotJson
 from pytest_ladder.judging.rubrics import Need, Rubric, Scale
 from pytest_ladder.prompting.templates import as_text
-from pytest_ladder.words.case import Case, Message
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.rung import Model
 
 Block = tuple[str, str]
 """A name and the data that stands under it."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply, Retrieved
 
 
 def document_recall(reply: Reply, case: Case | None, k: int | None = None) -> float:

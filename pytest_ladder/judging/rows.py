@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.judging.calibrate import Calibration, calibrate_all
 from pytest_ladder.judging.labels import Judged, Label
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 
 class HeldBack(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.wording import did_you_mean, listed
+from pytest_ladder.text.phrases import did_you_mean, listed
 
 Scale = Literal["binary", "graded"]
 """Pass or fail; or grades from 1 to 5, which become scores from 0 to 1."""

@@ -10,13 +10,13 @@ import msgspec
 
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.rung import Model
+from pytest_ladder.core.score import Verdict, score_from
 from pytest_ladder.errors import JudgeError, ReplyNotJson
 from pytest_ladder.judging.prompts import FORMS, Form, repair_of
 from pytest_ladder.judging.rubrics import Rubric
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.rung import Model
-from pytest_ladder.words.score import Verdict, score_from
 
 T = TypeVar("T")
 Talk = Generator[Request, Served, T]

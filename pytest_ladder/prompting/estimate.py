@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_ladder.words.rung import Strategy
+from pytest_ladder.core.reply import BYTES_PER_TOKEN
+from pytest_ladder.core.rung import Strategy
 
-# Rough on purpose: the estimate only has to rank strategies of one model.
-BYTES_PER_TOKEN = 4
 _CASE_BYTES = 200
 _PASSAGE_BYTES = 800
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ladder.cases import load_cases
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.rung import Strategy
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.rung import Strategy
 
 if TYPE_CHECKING:
     from pytest_ladder.prompting.search import Index

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.ladder import Ladder
+from pytest_ladder.core.case import Case, Message
+from pytest_ladder.core.ladder import Ladder
+from pytest_ladder.core.reply import Retrieved
+from pytest_ladder.core.rung import Strategy
 from pytest_ladder.prompting.fewshot import FewShot, read_examples
 from pytest_ladder.prompting.retrieval import GOLD, Corpus, Function, Gold, Retriever
 from pytest_ladder.prompting.templates import Template, as_text, compile_template
-from pytest_ladder.wording import shown
-from pytest_ladder.words.case import Case, Message
-from pytest_ladder.words.reply import Retrieved
-from pytest_ladder.words.rung import Strategy
+from pytest_ladder.text.phrases import shown
 
 _SYSTEM_ROLES = ("system", "developer")
 

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import msgspec
 
 from pytest_ladder.cases import TEXT_KEYS
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Retrieved
+from pytest_ladder.disk.files import json_lines, read_text
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.textfiles import json_lines, read_text
-from pytest_ladder.wording import kind_of, listed, shown
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Retrieved
+from pytest_ladder.text.phrases import kind_of, listed, shown
 
 SUFFIXES = (".md", ".txt", ".jsonl")
 """Suffixes of documents."""

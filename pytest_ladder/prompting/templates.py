@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.wording import did_you_mean, listed
-from pytest_ladder.words.case import Case
+from pytest_ladder.text.phrases import did_you_mean, listed
 
 FIELDS = ("input", "context", "id", "cluster", "tags", "metadata.name")
 

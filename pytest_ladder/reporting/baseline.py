@@ -14,15 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder import git
+from pytest_ladder.core.row import DRAW, Outcome, Row, UsedReply
 from pytest_ladder.decide.gate_result import Results
 from pytest_ladder.decide.matrix import build_matrix
+from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.reporting.data import matrix_json, rows_jsonl, write_whole
 from pytest_ladder.reporting.reading import read_report, rungs_of
 from pytest_ladder.reporting.report import Report, report_on
-from pytest_ladder.wording import shown
-from pytest_ladder.words.row import DRAW, Outcome, Row, UsedReply
+from pytest_ladder.text.phrases import shown
 
 FOLDER = "ladder-baseline"
 """Where a committed baseline lies, beside `ladder.toml`."""

@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import distinct, latencies
 from pytest_ladder.decide.matrix import RungResult
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.stats.latency import percentile, percentile_interval
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
 
 FORMAT_VERSION = "5.1.0"
 """The release of pytest-benchmark whose format this is."""

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import UsedReply
 from pytest_ladder.decide.cost import distinct, latencies
 from pytest_ladder.decide.decision import Decision, Roi, Standing
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
-from pytest_ladder.figures import bar, dollars, percent, quality, seconds
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.chart_texts import (
     gain_text,
     price_text,
@@ -24,7 +24,7 @@ from pytest_ladder.reporting.chart_texts import (
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile
-from pytest_ladder.words.row import UsedReply
+from pytest_ladder.text.numbers import bar, dollars, percent, quality, seconds
 
 Record = dict[str, Any]
 Box = tuple[float, float, float, float]

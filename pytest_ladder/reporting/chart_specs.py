@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from pytest_ladder.core.rung import Tier
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.reporting.chart_records import Record
-from pytest_ladder.words.rung import Tier
 
 Spec = dict[str, Any]
 Theme = Literal["light", "dark"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_ladder.decide.decision import Roi, Standing
-from pytest_ladder.figures import NOT_AVAILABLE, dollars, points, points_between
+from pytest_ladder.text.numbers import NOT_AVAILABLE, dollars, points, points_between
 
 MOST_POINTS = 100
 """From the worst quality to the best."""

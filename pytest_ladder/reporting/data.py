@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls.files import write_atomically
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
+from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.causes import causes_of
 from pytest_ladder.reporting.benchmark import benchmark_json
 from pytest_ladder.reporting.gate_markdown import report_markdown
 from pytest_ladder.reporting.judges import OTHER, calibration_json, cause_counts
-from pytest_ladder.reporting.numbers import csv_cell
 from pytest_ladder.reporting.page import page_html
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.words.row import Row
-from pytest_ladder.words.rung import Model
+from pytest_ladder.text.untrusted import csv_cell
 
 SCHEMA = "pytest-ladder/1"
 DIGITS = 6

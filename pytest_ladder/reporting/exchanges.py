@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_ladder.calls.archive import Archive
+from pytest_ladder.core.row import Row
 from pytest_ladder.reporting.report import Exchange
-from pytest_ladder.words.row import Row
 
 MOST = 20_000
 """Calls that are kept for reading; a suite beyond that is not read call by call."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.gate_result import Flip, GateResult, Side
-from pytest_ladder.figures import count, percent
 from pytest_ladder.reporting.gate_text import (
     compared,
     gate_headline,
@@ -16,9 +15,10 @@ from pytest_ladder.reporting.gate_text import (
     unit_name,
 )
 from pytest_ladder.reporting.markdown import matrix_markdown, table_row, within
-from pytest_ladder.reporting.numbers import markdown_text
 from pytest_ladder.reporting.remarks import spend_line
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.text.numbers import count, percent
+from pytest_ladder.text.untrusted import markdown_text
 
 MARK = "<!-- pytest-ladder gate -->"
 """First line of the comment: by it a later run finds the one to replace."""

@@ -15,7 +15,7 @@ from pytest_ladder.decide.gate_result import (
     Suite,
     Unpaired,
 )
-from pytest_ladder.figures import (
+from pytest_ladder.text.numbers import (
     NOT_AVAILABLE,
     count,
     dollars,
@@ -26,7 +26,7 @@ from pytest_ladder.figures import (
     quality,
     seconds,
 )
-from pytest_ladder.reporting.numbers import plain
+from pytest_ladder.text.untrusted import plain
 
 MOST_FLIPS = 5
 """Cases that a terminal names; the comment has more."""

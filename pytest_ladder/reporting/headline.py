@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_ladder.decide.decision import Decision, Roi
-from pytest_ladder.figures import percent
 from pytest_ladder.reporting.chart_texts import gain_text, price_text, return_text
+from pytest_ladder.text.numbers import percent
 
 _VERDICTS = {"pass": "PASS", "fail": "FAIL", "undecided": "UNDECIDED"}
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Matrix, RungResult
-from pytest_ladder.figures import (
-    count,
-    dollars,
-    quality,
-    seconds,
-)
 from pytest_ladder.reporting.calibration import (
     EXPLAINED,
     MEASURES,
@@ -23,14 +19,11 @@ from pytest_ladder.reporting.calibration import (
 from pytest_ladder.reporting.chart import mermaid_chart
 from pytest_ladder.reporting.headline import details, headline
 from pytest_ladder.reporting.judges import judge_notes, judge_remarks
-from pytest_ladder.reporting.numbers import (
-    markdown_text,
-)
 from pytest_ladder.reporting.remarks import remarks, spend_line, unfinished
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
+from pytest_ladder.text.numbers import count, dollars, quality, seconds
+from pytest_ladder.text.untrusted import markdown_text
 
 MAX_BYTES = 60_000
 """GitHub cuts comments at 65,536 characters; the rest is room for its own."""

@@ -9,17 +9,17 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.rung import Rung
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.figures import count
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.reading import rungs_of
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.wording import listed
-from pytest_ladder.words.row import Row
-from pytest_ladder.words.rung import Rung
+from pytest_ladder.text.numbers import count
+from pytest_ladder.text.phrases import listed
 
 _ALIKE = "shards of one report are runs with the same configuration."
 

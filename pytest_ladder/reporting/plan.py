@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.calls.plan import RungPlan
-from pytest_ladder.figures import count, dollars
-from pytest_ladder.reporting.numbers import pad
+from pytest_ladder.text.numbers import count, dollars
+from pytest_ladder.text.untrusted import pad
 
 _HEAD = ("rung", "calls", "stored", "tokens in", "tokens out", "at most", "goes to")
 

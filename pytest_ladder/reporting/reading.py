@@ -8,20 +8,20 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import RungResult, State, build_matrix
 from pytest_ladder.decide.order import DEFAULT_VOLUME
+from pytest_ladder.disk.files import json_byte, json_lines, json_problem, read_text
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.data import SCHEMA, as_written
 from pytest_ladder.reporting.report import Exchange, Report, report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.textfiles import json_byte, json_lines, json_problem, read_text
-from pytest_ladder.wording import did_you_mean, listed, shown
-from pytest_ladder.words.row import Row
-from pytest_ladder.words.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
+from pytest_ladder.text.phrases import did_you_mean, listed, shown
 
 _AGAIN = "run pytest again to write the report anew, or name another folder."
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import Matrix
-from pytest_ladder.figures import count, dollars, percent
+from pytest_ladder.text.numbers import count, dollars, percent
 
 FEW_CASES = 10
 """Below this n a quality is hardly more than an anecdote."""

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.core.case import Message
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.decision import Decision
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.gate_result import GateResult
@@ -13,11 +17,7 @@ from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.levels import trust_of
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.case import Message
-from pytest_ladder.words.row import Row
-from pytest_ladder.words.rung import Model
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

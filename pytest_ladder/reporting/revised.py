@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Row, UsedReply
+from pytest_ladder.core.rung import Model, Rung
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix, at_volume, build_matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.levels import trust_of
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.reading import rungs_of
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.wording import listed
-from pytest_ladder.words.row import Row, UsedReply
-from pytest_ladder.words.rung import Model, Rung
+from pytest_ladder.text.phrases import listed
 
 
 class Repriced(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,18 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
-from pytest_ladder.figures import (
-    count,
-    dollars,
-    interval,
-    percent,
-    seconds,
-)
 from pytest_ladder.judging.calibrate import Calibration
 from pytest_ladder.judging.levels import CalibratedQuality
 from pytest_ladder.reporting import calibration as calibrated_texts
-from pytest_ladder.reporting.columns import (
+from pytest_ladder.reporting.headline import details, headline
+from pytest_ladder.reporting.judges import (
+    calibrated_quality,
+    judge_notes,
+    judge_remarks,
+)
+from pytest_ladder.reporting.remarks import remarks, spend_line
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.text.numbers import count, dollars, interval, percent, seconds
+from pytest_ladder.text.table import (
     GAP,
     Column,
     aligned,
@@ -27,17 +31,7 @@ from pytest_ladder.reporting.columns import (
     rows_of,
     total_width,
 )
-from pytest_ladder.reporting.headline import details, headline
-from pytest_ladder.reporting.judges import (
-    calibrated_quality,
-    judge_notes,
-    judge_remarks,
-)
-from pytest_ladder.reporting.numbers import display_width, plain
-from pytest_ladder.reporting.remarks import remarks, spend_line
-from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
+from pytest_ladder.text.untrusted import display_width, plain
 
 Line = tuple[str, dict[str, bool]]
 """Text, and markup in the words of pytest's `TerminalReporter.write_line`."""

@@ -27,10 +27,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.climb import Climb, climb_of
-from pytest_ladder.ladder import Objective
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 from tests.benchmarks.measuring import say
 
 if TYPE_CHECKING:

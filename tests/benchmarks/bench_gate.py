@@ -16,13 +16,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_quality import ESCALATE_AT
 from pytest_ladder.decide.gate_result import GateResult, Results
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
-from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
 from tests.benchmarks.measuring import say
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Build, Model, Price, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import at_volume, build_matrix
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.report import Exchange, Report
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Build, Model, Price, Rung, Strategy, Tier
 
 HOSTILE = (
     "<script>document.title = 'taken'</script>",

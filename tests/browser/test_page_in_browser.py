@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from pytest_ladder.ladder import Objective
+from pytest_ladder.core.ladder import Objective
 from tests.browser.sample_reports import HOSTILE, sample_report
 from tests.browser.tabs import Tab, written
 

@@ -13,8 +13,8 @@ from pytest_ladder.calls.direct import DirectLane
 from pytest_ladder.calls.lane import Answer, Lane, Request
 from pytest_ladder.calls.litellm_children import LitellmChildren
 from pytest_ladder.calls.litellm_lane import LitellmLane
-from pytest_ladder.words.case import Message
-from pytest_ladder.words.rung import Model, Tier
+from pytest_ladder.core.case import Message
+from pytest_ladder.core.rung import Model, Tier
 from tests.scripted_server import ScriptedServer
 
 LANES: dict[str, tuple[str, str]] = {

@@ -23,9 +23,9 @@ from pytest_ladder.calls.litellm_child import Outcome
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.recordings import Recording
 from pytest_ladder.calls.store import Entry, Store, StoredReply
+from pytest_ladder.core.reply import Timing
+from pytest_ladder.core.rung import Model, Price, Tier
 from pytest_ladder.errors import CallError, ReplyNotJson
-from pytest_ladder.words.reply import Timing
-from pytest_ladder.words.rung import Model, Price, Tier
 from tests.odd_answers import OddAnswer, odd_answers
 
 COUNT = int(os.environ.get("FUZZED_ANSWERS", "400"))

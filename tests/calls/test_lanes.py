@@ -18,9 +18,9 @@ from pytest_ladder.calls.direct import base_of, sent_name, speaks_directly
 from pytest_ladder.calls.lane import Answer, Request
 from pytest_ladder.calls.litellm_lane import LitellmLane
 from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Model, Price, Tier
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model, Price, Tier
 from tests.scripted_server import (
     Act,
     ScriptedServer,
@@ -686,7 +686,7 @@ def run_python(code: str, *options: str) -> str:
 CALL = """
 import asyncio, os, sys
 from pytest_ladder.calls.lane import Request
-from pytest_ladder.words.rung import Model, Tier
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.calls.{module} import {lane}
 assert not {{"aiohttp", "litellm"}} & set(sys.modules)
 # litellm counts tokens of a stream in a thread, and says there where its tokenizer is.

@@ -17,8 +17,8 @@ import pytest
 
 from pytest_ladder.calls.lane import Answer, Request
 from pytest_ladder.calls.litellm_children import LitellmChildren
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.rung import Model, Tier
 from tests.scripted_server import ScriptedServer, hangs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -235,7 +235,7 @@ PARENT = """
 import asyncio, sys
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.litellm_children import LitellmChildren
-from pytest_ladder.words.rung import Model, Tier
+from pytest_ladder.core.rung import Model, Tier
 
 async def main():
     lane = LitellmChildren(most=1)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_ladder.calls.prices import PriceTable, cost, cost_of, serve_cost
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model, Price, Serve, Tier
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Model, Price, Serve, Tier
 
 TOKEN = 1e-6
 """litellm's unit: what a dollar per million tokens is per token."""

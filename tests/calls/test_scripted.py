@@ -11,9 +11,9 @@ import pytest
 
 from pytest_ladder.calls.lane import Answer, Request
 from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model, Tier
 
 
 def ask(

@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.judging.labels import line_of, read_labels
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load
 from pytest_ladder.reporting.data import write_report
 from pytest_ladder.reporting.report import Exchange
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
-from pytest_ladder.words.row import Row
-from pytest_ladder.words.rung import Model, Tier
 from tests.cli.written import Command
 from tests.judging.judged_rows import a_report, labels_for, some_rows
 

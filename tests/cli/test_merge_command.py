@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.ladder import Objective
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.rung import Price, Rung
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.words.rung import Price, Rung
 from tests.cli.written import (
     GOAL,
     PLAIN,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.words.reply import Usage
+from pytest_ladder.core.reply import Usage
 from tests.cli.written import (
     CASES,
     GOAL,

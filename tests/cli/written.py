@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.data import write_report
 from pytest_ladder.reporting.report import Exchange, Report, report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
 
 Command = Callable[..., tuple[int, str, str]]
 """What the fixture `command` gives: exit status, output and errors of a command."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_ladder.cases import load_cases
+from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.words.case import Case
 
 GENERATED = re.compile(r"[a-z0-9-]{1,32}-[0-9a-f]{6}")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_ladder.config import Gate, Judge, Objective, find, load
+from pytest_ladder.core.rung import Limits, Price, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.rung import Limits, Price, Tier
 
 DESIGN = """
 current = "smol/few-shot"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.climb import climb_of
 from pytest_ladder.decide.course import Course, Stage
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.ladder import Objective
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 CHEAP, JUDGED = Level.CHEAP, Level.JUDGED
 Scores = Sequence[float | None]

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix, build_matrix
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Build, Model, Rung, Strategy, Tier
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

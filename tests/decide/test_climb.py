@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.climb import Climb, climb_of
 from pytest_ladder.decide.course import Stage
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder import Objective
 from pytest_ladder.stats.sequential import suite_boundaries
-from pytest_ladder.words.level import Level
 from tests.decide.climbing import (
     CHEAP,
     JUDGED,

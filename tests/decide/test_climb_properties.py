@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.course import Course, Stage
 from pytest_ladder.decide.halving import FINALISTS
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
 from tests.decide.climbing import (
     CHEAP,
     JUDGED,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Comparison, Evidence
 from pytest_ladder.stats.paired import paired_t
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
 from tests.decide.ladders import Made, passes, rows_of
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ladder.core.ladder import Objective
 from pytest_ladder.decide.feasibility import Feasibility, feasibility
-from pytest_ladder.ladder import Objective
 from tests.decide.ladders import Made, ladder, passes
 
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Cell, RungResult, build_matrix
 from pytest_ladder.stats.intervals import clustered_mean, effective_wilson, wilson
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Build, Model, Rung, Strategy, Tier
 
 
 def a_rung(name: str, build: Build | None = None) -> Rung:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence, Trust
 from pytest_ladder.decide.matrix import at_volume, build_matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
-from pytest_ladder.ladder import Objective
 from pytest_ladder.stats.intervals import effective_wilson, exact_lower
 from pytest_ladder.stats.sequential import confidence_sequence
-from pytest_ladder.words.level import Level
 from tests.decide.ladders import Made, ladder, passes, rows_of
 
 GOOD = Objective(kind="good-enough", quality=0.85)

@@ -24,8 +24,8 @@ from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.store import StoredReply
 from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.core.rung import Limits, Model, Price, Tier
 from pytest_ladder.errors import LadderError
-from pytest_ladder.words.rung import Limits, Model, Price, Tier
 
 ROOT = Path(__file__).parents[2]
 PRICE = Price(input=1.0, output=2.0)

@@ -8,8 +8,8 @@ import pytest
 
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.secret import Secret
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import CallError
-from pytest_ladder.words.rung import Model, Tier
 from tests.engine.desk import Desk
 from tests.scripted_server import ScriptedServer, Sends, fails
 

@@ -21,9 +21,9 @@ from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.claims import Claims
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.store import Entry, Store, StoredReply
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import StoreError
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Model, Tier
 from tests.engine.desk import Desk, outcome_of, start_process
 from tests.scripted_server import ScriptedServer
 

@@ -15,9 +15,9 @@ from pytest_ladder.calls import retries
 from pytest_ladder.calls.budget import Budget, worst_usd
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.rung import Price
 from pytest_ladder.errors import BudgetReached, CallError, LadderError
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.rung import Price
 from tests.engine.desk import Desk, texts
 from tests.scripted_server import ScriptedServer, fails, hangs, says, sends
 

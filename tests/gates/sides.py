@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate_result import Results
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
 
 RUNG = "bot/plain"
 TEST = "test_shop.py::test_answer"

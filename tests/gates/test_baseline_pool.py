@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.reporting.baseline import (
     pooled,
@@ -19,8 +21,6 @@ from pytest_ladder.reporting.baseline import (
     write_baseline,
 )
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.words.row import Outcome, Row
-from pytest_ladder.words.score import Verdict
 from tests.gates.sides import Score, report, rows
 
 OTHER = "test_shop.py::test_other"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.words.case import Case
+from pytest_ladder.core.case import Case
 from tests.plugin.shop import Shop
 from tests.scripted_server import ScriptedServer
 

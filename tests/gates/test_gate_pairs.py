@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.ladder import Gate
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import GateResult, MoreSamples
-from pytest_ladder.ladder import Gate
 from pytest_ladder.reporting.gate_text import gate_lines
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 from tests.gates.sides import TEST, Score, rows, side
 
 ALL = [1.0] * 40

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.ladder import Gate
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.score import Level, Verdict
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import GateResult
-from pytest_ladder.ladder import Gate
 from pytest_ladder.stats.paired import holm, mcnemar_midp, sign_flip
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
-from pytest_ladder.words.score import Verdict
 from tests.gates.sides import changed, rows, side
 
 

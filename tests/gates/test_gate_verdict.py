@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pytest_ladder.core.ladder import Gate, Objective
+from pytest_ladder.core.row import Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.decide.gate_result import Check, GateResult
-from pytest_ladder.ladder import Gate, Objective
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Row
 from tests.gates.sides import RUNG, changed, rows, side
 
 FINE = [1.0] * 60

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_ladder.core.score import Score, score_from
 from pytest_ladder.errors import MetricError
-from pytest_ladder.words.score import Score, score_from
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_ladder.core.case import Case
 from pytest_ladder.integrations import perturb
-from pytest_ladder.words.case import Case
 from tests.plugin.shop import LADDER, Shop
 from tests.scripted_server import Says, last_user_message, says
 

@@ -11,9 +11,9 @@ import pytest
 
 from pytest_ladder.calls.engine import Served
 from pytest_ladder.calls.lane import Request
+from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.rung import Price
 from pytest_ladder.judging.judge import Jury, judge_models
-from pytest_ladder.ladder import Judge
-from pytest_ladder.words.rung import Price
 from tests.engine.desk import Desk
 from tests.scripted_server import Body, ScriptedServer, says
 

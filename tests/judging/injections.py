@@ -22,9 +22,9 @@ from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.local import Servers
 from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.core.case import Case
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.judge import Jury, judge_models
-from pytest_ladder.words.case import Case
 from tests.engine.desk import Unwatched
 
 CASE = Case(

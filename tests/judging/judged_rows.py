@@ -7,16 +7,15 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level, Verdict
 from pytest_ladder.decide.funnel import REASON
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.judging.labels import Label
 from pytest_ladder.judging.rows import calibrations_of, judged_of
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
-from pytest_ladder.words.score import Verdict
 from tests.judging.labelling import JUDGE, RUBRIC, labelled
 
 TEST = "test_shop.py::test_right"

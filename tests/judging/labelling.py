@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_ladder.core.score import Verdict
 from pytest_ladder.judging.labels import Judged, Label, label_of
-from pytest_ladder.words.score import Verdict
 
 JUDGE = "openai/judge"
 RUBRIC = "correctness@1#0123456789ab"

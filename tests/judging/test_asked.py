@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply, Retrieved
+from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.judging.prompts import Asked, asked_in, defused, request_of
 from pytest_ladder.judging.rubrics import load
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply, Retrieved
-from pytest_ladder.words.rung import Model, Tier
 
 MODEL = Model(name="[judge]", tier=Tier.OFF_THE_SHELF, id="openai/judge")
 CASE = Case(id="sky", input="Which colour?", expected="blue")

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.judging.agreement import Estimate
 from pytest_ladder.judging.corrected import with_misses
 from pytest_ladder.judging.rows import calibrations_of, held_back
@@ -25,8 +27,6 @@ from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.terminal import calibration_lines, report_lines
 from pytest_ladder.stats.agreement import poststratified
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 from tests.judging.judged_rows import (
     TEST,
     a_report,

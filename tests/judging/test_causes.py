@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.score import Level
 from pytest_ladder.judging.causes import (
     CAUSES,
     Cause,
@@ -15,8 +17,6 @@ from pytest_ladder.judging.causes import (
 )
 from pytest_ladder.judging.retrieval import METRICS
 from pytest_ladder.judging.rubrics import library
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row
 
 CHECKS = {
     "t::test_found": Cause.RETRIEVAL,

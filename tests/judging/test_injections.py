@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.judge import judge_models
 from pytest_ladder.judging.prompts import defused, request_of
 from pytest_ladder.judging.rubrics import load
-from pytest_ladder.ladder import Judge
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply, Retrieved
 from tests.judging.injections import CASE, INJECTIONS, VERDICT, WRONG, moved_verdicts
 from tests.judging.verdict_words import fails, passes
 

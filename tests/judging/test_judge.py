@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.reply import Reply, Retrieved
+from pytest_ladder.core.rung import Limits
+from pytest_ladder.core.score import Verdict, score_from
 from pytest_ladder.errors import ConfigError, JudgeError
 from pytest_ladder.judging.judge import Jury, judge_models, standard_of
 from pytest_ladder.judging.prompts import takes_schema
-from pytest_ladder.ladder import Judge
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply, Retrieved
-from pytest_ladder.words.rung import Limits
-from pytest_ladder.words.score import Verdict, score_from
 from tests.judging.verdict_words import fails, grades, passes
 from tests.scripted_server import says
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError, JudgeError
 from pytest_ladder.judging.pairwise import Preference, compare
-from pytest_ladder.words.case import Case
 from tests.judging.verdict_words import prefers
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.retrieval import (
     METRICS,
@@ -11,8 +13,6 @@ from pytest_ladder.judging.retrieval import (
     precision,
     reciprocal_rank,
 )
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply, Retrieved
 
 BY_SOURCE = Case(id="a", input="?", relevant=("a.md", "b.md"), context=("not used",))
 BY_TEXT = Case(id="a", input="?", context=("The window is 45 days.", "Tea is green."))

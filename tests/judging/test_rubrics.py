@@ -8,13 +8,13 @@ from typing import get_args
 import msgspec
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.judge import judge_models
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import PROMPT_VERSION, Rubric, Scale, library, load
-from pytest_ladder.ladder import Judge
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
 
 PINNED = {
     "chunk_relevance": "chunk_relevance@1#0b50af65cc88",

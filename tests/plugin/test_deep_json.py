@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ReplyNotJson
-from pytest_ladder.words.reply import Reply
 from tests.plugin.shop import Run, Shop
 from tests.scripted_server import fails, garbage, says, sends
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.rung import Strategy
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.fewshot import FewShot, read_examples
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.rung import Strategy
 
 INPUTS = [
     "Where is my parcel?",

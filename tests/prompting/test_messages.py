@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.case import Case, Message
+from pytest_ladder.core.ladder import Ladder
+from pytest_ladder.core.rung import Strategy
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder import Ladder
 from pytest_ladder.prompting.messages import Prompter
-from pytest_ladder.words.case import Case, Message
-from pytest_ladder.words.rung import Strategy
 
 EXAMPLES = [
     {"input": "Any matcha left?", "expected": "stock"},

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.retrieval import Corpus, Function, Gold, read_passages
 from pytest_ladder.prompting.search import Index, tokenize
-from pytest_ladder.words.case import Case
 
 KB = {
     "returns.md": "# Sending goods back\n\nA return label is valid for 16 days.",

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.templates import compile_template
-from pytest_ladder.words.case import Case
 
 CASE = Case(
     id="refund",

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.benchmark import benchmark_json, round_stats
 from pytest_ladder.reporting.data import write_report
 from pytest_ladder.reporting.report import report_on
 from pytest_ladder.reporting.run import RunInfo, machine_info
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
 
 INFO = RunInfo(
     id="run",

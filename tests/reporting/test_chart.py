@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from pytest_ladder.core.ladder import Objective
 from pytest_ladder.decide.decision import Roi, Standing
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.chart import (
     Chart,
     chart_png,

@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.data import OWN_FILES, write_report, write_whole
 from pytest_ladder.reporting.report import report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Build, Model, Rung, Strategy, Tier
 
 INFO = RunInfo(
     id="run-1",

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
 from pytest_ladder.reporting.report import report_on
 from pytest_ladder.reporting.run import RunInfo
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Build, Model, Rung, Strategy, Tier
 
 INFO = RunInfo(
     id="run", started="2026-01-02T03:04:05Z", mode="matrix", current="smol/rag"

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ladder import figures
-from pytest_ladder.reporting import numbers
+from pytest_ladder.text import numbers, untrusted
 
 
 @pytest.mark.parametrize(
@@ -24,7 +23,7 @@ from pytest_ladder.reporting import numbers
     ],
 )
 def test_percent(share: float | None, text: str) -> None:
-    assert figures.percent(share) == text
+    assert numbers.percent(share) == text
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def test_percent(share: float | None, text: str) -> None:
 def test_quality(
     arguments: tuple[float | None, float | None, float | None, int], text: str
 ) -> None:
-    assert figures.quality(*arguments) == text
+    assert numbers.quality(*arguments) == text
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_quality(
     ],
 )
 def test_dollars(usd: float | None, text: str) -> None:
-    assert figures.dollars(usd) == text
+    assert numbers.dollars(usd) == text
 
 
 @pytest.mark.parametrize(
@@ -89,14 +88,14 @@ def test_dollars(usd: float | None, text: str) -> None:
     ],
 )
 def test_seconds(duration: float | None, text: str) -> None:
-    assert figures.seconds(duration) == text
+    assert numbers.seconds(duration) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0 calls"), (1, "1 call"), (1200, "1,200 calls")]
 )
 def test_count(number: int, text: str) -> None:
-    assert figures.count(number, "call") == text
+    assert numbers.count(number, "call") == text
 
 
 @pytest.mark.parametrize(
@@ -104,13 +103,13 @@ def test_count(number: int, text: str) -> None:
     [("abc", 3), ("急須", 4), ("ｱ", 1), ("e\u0301", 1), ("\u200d", 0), ("▰▸", 2)],
 )
 def test_display_width(text: str, width: int) -> None:
-    assert numbers.display_width(text) == width
+    assert untrusted.display_width(text) == width
 
 
 def test_pad_counts_columns_and_not_characters() -> None:
-    assert numbers.pad("急須", 6) == "急須  "
-    assert numbers.pad("急須", 6, right=True) == "  急須"
-    assert numbers.pad("longer", 3) == "longer"
+    assert untrusted.pad("急須", 6) == "急須  "
+    assert untrusted.pad("急須", 6, right=True) == "  急須"
+    assert untrusted.pad("longer", 3) == "longer"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_pad_counts_columns_and_not_characters() -> None:
     ],
 )
 def test_clip(text: str, width: int, clipped: str) -> None:
-    assert numbers.clip(text, width) == clipped
+    assert untrusted.clip(text, width) == clipped
 
 
 @pytest.mark.parametrize(
@@ -145,24 +144,24 @@ def test_clip(text: str, width: int, clipped: str) -> None:
 def test_plain_keeps_words_and_drops_what_steers_a_terminal(
     text: str, shown: str
 ) -> None:
-    assert numbers.plain(text) == shown
+    assert untrusted.plain(text) == shown
 
 
 @given(st.text(), st.integers(1, 30))
 def test_plain_never_breaks_a_line_steers_or_overflows(text: str, width: int) -> None:
-    shown = numbers.plain(text, width)
-    assert numbers.display_width(shown) <= width
+    shown = untrusted.plain(text, width)
+    assert untrusted.display_width(shown) <= width
     assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cs", "Zl", "Zp"}
 
 
 def test_lines_keep_their_indent_and_nothing_that_is_not_seen() -> None:
     text = "def f():\r\n\treturn 1\x1b[31m\u202e\n\n  end \ud800"
-    assert numbers.plain_lines(text) == ["def f():", "    return 1", "", "  end"]
+    assert untrusted.plain_lines(text) == ["def f():", "    return 1", "", "  end"]
 
 
 def test_plain_is_quick_and_says_so_when_it_cuts_hostile_text() -> None:
-    assert numbers.plain("\x1b]" * 1_000_000).endswith("…")
-    assert len(numbers.plain("a" + "\u0301" * 100_000)) < 2000
+    assert untrusted.plain("\x1b]" * 1_000_000).endswith("…")
+    assert len(untrusted.plain("a" + "\u0301" * 100_000)) < 2000
 
 
 @pytest.mark.parametrize(
@@ -192,27 +191,27 @@ def test_plain_is_quick_and_says_so_when_it_cuts_hostile_text() -> None:
     ],
 )
 def test_markdown_text_leaves_nothing_to_interpret(text: str, escaped: str) -> None:
-    assert numbers.markdown_text(text) == escaped
+    assert untrusted.markdown_text(text) == escaped
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d"])
 def test_csv_cell_defuses_formulas(start: str) -> None:
-    assert numbers.csv_cell(f"{start}cmd()") == f"'{start}cmd()"
+    assert untrusted.csv_cell(f"{start}cmd()") == f"'{start}cmd()"
 
 
 def test_csv_cell_leaves_other_text_alone() -> None:
-    assert numbers.csv_cell("smol/few-shot=1") == "smol/few-shot=1"
+    assert untrusted.csv_cell("smol/few-shot=1") == "smol/few-shot=1"
 
 
 @pytest.mark.parametrize(
     ("share", "text"), [(0.85, "85 %"), (0.925, "92.5 %"), (1.0, "100 %"), (0.0, "0 %")]
 )
 def test_a_bar_is_shown_as_it_was_set(share: float, text: str) -> None:
-    assert figures.bar(share) == text
+    assert numbers.bar(share) == text
 
 
 def test_differences_are_points_with_their_sign() -> None:
-    assert figures.points(0.025) == "+2.5 points"
-    assert figures.points(-0.01) == "-1.0 points"
-    assert figures.points_between(-0.04, 0.002) == "-4.0 to +0.2"
-    assert figures.points_between(None, None) == "n/a"
+    assert numbers.points(0.025) == "+2.5 points"
+    assert numbers.points(-0.01) == "-1.0 points"
+    assert numbers.points_between(-0.04, 0.002) == "-4.0 to +0.2"
+    assert numbers.points_between(None, None) == "n/a"

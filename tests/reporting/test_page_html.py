@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Outcome
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import at_volume
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.page import page_html
 from pytest_ladder.reporting.page.cases import content_text
 from pytest_ladder.reporting.page.views import volumes_around
 from pytest_ladder.reporting.report import Exchange, Report
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome
 from tests.browser.sample_reports import HOSTILE, sample_report
 
 

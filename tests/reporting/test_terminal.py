@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import Matrix, build_matrix
-from pytest_ladder.reporting.numbers import display_width
 from pytest_ladder.reporting.remarks import spend_line
 from pytest_ladder.reporting.run import RunInfo
 from pytest_ladder.reporting.terminal import ASCII, UNICODE, glyphs_for, matrix_lines
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.row import Outcome, Row, UsedReply
-from pytest_ladder.words.rung import Model, Rung, Strategy, Tier
+from pytest_ladder.text.untrusted import display_width
 
 INFO = RunInfo(
     id="run", started="2026-01-02T03:04:05Z", mode="matrix", current="smol/few-shot"

@@ -18,8 +18,8 @@ import msgspec
 from pytest_ladder.config import load
 from pytest_ladder.prompting.messages import Prompter
 from pytest_ladder.prompting.search import Index
-from pytest_ladder.words.case import Case, Message
-from pytest_ladder.words.rung import Strategy
+from pytest_ladder.core.case import Case, Message
+from pytest_ladder.core.rung import Strategy
 
 from .data.cores import document, shown_documents
 from .rows import EXAMPLE, Row

@@ -8,8 +8,8 @@ from pytest_ladder.config import load
 from pytest_ladder.judging.judge import judge_models
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load as load_rubric
-from pytest_ladder.words.case import Case
-from pytest_ladder.words.reply import Reply
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
 
 from .prompts import CONFIG, Chat
 from .rows import Pair

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.reporting.report import Exchange, Report
-from pytest_ladder.words.row import Outcome, Row, UsedReply
 
 Columns = dict[str, Any]
 

@@ -6,18 +6,11 @@ import math
 from collections import defaultdict
 from typing import Any
 
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.figures import (
-    bar,
-    count,
-    dollars,
-    interval,
-    percent,
-    seconds,
-)
-from pytest_ladder.ladder import Objective
 from pytest_ladder.reporting.chart_records import decision_records
 from pytest_ladder.reporting.chart_texts import (
     gain_text,
@@ -27,7 +20,7 @@ from pytest_ladder.reporting.chart_texts import (
     standing_text,
 )
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.words.level import Level
+from pytest_ladder.text.numbers import bar, count, dollars, interval, percent, seconds
 
 View = dict[str, Any]
 

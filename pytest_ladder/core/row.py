@@ -6,9 +6,8 @@ import enum
 
 import msgspec
 
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.reply import Usage
-from pytest_ladder.words.score import Verdict
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.score import Level, Verdict
 
 OVER_BUDGET = "not run: budget"
 """How the reason of a row begins whose call the budget did not allow."""

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from pytest_ladder.words.level import Level
-from pytest_ladder.words.rung import Endpoint, Model, Rung, Strategy
+from pytest_ladder.core.rung import Endpoint, Model, Rung, Strategy
+from pytest_ladder.core.score import Level
 
 LABELS = "labels.jsonl"
 """Where labels lie when the configuration does not say."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 
-class WrongParam(NamedTuple):
+class WrongParam(msgspec.Struct, frozen=True, kw_only=True):
     """A parameter that cannot be what it says."""
 
     place: tuple[str, ...]
@@ -27,7 +29,7 @@ def wrong_param(params: dict[str, Any]) -> WrongParam | None:
         for name, (holds, says) in _RULES.items():
             if name in table and not holds(table[name]):
                 problem = f"{table[name]!r} does not fit here; write {says}."
-                return WrongParam((*place, name), problem)
+                return WrongParam(place=(*place, name), problem=problem)
     return None
 
 

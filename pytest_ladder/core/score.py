@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import textwrap
 from functools import partial
 from typing import Any
@@ -9,6 +10,14 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.errors import MetricError
+
+
+class Level(enum.StrEnum):
+    """Who grades a reply: plain code, an LLM judge, or the real world."""
+
+    CHEAP = "cheap"
+    JUDGED = "judged"
+    REAL = "real"
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):

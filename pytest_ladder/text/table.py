@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_ladder.reporting.numbers import display_width, pad
+from pytest_ladder.text.untrusted import display_width, pad
 
 GAP = "  "
 NARROWEST_NAME = 16

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.case import Message
 from pytest_ladder.errors import ReplyNotJson
-from pytest_ladder.words.case import Message
 
 _FENCED = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
@@ -151,3 +151,7 @@ def _fit(value: Any, schema: Any) -> Any:
     except ValueError as error:
         name = getattr(schema, "__name__", str(schema))
         raise ReplyNotJson(f"The reply does not fit {name}: {error}") from error
+
+
+# Rough on purpose: the estimate only has to rank strategies of one model.
+BYTES_PER_TOKEN = 4

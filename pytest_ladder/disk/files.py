@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.wording import shown
+from pytest_ladder.text.phrases import shown
 
 _BYTE = re.compile(r" \(byte (\d+)\)\Z")
 
@@ -73,3 +75,20 @@ def json_byte(error: Exception) -> int | None:
     """Offset of the broken byte; None when the text simply ends too early."""
     found = _BYTE.search(str(error))
     return int(found.group(1)) if found else None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader finds the old one or all of the new.
+
+    The temporary file lies in the same folder, for a rename works within one disk
+    only. Raises OSError; the old file is then as it was. For one thread of a process
+    at a time.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Numbers, phrases and tables as text, and untrusted text made safe."""
