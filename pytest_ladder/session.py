@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 import msgspec
 import pytest
 
-from pytest_ladder import config as configuration
 from pytest_ladder import options
 from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.calls.local import Servers
 from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import UsedReply
@@ -147,14 +147,14 @@ class LadderSession:
     def ladder_for(self, folder: Path) -> OpenLadder | None:
         """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
         if folder not in self._found:
-            path = self.settings.config or configuration.find(folder)
+            path = self.settings.config or find_ladder(folder)
             self._found[folder] = None if path is None else self.open(path)
         return self._found[folder]
 
     def open(self, path: Path) -> OpenLadder:
         """Open a ladder by its configuration file, once."""
         if path not in self._ladders:
-            ladder = configuration.load(path)
+            ladder = load_ladder(path)
             self._ladders[path] = OpenLadder(ladder, self.settings)
         return self._ladders[path]
 

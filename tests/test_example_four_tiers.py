@@ -15,14 +15,14 @@ import pytest
 
 from pytest_ladder.calls.local import Servers, weights_path
 from pytest_ladder.calls.weights import file_digest
-from pytest_ladder.config import load
+from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.rung import Tier
 from tests.local.serving import ask, text
 from tests.test_example_support import CASES, DEV, FOLDER, SHOTS, rows
 
 TRAIN = rows("build/data/train.jsonl")
 JUDGE = rows("build/data/judge.jsonl")
-TIERS = load(FOLDER / "four-tiers.toml")
+TIERS = load_ladder(FOLDER / "four-tiers.toml")
 NEAR = 0.9
 CARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))

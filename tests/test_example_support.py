@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.calls.recordings import read
-from pytest_ladder.config import load
+from pytest_ladder.config.load import load_ladder
 from pytest_ladder.judging.labels import read_labels, reply_hash
 
 FOLDER = Path(__file__).parents[1] / "examples/support"
@@ -72,7 +72,7 @@ def test_labels_are_of_cases_and_of_the_replies_that_are_recorded() -> None:
         for recording in read(FOLDER / "recordings/test_support.jsonl")
         if not recording.judge
     }
-    ladder = load(FOLDER / "ladder.toml")
+    ladder = load_ladder(FOLDER / "ladder.toml")
     assert ladder.current is not None
     labelled: dict[tuple[str, str], set[str]] = {}
     for label in read_labels(FOLDER / "labels.jsonl"):
@@ -88,7 +88,10 @@ def test_labels_are_of_cases_and_of_the_replies_that_are_recorded() -> None:
 
 
 def test_the_configuration_for_measuring_the_judge_only_drops_the_funnel() -> None:
-    shipped, measuring = load(FOLDER / "ladder.toml"), load(FOLDER / "judged.toml")
+    shipped, measuring = (
+        load_ladder(FOLDER / "ladder.toml"),
+        load_ladder(FOLDER / "judged.toml"),
+    )
     assert shipped.judge is not None
     unfunnelled = msgspec.structs.replace(shipped.judge, funnel=False)
     assert measuring == msgspec.structs.replace(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_ladder import options
-from pytest_ladder.config import load
+from pytest_ladder.config.load import load_ladder
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_the_configuration_is_valid(tmp_path: Path) -> None:
     (tmp_path / "kb/refunds.md").write_text("# Refunds\n45 days", encoding="utf-8")
     example = '{"input": "How long?", "expected": "45 days"}\n'
     (tmp_path / "examples.jsonl").write_text(example * 1, encoding="utf-8")
-    ladder = load(tmp_path / "ladder.toml")
+    ladder = load_ladder(tmp_path / "ladder.toml")
     assert len(ladder.rungs) == 4
 
 

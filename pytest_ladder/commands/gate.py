@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_ladder import config
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
+from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.ladder import Gate, Ladder, Objective
 from pytest_ladder.decide.gate import gate
 from pytest_ladder.disk.files import read_text, write_atomically
@@ -109,8 +109,8 @@ def _gate(given: Given) -> int:
 
 def _ladder(path: Path | None) -> Ladder | None:
     """Return the ladder named, else the one in reach of the working folder."""
-    found = path or config.find(Path.cwd())
-    return None if found is None else config.load(found)
+    found = path or find_ladder(Path.cwd())
+    return None if found is None else load_ladder(found)
 
 
 def _repriced(report: Report, ladder: Ladder | None) -> Report:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_ladder import config
 from pytest_ladder.commands.parsing import Given
+from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.labels import Label, read_labels
 from pytest_ladder.judging.rows import calibrations_of
@@ -85,7 +85,7 @@ def nothing_judged(given: Given, report: Report) -> ConfigError:
 
 def _in_reach(folder: Path) -> Path | None:
     for start in (folder.resolve(), Path.cwd()):
-        found = config.find(start)
+        found = find_ladder(start)
         if found is not None:
-            return config.load(found).labels
+            return load_ladder(found).labels
     return None

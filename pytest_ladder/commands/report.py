@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_ladder import config
 from pytest_ladder.commands.parsing import (
     Given,
     Subparsers,
@@ -19,6 +18,7 @@ from pytest_ladder.commands.parsing import (
     whole,
 )
 from pytest_ladder.commands.showing import say, show
+from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.ladder import Ladder, Objective
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk.files import write_atomically
@@ -132,7 +132,7 @@ def _add_objective(group: argparse._ArgumentGroup) -> None:
 
 def _run(given: Given) -> int:
     change = _Change(
-        ladder=None if given.config is None else config.load(given.config),
+        ladder=None if given.config is None else load_ladder(given.config),
         options={
             name: value
             for name in _OVERRIDES

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pytest_ladder.cases import TEXT_KEYS
+from pytest_ladder.cases.load import TEXT_KEYS
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Retrieved
 from pytest_ladder.disk.files import json_lines, read_text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.cases import load_cases
+from pytest_ladder.cases.load import load_cases
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
 
@@ -144,7 +144,7 @@ def test_generated_ids_are_readable_and_short() -> None:
 
 def test_generated_ids_are_the_same_in_every_process() -> None:
     code = (
-        "from pathlib import Path; from pytest_ladder.cases import load_cases;"
+        "from pathlib import Path; from pytest_ladder.cases.load import load_cases;"
         "print(load_cases([{'input': 'Hi', 'n': {'b': 1, 'a': 2}}], folder=Path(), "
         "where='x')[0].id)"
     )

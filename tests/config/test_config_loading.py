@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.config import Gate, Judge, Objective, find, load
+from pytest_ladder.config.load import find_ladder, load_ladder
+from pytest_ladder.core.ladder import Gate, Judge, Objective
 from pytest_ladder.core.rung import Limits, Price, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
@@ -81,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_file_of_the_design_loads_as_written(folder: Path) -> None:
-    ladder = load(folder / "ladder.toml")
+    ladder = load_ladder(folder / "ladder.toml")
     assert ladder.folder == folder
     assert [rung.id for rung in ladder.rungs] == [
         "smol/zero-shot",
@@ -116,8 +117,8 @@ def test_pyproject_holds_the_same_table(folder: Path) -> None:
     tables = tables.replace("\n[judge]", "\n[tool.pytest-ladder.judge]")
     tables = tables.replace("\n[gate]", "\n[tool.pytest-ladder.gate]")
     (folder / "pyproject.toml").write_text("[tool.pytest-ladder]" + top + tables)
-    own = load(folder / "ladder.toml")
-    shared = load(folder / "pyproject.toml")
+    own = load_ladder(folder / "ladder.toml")
+    shared = load_ladder(folder / "pyproject.toml")
     assert shared.rungs == own.rungs
     assert shared.objective == own.objective
     assert shared.current == own.current
@@ -129,7 +130,7 @@ def test_only_a_model_is_needed(tmp_path: Path) -> None:
         '\ufeff[[model]]\nname = "m"\ntier = "pretrained"\nid = "scripted/m"\n',
         encoding="utf-8",
     )
-    ladder = load(path)
+    ladder = load_ladder(path)
     assert [rung.id for rung in ladder.rungs] == ["m/zero-shot"]
     assert ladder.strategies[0].prompt == "{input}"
     assert (ladder.current, ladder.objective, ladder.judge) == (None, None, None)
@@ -147,7 +148,7 @@ def test_nothing_in_the_file_is_expanded(
             "${", "${{"
         ).replace("TEA} ~", "TEA}} ~")
     )
-    ladder = load(path)
+    ladder = load_ladder(path)
     assert ladder.models[0].id == "scripted/$TEA"
     assert ladder.strategies[0].system == "${{TEA}} ~ {input}"
 
@@ -169,19 +170,19 @@ def test_models_may_share_an_id_when_parameters_or_revisions_differ(
             )
         )
     )
-    assert len(load(path).models) == 4
+    assert len(load_ladder(path).models) == 4
 
 
 def test_the_nearest_configuration_upward_is_found(folder: Path) -> None:
     inner = folder / "tests" / "unit"
     inner.mkdir(parents=True)
-    assert find(inner) == folder / "ladder.toml"
+    assert find_ladder(inner) == folder / "ladder.toml"
     (folder / "tests" / "pyproject.toml").write_text(
         "[[tool.pytest-ladder.model]]\nname = 'm'\n"
     )
-    assert find(inner) == folder / "tests" / "pyproject.toml"
+    assert find_ladder(inner) == folder / "tests" / "pyproject.toml"
     (inner / "ladder.toml").write_text("")
-    assert find(inner) == inner / "ladder.toml"
+    assert find_ladder(inner) == inner / "ladder.toml"
 
 
 def test_other_peoples_pyproject_files_are_passed_by(folder: Path) -> None:
@@ -194,7 +195,7 @@ def test_other_peoples_pyproject_files_are_passed_by(folder: Path) -> None:
         "tool = 1  # pytest-ladder\n",
     ):
         (inner / "pyproject.toml").write_text(text)
-        assert find(inner) == folder / "ladder.toml"
+        assert find_ladder(inner) == folder / "ladder.toml"
 
 
 def test_a_broken_pyproject_of_ours_is_found_and_its_line_named(
@@ -204,10 +205,10 @@ def test_a_broken_pyproject_of_ours_is_found_and_its_line_named(
     inner = folder / "a"
     inner.mkdir()
     (inner / "pyproject.toml").write_text("[tool.pytest-ladder]\ncurrent 1\n")
-    found = find(inner)
+    found = find_ladder(inner)
     assert found == inner / "pyproject.toml"
     with pytest.raises(ConfigError, match=r"a/pyproject\.toml:2: this is not valid"):
-        load(found)
+        load_ladder(found)
 
 
 def test_two_configurations_in_one_folder_are_refused(
@@ -216,7 +217,7 @@ def test_two_configurations_in_one_folder_are_refused(
     monkeypatch.chdir(folder)
     (folder / "pyproject.toml").write_text("[tool.pytest-ladder]\n")
     with pytest.raises(ConfigError) as caught:
-        find(folder)
+        find_ladder(folder)
     assert str(caught.value) == (
         "ladder.toml and [tool.pytest-ladder] in pyproject.toml are in one folder; "
         "keep one of them."
@@ -225,12 +226,15 @@ def test_two_configurations_in_one_folder_are_refused(
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
     # Above the temporary folder there may be anything, so only its kind is known.
-    assert find(tmp_path) not in {tmp_path / "ladder.toml", tmp_path / "pyproject.toml"}
+    assert find_ladder(tmp_path) not in {
+        tmp_path / "ladder.toml",
+        tmp_path / "pyproject.toml",
+    }
 
 
 def test_importing_configuration_and_prompting_loads_no_heavy_library() -> None:
     code = (
-        "import sys, pytest_ladder.config, pytest_ladder.cases, "
+        "import sys, pytest_ladder.config.load, pytest_ladder.cases.load, "
         "pytest_ladder.prompting.messages as _;"
         "print([m for m in ('numpy', 'bm25s', 'yaml', 'scipy') if m in sys.modules])"
     )

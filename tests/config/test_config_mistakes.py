@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.config import load
+from pytest_ladder.config.load import load_ladder
 from pytest_ladder.errors import ConfigError
 
 SMOL = """[[model]]
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def message(folder: Path, text: str, name: str = "ladder.toml") -> str:
     (folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        load(folder / name)
+        load_ladder(folder / name)
     return str(caught.value).replace(str(folder), "DIR")
 
 
@@ -412,13 +412,13 @@ def test_a_key_in_the_file_is_refused_and_never_repeated(
 )
 def test_words_that_only_look_like_keys_pass(folder: Path, line: str) -> None:
     (folder / "ladder.toml").write_text(strategy(line + "\n"))
-    assert load(folder / "ladder.toml").strategies[0].system is not None
+    assert load_ladder(folder / "ladder.toml").strategies[0].system is not None
 
 
 def test_a_schema_may_have_a_property_named_like_a_key(folder: Path) -> None:
     schema = "{ properties = { password = { type = 'string' } } }"
     (folder / "ladder.toml").write_text(SMOL + f"params = {{ schema = {schema} }}\n")
-    assert "schema" in load(folder / "ladder.toml").models[0].params
+    assert "schema" in load_ladder(folder / "ladder.toml").models[0].params
 
 
 def test_pyproject_mistakes_name_its_line(folder: Path) -> None:
@@ -439,9 +439,9 @@ def test_a_pyproject_without_the_table_says_so(folder: Path) -> None:
 
 def test_files_that_cannot_be_read_are_named(folder: Path) -> None:
     with pytest.raises(ConfigError, match=re.escape("no.toml: there is no such file")):
-        load(folder / "no.toml")
+        load_ladder(folder / "no.toml")
     (folder / "bad.toml").write_bytes(b"# ok\n# \xff\n")
     with pytest.raises(ConfigError, match=r"bad\.toml:2: the text is not UTF-8"):
-        load(folder / "bad.toml")
+        load_ladder(folder / "bad.toml")
     with pytest.raises(ConfigError, match="kb: the file cannot be read"):
-        load(folder / "kb")
+        load_ladder(folder / "kb")

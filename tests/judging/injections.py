@@ -16,12 +16,12 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_ladder import config
 from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.engine import Engine, Served
 from pytest_ladder.calls.lane import Request
 from pytest_ladder.calls.local import Servers
 from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.judge import Jury, judge_models
@@ -123,7 +123,7 @@ class _Caller:
 
 
 def main(path: str) -> None:
-    ladder = config.load(Path(path))
+    ladder = load_ladder(Path(path))
     models = judge_models([ladder.judge] if ladder.judge else [])
     with tempfile.TemporaryDirectory() as folder:
         settings = EngineSettings(
