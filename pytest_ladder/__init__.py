@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.calls.lanes.scripted import ScriptedModel
     from pytest_ladder.core.case import Case
     from pytest_ladder.core.reply import Reply, Retrieved, Usage
     from pytest_ladder.core.row import Row
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "calls.scripted": ("ScriptedModel",),
+    "calls.lanes.scripted": ("ScriptedModel",),
     "errors": (
         "CallError",
         "ConfigError",

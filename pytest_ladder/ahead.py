@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import request_for
+from pytest_ladder.calls.chat import request_for
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.rehearsing import Choice, rehearse

@@ -10,8 +10,8 @@ import pytest
 from pytest_ladder.state import running_item, session_of
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.llm import Llm
-    from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.calls.chat import Llm
+    from pytest_ladder.calls.lanes.scripted import ScriptedModel
     from pytest_ladder.core.case import Case
     from pytest_ladder.core.reply import Reply
     from pytest_ladder.core.rung import Rung
@@ -92,7 +92,7 @@ def verdict(rung: Rung, case: Case, reply: Reply) -> Verdict:
 @pytest.fixture(scope="session")
 def scripted() -> Callable[..., ScriptedModel]:
     """Put a scripted model behind `id = "scripted/NAME"`: `scripted(NAME, replies)`."""
-    from pytest_ladder.calls.scripted import ScriptedModel
+    from pytest_ladder.calls.lanes.scripted import ScriptedModel
 
     session = _session()
 

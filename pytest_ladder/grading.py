@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Unpack
 
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import Chat
+from pytest_ladder.calls.chat import Chat
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Verdict

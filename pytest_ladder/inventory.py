@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import request_for
-from pytest_ladder.calls.recordings import Damaged, Recording, scan
-from pytest_ladder.calls.store import StoredReply
+from pytest_ladder.calls.chat import request_for
+from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.store.recordings import Damaged, Recording, scan
+from pytest_ladder.calls.store.store import StoredReply
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Level

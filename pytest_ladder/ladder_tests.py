@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.llm import Task
+from pytest_ladder.calls.chat import Task
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.row import Row, UsedReply
 from pytest_ladder.core.rung import Rung

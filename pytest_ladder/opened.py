@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_ladder import options
-from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.cases.load import load_cases
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import Ladder
@@ -22,7 +22,7 @@ from pytest_ladder.prompting.messages import Prompter, prompt_tokens
 from pytest_ladder.prompting.retrieval import GOLD
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.llm import Asker
+    from pytest_ladder.calls.chat import Asker
     from pytest_ladder.judging.judge import Jury
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import pytest
 
-from pytest_ladder.calls.budget import worst_usd
-from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
-from pytest_ladder.calls.llm import request_for
+from pytest_ladder.calls.chat import request_for
+from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
+from pytest_ladder.calls.one_machine.budget import worst_usd
 from pytest_ladder.calls.plan import RungPlan, plan_calls
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.core.case import Case

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_ladder import fixtures
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import Llm, Recorder, run_task
+from pytest_ladder.calls.chat import Llm, Recorder, run_task
+from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import Abandoned

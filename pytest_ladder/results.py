@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from pytest_ladder import __version__, shortfalls
-from pytest_ladder.calls.archive import Needed
+from pytest_ladder.calls.store.archive import Needed
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.funnel import funnelled, is_held_back
 from pytest_ladder.decide.gate_result import GateResult, MoreSamples

@@ -17,11 +17,10 @@ import msgspec
 import pytest
 
 from pytest_ladder import options
-from pytest_ladder.calls.engine import Engine, Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import Llm, Recorder, request_for, run_task
-from pytest_ladder.calls.local import Servers
-from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.calls.chat import Llm, Recorder, request_for, run_task
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.engine import Engine
+from pytest_ladder.calls.local.servers import Servers
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply

@@ -22,7 +22,7 @@ from pytest_ladder.session import LadderSession
 from pytest_ladder.text.numbers import count, dollars
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.budget import Budget
+    from pytest_ladder.calls.one_machine.budget import Budget
 
 
 @dataclass(kw_only=True)

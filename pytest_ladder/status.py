@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.terms import Progress
+from pytest_ladder.calls.contract import Progress
 from pytest_ladder.stage import Stage
 from pytest_ladder.text.numbers import dollars
 

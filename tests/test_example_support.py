@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.calls.recordings import read
+from pytest_ladder.calls.store.recordings import read
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.judging.labels import read_labels, reply_hash
 

@@ -19,16 +19,18 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import direct, faults, local, retries
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.budget import Budget, worst_usd
-from pytest_ladder.calls.lane import Answer, Lane, Request
-from pytest_ladder.calls.limits import Limiter, SharedMinute, Slots
+from pytest_ladder.calls import retries
+from pytest_ladder.calls.contract import Answer, EngineSettings, Lane, Progress, Request
+from pytest_ladder.calls.lanes import direct, faults
+from pytest_ladder.calls.lanes.address import speaks_directly
+from pytest_ladder.calls.lanes.scripted import ScriptedLane, ScriptedModel
+from pytest_ladder.calls.local import servers
+from pytest_ladder.calls.one_machine.budget import Budget, worst_usd
+from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
 from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
-from pytest_ladder.calls.store import Attempt, StoredReply
-from pytest_ladder.calls.terms import EngineSettings, Progress
-from pytest_ladder.calls.writer import Writer
+from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.calls.store.store import Attempt, StoredReply
+from pytest_ladder.calls.store.writer import Writer
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError, StoreError
@@ -67,7 +69,7 @@ class Caller:
         """Why nothing may be spent any more."""
         self._settings = settings
         self._progress = progress
-        self._servers = local.Servers(settings.folder / "servers", settings.owner_pid)
+        self._servers = servers.Servers(settings.folder / "servers", settings.owner_pid)
         self._prices = PriceTable()
         self._lanes: dict[str, Lane] = {}
         self._limiters: dict[_Place, Limiter] = {}
@@ -296,7 +298,7 @@ class Caller:
         if not model.is_local:
             return None
         weights = await asyncio.to_thread(
-            local.weights_path, model.id, folder, self._note
+            servers.weights_path, model.id, folder, self._note
         )
         self._note("")
         adapter = None if model.adapter is None else folder / model.adapter
@@ -337,7 +339,7 @@ class Caller:
         """Return the lane of a model; none is made that no call needs."""
         if model.is_scripted:
             return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
-        if direct.speaks_directly(model):
+        if speaks_directly(model):
             return self._lanes.setdefault("direct", direct.DirectLane())
         if "litellm" not in self._lanes:
             self._lanes["litellm"] = self._litellm_lane()
@@ -349,10 +351,10 @@ class Caller:
         What they registered with it there, such as callbacks, must see the calls.
         """
         if "litellm" in sys.modules:
-            from pytest_ladder.calls.litellm_lane import LitellmLane
+            from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
 
             return LitellmLane()
-        from pytest_ladder.calls.litellm_children import LitellmChildren
+        from pytest_ladder.calls.lanes.litellm_children import LitellmChildren
 
         alone = self._settings.workers == 1
         return LitellmChildren(most=2 if alone else 1)

@@ -11,34 +11,24 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.terms import EngineSettings, Progress
-from pytest_ladder.core.reply import Reply
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from pytest_ladder.calls.budget import Budget
-    from pytest_ladder.calls.scripted import ScriptedModel
-    from pytest_ladder.calls.under_way import UnderWay
+    from pytest_ladder.calls.in_flight import UnderWay
+    from pytest_ladder.calls.lanes.scripted import ScriptedModel
+    from pytest_ladder.calls.one_machine.budget import Budget
 
 # How often a waiting main thread looks up to show progress and to notice Ctrl-C.
 _WAIT_STEP_S = 0.1
 # How long a thread lets the engine's go first: what Python gives a thread at a time.
 _GIVE_WAY_S = 0.005
-
-
-class Served(NamedTuple):
-    """A reply, its key, and whether a model was called for it in this run."""
-
-    reply: Reply
-    key: str
-    live: bool
 
 
 class Watcher(Protocol):
@@ -196,7 +186,7 @@ class Engine:
             if self._closed:
                 raise Abandoned
             if self._under_way is None:
-                from pytest_ladder.calls.under_way import UnderWay
+                from pytest_ladder.calls.in_flight import UnderWay
 
                 self._under_way = UnderWay(self.settings, self.progress, self._find)
             return self._under_way

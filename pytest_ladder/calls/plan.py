@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pytest_ladder.calls import direct
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.budget import most_output
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.lanes.address import base_of, speaks_directly
+from pytest_ladder.calls.one_machine.budget import most_output
 from pytest_ladder.calls.prices import PriceTable, cost_of, serve_cost
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.reply import BYTES_PER_TOKEN, Usage
 from pytest_ladder.core.rung import Model
 
@@ -101,8 +101,8 @@ def _destination(model: Model) -> tuple[str, str | None]:
     """Return where a model's calls go, and which key goes with them."""
     if model.is_local or model.is_scripted:
         return "this machine", None
-    if direct.speaks_directly(model):
-        base = direct.base_of(model, None) or ""
+    if speaks_directly(model):
+        base = base_of(model, None) or ""
         default = "OPENAI_API_KEY" if model.api_base is None else None
         return urlsplit(base).netloc or base, model.api_key_env or default
     provider = model.id.split("/")[0] if "/" in model.id else "its provider"

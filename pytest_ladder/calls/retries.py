@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from pytest_ladder.calls.lane import USUAL_OUTPUT, Request
-from pytest_ladder.calls.limits import LONGEST_WAIT_S
-from pytest_ladder.calls.store import Attempt
+from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
+from pytest_ladder.calls.one_machine.limits import LONGEST_WAIT_S
+from pytest_ladder.calls.store.store import Attempt
 from pytest_ladder.core.reply import BYTES_PER_TOKEN
 from pytest_ladder.errors import CallError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder.calls.store import Store
+from pytest_ladder.calls.store.store import Store
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.disk.sqlite import usable
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ladder.calls.recordings import Recording, forget
+from pytest_ladder.calls.store.recordings import Recording, forget
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
 from pytest_ladder.errors import ConfigError, LadderError

@@ -7,9 +7,8 @@ from typing import TypedDict, TypeVar, Unpack
 
 import msgspec
 
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.llm import Asker, Chat
+from pytest_ladder.calls.chat import Asker, Chat
+from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Endpoint, Model, Tier

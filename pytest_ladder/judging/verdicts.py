@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_ladder.calls.archive import Archive
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.row import Row
 from pytest_ladder.reporting.report import Exchange
 

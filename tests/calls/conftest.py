@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls import litellm_lane
-from pytest_ladder.calls.direct import DirectLane
-from pytest_ladder.calls.lane import Answer, Lane, Request
-from pytest_ladder.calls.litellm_children import LitellmChildren
-from pytest_ladder.calls.litellm_lane import LitellmLane
+from pytest_ladder.calls.contract import Answer, Lane, Request
+from pytest_ladder.calls.lanes import litellm_lane
+from pytest_ladder.calls.lanes.direct import DirectLane
+from pytest_ladder.calls.lanes.litellm_children import LitellmChildren
+from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.rung import Model, Tier
 from tests.scripted_server import ScriptedServer

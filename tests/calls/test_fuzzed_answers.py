@@ -17,12 +17,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder.calls import completions, recordings
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.litellm_child import Outcome
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes import completions
+from pytest_ladder.calls.lanes.litellm_child import Outcome
 from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.calls.recordings import Recording
-from pytest_ladder.calls.store import Entry, Store, StoredReply
+from pytest_ladder.calls.store import recordings
+from pytest_ladder.calls.store.recordings import Recording
+from pytest_ladder.calls.store.store import Entry, Store, StoredReply
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model, Price, Tier
 from pytest_ladder.errors import CallError, ReplyNotJson

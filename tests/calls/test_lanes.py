@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ladder.calls.direct import base_of, sent_name, speaks_directly
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.litellm_lane import LitellmLane
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes.address import base_of, sent_name, speaks_directly
+from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Model, Price, Tier
@@ -685,7 +685,7 @@ def run_python(code: str, *options: str) -> str:
 
 CALL = """
 import asyncio, os, sys
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.calls.{module} import {lane}
 assert not {{"aiohttp", "litellm"}} & set(sys.modules)

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.litellm_children import LitellmChildren
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes.litellm_children import LitellmChildren
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import CallError
 from tests.scripted_server import ScriptedServer, hangs
@@ -233,8 +233,8 @@ def test_ctrl_c_is_not_for_children(server: ScriptedServer) -> None:
 
 PARENT = """
 import asyncio, sys
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.litellm_children import LitellmChildren
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.lanes.litellm_children import LitellmChildren
 from pytest_ladder.core.rung import Model, Tier
 
 async def main():

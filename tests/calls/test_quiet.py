@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from pytest_ladder.calls.quiet import Quietly, ignored_warnings
+from pytest_ladder.calls.lanes.quiet_warnings import Quietly, ignored_warnings
 
 
 def warn() -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.scripted import ScriptedLane, ScriptedModel
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes.scripted import ScriptedLane, ScriptedModel
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import CallError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import limits, retries
+from pytest_ladder.calls import retries
+from pytest_ladder.calls.one_machine import limits
 from tests.engine.desk import Desk
 from tests.scripted_server import ScriptedServer
 

@@ -19,11 +19,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.engine import Engine, Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.store import StoredReply
-from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.engine import Engine
+from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.calls.store.store import StoredReply
 from pytest_ladder.core.rung import Limits, Model, Price, Tier
 from pytest_ladder.errors import LadderError
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.secret import Secret
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.lanes.address import Secret
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import CallError
 from tests.engine.desk import Desk

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.claims import Claims
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.store import Entry, Store, StoredReply
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.one_machine.claims import Claims
+from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.calls.store.store import Entry, Store, StoredReply
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import StoreError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import limits
-from pytest_ladder.calls.limits import Limiter, SharedMinute, Slots
+from pytest_ladder.calls.one_machine import limits
+from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
 from tests.engine.desk import Desk, start_process
 from tests.scripted_server import ScriptedServer
 

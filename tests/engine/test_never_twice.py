@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import claims, under_way
-from pytest_ladder.calls.claims import Claims
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.store import Entry
+from pytest_ladder.calls import in_flight
+from pytest_ladder.calls.contract import Served
+from pytest_ladder.calls.one_machine import claims
+from pytest_ladder.calls.one_machine.claims import Claims
+from pytest_ladder.calls.store.store import Entry
 from pytest_ladder.errors import CallError
 from tests.engine.desk import Desk, outcome_of, start_process, texts
 from tests.scripted_server import ScriptedServer, fails
@@ -71,7 +72,7 @@ def test_refresh_asks_once_more_and_no_oftener(
 def test_replies_asked_for_ahead_are_ready(
     desk: Desk, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_way, "_AHEAD_WINDOW", 4)
+    monkeypatch.setattr(in_flight, "_AHEAD_WINDOW", 4)
     jobs = [(desk.request(f"question {n}"), desk.archive) for n in range(30)]
     desk.engine.ahead([*jobs, *jobs])
     assert texts(desk.ask_many(30)) == [f"question {n}" for n in range(30)]
@@ -230,7 +231,7 @@ def _claim_in_a_process(path: Path) -> subprocess.Popen[str]:
     """Start a process that claims `key`, says so, and stays."""
     script = (
         "import sys, pathlib\n"
-        "from pytest_ladder.calls.claims import Claims\n"
+        "from pytest_ladder.calls.one_machine.claims import Claims\n"
         "held = Claims(pathlib.Path(sys.argv[1]))\n"
         "print(held.take('key'), flush=True)\n"
         "sys.stdin.read()\n"

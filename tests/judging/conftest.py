@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.ladder import Judge
 from pytest_ladder.core.rung import Price
 from pytest_ladder.judging.judge import Jury, judge_models

@@ -16,11 +16,10 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_ladder.calls.archive import Archive
-from pytest_ladder.calls.engine import Engine, Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.local import Servers
-from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.engine import Engine
+from pytest_ladder.calls.local.servers import Servers
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import JudgeError

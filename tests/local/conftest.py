@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import weights
-from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.local import weights
+from pytest_ladder.calls.local.servers import Servers
 from tests.local.serving import Child
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.local.servers import Servers
 from tests.engine.desk import Desk
 from tests.local.serving import write_adapter
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder.calls import llama_server, local
-from pytest_ladder.calls.llama_server import Entry, process_start
-from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.local import llama_server
+from pytest_ladder.calls.local import servers as local_servers
+from pytest_ladder.calls.local.llama_server import Entry, process_start
+from pytest_ladder.calls.local.servers import Servers
 from pytest_ladder.errors import LocalModelError
 from tests.local.serving import Child, ask, text, until, write_adapter
 
@@ -25,7 +26,7 @@ PROMPT = "What is the capital of France? One word."
 ADDRESS = """
 import os, sys
 from pathlib import Path
-from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.local.servers import Servers
 
 directory, gguf, owner = sys.argv[1:]
 servers = Servers(Path(directory), int(owner) or os.getpid())
@@ -139,7 +140,9 @@ def test_a_chat_template_of_its_own_takes_a_server_of_its_own(
     plain = ask(shared.address(smol, None), PROMPT)
     own = ask(servers.address(smol, None, template), PROMPT)
     assert own["usage"]["prompt_tokens"] < plain["usage"]["prompt_tokens"]
-    assert local._key(smol, None, template) != local._key(smol, None, None)
+    assert local_servers._key(smol, None, template) != local_servers._key(
+        smol, None, None
+    )
 
 
 def test_processes_that_ask_at_once_get_one_server(
@@ -214,7 +217,7 @@ def test_stop_all_without_servers_does_nothing(tmp_path: Path) -> None:
 def test_stop_all_kills_a_server_that_does_not_listen_to_reason(
     tmp_path: Path, servers: Servers, smol: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_LONGEST_STOP_S", 0.3)
+    monkeypatch.setattr(local_servers, "_LONGEST_STOP_S", 0.3)
     servers.address(smol, None)
     (entry,) = entries(tmp_path / "servers")
     os.kill(entry.pid, signal.SIGSTOP)

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.calls import weights
-from pytest_ladder.calls.weights import NamedModel
+from pytest_ladder.calls.local import weights
+from pytest_ladder.calls.local.weights import NamedModel
 from pytest_ladder.errors import LocalModelError
 from tests.local.serving import Child, until
 

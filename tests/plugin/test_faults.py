@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import limits as call_limits
 from pytest_ladder.calls import retries
+from pytest_ladder.calls.one_machine import limits as call_limits
 from tests.plugin.shop import LADDER, Run, Shop
 from tests.scripted_server import (
     Act,

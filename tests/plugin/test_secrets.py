@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_ladder.calls.faults import quotable
+from pytest_ladder.calls.lanes.faults import quotable
 from tests.plugin.shop import CASES, LADDER, Shop
 from tests.scripted_server import Act, Sends, fails, last_user_message, says, sends
 

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import msgspec
 import torch
 
-from pytest_ladder.calls.local import Servers
+from pytest_ladder.calls.local.servers import Servers
 
 from .coding import Coder
 from .prompts import Chat

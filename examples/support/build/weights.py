@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 import torch
 
-from pytest_ladder.calls import weights
+from pytest_ladder.calls.local import weights
 
 from .layout import from_gguf, gguf_name
 

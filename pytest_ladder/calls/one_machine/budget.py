@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from pytest_ladder.calls.claims import is_alive
-from pytest_ladder.calls.direct import DEFAULT_TIMEOUT_S
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.lanes.address import DEFAULT_TIMEOUT_S
+from pytest_ladder.calls.one_machine.claims import is_alive
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.row import OVER_BUDGET

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.case import Case, Message
 from pytest_ladder.core.params import wrong_param
 from pytest_ladder.core.reply import Reply, Timing, Usage

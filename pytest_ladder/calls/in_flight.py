@@ -15,12 +15,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_ladder.calls.archive import Archive
 from pytest_ladder.calls.caller import Caller
-from pytest_ladder.calls.claims import RENEW_S
-from pytest_ladder.calls.engine import Served
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.terms import EngineSettings, Progress
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.one_machine.claims import RENEW_S
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.errors import Abandoned, LadderError, StoreError
 
 T = TypeVar("T")

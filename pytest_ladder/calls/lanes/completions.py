@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import faults
-from pytest_ladder.calls.foreign import plain, whole_characters
-from pytest_ladder.calls.lane import Answer
+from pytest_ladder.calls.contract import Answer
+from pytest_ladder.calls.lanes import faults
+from pytest_ladder.calls.lanes.storable import plain, whole_characters
 from pytest_ladder.core.reply import Usage
 
 Payload = dict[str, Any]

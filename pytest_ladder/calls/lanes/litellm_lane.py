@@ -21,9 +21,20 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls import completions, direct, faults, quiet, redirects
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.secret import Secret
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes import (
+    completions,
+    faults,
+    quiet_warnings,
+    redirects,
+)
+from pytest_ladder.calls.lanes.address import (
+    Secret,
+    base_of,
+    key_of,
+    sent_name,
+    timeout_of,
+)
 from pytest_ladder.errors import CallError
 
 # Without the first litellm fetches a price list from the network on import; without
@@ -87,7 +98,7 @@ class LitellmLane:
         key: Secret | None = None
         with redirects.refused() as refused:
             try:
-                key = direct.key_of(request.model, address)
+                key = key_of(request.model, address)
                 answer = await self._complete(request, address, key)
             except CallError as error:
                 fault = error
@@ -104,10 +115,10 @@ class LitellmLane:
     async def _complete(
         self, request: Request, address: str | None, key: Secret | None
     ) -> Answer:
-        timeout_s = direct.timeout_of(request)
+        timeout_s = timeout_of(request)
         litellm = await self._loaded()
         async with asyncio.timeout(timeout_s):
-            return await quiet.Quietly(
+            return await quiet_warnings.Quietly(
                 _complete(
                     litellm,
                     request.model.name,
@@ -128,7 +139,7 @@ def _import_litellm() -> Any:
         # A test that begins meanwhile brings its own filters, and under `-W error`
         # a warning then ends the import; the next try goes on where it ended.
         for _ in range(_IMPORT_TRIES):
-            with contextlib.suppress(Warning), quiet.ignored_warnings():
+            with contextlib.suppress(Warning), quiet_warnings.ignored_warnings():
                 litellm = importlib.import_module("litellm")
                 break
         else:
@@ -138,7 +149,7 @@ def _import_litellm() -> Any:
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
     redirects.watch_clients()
     for name in _CLIENT_LOGGERS:
-        logging.getLogger(name).addFilter(quiet.is_not_for_us)
+        logging.getLogger(name).addFilter(quiet_warnings.is_not_for_us)
     return litellm
 
 
@@ -175,7 +186,7 @@ def _arguments(
     ours = {
         "model": model.id,
         "messages": request.messages,
-        "api_base": direct.base_of(model, address),
+        "api_base": base_of(model, address),
         "api_key": key.open() if key else _NO_KEY if speaks_openai else None,
         "timeout": timeout_s,
         # Retries and the store are the engine's.
@@ -185,7 +196,7 @@ def _arguments(
         "no-log": True,
     }
     if model.is_local:
-        ours["model"] = f"hosted_vllm/{direct.sent_name(model)}"
+        ours["model"] = f"hosted_vllm/{sent_name(model)}"
     if "tools" in request.params:
         # litellm looks for MCP tools first, which fails without its `mcp` extra.
         ours["_skip_mcp_handler"] = True
@@ -238,7 +249,7 @@ def _fault(request: Request, error: Exception) -> CallError:
         if answer is not None:
             return faults.refused(name, *answer)
     if any(isinstance(c, TimeoutError | httpx.TimeoutException) for c in causes):
-        return faults.timed_out(name, direct.timeout_of(request))
+        return faults.timed_out(name, timeout_of(request))
     if any(isinstance(c, json.JSONDecodeError) for c in causes):
         return faults.unusable(name, "it is not JSON")
     for cause in reversed(causes):

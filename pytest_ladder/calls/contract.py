@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from pytest_ladder.core.case import Message
-from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.reply import Reply, Usage
 from pytest_ladder.core.rung import Model
 
 USUAL_OUTPUT = 256
@@ -72,3 +73,45 @@ class Lane(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; called once, on the loop that sent."""
+
+
+class Served(NamedTuple):
+    """A reply, its key, and whether a model was called for it in this run."""
+
+    reply: Reply
+    key: str
+    live: bool
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process may call models."""
+
+    live: bool = False
+    """Whether models may be called for what is not stored."""
+    refresh: bool = False
+    """Whether to call again for what is stored."""
+    concurrency: int | None = None
+    """Calls at once for each model; None: `limits.concurrency`, else adaptive."""
+    budget_usd: float | None = None
+    """Hard cap of the run; None: no cap."""
+    folder: Path
+    """What the processes of the run share: local servers, limits, the budget."""
+    owner_pid: int
+    """The process whose end ends the local servers."""
+    workers: int = 1
+    """Processes that share the limits."""
+    started: float
+    """Unix time at which the run started."""
+
+
+class Progress:
+    """What the engine did so far, for a status line; read from any thread."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.expected = 0
+        """Calls that are known to be needed, done ones included; 0: not known."""
+        self.in_flight = 0
+        self.spent_usd = 0.0
+        self.note = ""
+        """What the engine waits for besides replies, such as a download."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.litellm_child import READY, Order, Outcome
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes.litellm_child import READY, Order, Outcome
 from pytest_ladder.errors import CallError
 
 # The child runs this very package, wherever it lies. What else only this process finds
@@ -25,9 +25,9 @@ from pytest_ladder.errors import CallError
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import pytest_ladder; "
     "sys.path[:] = sys.path[1:] + sys.argv[2:]; "
-    "from pytest_ladder.calls import litellm_child; litellm_child.main()"
+    "from pytest_ladder.calls.lanes import litellm_child; litellm_child.main()"
 )
-_PACKAGE = os.fspath(Path(__file__).parents[2])
+_PACKAGE = os.fspath(Path(__file__).parents[3])
 # A child makes about 250 calls a second: with fewer at once one is enough.
 _BUSY = 50
 # A child that dies is replaced, but not for ever.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from pytest_ladder.calls.claims import Claims
-from pytest_ladder.calls.identity import model_identity, reply_key
-from pytest_ladder.calls.lane import Request
-from pytest_ladder.calls.recordings import Recording, Recordings
-from pytest_ladder.calls.store import UNREADABLE, Entry, Store, StoredReply
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.local import servers
+from pytest_ladder.calls.one_machine.claims import Claims
+from pytest_ladder.calls.store.recordings import Recording, Recordings
+from pytest_ladder.calls.store.store import UNREADABLE, Entry, Store, StoredReply
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.rung import Model
 from pytest_ladder.disk.sqlite import usable
@@ -153,3 +154,34 @@ class Archive:
             self.claims.close()
             del self.claims
         self.store.close()
+
+
+_KEY_VERSION = 1
+
+
+# A parameter that changes when a reply comes, never what it says.
+_TRANSPORT_PARAMS = frozenset({"timeout"})
+
+
+def model_identity(model: Model, folder: Path) -> str:
+    """Name what answers: the id with `revision`, for local files their digests.
+
+    Never an address, never a name the user may change, never a secret. Two models
+    share replies exactly when their identities are equal. `folder` is where the
+    ladder's relative paths start. Raises `LocalModelError` for a missing file.
+    """
+    identity = model.id
+    if model.is_local:
+        identity = f"local/sha256:{servers.weights_digest(model.id, folder)}"
+    if model.adapter is not None:
+        digest = servers.file_digest(folder / model.adapter)
+        identity += f"+adapter:sha256:{digest}"
+    return f"{identity}@{model.revision}" if model.revision else identity
+
+
+def reply_key(identity: str, request: Request) -> str:
+    """Hash all that decides a reply: identity, messages, parameters and sample."""
+    params = {k: v for k, v in request.params.items() if k not in _TRANSPORT_PARAMS}
+    content = [_KEY_VERSION, identity, request.messages, params, request.sample]
+    encoded = msgspec.json.encode(content, order="deterministic")
+    return hashlib.sha256(encoded).hexdigest()

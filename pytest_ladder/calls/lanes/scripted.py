@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls.lane import Answer, Request
+from pytest_ladder.calls.contract import Answer, Request
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.errors import CallError

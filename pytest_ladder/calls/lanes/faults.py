@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from pytest_ladder.calls.foreign import plain
-from pytest_ladder.calls.secret import Secret
+from pytest_ladder.calls.lanes.address import Secret
+from pytest_ladder.calls.lanes.storable import plain
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.errors import CallError, LadderError
 

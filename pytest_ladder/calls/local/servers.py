@@ -23,9 +23,9 @@ from typing import Literal
 
 import msgspec
 
-from pytest_ladder.calls import llama_server, weights
-from pytest_ladder.calls.llama_server import Entry, Settings
-from pytest_ladder.calls.weights import file_digest
+from pytest_ladder.calls.local import llama_server, weights
+from pytest_ladder.calls.local.llama_server import Entry, Settings
+from pytest_ladder.calls.local.weights import file_digest
 from pytest_ladder.errors import LocalModelError
 
 __all__ = ["Servers", "file_digest", "split_id", "weights_digest", "weights_path"]

@@ -6,7 +6,6 @@ litellm must never be imported here.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import AsyncIterator
@@ -15,95 +14,25 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pytest_ladder.calls import completions, faults
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.secret import Secret
-from pytest_ladder.core.rung import Model
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes import completions, faults
+from pytest_ladder.calls.lanes.address import (
+    OPENAI,
+    Secret,
+    base_of,
+    key_of,
+    sent_name,
+    timeout_of,
+)
 from pytest_ladder.errors import CallError
 
 if TYPE_CHECKING:
     import aiohttp
 
-OPENAI = "https://api.openai.com/v1"
-DEFAULT_TIMEOUT_S = 600.0
 
-_DIRECT_PREFIXES = ("openai/", "hosted_vllm/", "local/")
-# These have an address of the user's too, but a protocol of their own.
-_OTHER_PROTOCOLS = (
-    "anthropic/",
-    "azure/",
-    "azure_ai/",
-    "bedrock/",
-    "cohere/",
-    "gemini/",
-    "huggingface/",
-    "ollama/",
-    "ollama_chat/",
-    "sagemaker/",
-    "vertex_ai/",
-    "watsonx/",
-)
 # These models refuse `max_tokens`; litellm renames it for them, too.
 _REASONING_NAME = re.compile(r"(o\d|gpt-5)")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def speaks_directly(model: Model) -> bool:
-    """Tell whether a model takes the direct lane: it speaks OpenAI's protocol.
-
-    `lane` in the configuration decides; else the prefix of the id or an `api_base`.
-    """
-    if model.lane is not None:
-        return model.lane == "direct"
-    if model.id.startswith(_OTHER_PROTOCOLS):
-        return False
-    return model.id.startswith(_DIRECT_PREFIXES) or model.api_base is not None
-
-
-def base_of(model: Model, address: str | None) -> str | None:
-    """Return the URL that ends in `/v1`; None: only litellm knows it."""
-    if address is not None:
-        return address.rstrip("/").removesuffix("/v1") + "/v1"
-    if model.api_base is not None:
-        return model.api_base.rstrip("/")
-    return OPENAI if model.id.startswith("openai/") else None
-
-
-def key_of(model: Model, address: str | None) -> Secret | None:
-    """Read the model's key from the environment, now; None: it needs none.
-
-    A server that this session started gets no key, and another host than OpenAI's
-    gets OpenAI's key only if `api_key_env` says so. Raises `CallError`, with the
-    name of the variable, when it is not set.
-    """
-    if address is not None:
-        return None
-    named = model.api_key_env
-    if named is None and base_of(model, None) == OPENAI:
-        named = "OPENAI_API_KEY"
-    if named is None:
-        return None
-    key = Secret(os.environ.get(named, "").strip())
-    if not key.open():
-        told = f"Model {model.name!r} needs its key in the environment variable {named}"
-        raise CallError(f"{told}, which is not set; set it, or correct `api_key_env`.")
-    return key
-
-
-def sent_name(model: Model) -> str:
-    """Return the id without the prefix that names the provider."""
-    return model.id.partition("/")[2] or model.id
-
-
-def timeout_of(request: Request) -> float:
-    """Return the seconds that `params.timeout` allows for the whole call."""
-    seconds = request.params.get("timeout")
-    if seconds is None:
-        return DEFAULT_TIMEOUT_S
-    if isinstance(seconds, int | float) and seconds > 0:
-        return float(seconds)
-    told = f"Model {request.model.name!r} has the timeout {seconds!r}"
-    raise CallError(f"{told} in its params; give a number of seconds above 0.")
 
 
 class DirectLane:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pytest_ladder.calls.store import Entry, Store
+from pytest_ladder.calls.store.store import Entry, Store
 
 
 class Writer:

@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from pytest_ladder.calls import faults
-from pytest_ladder.calls.lane import Answer, Request
-from pytest_ladder.calls.litellm_lane import LitellmLane
+from pytest_ladder.calls.contract import Answer, Request
+from pytest_ladder.calls.lanes import faults
+from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.errors import CallError
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pytest_ladder.calls.lane import Request
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.reply import Reply, Timing, Usage
 from pytest_ladder.disk.sqlite import connect, transaction

@@ -1,0 +1,1 @@
+"""Ways to send one request: OpenAI's protocol, litellm, and scripted models."""

@@ -1,0 +1,1 @@
+"""Every reply ever paid for: the store, committed recordings, and their keys."""
