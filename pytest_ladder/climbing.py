@@ -20,12 +20,11 @@ from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Row, UsedReply
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb import climb_of
-from pytest_ladder.decide.cost import cost_of, distinct, latency_of
-from pytest_ladder.decide.course import Course, Stage
+from pytest_ladder.decide.climb.climb import climb_of
+from pytest_ladder.decide.climb.course import Course, Stage
+from pytest_ladder.decide.cost import build_usd, cost_of, distinct, latency_of
 from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.decide.order import build_usd
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
-from pytest_ladder.decide.gate_result import ESCALATED, GateResult
+from pytest_ladder.decide.gate.quality import BLOCK_AT, p_value
+from pytest_ladder.decide.gate.result import ESCALATED, GateResult
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.ladder_tests import SAMPLE, Record
 from pytest_ladder.outcomes import Payload

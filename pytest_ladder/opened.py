@@ -16,7 +16,7 @@ from pytest_ladder.cases.load import load_cases
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.core.rung import Model, Price, Rung
-from pytest_ladder.decide.order import DEFAULT_VOLUME, build_usd, run_order, use_usd
+from pytest_ladder.decide.cost import DEFAULT_VOLUME, build_usd, run_order, use_usd
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.messages import Prompter, prompt_tokens
 from pytest_ladder.prompting.retrieval import GOLD

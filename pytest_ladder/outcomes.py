@@ -10,7 +10,7 @@ import pytest
 
 from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.score import Level, Score
-from pytest_ladder.decide.gate_result import ESCALATED
+from pytest_ladder.decide.gate.result import ESCALATED
 from pytest_ladder.errors import LadderError
 from pytest_ladder.ladder_tests import Record
 from pytest_ladder.session import LadderSession

@@ -20,7 +20,7 @@ from pytest_ladder import __version__, shortfalls
 from pytest_ladder.calls.store.archive import Needed
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.funnel import funnelled, is_held_back
-from pytest_ladder.decide.gate_result import GateResult, MoreSamples
+from pytest_ladder.decide.gate.result import GateResult, MoreSamples
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.disk import git
 from pytest_ladder.errors import LadderError
@@ -249,7 +249,7 @@ class Results:
         name = self.session.settings.baseline
         if name is None:
             return None
-        from pytest_ladder.decide.gate import gate
+        from pytest_ladder.decide.gate.compare import gate
         from pytest_ladder.reporting.baseline import read_baseline, results_of
 
         try:

@@ -11,7 +11,7 @@ from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.ladder import Gate, Ladder, Objective
-from pytest_ladder.decide.gate import gate
+from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.reporting.baseline import read_baseline, results_of

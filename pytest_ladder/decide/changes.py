@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from pytest_ladder.decide.candidates import Candidate, View
 from pytest_ladder.decide.cost import PER, break_even
-from pytest_ladder.decide.verdicts import Candidate
-from pytest_ladder.decide.view import View
 from pytest_ladder.text import numbers
 
 

@@ -83,3 +83,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Cheapest first, as in the matrix."""
     steps: tuple[Roi, ...]
     """Between successive rungs of the front."""
+
+
+MARGIN = 0.03
+"""Quality that a dearer rung must at least add to be worth a thought."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from pytest_ladder.core.ladder import Objective
+from pytest_ladder.decide.candidates import exact_bounds
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import Evidence
-from pytest_ladder.decide.matrix import Cell, Matrix
-from pytest_ladder.decide.tally import LEAST_COVERAGE
-from pytest_ladder.decide.verdicts import exact_bounds
+from pytest_ladder.decide.matrix import LEAST_COVERAGE, Cell, Matrix
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.text import numbers
 

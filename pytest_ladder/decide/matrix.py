@@ -13,6 +13,7 @@ from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.rung import Rung, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import (
+    DEFAULT_VOLUME,
     Calls,
     Cost,
     Latency,
@@ -27,7 +28,6 @@ from pytest_ladder.decide.cost import (
     tokens_of,
 )
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.order import DEFAULT_VOLUME
 from pytest_ladder.stats.intervals import Interval, quality_interval
 from pytest_ladder.stats.sequential import confidence_sequence
 
@@ -284,3 +284,7 @@ def _order_note(
                 "the run took them the other way round."
             )
     return None
+
+
+LEAST_COVERAGE = 0.95
+"""Share of what was run that must have finished for a verdict to count."""

@@ -8,14 +8,12 @@ import msgspec
 
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.candidates import Candidate, View, candidates, certified_floor
 from pytest_ladder.decide.changes import changes
-from pytest_ladder.decide.decision import Decision, Recommendation, Verdict
+from pytest_ladder.decide.decision import MARGIN, Decision, Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.frontier import standings, steps
-from pytest_ladder.decide.halving import MARGIN
 from pytest_ladder.decide.matrix import Matrix, RungResult
-from pytest_ladder.decide.verdicts import Candidate, candidates, certified_floor
-from pytest_ladder.decide.view import View
 from pytest_ladder.text import numbers
 
 _TINY = 1e-9

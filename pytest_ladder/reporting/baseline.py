@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.core.row import DRAW, Outcome, Row, UsedReply
-from pytest_ladder.decide.gate_result import Results
+from pytest_ladder.decide.gate.result import Results
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, LadderError

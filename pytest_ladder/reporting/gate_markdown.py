@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.cost import Spend
-from pytest_ladder.decide.gate_result import Flip, GateResult, Side
+from pytest_ladder.decide.gate.result import Flip, GateResult, Side
 from pytest_ladder.reporting.gate_text import (
     compared,
     gate_headline,

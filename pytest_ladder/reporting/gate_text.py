@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_ladder.decide.gate_quality import BLOCK_AT, p_value
-from pytest_ladder.decide.gate_result import (
+from pytest_ladder.decide.gate.quality import BLOCK_AT, p_value
+from pytest_ladder.decide.gate.result import (
     ESCALATED,
     Figure,
     GateResult,

@@ -11,10 +11,9 @@ import msgspec
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
-from pytest_ladder.decide.cost import Spend
+from pytest_ladder.decide.cost import DEFAULT_VOLUME, Spend
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import RungResult, State, build_matrix
-from pytest_ladder.decide.order import DEFAULT_VOLUME
 from pytest_ladder.disk.files import json_byte, json_lines, json_problem, read_text
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibrate import Calibration

@@ -12,7 +12,7 @@ from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.decision import Decision
 from pytest_ladder.decide.evidence import Evidence
-from pytest_ladder.decide.gate_result import GateResult
+from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.judging.calibrate import Calibration

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.decide.gate_result import MoreSamples
+from pytest_ladder.decide.gate.result import MoreSamples
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb import Climb, climb_of
+from pytest_ladder.decide.climb.climb import Climb, climb_of
 from tests.benchmarks.measuring import say
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.gate import gate
-from pytest_ladder.decide.gate_quality import ESCALATE_AT
-from pytest_ladder.decide.gate_result import GateResult, Results
+from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.decide.gate.quality import ESCALATE_AT
+from pytest_ladder.decide.gate.result import GateResult, Results
 from pytest_ladder.decide.matrix import build_matrix
 from tests.benchmarks.measuring import say
 

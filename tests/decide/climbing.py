@@ -8,8 +8,8 @@ from typing import Any
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb import climb_of
-from pytest_ladder.decide.course import Course, Stage
+from pytest_ladder.decide.climb.climb import climb_of
+from pytest_ladder.decide.climb.course import Course, Stage
 from pytest_ladder.decide.matrix import Unit
 
 CHEAP, JUDGED = Level.CHEAP, Level.JUDGED

@@ -7,8 +7,8 @@ import pytest
 
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb import Climb, climb_of
-from pytest_ladder.decide.course import Stage
+from pytest_ladder.decide.climb.climb import Climb, climb_of
+from pytest_ladder.decide.climb.course import Stage
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.stats.sequential import suite_boundaries
 from tests.decide.climbing import (

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder.decide.course import Stage
-from pytest_ladder.decide.halving import Halving
+from pytest_ladder.decide.climb.course import Stage
+from pytest_ladder.decide.climb.halving import Halving
 from tests.decide.climbing import (
     CHEAP,
     JUDGED,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.course import Course, Stage
-from pytest_ladder.decide.halving import FINALISTS
+from pytest_ladder.decide.climb.course import Course, Stage
+from pytest_ladder.decide.climb.halving import FINALISTS
 from tests.decide.climbing import (
     CHEAP,
     JUDGED,

@@ -10,7 +10,7 @@ from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.gate_result import Results
+from pytest_ladder.decide.gate.result import Results
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo

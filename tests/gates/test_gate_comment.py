@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.ladder import Gate
-from pytest_ladder.decide.gate import gate
-from pytest_ladder.decide.gate_result import GateResult
+from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.reporting.gate_markdown import (
     MARK,
     MAX_BYTES,

@@ -11,8 +11,8 @@ import pytest
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.gate import gate
-from pytest_ladder.decide.gate_result import GateResult, MoreSamples
+from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.decide.gate.result import GateResult, MoreSamples
 from pytest_ladder.reporting.gate_text import gate_lines
 from tests.gates.sides import TEST, Score, rows, side
 

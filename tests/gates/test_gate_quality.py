@@ -10,8 +10,8 @@ import pytest
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level, Verdict
-from pytest_ladder.decide.gate import gate
-from pytest_ladder.decide.gate_result import GateResult
+from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.stats.paired import holm, mcnemar_midp, sign_flip
 from tests.gates.sides import changed, rows, side
 

@@ -9,8 +9,8 @@ from pytest_ladder.core.ladder import Gate, Objective
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Trust
-from pytest_ladder.decide.gate import gate
-from pytest_ladder.decide.gate_result import Check, GateResult
+from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.decide.gate.result import Check, GateResult
 from tests.gates.sides import RUNG, changed, rows, side
 
 FINE = [1.0] * 60

@@ -19,7 +19,7 @@ import msgspec
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.gate_result import Flip, Side, Unpaired
+from pytest_ladder.decide.gate.result import Flip, Side, Unpaired
 from pytest_ladder.decide.matrix import (
     Unit,
     cluster_labels,

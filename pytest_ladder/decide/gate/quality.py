@@ -18,8 +18,8 @@ from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import MANY, comparison
-from pytest_ladder.decide.gate_pairs import Key, Pairs, Scores, file_of, scores_of
-from pytest_ladder.decide.gate_result import Check, Figure, Suite
+from pytest_ladder.decide.gate.pairs import Key, Pairs, Scores, file_of, scores_of
+from pytest_ladder.decide.gate.result import Check, Figure, Suite
 from pytest_ladder.stats.intervals import (
     MIN_CLUSTERS,
     clustered_se,

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.cost import PER, distinct, latencies
 from pytest_ladder.decide.evidence import comparison
-from pytest_ladder.decide.gate_pairs import Pairs
-from pytest_ladder.decide.gate_result import Figure, Rise
+from pytest_ladder.decide.gate.pairs import Pairs
+from pytest_ladder.decide.gate.result import Figure, Rise
 from pytest_ladder.decide.matrix import Unit, cluster_labels, cluster_names
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile, percentile_interval

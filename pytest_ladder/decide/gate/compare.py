@@ -14,7 +14,7 @@ from pytest_ladder.core.ladder import Gate, Objective
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence
-from pytest_ladder.decide.gate_checks import (
+from pytest_ladder.decide.gate.checks import (
     budget_check,
     coverage_checks,
     margin_check,
@@ -24,10 +24,10 @@ from pytest_ladder.decide.gate_checks import (
     stop_check,
     test_checks,
 )
-from pytest_ladder.decide.gate_margins import LEAST_LIVE, cost_rise, latency_rise
-from pytest_ladder.decide.gate_pairs import Pairs, flips, pair, whole_samples
-from pytest_ladder.decide.gate_quality import ESCALATE_AT, non_inferiority, suites_of
-from pytest_ladder.decide.gate_result import (
+from pytest_ladder.decide.gate.margins import LEAST_LIVE, cost_rise, latency_rise
+from pytest_ladder.decide.gate.pairs import Pairs, flips, pair, whole_samples
+from pytest_ladder.decide.gate.quality import ESCALATE_AT, non_inferiority, suites_of
+from pytest_ladder.decide.gate.result import (
     ESCALATED,
     Check,
     GateResult,

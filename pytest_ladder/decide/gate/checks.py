@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.decision import Recommendation, Verdict
-from pytest_ladder.decide.gate_pairs import function_of
-from pytest_ladder.decide.gate_result import Check, Results, Rise, Suite, Unpaired
-from pytest_ladder.decide.tally import LEAST_COVERAGE
+from pytest_ladder.decide.gate.pairs import function_of
+from pytest_ladder.decide.gate.result import Check, Results, Rise, Suite, Unpaired
+from pytest_ladder.decide.matrix import LEAST_COVERAGE
 from pytest_ladder.text import numbers
 
 _TINY = 1e-9

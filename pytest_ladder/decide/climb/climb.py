@@ -8,12 +8,11 @@ import msgspec
 
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.course import Course, Look, Stage
+from pytest_ladder.decide.climb.course import Course, Look, Stage, Tally
+from pytest_ladder.decide.climb.halving import Halving
+from pytest_ladder.decide.climb.hurdle import Hurdle, Risks, cluster_sizes
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.halving import Halving
-from pytest_ladder.decide.hurdle import Hurdle, Risks, cluster_sizes
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.decide.tally import Tally
 from pytest_ladder.errors import ConfigError
 
 

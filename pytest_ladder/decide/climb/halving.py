@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.course import Course, Stage
-from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.climb.course import Course, Stage
+from pytest_ladder.decide.decision import MARGIN, Verdict
 from pytest_ladder.decide.matrix import Unit
 
 FIRST_ROUND = 25
 """Units on which the first half is left behind; each round doubles them."""
 
 FINALISTS = 2
-
-MARGIN = 0.03
-"""Quality that a dearer rung must at least add to be worth a thought."""
 
 
 class Halving(Course):

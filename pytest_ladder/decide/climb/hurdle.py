@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.climb.course import Tally
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.decide.tally import Tally
 from pytest_ladder.stats.sequential import (
     Boundaries,
     betting_suite,

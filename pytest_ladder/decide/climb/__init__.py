@@ -1,0 +1,1 @@
+"""A climb: rungs cheapest first, and when one is decided."""

@@ -1,0 +1,1 @@
+"""The gate: a change against a baseline, paired and with a margin."""
