@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         MissingReply,
         ReplyNotJson,
     )
-    from pytest_ladder.judging.retrieval import (
+    from pytest_ladder.judging.retrieval_metrics import (
         document_recall,
         precision,
         reciprocal_rank,
@@ -68,7 +68,7 @@ _HOMES = {
         "MissingReply",
         "ReplyNotJson",
     ),
-    "judging.retrieval": ("document_recall", "precision", "reciprocal_rank"),
+    "judging.retrieval_metrics": ("document_recall", "precision", "reciprocal_rank"),
     "core.case": ("Case",),
     "core.reply": ("Reply", "Retrieved", "Usage"),
     "core.row": ("Row",),

@@ -252,8 +252,8 @@ def _judged(
     level: Level, options: dict[str, Any], opened: OpenLadder, where: str
 ) -> Judged:
     """Read what a `judged` marker says of its judge; mistakes show while collecting."""
-    from pytest_ladder.judging.judge import standard_of
-    from pytest_ladder.judging.retrieval import METRICS
+    from pytest_ladder.judging.jury import standard_of
+    from pytest_ladder.judging.retrieval_metrics import METRICS
     from pytest_ladder.judging.rubrics import Rubric
 
     if level is not Level.JUDGED:

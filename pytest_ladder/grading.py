@@ -10,7 +10,7 @@ from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Verdict
-from pytest_ladder.judging.judge import Jury, Options
+from pytest_ladder.judging.jury import Jury, Options
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric
 from pytest_ladder.ladder_tests import Judged

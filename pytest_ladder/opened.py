@@ -23,7 +23,7 @@ from pytest_ladder.prompting.retrieval import GOLD
 
 if TYPE_CHECKING:
     from pytest_ladder.calls.chat import Asker
-    from pytest_ladder.judging.judge import Jury
+    from pytest_ladder.judging.jury import Jury
 
 
 class OpenLadder:
@@ -86,7 +86,7 @@ class OpenLadder:
     @property
     def judges(self) -> tuple[Model, ...]:
         """The models that grade replies; empty where none is configured."""
-        from pytest_ladder.judging.judge import judge_models
+        from pytest_ladder.judging.jury import judge_models
 
         judge = self.ladder.judge
         return () if judge is None else judge_models([judge, *judge.jury])
@@ -98,7 +98,7 @@ class OpenLadder:
 
     def jury(self, asker: Asker) -> Jury:
         """Return the judges of this ladder, who ask through `asker`."""
-        from pytest_ladder.judging.judge import Jury
+        from pytest_ladder.judging.jury import Jury
 
         return Jury(self.judges, asker)
 

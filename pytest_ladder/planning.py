@@ -17,7 +17,7 @@ from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
 from pytest_ladder.core.row import OVER_BUDGET
 from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.grading import requests_of
-from pytest_ladder.judging.judge import Jury
+from pytest_ladder.judging.jury import Jury
 from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.reporting.plan import plan_lines

@@ -24,9 +24,8 @@ from pytest_ladder.decide.gate.result import GateResult, MoreSamples
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.disk import git
 from pytest_ladder.errors import LadderError
-from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.labels import read_labels
-from pytest_ladder.judging.rows import calibrations_of
+from pytest_ladder.judging.calibration.calibrate import Calibration, calibrations_of
+from pytest_ladder.judging.calibration.labels import read_labels
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
 from pytest_ladder.reporting import data

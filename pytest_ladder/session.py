@@ -50,7 +50,7 @@ from pytest_ladder.xdist import is_worker, shared_by_processes, workers
 
 if TYPE_CHECKING:
     from pytest_ladder.grading import Judge
-    from pytest_ladder.judging.judge import Jury
+    from pytest_ladder.judging.jury import Jury
 
 # How long the end of a run waits for calls that were sent and that no test of this
 # process waits for: they are paid for, and another worker may need them.

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_ladder.calls.store.recordings import read
 from pytest_ladder.config.load import load_ladder
-from pytest_ladder.judging.labels import read_labels, reply_hash
+from pytest_ladder.judging.calibration.labels import read_labels, reply_hash
 
 FOLDER = Path(__file__).parents[1] / "examples/support"
 QUEUES = {"returns", "delivery", "billing", "warranty", "account", "workshop", "stock"}

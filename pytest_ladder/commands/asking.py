@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from pytest_ladder.commands.showing import say
-from pytest_ladder.judging.labels import Judged
+from pytest_ladder.judging.calibration.labels import Judged
 from pytest_ladder.judging.prompts import Asked
 from pytest_ladder.text.untrusted import plain_lines
 

@@ -22,10 +22,16 @@ from pytest_ladder.commands.parsing import Given, Subparsers, whole
 from pytest_ladder.commands.showing import say
 from pytest_ladder.core.row import Row
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.judging.labels import Judged, Label, label_of, line_of, next_labels
+from pytest_ladder.judging.calibration.calibrate import judged_of
+from pytest_ladder.judging.calibration.labels import (
+    Judged,
+    Label,
+    label_of,
+    line_of,
+    next_labels,
+)
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
-from pytest_ladder.judging.retrieval import METRICS
-from pytest_ladder.judging.rows import judged_of
+from pytest_ladder.judging.retrieval_metrics import METRICS
 from pytest_ladder.reporting.calibration import judge_command
 from pytest_ladder.reporting.reading import read_report
 from pytest_ladder.reporting.report import Report

@@ -8,8 +8,8 @@ from pathlib import Path
 from pytest_ladder.commands.parsing import Given
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.judging.labels import Label, read_labels
-from pytest_ladder.judging.rows import calibrations_of
+from pytest_ladder.judging.calibration.calibrate import calibrations_of
+from pytest_ladder.judging.calibration.labels import Label, read_labels
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revised import with_calibrations
 from pytest_ladder.text.phrases import shown

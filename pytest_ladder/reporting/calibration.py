@@ -7,9 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pytest_ladder.judging.agreement import Agreement, Estimate, JudgeAgreement
-from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.corrected import RungQuality
+from pytest_ladder.judging.calibration.agreement import (
+    Agreement,
+    Estimate,
+    JudgeAgreement,
+)
+from pytest_ladder.judging.calibration.calibrate import Calibration
+from pytest_ladder.judging.calibration.corrected import RungQuality
 from pytest_ladder.text.numbers import count, interval, percent, quality
 from pytest_ladder.text.phrases import shown
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_ladder.judging.calibration.calibrate import held_back
+from pytest_ladder.judging.calibration.judged_level import (
+    CalibratedQuality,
+    calibrated_level,
+)
 from pytest_ladder.judging.causes import causes_of, counts
-from pytest_ladder.judging.families import same_family
-from pytest_ladder.judging.levels import CalibratedQuality, calibrated_level
-from pytest_ladder.judging.rows import held_back
-from pytest_ladder.judging.verdicts import judges_of
+from pytest_ladder.judging.verdicts import judges_of, same_family
 from pytest_ladder.reporting.calibration import calibration_sentences
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.numbers import count, dollars

@@ -15,8 +15,8 @@ from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
-from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.levels import trust_of
+from pytest_ladder.judging.calibration.calibrate import Calibration
+from pytest_ladder.judging.calibration.judged_level import trust_of
 from pytest_ladder.reporting.run import RunInfo
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
-from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.levels import CalibratedQuality
+from pytest_ladder.judging.calibration.calibrate import Calibration
+from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
 from pytest_ladder.reporting import calibration as calibrated_texts
 from pytest_ladder.reporting.headline import details, headline
 from pytest_ladder.reporting.judges import (

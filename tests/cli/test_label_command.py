@@ -16,7 +16,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Model, Tier
-from pytest_ladder.judging.labels import line_of, read_labels
+from pytest_ladder.judging.calibration.labels import line_of, read_labels
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load
 from pytest_ladder.reporting.data import write_report

@@ -12,7 +12,7 @@ import pytest
 from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.ladder import Judge
 from pytest_ladder.core.rung import Price
-from pytest_ladder.judging.judge import Jury, judge_models
+from pytest_ladder.judging.jury import Jury, judge_models
 from tests.engine.desk import Desk
 from tests.scripted_server import Body, ScriptedServer, says
 

@@ -23,7 +23,7 @@ from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import JudgeError
-from pytest_ladder.judging.judge import Jury, judge_models
+from pytest_ladder.judging.jury import Jury, judge_models
 from tests.engine.desk import Unwatched
 
 CASE = Case(

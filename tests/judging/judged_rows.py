@@ -12,8 +12,8 @@ from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level, Verdict
 from pytest_ladder.decide.funnel import REASON
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.judging.labels import Label
-from pytest_ladder.judging.rows import calibrations_of, judged_of
+from pytest_ladder.judging.calibration.calibrate import calibrations_of, judged_of
+from pytest_ladder.judging.calibration.labels import Label
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.run import RunInfo
 from tests.judging.labelling import JUDGE, RUBRIC, labelled

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_ladder.core.score import Verdict
-from pytest_ladder.judging.labels import Judged, Label, label_of
+from pytest_ladder.judging.calibration.labels import Judged, Label, label_of
 
 JUDGE = "openai/judge"
 RUBRIC = "correctness@1#0123456789ab"

@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.judging.calibrate import Calibration, calibrate, calibrate_all
-from pytest_ladder.judging.labels import Judged, Label, label_of
+from pytest_ladder.judging.calibration.calibrate import (
+    Calibration,
+    calibrate,
+    calibrate_all,
+)
+from pytest_ladder.judging.calibration.labels import Judged, Label, label_of
 from tests.judging.labelling import judged, labelled, many
 
 

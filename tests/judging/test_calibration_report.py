@@ -11,9 +11,9 @@ import pytest
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.judging.agreement import Estimate
-from pytest_ladder.judging.corrected import with_misses
-from pytest_ladder.judging.rows import calibrations_of, held_back
+from pytest_ladder.judging.calibration.agreement import Estimate
+from pytest_ladder.judging.calibration.calibrate import calibrations_of, held_back
+from pytest_ladder.judging.calibration.corrected import with_misses
 from pytest_ladder.reporting.calibration import NO_LABELS
 from pytest_ladder.reporting.data import write_report
 from pytest_ladder.reporting.judges import (

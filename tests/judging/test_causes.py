@@ -15,7 +15,7 @@ from pytest_ladder.judging.causes import (
     root_cause,
     root_causes,
 )
-from pytest_ladder.judging.retrieval import METRICS
+from pytest_ladder.judging.retrieval_metrics import METRICS
 from pytest_ladder.judging.rubrics import library
 
 CHECKS = {

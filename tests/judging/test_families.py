@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ladder.judging.families import same_family
+from pytest_ladder.judging.verdicts import same_family
 
 
 @pytest.mark.parametrize(

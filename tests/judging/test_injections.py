@@ -12,7 +12,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import Judge
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.errors import JudgeError
-from pytest_ladder.judging.judge import judge_models
+from pytest_ladder.judging.jury import judge_models
 from pytest_ladder.judging.prompts import defused, request_of
 from pytest_ladder.judging.rubrics import load
 from tests.judging.injections import CASE, INJECTIONS, VERDICT, WRONG, moved_verdicts

@@ -16,7 +16,7 @@ from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.core.rung import Limits
 from pytest_ladder.core.score import Verdict, score_from
 from pytest_ladder.errors import ConfigError, JudgeError
-from pytest_ladder.judging.judge import Jury, judge_models, standard_of
+from pytest_ladder.judging.jury import Jury, judge_models, standard_of
 from pytest_ladder.judging.prompts import takes_schema
 from tests.judging.verdict_words import fails, grades, passes
 from tests.scripted_server import says

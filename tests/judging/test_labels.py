@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.judging.labels import (
+from pytest_ladder.judging.calibration.labels import (
     Judged,
     Label,
     label_of,

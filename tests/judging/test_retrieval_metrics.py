@@ -7,7 +7,7 @@ import pytest
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.judging.retrieval import (
+from pytest_ladder.judging.retrieval_metrics import (
     METRICS,
     document_recall,
     precision,

@@ -12,7 +12,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import Judge
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.judging.judge import judge_models
+from pytest_ladder.judging.jury import judge_models
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import PROMPT_VERSION, Rubric, Scale, library, load
 

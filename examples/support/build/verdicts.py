@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pytest_ladder.config import load
-from pytest_ladder.judging.judge import judge_models
+from pytest_ladder.judging.jury import judge_models
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load as load_rubric
 from pytest_ladder.core.case import Case

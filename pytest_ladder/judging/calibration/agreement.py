@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from pytest_ladder.judging.labels import Judged, Label
+from pytest_ladder.judging.calibration.labels import Judged, Label
 from pytest_ladder.stats.agreement import gwet_ac1, kappa, kappa_interval
 from pytest_ladder.stats.intervals import wilson
 

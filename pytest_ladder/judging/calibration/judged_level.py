@@ -12,9 +12,13 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Trust
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.decide.matrix import Matrix
-from pytest_ladder.judging.agreement import Estimate
-from pytest_ladder.judging.calibrate import Calibration
-from pytest_ladder.judging.corrected import MIN_TO_GATE, RungQuality, with_misses
+from pytest_ladder.judging.calibration.agreement import Estimate
+from pytest_ladder.judging.calibration.calibrate import Calibration
+from pytest_ladder.judging.calibration.corrected import (
+    MIN_TO_GATE,
+    RungQuality,
+    with_misses,
+)
 
 _ROUNDING = 1e-9
 

@@ -11,8 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from pytest_ladder.judging.agreement import Estimate, JudgeAgreement, Pair, cross_table
-from pytest_ladder.judging.labels import MIN_STRATUM, Judged
+from pytest_ladder.judging.calibration.agreement import (
+    Estimate,
+    JudgeAgreement,
+    Pair,
+    cross_table,
+)
+from pytest_ladder.judging.calibration.labels import MIN_STRATUM, Judged
 from pytest_ladder.stats.agreement import MIN_JUDGE, poststratified, ppi, rogan_gladen
 from pytest_ladder.stats.intervals import quality_interval
 

@@ -14,7 +14,13 @@ from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Endpoint, Model, Tier
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.judging import pairwise, prompts, retrieval, rubrics, verdicts
+from pytest_ladder.judging import (
+    pairwise,
+    prompts,
+    retrieval_metrics,
+    rubrics,
+    verdicts,
+)
 from pytest_ladder.judging.pairwise import Preference
 from pytest_ladder.judging.rubrics import Rubric, Scale
 from pytest_ladder.judging.verdicts import Function, Talk
@@ -189,8 +195,8 @@ def standard_of(
     if not isinstance(judge, str):
         assert judge is not None
         return judge
-    if judge in retrieval.METRICS:
-        return retrieval.METRICS[judge]
+    if judge in retrieval_metrics.METRICS:
+        return retrieval_metrics.METRICS[judge]
     if judge in rubrics.library():
         return rubrics.load(judge, scale)
     known = f"there are {listed(_names())}; a text of your own goes into `rubric=`."
@@ -200,7 +206,7 @@ def standard_of(
 
 
 def _names() -> list[str]:
-    return sorted([*rubrics.library(), *retrieval.METRICS])
+    return sorted([*rubrics.library(), *retrieval_metrics.METRICS])
 
 
 def _parts(rubric: Rubric, reply: Reply) -> list[Reply]:
