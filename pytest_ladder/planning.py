@@ -20,7 +20,7 @@ from pytest_ladder.grading import requests_of
 from pytest_ladder.judging.jury import Jury
 from pytest_ladder.ladder_tests import LadderTest, Record
 from pytest_ladder.opened import OpenLadder
-from pytest_ladder.reporting.plan import plan_lines
+from pytest_ladder.reporting.plan_table import plan_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.text.phrases import shown
 

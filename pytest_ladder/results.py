@@ -28,12 +28,11 @@ from pytest_ladder.judging.calibration.calibrate import Calibration, calibration
 from pytest_ladder.judging.calibration.labels import read_labels
 from pytest_ladder.opened import OpenLadder
 from pytest_ladder.outcomes import Payload
-from pytest_ladder.reporting import data
-from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
 from pytest_ladder.reporting.exchanges import exchanges_of
-from pytest_ladder.reporting.gate_text import gate_lines
-from pytest_ladder.reporting.report import Report, report_on
-from pytest_ladder.reporting.run import RunInfo, machine_info
+from pytest_ladder.reporting.files import write
+from pytest_ladder.reporting.report import Report, RunInfo, machine_info, report_on
+from pytest_ladder.reporting.sentences.gate import gate_lines
+from pytest_ladder.reporting.sentences.judges import are_unlabelled, judge_command
 from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
 from pytest_ladder.session import LadderSession
 from pytest_ladder.shortfalls import Arrived
@@ -249,7 +248,7 @@ class Results:
         if name is None:
             return None
         from pytest_ladder.decide.gate.compare import gate
-        from pytest_ladder.reporting.baseline import read_baseline, results_of
+        from pytest_ladder.reporting.files.baseline import read_baseline, results_of
 
         try:
             base = results_of(read_baseline(name, opened.ladder.folder))
@@ -310,7 +309,7 @@ def check_baseline(session: LadderSession, name: str) -> None:
     Raises `ConfigError`, also for a baseline that the run would write over: the next
     run would be held to this one.
     """
-    from pytest_ladder.reporting.baseline import read_baseline, refuse_own
+    from pytest_ladder.reporting.files.baseline import read_baseline, refuse_own
 
     # Whether several ladders will have rows shows later.
     may_be = {False, len(session.opened) > 1}
@@ -448,8 +447,8 @@ def _shortfalls(result: LadderResult) -> Iterator[tuple[str, str]]:
 
 
 def _write_report(result: LadderResult) -> None:
-    data.write_report(result.folder, result.report)
-    data.append_step_summary(result.folder)
+    write.write_report(result.folder, result.report)
+    write.append_step_summary(result.folder)
 
 
 def _slug(folder: Path, root: Path) -> str:

@@ -10,7 +10,7 @@ from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.baseline import (
+from pytest_ladder.reporting.files.baseline import (
     FOLDER,
     MOST_RUNS,
     Pooled,

@@ -17,8 +17,8 @@ from pytest_ladder.commands.labelled import (
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say
 from pytest_ladder.judging.calibration.calibrate import calibrations_of
-from pytest_ladder.reporting.calibration import are_unlabelled, judge_command
-from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.files.read import read_report
+from pytest_ladder.reporting.sentences.judges import are_unlabelled, judge_command
 from pytest_ladder.reporting.terminal import calibration_lines
 from pytest_ladder.text.phrases import shown
 

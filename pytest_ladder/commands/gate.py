@@ -14,11 +14,11 @@ from pytest_ladder.core.ladder import Gate, Ladder, Objective
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.baseline import read_baseline, results_of
-from pytest_ladder.reporting.gate_markdown import gate_markdown
-from pytest_ladder.reporting.gate_text import gate_lines
+from pytest_ladder.reporting.files.baseline import read_baseline, results_of
+from pytest_ladder.reporting.gate_comment import gate_markdown
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.revised import repriced
+from pytest_ladder.reporting.revise import repriced
+from pytest_ladder.reporting.sentences.gate import gate_lines
 from pytest_ladder.text.phrases import shown
 
 STATUS = {"pass": 0, "fail": 1, "undecided": 2, "broken": 3}

@@ -32,9 +32,9 @@ from pytest_ladder.judging.calibration.labels import (
 )
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
 from pytest_ladder.judging.retrieval_metrics import METRICS
-from pytest_ladder.reporting.calibration import judge_command
-from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.judges import judge_command
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 

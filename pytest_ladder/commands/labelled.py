@@ -11,7 +11,7 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import calibrations_of
 from pytest_ladder.judging.calibration.labels import Label, read_labels
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.revised import with_calibrations
+from pytest_ladder.reporting.revise import with_calibrations
 from pytest_ladder.text.phrases import shown
 
 _FOLDERS = (Path("ladder-report"), Path("ladder-report/current"))

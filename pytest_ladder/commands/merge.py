@@ -9,10 +9,10 @@ from pytest_ladder.commands.labelled import calibrated
 from pytest_ladder.commands.parsing import Given, Subparsers
 from pytest_ladder.commands.showing import say, show
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.calibration import are_unlabelled
-from pytest_ladder.reporting.data import append_step_summary, write_report
-from pytest_ladder.reporting.merged import coverage, merged
-from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.files.merge import coverage, merged
+from pytest_ladder.reporting.files.read import read_report
+from pytest_ladder.reporting.files.write import append_step_summary, write_report
+from pytest_ladder.reporting.sentences.judges import are_unlabelled
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 

@@ -23,11 +23,11 @@ from pytest_ladder.core.ladder import Ladder, Objective
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.chart import chart_png, chart_svg
-from pytest_ladder.reporting.data import write_report
-from pytest_ladder.reporting.reading import read_report
+from pytest_ladder.reporting.charts.render import chart_png, chart_svg
+from pytest_ladder.reporting.files.read import read_report
+from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.revised import repriced, revised
+from pytest_ladder.reporting.revise import repriced, revised
 from pytest_ladder.text.phrases import shown
 
 _KINDS = ("good-enough", "budget", "step-function")

@@ -8,20 +8,25 @@ from collections.abc import Iterator, Sequence
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Matrix, RungResult
-from pytest_ladder.reporting.calibration import (
+from pytest_ladder.reporting.charts.render import mermaid_chart
+from pytest_ladder.reporting.report import Report, RunInfo
+from pytest_ladder.reporting.sentences.judges import (
     EXPLAINED,
     MEASURES,
+    judge_notes,
+    judge_remarks,
     measured,
     measures_of,
     names_of,
     rung_cells,
 )
-from pytest_ladder.reporting.chart import mermaid_chart
-from pytest_ladder.reporting.headline import details, headline
-from pytest_ladder.reporting.judges import judge_notes, judge_remarks
-from pytest_ladder.reporting.remarks import remarks, spend_line, unfinished
-from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.sentences.matrix import (
+    details,
+    headline,
+    remarks,
+    spend_line,
+    unfinished,
+)
 from pytest_ladder.text.numbers import count, dollars, quality, seconds
 from pytest_ladder.text.untrusted import markdown_text
 

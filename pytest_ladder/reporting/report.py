@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,12 +14,11 @@ from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.decision import Decision
 from pytest_ladder.decide.evidence import Evidence
-from pytest_ladder.decide.gate.result import GateResult
+from pytest_ladder.decide.gate.result import GateResult, MoreSamples
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.judging.calibration.judged_level import trust_of
-from pytest_ladder.reporting.run import RunInfo
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,3 +78,45 @@ def report_on(
         decision=decision,
         calibrations=calibrations,
     )
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of pytest."""
+
+    id: str
+    started: str
+    """ISO 8601, in UTC."""
+    mode: str
+    """Which rungs were asked for: `current`, `matrix`, …"""
+    git_sha: str | None = None
+    """Commit of the checkout; None outside of one."""
+    seed: int | None = None
+    versions: dict[str, str] = {}
+    """Versions of what can change a result, by name."""
+    machine: dict[str, Any] = {}
+    """As `machine_info` gives it; goes into `benchmark.json` only."""
+    current: str | None = None
+    """Id of the rung that is shipped."""
+    escalation: MoreSamples = ""
+    """What became of the samples that the gate asked for."""
+    stopped: bool = False
+    """Whether it was ended early: by Ctrl-C, `-x` or the like."""
+    skipped: tuple[str, ...] = ()
+    """Tests whose items were all skipped on the current rung."""
+    partial: dict[str, int] = {}
+    """Of tests of which a part ran there, by `-k` say: their items before that."""
+
+
+def machine_info() -> dict[str, Any]:
+    """Describe this machine in pytest-benchmark's words.
+
+    Its name (`node`) is left out, because reports are handed around.
+    """
+    return {
+        "machine": platform.machine(),
+        "python_implementation": platform.python_implementation(),
+        "python_implementation_version": platform.python_version(),
+        "python_version": platform.python_version(),
+        "release": platform.release(),
+        "system": platform.system(),
+    }

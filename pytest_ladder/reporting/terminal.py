@@ -11,16 +11,19 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
-from pytest_ladder.reporting import calibration as calibrated_texts
-from pytest_ladder.reporting.headline import details, headline
-from pytest_ladder.reporting.judges import (
+from pytest_ladder.reporting.report import Report, RunInfo
+from pytest_ladder.reporting.sentences import judges as calibrated_texts
+from pytest_ladder.reporting.sentences.judges import (
     calibrated_quality,
     judge_notes,
     judge_remarks,
 )
-from pytest_ladder.reporting.remarks import remarks, spend_line
-from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.sentences.matrix import (
+    details,
+    headline,
+    remarks,
+    spend_line,
+)
 from pytest_ladder.text.numbers import count, dollars, interval, percent, seconds
 from pytest_ladder.text.table import (
     GAP,

@@ -17,8 +17,7 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import at_volume, build_matrix
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.reporting.report import Exchange, Report
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.report import Exchange, Report, RunInfo
 
 HOSTILE = (
     "<script>document.title = 'taken'</script>",

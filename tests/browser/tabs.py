@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from pytest_ladder.reporting.page import page_html
+from pytest_ladder.reporting.html import page_html
 from pytest_ladder.reporting.report import Report
 
 

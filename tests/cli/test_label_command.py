@@ -19,7 +19,7 @@ from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.judging.calibration.labels import line_of, read_labels
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load
-from pytest_ladder.reporting.data import write_report
+from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Exchange
 from tests.cli.written import Command
 from tests.judging.judged_rows import a_report, labels_for, some_rows

@@ -14,10 +14,10 @@ from pytest_ladder.core.row import Outcome
 from pytest_ladder.core.rung import Build
 from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.data import write_report
-from pytest_ladder.reporting.headline import headline
-from pytest_ladder.reporting.reading import read_report, rungs_of
+from pytest_ladder.reporting.files.read import read_report, rungs_of
+from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import headline
 from tests.cli.written import (
     RUNGS,
     TUNED,

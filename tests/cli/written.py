@@ -15,9 +15,8 @@ from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.reporting.data import write_report
-from pytest_ladder.reporting.report import Exchange, Report, report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.files.write import write_report
+from pytest_ladder.reporting.report import Exchange, Report, RunInfo, report_on
 
 Command = Callable[..., tuple[int, str, str]]
 """What the fixture `command` gives: exit status, output and errors of a command."""

@@ -12,8 +12,7 @@ from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate.result import Results
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.reporting.report import Report, report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.report import Report, RunInfo, report_on
 
 RUNG = "bot/plain"
 TEST = "test_shop.py::test_answer"

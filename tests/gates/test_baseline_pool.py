@@ -14,7 +14,7 @@ import pytest
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.baseline import (
+from pytest_ladder.reporting.files.baseline import (
     pooled,
     read_baseline,
     results_of,

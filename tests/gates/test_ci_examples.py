@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_ladder.reporting.baseline import write_baseline
+from pytest_ladder.reporting.files.baseline import write_baseline
 from tests.gates.private_origin import TOKEN, served
 from tests.gates.sides import changed, report, rows
 

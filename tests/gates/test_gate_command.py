@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pytest_ladder.cli import main
 from pytest_ladder.core.ladder import Objective
-from pytest_ladder.reporting.baseline import write_baseline
+from pytest_ladder.reporting.files.baseline import write_baseline
 from tests.gates.sides import Score, changed, report, rows
 
 LADDER = """

@@ -10,13 +10,13 @@ import pytest
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.decide.gate.result import GateResult
-from pytest_ladder.reporting.gate_markdown import (
+from pytest_ladder.reporting.gate_comment import (
     MARK,
     MAX_BYTES,
     gate_markdown,
     report_markdown,
 )
-from pytest_ladder.reporting.gate_text import gate_lines
+from pytest_ladder.reporting.sentences.gate import gate_lines
 from tests.gates.sides import changed, report, rows, side
 
 FINE = [1.0] * 30

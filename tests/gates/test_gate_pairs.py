@@ -13,7 +13,7 @@ from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.decide.gate.result import GateResult, MoreSamples
-from pytest_ladder.reporting.gate_text import gate_lines
+from pytest_ladder.reporting.sentences.gate import gate_lines
 from tests.gates.sides import TEST, Score, rows, side
 
 ALL = [1.0] * 40

@@ -14,8 +14,7 @@ from pytest_ladder.decide.funnel import REASON
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.judging.calibration.calibrate import calibrations_of, judged_of
 from pytest_ladder.judging.calibration.labels import Label
-from pytest_ladder.reporting.report import Report, report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.report import Report, RunInfo, report_on
 from tests.judging.labelling import JUDGE, RUBRIC, labelled
 
 TEST = "test_shop.py::test_right"

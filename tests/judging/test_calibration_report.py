@@ -14,17 +14,17 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.judging.calibration.agreement import Estimate
 from pytest_ladder.judging.calibration.calibrate import calibrations_of, held_back
 from pytest_ladder.judging.calibration.corrected import with_misses
-from pytest_ladder.reporting.calibration import NO_LABELS
-from pytest_ladder.reporting.data import write_report
-from pytest_ladder.reporting.judges import (
+from pytest_ladder.reporting.files.read import read_report
+from pytest_ladder.reporting.files.write import write_report
+from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.judges import (
+    NO_LABELS,
     calibrated_quality,
     cause_counts,
     judge_notes,
     judge_remarks,
 )
-from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
-from pytest_ladder.reporting.reading import read_report
-from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.terminal import calibration_lines, report_lines
 from pytest_ladder.stats.agreement import poststratified
 from tests.judging.judged_rows import (

@@ -15,10 +15,9 @@ from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.reporting.benchmark import benchmark_json, round_stats
-from pytest_ladder.reporting.data import write_report
-from pytest_ladder.reporting.report import report_on
-from pytest_ladder.reporting.run import RunInfo, machine_info
+from pytest_ladder.reporting.files.benchmark_json import benchmark_json, round_stats
+from pytest_ladder.reporting.files.write import write_report
+from pytest_ladder.reporting.report import RunInfo, machine_info, report_on
 
 INFO = RunInfo(
     id="run",

@@ -15,21 +15,21 @@ from pytest_ladder.core.ladder import Objective
 from pytest_ladder.decide.decision import Roi, Standing
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.chart import (
+from pytest_ladder.reporting.charts.render import (
     Chart,
     chart_png,
     chart_spec,
     chart_svg,
     mermaid_chart,
 )
-from pytest_ladder.reporting.chart_specs import Theme, theme_config
-from pytest_ladder.reporting.chart_texts import (
+from pytest_ladder.reporting.charts.specs import Theme, theme_config
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
     price_text,
     return_text,
     standing_text,
 )
-from pytest_ladder.reporting.report import Report
 from tests.browser.sample_reports import sample_report
 
 REPORT = sample_report(3, 3, 60)

@@ -17,9 +17,8 @@ from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
-from pytest_ladder.reporting.data import OWN_FILES, write_report, write_whole
-from pytest_ladder.reporting.report import report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.files.write import OWN_FILES, write_report, write_whole
+from pytest_ladder.reporting.report import RunInfo, report_on
 
 INFO = RunInfo(
     id="run-1",

@@ -7,8 +7,7 @@ from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
-from pytest_ladder.reporting.report import report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.report import RunInfo, report_on
 
 INFO = RunInfo(
     id="run", started="2026-01-02T03:04:05Z", mode="matrix", current="smol/rag"

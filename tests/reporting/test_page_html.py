@@ -16,9 +16,9 @@ from pytest_ladder.core.row import Outcome
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import at_volume
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.reporting.page import page_html
-from pytest_ladder.reporting.page.cases import content_text
-from pytest_ladder.reporting.page.views import volumes_around
+from pytest_ladder.reporting.html import page_html
+from pytest_ladder.reporting.html.cases import content_text
+from pytest_ladder.reporting.html.views import volumes_around
 from pytest_ladder.reporting.report import Exchange, Report
 from tests.browser.sample_reports import HOSTILE, sample_report
 

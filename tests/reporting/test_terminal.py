@@ -9,8 +9,8 @@ from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import Matrix, build_matrix
-from pytest_ladder.reporting.remarks import spend_line
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.report import RunInfo
+from pytest_ladder.reporting.sentences.matrix import spend_line
 from pytest_ladder.reporting.terminal import ASCII, UNICODE, glyphs_for, matrix_lines
 from pytest_ladder.text.untrusted import display_width
 

@@ -11,7 +11,7 @@ from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import distinct, latencies
 from pytest_ladder.decide.matrix import RungResult
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.report import RunInfo
 from pytest_ladder.stats.latency import percentile, percentile_interval
 
 FORMAT_VERSION = "5.1.0"

@@ -15,13 +15,13 @@ from pytest_ladder.core.row import UsedReply
 from pytest_ladder.decide.cost import distinct, latencies
 from pytest_ladder.decide.decision import Decision, Roi, Standing
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
-from pytest_ladder.reporting.chart_texts import (
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
     price_text,
     signed,
     standing_text,
 )
-from pytest_ladder.reporting.report import Report
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile
 from pytest_ladder.text.numbers import bar, dollars, percent, quality, seconds

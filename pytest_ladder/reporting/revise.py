@@ -16,7 +16,7 @@ from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.judging.calibration.judged_level import trust_of
-from pytest_ladder.reporting.reading import rungs_of
+from pytest_ladder.reporting.files.read import rungs_of
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.phrases import listed
 

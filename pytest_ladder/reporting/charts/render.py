@@ -12,12 +12,12 @@ import re
 from typing import Any, Literal
 
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.chart_records import (
+from pytest_ladder.reporting.charts.records import (
     bar_of,
     decision_records,
     latency_records,
 )
-from pytest_ladder.reporting.chart_specs import (
+from pytest_ladder.reporting.charts.specs import (
     GROUNDS,
     PALETTES,
     Spec,

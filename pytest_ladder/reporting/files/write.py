@@ -19,11 +19,15 @@ from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.causes import causes_of
-from pytest_ladder.reporting.benchmark import benchmark_json
-from pytest_ladder.reporting.gate_markdown import report_markdown
-from pytest_ladder.reporting.judges import OTHER, calibration_json, cause_counts
-from pytest_ladder.reporting.page import page_html
+from pytest_ladder.reporting.files.benchmark_json import benchmark_json
+from pytest_ladder.reporting.gate_comment import report_markdown
+from pytest_ladder.reporting.html import page_html
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.judges import (
+    OTHER,
+    calibration_json,
+    cause_counts,
+)
 from pytest_ladder.text.untrusted import csv_cell
 
 SCHEMA = "pytest-ladder/1"

@@ -11,15 +11,15 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.reporting.chart_records import decision_records
-from pytest_ladder.reporting.chart_texts import (
+from pytest_ladder.reporting.charts.records import decision_records
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
     price_text,
     return_text,
     signed,
     standing_text,
 )
-from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.numbers import bar, count, dollars, interval, percent, seconds
 
 View = dict[str, Any]

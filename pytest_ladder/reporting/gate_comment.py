@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.gate.result import Flip, GateResult, Side
-from pytest_ladder.reporting.gate_text import (
+from pytest_ladder.reporting.markdown import matrix_markdown, table_row, within
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.gate import (
     compared,
     gate_headline,
     notes,
     other_reasons,
     unit_name,
 )
-from pytest_ladder.reporting.markdown import matrix_markdown, table_row, within
-from pytest_ladder.reporting.remarks import spend_line
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import spend_line
 from pytest_ladder.text.numbers import count, percent
 from pytest_ladder.text.untrusted import markdown_text
 

@@ -15,9 +15,8 @@ from pytest_ladder.core.rung import Rung
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.reading import rungs_of
-from pytest_ladder.reporting.report import Report, report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.files.read import rungs_of
+from pytest_ladder.reporting.report import Report, RunInfo, report_on
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import listed
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pytest_ladder.core.rung import Tier
 from pytest_ladder.decide.matrix import Matrix
-from pytest_ladder.reporting.chart_records import Record
+from pytest_ladder.reporting.charts.records import Record
 
 Spec = dict[str, Any]
 Theme = Literal["light", "dark"]

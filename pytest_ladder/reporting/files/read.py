@@ -17,9 +17,8 @@ from pytest_ladder.decide.matrix import RungResult, State, build_matrix
 from pytest_ladder.disk.files import json_byte, json_lines, json_problem, read_text
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import Calibration
-from pytest_ladder.reporting.data import SCHEMA, as_written
-from pytest_ladder.reporting.report import Exchange, Report, report_on
-from pytest_ladder.reporting.run import RunInfo
+from pytest_ladder.reporting.files.write import SCHEMA, as_written
+from pytest_ladder.reporting.report import Exchange, Report, RunInfo, report_on
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
 
 _AGAIN = "run pytest again to write the report anew, or name another folder."

@@ -17,8 +17,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pytest_ladder.reporting.chart_records import latency_records
-from pytest_ladder.reporting.chart_specs import (
+from pytest_ladder.reporting.charts.records import latency_records
+from pytest_ladder.reporting.charts.specs import (
     PALETTES,
     SHAPES,
     latency_chart,
@@ -27,14 +27,14 @@ from pytest_ladder.reporting.chart_specs import (
     strategies_of,
     theme_config,
 )
-from pytest_ladder.reporting.page.cases import Keep, case_columns
-from pytest_ladder.reporting.page.tables import (
+from pytest_ladder.reporting.html.cases import Keep, case_columns
+from pytest_ladder.reporting.html.tables import (
     how_run,
     ledger,
     page_remarks,
     rung_table,
 )
-from pytest_ladder.reporting.page.views import all_views, objective_text, volumes_around
+from pytest_ladder.reporting.html.views import all_views, objective_text, volumes_around
 from pytest_ladder.reporting.report import Report
 
 MAX_BYTES = 2_000_000

@@ -19,8 +19,8 @@ from pytest_ladder.decide.gate.result import Results
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.data import matrix_json, rows_jsonl, write_whole
-from pytest_ladder.reporting.reading import read_report, rungs_of
+from pytest_ladder.reporting.files.read import read_report, rungs_of
+from pytest_ladder.reporting.files.write import matrix_json, rows_jsonl, write_whole
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.text.phrases import shown
 

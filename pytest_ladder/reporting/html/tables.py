@@ -7,9 +7,9 @@ from typing import Any
 
 from pytest_ladder.decide.cost import Spend, spend_of
 from pytest_ladder.decide.matrix import Cell, RungResult
-from pytest_ladder.reporting.judges import judge_notes, judge_remarks
-from pytest_ladder.reporting.remarks import remarks, spend_line
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.judges import judge_notes, judge_remarks
+from pytest_ladder.reporting.sentences.matrix import remarks, spend_line
 from pytest_ladder.text.numbers import count, dollars, interval, percent, seconds
 
 Table = dict[str, Any]

@@ -1,0 +1,1 @@
+"""The files of a report: written, read again, joined and compared."""

@@ -1,0 +1,1 @@
+"""What a report says in words, the same in terminal, Markdown and page."""
