@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ladder import options, state
-from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
+from pytest_ladder.results.state import known_results, results_of
+from pytest_ladder.session import options, state
+from pytest_ladder.session.fixtures import (  # noqa: F401  (pytest finds them here)
     _ladder_sample,
     case,
     judge,
@@ -26,8 +27,8 @@ from pytest_ladder.fixtures import (  # noqa: F401  (pytest finds them here)
     scripted,
     verdict,
 )
-from pytest_ladder.state import known_results, known_session, results_of, session_of
-from pytest_ladder.xdist import (
+from pytest_ladder.session.state import known_session, session_of
+from pytest_ladder.session.xdist import (
     announce_batches,
     is_worker,
     make_scheduler,
@@ -36,7 +37,7 @@ from pytest_ladder.xdist import (
 )
 
 if TYPE_CHECKING:
-    from pytest_ladder.session import LadderSession
+    from pytest_ladder.session.session import LadderSession
 
 LEVELS = ("cheap", "judged", "real")
 MARKERS = (
@@ -65,8 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if settings.plan:
         stay_alone(config)
     options.check_workers(config, settings)
-    if settings.in_stages:
-        config.pluginmanager.register(_Stager(config), "ladder-stages")
+    if settings.is_scheduled:
+        config.pluginmanager.register(_SchedulerHooks(config), "ladder-stages")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -85,8 +86,8 @@ def pytest_testnodeready(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand out tests such that a live run keeps its models busy."""
     settings = options.read(config)
-    if settings.in_stages:
-        from pytest_ladder.climb_workers import StagedScheduling
+    if settings.is_scheduled:
+        from pytest_ladder.scheduling.xdist_scheduler import StagedScheduling
 
         return StagedScheduling(config, log)
     if not settings.live or config.getoption("dist") != "load":
@@ -99,9 +100,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
     """Run ladder tests over rungs, cases and samples."""
     if not any(metafunc.definition.get_closest_marker(level) for level in LEVELS):
         return (yield)
-    from pytest_ladder import collecting
+    from pytest_ladder.collection import collect
 
-    return (yield from collecting.generate(session_of(metafunc.config), metafunc))
+    return (yield from collect.generate(session_of(metafunc.config), metafunc))
 
 
 def pytest_make_parametrize_id(
@@ -110,9 +111,9 @@ def pytest_make_parametrize_id(
     """Name rungs and cases in test ids."""
     if argname not in ("rung", "case") or known_session(config) is None:
         return None
-    from pytest_ladder import collecting
+    from pytest_ladder.collection import collect
 
-    return collecting.parameter_id(val)
+    return collect.parameter_id(val)
 
 
 @pytest.hookimpl(trylast=True)
@@ -122,9 +123,9 @@ def pytest_collection_modifyitems(
     """Report mistakes in configuration, and order the tests rung by rung."""
     session = known_session(config)
     if session is not None:
-        from pytest_ladder import collecting
+        from pytest_ladder.collection import collect
 
-        collecting.finish(session, items)
+        collect.finish(session, items)
 
 
 def pytest_report_collectionfinish(
@@ -136,9 +137,9 @@ def pytest_report_collectionfinish(
         return []
     if not session.settings.plan:
         return session.header()
-    from pytest_ladder import planning
+    from pytest_ladder.collection import plan
 
-    return planning.plan(session, items)
+    return plan.plan(session, items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -157,9 +158,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 def _begin(ladder: LadderSession, session: pytest.Session) -> None:
     _set_aside_what_stays()
     if ladder.settings.live or ladder.settings.plan:
-        from pytest_ladder import ahead
+        from pytest_ladder.prefetch import prefetch
 
-        ahead.start(ladder, session)
+        prefetch.start(ladder, session)
 
 
 @functools.cache
@@ -187,7 +188,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         state.end(item)
         if session is not None:
-            session.end()
+            session.running.end()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -196,20 +197,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     state.begin(item)
     session = known_session(item.config)
     if session is not None:
-        session.begin(item)
+        session.running.begin(session.record_of(item))
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run the coroutine of a ladder test that no other plugin claims."""
     session = known_session(pyfuncitem.config)
-    if session is None or session.record is None:
+    if session is None or session.running.record is None:
         return None
-    if session.record.test.pack:
-        from pytest_ladder import packing
+    if session.running.record.test.pack:
+        from pytest_ladder.results import packed
 
-        packing.run(session, session.record)
+        packed.run(session, session.running.record)
         return True
-    return session.run_coroutine(pyfuncitem)
+    return session.running.run_coroutine(pyfuncitem)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -219,10 +220,10 @@ def pytest_runtest_makereport(
     """Give a ladder test its outcome, and put its row on the report."""
     report = yield
     session = known_session(item.config)
-    if session is not None and session.record is not None:
-        from pytest_ladder import outcomes
+    if session is not None and session.running.record is not None:
+        from pytest_ladder.results import rows
 
-        outcomes.finish(session, session.record, call, report)
+        rows.finish(session, session.running.record, call, report)
         session.give_way()
     return report
 
@@ -295,27 +296,27 @@ class Onlooker:
         self.items = list(session.items)
 
 
-class _Stager:
+class _SchedulerHooks:
     """Runs the tests in stages; registered only for a run that has several."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_ladder.climb_loop import Stopgaps
+        from pytest_ladder.scheduling.loop import Stopgaps
 
         self._stopgaps = Stopgaps(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Let the controller of xdist know what there is to run."""
-        from pytest_ladder import climb_loop
+        from pytest_ladder.scheduling import loop
 
-        climb_loop.hand_over_plan(session)
+        loop.hand_over_plan(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Run the tests, where no xdist does."""
-        from pytest_ladder import climb_loop
+        from pytest_ladder.scheduling import loop
 
-        return climb_loop.run(session)
+        return loop.run(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(

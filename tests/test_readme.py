@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder import options
 from pytest_ladder.config.load import load_ladder
+from pytest_ladder.session import options
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from pytest_ladder.commands.showing import say
-from pytest_ladder.judging.calibration.labels import Judged
+from pytest_ladder.judging.calibration.labels import JudgedReply
 from pytest_ladder.judging.prompts import Asked
 from pytest_ladder.text.untrusted import plain_lines
 
@@ -22,7 +22,7 @@ _CHOICES = "p(ass), f(ail), s(kip) or q(uit)"
 class Question(NamedTuple):
     """A reply, and what its judge was asked about it."""
 
-    judged: Judged
+    judged: JudgedReply
     asked: Asked | None
     """None: that was not kept, or no model was asked."""
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.session import LadderSession
+from pytest_ladder.session.session import LadderSession
 
 QUIETLY = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 """For pytest in this process: the package was loaded before pytest could know of it."""

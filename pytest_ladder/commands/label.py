@@ -24,7 +24,7 @@ from pytest_ladder.core.row import Row
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.judging.calibration.calibrate import judged_of
 from pytest_ladder.judging.calibration.labels import (
-    Judged,
+    JudgedReply,
     Label,
     label_of,
     line_of,
@@ -146,7 +146,7 @@ def _asked(row: Row, report: Report) -> Asked | None:
     return Asked(rubric, tuple(blocks))
 
 
-def _is_about(asked: Asked, judged: Judged) -> bool:
+def _is_about(asked: Asked, judged: JudgedReply) -> bool:
     return ("reply", defused(judged.text)) in asked.blocks
 
 

@@ -16,7 +16,7 @@ from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 
 if TYPE_CHECKING:
-    from pytest_ladder.inventory import Inventory, Missing
+    from pytest_ladder.collection.recordings_check import Inventory, Missing
 
 _MOST_LISTED = 20
 _MOST_NAMED = 3
@@ -126,8 +126,8 @@ def _prune(given: Given) -> int:
 def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
     """Collect and take stock; None where pytest could not collect."""
     # pytest takes its time to load, and other commands do without it.
+    from pytest_ladder.collection.recordings_check import take_stock
     from pytest_ladder.commands.collecting import collect
-    from pytest_ladder.inventory import take_stock
 
     collected = collect(arguments)
     if isinstance(collected, int):

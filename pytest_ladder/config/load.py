@@ -11,7 +11,7 @@ import msgspec
 from pytest_ladder.config import rules
 from pytest_ladder.config.models import check_models, check_secrets
 from pytest_ladder.config.source import PYPROJECT, Source, decode, read_source
-from pytest_ladder.core.ladder import Gate, Judge, Ladder, Objective
+from pytest_ladder.core.ladder import Gate, JudgeConfig, Ladder, Objective
 from pytest_ladder.core.rung import Model, Rung, Strategy
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import shown
@@ -30,7 +30,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     objective: Objective | None = None
     model: tuple[Model, ...] = ()
     strategy: tuple[Strategy, ...] = ()
-    judge: Judge | None = None
+    judge: JudgeConfig | None = None
     gate: Gate = Gate()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_ladder.config.rules import check_names, check_path, check_ranges
 from pytest_ladder.config.source import Place, Source
-from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.params import wrong_param
 from pytest_ladder.core.rung import Endpoint, Model
 
@@ -58,7 +58,9 @@ def check_secrets(source: Source) -> None:
             )
 
 
-def check_models(source: Source, models: Sequence[Model], judge: Judge | None) -> None:
+def check_models(
+    source: Source, models: Sequence[Model], judge: JudgeConfig | None
+) -> None:
     """Check every model, the judge, and that no two of them are one."""
     if not models:
         raise source.error(
@@ -139,7 +141,7 @@ def _check_params(source: Source, place: Place, params: dict[str, Any]) -> None:
 
 
 def _check_identities(
-    source: Source, models: Sequence[Model], judge: Judge | None
+    source: Source, models: Sequence[Model], judge: JudgeConfig | None
 ) -> None:
     """Refuse models that would share replies although they differ, and twins."""
     places: list[tuple[Place, Endpoint]] = [

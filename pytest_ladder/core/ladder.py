@@ -37,7 +37,7 @@ class Objective(_Table, frozen=True, kw_only=True):
     """Constraint: units that a verdict needs at least."""
 
 
-class Judge(Endpoint, frozen=True, kw_only=True):
+class JudgeConfig(Endpoint, frozen=True, kw_only=True):
     """The model that grades replies."""
 
     jury: tuple[Endpoint, ...] = ()
@@ -75,7 +75,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     current: Rung | None = None
     """The rung that ships, as declared; None when the file does not say."""
     objective: Objective | None = None
-    judge: Judge | None = None
+    judge: JudgeConfig | None = None
     gate: Gate = Gate()
 
     @property

@@ -18,9 +18,9 @@ import msgspec
 import pytest
 
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.ladder_tests import Record, rung_of
-from pytest_ladder.session import LadderSession
-from pytest_ladder.state import session_of
+from pytest_ladder.session.ladder_test import Record, rung_of
+from pytest_ladder.session.session import LadderSession
+from pytest_ladder.session.state import session_of
 from pytest_ladder.text.phrases import listed
 
 try:
@@ -125,7 +125,7 @@ def benchmark(
     The row weighs 0: its latencies and costs count, its outcome does not.
     """
     session = session_of(request.config)
-    record = session.record
+    record = session.running.record
     if rung_of(request.node) is None or record is None:
         return benchmark
     record.test = dataclasses.replace(record.test, weight=0.0)

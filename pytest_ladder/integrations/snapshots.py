@@ -20,9 +20,9 @@ import pytest
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError, MissingSnapshot
-from pytest_ladder.grading import Judge
-from pytest_ladder.ladder_tests import rung_of
-from pytest_ladder.state import session_of
+from pytest_ladder.session.judge import JudgeFixture
+from pytest_ladder.session.ladder_test import rung_of
+from pytest_ladder.session.state import session_of
 from pytest_ladder.text.untrusted import plain_lines
 
 try:
@@ -174,7 +174,7 @@ class ReplySnapshot(SnapshotAssertion):
         """Look for the snapshot, unless it is to be written."""
         __tracebackhide__ = True
         item = self.test_location.item
-        record = session_of(item.config).record
+        record = session_of(item.config).running.record
         if record is None:
             return
         if record.test.pack and not isinstance(self.index, str):
@@ -235,7 +235,9 @@ def likeness(received: str, stored: str) -> float:
     return matcher.ratio()
 
 
-def same_facts(judge: Judge, case: Case | None = None) -> Callable[[str, str], Any]:
+def same_facts(
+    judge: JudgeFixture, case: Case | None = None
+) -> Callable[[str, str], Any]:
     """Compare by the judge: the reply states what the snapshot states.
 
     For `snapshot(alike=same_facts(judge, case))`. The rubric is `correctness`, and the

@@ -36,7 +36,7 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True):
         return self.score != 0
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class PreferenceCount(msgspec.Struct, frozen=True, kw_only=True):
     """What preferences over many cases say of a against b."""
 
     n: int
@@ -88,7 +88,7 @@ def prefer(
     )
 
 
-def compare(preferences: Sequence[Preference]) -> Comparison:
+def compare(preferences: Sequence[Preference]) -> PreferenceCount:
     """Sum up the preferences between two rungs, one a case.
 
     Raises ValueError without any.
@@ -100,7 +100,7 @@ def compare(preferences: Sequence[Preference]) -> Comparison:
     slots = [p.favoured_slot for p in preferences if not p.consistent]
     single = len(scores) == 1
     _, effect, low, high = (1, scores[0], None, None) if single else paired_t(scores)
-    return Comparison(
+    return PreferenceCount(
         n=len(scores),
         wins=wins,
         losses=losses,

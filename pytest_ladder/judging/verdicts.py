@@ -33,7 +33,7 @@ _ATTEMPTS = 2
 _LONGEST_QUOTE = 200
 
 
-class Answer(NamedTuple):
+class JudgeAnswer(NamedTuple):
     """What a judge answered, and what that cost."""
 
     value: Any
@@ -60,7 +60,7 @@ def judges_of(verdict: Verdict) -> list[str]:
     ]
 
 
-def ask(request: Request, form: Form, subject: str) -> Talk[Answer]:
+def ask(request: Request, form: Form, subject: str) -> Talk[JudgeAnswer]:
     """Ask a judge, once more if its answer cannot be used.
 
     `subject` is what it judges, for the message of the `JudgeError` that is raised
@@ -72,7 +72,7 @@ def ask(request: Request, form: Form, subject: str) -> Talk[Answer]:
         answer = (yield request).reply
         costs.append(answer.cost_usd)
         try:
-            return Answer(*form.read(answer, data), total(costs))
+            return JudgeAnswer(*form.read(answer, data), total(costs))
         except ReplyNotJson as error:
             problem, text = str(error), answer.text
         request = repair_of(request, answer, problem, form)

@@ -21,7 +21,7 @@ from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.decide.gate.quality import ESCALATE_AT
-from pytest_ladder.decide.gate.result import GateResult, Results
+from pytest_ladder.decide.gate.result import ComparedRun, GateResult
 from pytest_ladder.decide.matrix import build_matrix
 from tests.benchmarks.measuring import say
 
@@ -184,12 +184,12 @@ def _draw(chances: Chances, samples: int, random: Random) -> list[list[float]]:
     return [[float(one) for one in case] for case in drawn]
 
 
-def _side(scores: Sequence[Sequence[float]]) -> Results:
+def _side(scores: Sequence[Sequence[float]]) -> ComparedRun:
     return _results(_rows(scores, "test_shop.py"))
 
 
-def _results(rows: Sequence[Row]) -> Results:
-    return Results(rows=rows, matrix=EMPTY, current=RUNG)
+def _results(rows: Sequence[Row]) -> ComparedRun:
+    return ComparedRun(rows=rows, matrix=EMPTY, current=RUNG)
 
 
 def _rows(scores: Sequence[Sequence[float]], file: str) -> list[Row]:

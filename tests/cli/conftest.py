@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np  # noqa: F401
 import pytest
 
+import pytest_ladder.collection.collect
+
 # As in the tests of the plugin: loaded here, its classes stay the same for all runs.
-import pytest_ladder.ahead
-import pytest_ladder.collecting
-import pytest_ladder.outcomes
-import pytest_ladder.results  # noqa: F401
+import pytest_ladder.prefetch.prefetch
+import pytest_ladder.results.results  # noqa: F401
 from pytest_ladder import cli
 from tests.cli.written import Command
 from tests.plugin.shop import Shop

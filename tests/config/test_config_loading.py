@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_ladder.config.load import find_ladder, load_ladder
-from pytest_ladder.core.ladder import Gate, Judge, Objective
+from pytest_ladder.core.ladder import Gate, JudgeConfig, Objective
 from pytest_ladder.core.rung import Limits, Price, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
@@ -100,7 +100,7 @@ def test_the_file_of_the_design_loads_as_written(folder: Path) -> None:
     )
     assert ladder.objective is not None
     assert ladder.objective.level is Level.CHEAP
-    assert ladder.judge == Judge(id="openai/gpt-5-mini")
+    assert ladder.judge == JudgeConfig(id="openai/gpt-5-mini")
     assert ladder.gate == Gate(undecided="fail", quality_drop=0.02)
     smol = ladder.models[0]
     assert smol.price == Price(input=0.02, output=0.04)

@@ -10,7 +10,7 @@ from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.gate.result import Results
+from pytest_ladder.decide.gate.result import ComparedRun
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.report import Report, RunInfo, report_on
 
@@ -58,8 +58,8 @@ def rows(scores: Sequence[Score], **fields: Any) -> list[Row]:
     return made
 
 
-def side(made: Sequence[Row], current: str | None = RUNG) -> Results:
-    return Results(
+def side(made: Sequence[Row], current: str | None = RUNG) -> ComparedRun:
+    return ComparedRun(
         rows=made, matrix=build_matrix(made, _rungs(made), {}), current=current
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_ladder.calls.contract import Request, Served
-from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.rung import Price
 from pytest_ladder.judging.jury import Jury, judge_models
 from tests.engine.desk import Desk
@@ -29,7 +29,7 @@ class Bench:
         named = models or ("openai/judge",)
         prices = {"price": Price(input=1.0, output=2.0)}
         judges = [
-            Judge(id=name, api_base=self.server.api_base, **(prices | fields))
+            JudgeConfig(id=name, api_base=self.server.api_base, **(prices | fields))
             for name in named
         ]
         return Jury(judge_models(judges), self)

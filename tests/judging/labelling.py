@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_ladder.core.score import Verdict
-from pytest_ladder.judging.calibration.labels import Judged, Label, label_of
+from pytest_ladder.judging.calibration.labels import JudgedReply, Label, label_of
 
 JUDGE = "openai/judge"
 RUBRIC = "correctness@1#0123456789ab"
 
 
-def judged(number: int, score: float, *, rung: str = "m/s", **verdict: Any) -> Judged:
+def judged(
+    number: int, score: float, *, rung: str = "m/s", **verdict: Any
+) -> JudgedReply:
     told = {"judge": JUDGE, "rubric": RUBRIC} | verdict
-    return Judged(
+    return JudgedReply(
         test="t::test_right",
         case=f"case-{number:03}",
         rung=rung,
@@ -23,13 +25,13 @@ def judged(number: int, score: float, *, rung: str = "m/s", **verdict: Any) -> J
     )
 
 
-def many(passes: int, fails: int, rung: str = "m/s") -> list[Judged]:
+def many(passes: int, fails: int, rung: str = "m/s") -> list[JudgedReply]:
     scores = [1.0] * passes + [0.0] * fails
     return [judged(n, score, rung=rung) for n, score in enumerate(scores)]
 
 
 def labelled(
-    replies: Sequence[Judged],
+    replies: Sequence[JudgedReply],
     k11: int,
     k10: int,
     k01: int,

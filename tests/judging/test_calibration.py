@@ -12,7 +12,7 @@ from pytest_ladder.judging.calibration.calibrate import (
     calibrate,
     calibrate_all,
 )
-from pytest_ladder.judging.calibration.labels import Judged, Label, label_of
+from pytest_ladder.judging.calibration.labels import JudgedReply, Label, label_of
 from tests.judging.labelling import judged, labelled, many
 
 
@@ -56,7 +56,7 @@ V12_LABELS = "11011011101101110111"
 V12_JUDGED = "11011111101111010111"
 
 
-def graded_replies() -> tuple[list[Judged], list[Label]]:
+def graded_replies() -> tuple[list[JudgedReply], list[Label]]:
     scores = [*map(float, V12_JUDGED), *[1.0] * 156, *[0.0] * 44]
     replies = [judged(n, score, graded=True) for n, score in enumerate(scores)]
     labels = [
@@ -86,7 +86,7 @@ def test_grades_of_which_all_are_labelled_need_no_judge() -> None:
 def test_grades_have_a_weighted_kappa() -> None:
     # Vector V8, quadratic, with a row of the scale left out.
     table = [[11, 4, 1, 0], [3, 12, 4, 1], [1, 3, 15, 4], [0, 1, 4, 16]]
-    replies: list[Judged] = []
+    replies: list[JudgedReply] = []
     labels: list[Label] = []
     for judge, row in enumerate(table, start=1):
         for person, count in enumerate(row, start=1):

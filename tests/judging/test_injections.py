@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.jury import judge_models
@@ -21,7 +21,7 @@ from tests.judging.verdict_words import fails, passes
 if TYPE_CHECKING:
     from tests.judging.conftest import Bench
 
-(MODEL,) = judge_models([Judge(id="openai/judge")])
+(MODEL,) = judge_models([JudgeConfig(id="openai/judge")])
 RUBRIC = load("correctness")
 ROLE_MARKERS = re.compile(
     r"<\|im_(start|end)\|>|<\|(eot_id|start_header_id|end_header_id)\|>|</?s>"

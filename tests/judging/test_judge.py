@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.core.rung import Limits
 from pytest_ladder.core.score import Verdict, score_from
@@ -120,12 +120,12 @@ def test_params_of_the_configuration_win(bench: Bench) -> None:
     ],
 )
 def test_a_schema_is_sent_to_models_that_take_one(model_id: str, takes: bool) -> None:
-    (model,) = judge_models([Judge(id=model_id)])
+    (model,) = judge_models([JudgeConfig(id=model_id)])
     assert takes_schema(model) is takes
 
 
 def test_a_local_judge_cannot_go_on_for_ever(bench: Bench) -> None:
-    jury = Jury(judge_models([Judge(id="local/smollm2-135m")]), bench)
+    jury = Jury(judge_models([JudgeConfig(id="local/smollm2-135m")]), bench)
     (request,) = jury.requests("hello", POLITE)
     schema = request.params["response_format"]["json_schema"]["schema"]
     assert request.params["max_tokens"] == 256
@@ -418,13 +418,13 @@ def test_a_verdict_can_be_handed_to_score() -> None:
 
 
 def test_a_judge_is_a_model_whose_name_no_model_can_have() -> None:
-    judge = Judge(
+    judge = JudgeConfig(
         id="openai/gpt-5-mini",
         params={"temperature": 0},
         limits=Limits(rpm=5),
         revision="r1",
     )
-    first, second = judge_models([judge, Judge(id="openai/other")])
+    first, second = judge_models([judge, JudgeConfig(id="openai/other")])
     assert (first.name, second.name) == ("[judge]", "[judge 2]")
     assert (first.id, first.params) == ("openai/gpt-5-mini", {"temperature": 0})
     assert (first.limits.rpm, first.revision) == (5, "r1")
@@ -432,7 +432,8 @@ def test_a_judge_is_a_model_whose_name_no_model_can_have() -> None:
 
 def test_judging_loads_no_heavy_library() -> None:
     script = (
-        "import sys; from pytest_ladder.judging import judge, calibrate, causes; "
+        "import sys; from pytest_ladder.judging import causes, jury; "
+        "from pytest_ladder.judging.calibration import calibrate; "
         "heavy = {'litellm', 'aiohttp', 'numpy', 'scipy', 'jsonschema', 'yaml'}; "
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()"
     )

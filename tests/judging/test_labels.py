@@ -11,7 +11,7 @@ import pytest
 
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.labels import (
-    Judged,
+    JudgedReply,
     Label,
     label_of,
     line_of,
@@ -76,7 +76,7 @@ def test_a_reply_is_named_by_its_text() -> None:
     assert len(reply_hash("lone \ud800")) == 16
 
 
-def verdicts(chosen: list[Judged]) -> Counter[bool]:
+def verdicts(chosen: list[JudgedReply]) -> Counter[bool]:
     return Counter(one.verdict.passed for one in chosen)
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.ladder import Judge
+from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.jury import judge_models
@@ -47,7 +47,7 @@ def test_the_library_is_pinned_whole() -> None:
 
 
 def test_words_around_a_rubric_that_change_get_a_new_version() -> None:
-    (model,) = judge_models([Judge(id="openai/judge")])
+    (model,) = judge_models([JudgeConfig(id="openai/judge")])
     rubric = Rubric(name="x", text="Text.", shown=("expected",))
     case = Case(id="a", input="Question?", expected="answer")
     sent = [

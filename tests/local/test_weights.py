@@ -27,7 +27,7 @@ from tests.local.serving import Child, until
 CONTENT = random.Random(0).randbytes(4_000_000)
 FETCH = """
 import sys, msgspec
-from pytest_ladder.calls import weights
+from pytest_ladder.calls.local import weights
 
 weights.CATALOGUE = {"demo": msgspec.json.decode(sys.argv[1], type=weights.NamedModel)}
 tell = lambda words: print(words, flush=True)

@@ -10,12 +10,12 @@ import pytest
 import scipy.special
 import scipy.stats  # noqa: F401
 
+import pytest_ladder.collection.collect
+
 # pytester forgets what a run in this process imported. Loaded here, the plugin's
 # modules stay the same for all runs, as their classes must.
-import pytest_ladder.ahead
-import pytest_ladder.collecting
-import pytest_ladder.outcomes
-import pytest_ladder.results  # noqa: F401
+import pytest_ladder.prefetch.prefetch
+import pytest_ladder.results.results  # noqa: F401
 from tests.plugin.shop import Shop
 from tests.scripted_server import ScriptedServer
 

@@ -122,7 +122,10 @@ def test_an_unrelated_suite_is_as_it_was_without_the_plugin(
             n for n in new - ours if n.split(".")[0] not in sys.stdlib_module_names
         }
         assert foreign == set()
-        assert not ours & {"pytest_ladder.session", "pytest_ladder.results"}
+        assert not ours & {
+            "pytest_ladder.session.session",
+            "pytest_ladder.results.results",
+        }
         ignored = {"SNAPSHOT", "PYTEST_XDIST_TESTRUNUID"}
         assert {k: v for k, v in laden["environment"].items() if k not in ignored} == {
             k: v for k, v in light["environment"].items() if k not in ignored

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder import options
+from pytest_ladder.session import options
 from tests.plugin.shop import LADDER, Shop
 
 ANSWER = """

@@ -76,7 +76,7 @@ def test_a_timeout_while_waiting_for_a_reply_is_an_error(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is under way at the end is paid for, so the run waits for it a while.
-    monkeypatch.setattr("pytest_ladder.session._PATIENCE_S", 0.5)
+    monkeypatch.setattr("pytest_ladder.session.session._PATIENCE_S", 0.5)
     shop.server.script(hangs())
     shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    llm('hello')\n")
     result = shop.run_with("timeout", "--ladder-live", "--timeout=0.3")

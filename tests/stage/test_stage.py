@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_ladder.errors import Abandoned
-from pytest_ladder.stage import (
+from pytest_ladder.session.turns import (
     Rehearsal,
-    Stage,
+    Turns,
     on_loop_of_its_own,
     run_off_stage,
     wait_off_stage,
@@ -33,7 +33,7 @@ class Troupe:
     """Threads that rehearse on one stage."""
 
     def __init__(self) -> None:
-        self.stage = Stage()
+        self.stage = Turns()
         self.threads: list[threading.Thread] = []
         self.abandoned = 0
 

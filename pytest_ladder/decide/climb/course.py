@@ -191,6 +191,21 @@ class Course(ABC):
         )
 
 
+class ClimbResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a climb came to, for the report of its ladder."""
+
+    states: dict[str, State]
+    settled: dict[str, Verdict]
+    """Verdicts that were decided on the way, by rung."""
+    reasons: dict[str, str]
+    """Why a rung was stopped or not run, by rung."""
+    looks: tuple[Look, ...]
+    seeds: tuple[int, ...]
+    """Seeds that these cases were climbed with; the last one is in use."""
+    summary: str
+    """What was decided and left unspent, a sentence."""
+
+
 class Tally:
     """Scores of the first units of a level, in the order of the climb."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.gate.pairs import function_of
-from pytest_ladder.decide.gate.result import Check, Results, Rise, Suite, Unpaired
+from pytest_ladder.decide.gate.result import Check, ComparedRun, Rise, Suite, Unpaired
 from pytest_ladder.decide.matrix import LEAST_COVERAGE
 from pytest_ladder.text import numbers
 
@@ -129,7 +129,7 @@ def objective_check(advice: Recommendation | None) -> Iterator[Check]:
         yield Check(name="objective", verdict=advice.verdict, reason=advice.reason)
 
 
-def stop_check(base: Results, head: Results) -> Iterator[Check]:
+def stop_check(base: ComparedRun, head: ComparedRun) -> Iterator[Check]:
     """Leave undecided what is known of a part of the tests only."""
     if head.stopped:
         yield Check(
@@ -151,7 +151,7 @@ def stop_check(base: Results, head: Results) -> Iterator[Check]:
         )
 
 
-def budget_check(head: Results) -> Iterator[Check]:
+def budget_check(head: ComparedRun) -> Iterator[Check]:
     """Leave undecided what more samples were to tell, if they could not be paid."""
     if head.escalation == "budget":
         yield Check(

@@ -30,9 +30,9 @@ from pytest_ladder.decide.gate.quality import ESCALATE_AT, non_inferiority, suit
 from pytest_ladder.decide.gate.result import (
     ESCALATED,
     Check,
+    ComparedRun,
     GateResult,
     GateVerdict,
-    Results,
     Rise,
     Suite,
 )
@@ -41,8 +41,8 @@ from pytest_ladder.text import numbers
 
 
 def gate(
-    base: Results,
-    head: Results,
+    base: ComparedRun,
+    head: ComparedRun,
     terms: Gate | None = None,
     objective: Objective | None = None,
 ) -> GateResult:
@@ -112,7 +112,7 @@ def _is_replayed(pairs: Pairs) -> bool:
     )
 
 
-def _current(side: Results) -> str | None:
+def _current(side: ComparedRun) -> str | None:
     """Return the rung that ships: as the run says, else the only one with rows."""
     if side.current is not None:
         return side.current
@@ -120,7 +120,7 @@ def _current(side: Results) -> str | None:
     return rungs.pop() if len(rungs) == 1 else None
 
 
-def _of(side: Results, rung: str | None) -> list[Row]:
+def _of(side: ComparedRun, rung: str | None) -> list[Row]:
     return [row for row in side.rows if row.rung == rung]
 
 
@@ -135,7 +135,7 @@ def _broken(side: str, rows: Sequence[Row], rung: str | None) -> str:
     return ""
 
 
-def _mistrust(side: Results, rung: str | None) -> str:
+def _mistrust(side: ComparedRun, rung: str | None) -> str:
     trust = side.trust.get(rung) if rung is not None else None
     return trust.why_not if trust is not None else ""
 
@@ -157,14 +157,14 @@ def _left_open(terms: Gate, cost: Rise, suites: Sequence[Suite], *, timed: bool)
     return unmeasured + left
 
 
-def _advice(side: Results, objective: Objective | None) -> Recommendation | None:
+def _advice(side: ComparedRun, objective: Objective | None) -> Recommendation | None:
     if objective is None:
         return None
     evidence = Evidence(side.rows, side.trust)
     return decide(side.matrix, evidence, objective, current=side.current).recommendation
 
 
-def _comparable(base: Results, head: Results) -> bool:
+def _comparable(base: ComparedRun, head: ComparedRun) -> bool:
     """Whether the baseline ran all rungs of the change, so that advice may differ."""
     return {row.rung for row in head.rows} <= {row.rung for row in base.rows}
 

@@ -23,7 +23,7 @@ MoreSamples = Literal["", "run", "budget"]
 were taken, or the budget did not allow them all."""
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One side of a gate: what a run measured."""
 
     rows: Sequence[Row]

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from pytest_ladder.judging.calibration.labels import Judged, Label
+from pytest_ladder.judging.calibration.labels import JudgedReply, Label
 from pytest_ladder.stats.agreement import gwet_ac1, kappa, kappa_interval
 from pytest_ladder.stats.intervals import wilson
 
@@ -65,12 +65,12 @@ class JudgeAgreement(Agreement, frozen=True, kw_only=True):
 class Pair(NamedTuple):
     """A judged reply and what people say of it."""
 
-    judged: Judged
+    judged: JudgedReply
     value: float
     passed: bool
 
 
-def pair_of(judged: Judged, labels: Sequence[Label]) -> Pair:
+def pair_of(judged: JudgedReply, labels: Sequence[Label]) -> Pair:
     """Unite what several raters say of one reply."""
     share = statistics.fmean(label.passed for label in labels)
     passed = labels[0].passed if share == 0.5 else share > 0.5

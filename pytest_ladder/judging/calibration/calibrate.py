@@ -33,7 +33,7 @@ from pytest_ladder.judging.calibration.corrected import (
 )
 from pytest_ladder.judging.calibration.labels import (
     MIN_STRATUM,
-    Judged,
+    JudgedReply,
     Key,
     Label,
     holds_for,
@@ -76,16 +76,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def calibrate_all(
-    judged: Sequence[Judged], labels: Sequence[Label]
+    judged: Sequence[JudgedReply], labels: Sequence[Label]
 ) -> tuple[Calibration, ...]:
     """Calibrate every judge on every test, in order of appearance."""
-    groups: defaultdict[tuple[str, str, str], list[Judged]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str], list[JudgedReply]] = defaultdict(list)
     for one in judged:
         groups[one.test, one.verdict.judge, one.verdict.rubric].append(one)
     return tuple(calibrate(labels, group) for group in groups.values())
 
 
-def calibrate(labels: Sequence[Label], judged: Sequence[Judged]) -> Calibration:
+def calibrate(labels: Sequence[Label], judged: Sequence[JudgedReply]) -> Calibration:
     """Compare the verdicts of one judge on one test with labels.
 
     Of several raters the majority counts, and the first where there is none; of grades
@@ -122,7 +122,7 @@ def calibrate(labels: Sequence[Label], judged: Sequence[Judged]) -> Calibration:
     )
 
 
-def _subject(judged: Sequence[Judged]) -> tuple[str, str, str]:
+def _subject(judged: Sequence[JudgedReply]) -> tuple[str, str, str]:
     subjects = {(j.test, j.verdict.judge, j.verdict.rubric) for j in judged}
     if len(subjects) != 1:
         raise ValueError(
@@ -132,14 +132,14 @@ def _subject(judged: Sequence[Judged]) -> tuple[str, str, str]:
     return subjects.pop()
 
 
-def _by_rung(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
-    rungs: defaultdict[str, list[Judged]] = defaultdict(list)
+def _by_rung(judged: Iterable[JudgedReply]) -> dict[str, list[JudgedReply]]:
+    rungs: defaultdict[str, list[JudgedReply]] = defaultdict(list)
     for one in judged:
         rungs[one.rung].append(one)
     return rungs
 
 
-def _disagreement(judged: Iterable[Judged]) -> float | None:
+def _disagreement(judged: Iterable[JudgedReply]) -> float | None:
     """Return how often two votes differ in pass or fail (section 2.9)."""
     rates = []
     for one in judged:
@@ -150,7 +150,7 @@ def _disagreement(judged: Iterable[Judged]) -> float | None:
     return statistics.fmean(rates) if rates else None
 
 
-def _length_correlation(judged: Sequence[Judged]) -> float | None:
+def _length_correlation(judged: Sequence[JudgedReply]) -> float | None:
     scores = [one.verdict.score for one in judged]
     lengths = [float(len(one.text)) for one in judged]
     if len(set(scores)) < 2 or len(set(lengths)) < 2:
@@ -161,7 +161,7 @@ def _length_correlation(judged: Sequence[Judged]) -> float | None:
 def _notes(
     pairs: Sequence[Pair],
     agreement: JudgeAgreement | None,
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedReply],
     voided: int,
 ) -> Iterator[str]:
     n = len(pairs)
@@ -221,10 +221,10 @@ class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
     """
 
 
-def judged_of(rows: Iterable[Row]) -> list[Judged]:
+def judged_of(rows: Iterable[Row]) -> list[JudgedReply]:
     """Return the replies with a verdict on them; errors have none that counts."""
     return [
-        Judged(
+        JudgedReply(
             test=row.test,
             source=row.source,
             case=row.case,

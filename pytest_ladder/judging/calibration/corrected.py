@@ -17,7 +17,7 @@ from pytest_ladder.judging.calibration.agreement import (
     Pair,
     cross_table,
 )
-from pytest_ladder.judging.calibration.labels import MIN_STRATUM, Judged
+from pytest_ladder.judging.calibration.labels import MIN_STRATUM, JudgedReply
 from pytest_ladder.stats.agreement import MIN_JUDGE, poststratified, ppi, rogan_gladen
 from pytest_ladder.stats.intervals import quality_interval
 
@@ -49,7 +49,7 @@ class RungQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 def rung_quality(
     rung: str,
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedReply],
     pairs: Sequence[Pair],
     agreement: JudgeAgreement | None,
 ) -> RungQuality:
@@ -83,7 +83,7 @@ def rung_quality(
 
 
 def _stratified(
-    judged: Sequence[Judged], own: Sequence[Pair]
+    judged: Sequence[JudgedReply], own: Sequence[Pair]
 ) -> tuple[Method, Estimate]:
     """Correct a pass rate by labels within passes and within fails (5.2).
 
@@ -100,7 +100,9 @@ def _stratified(
     )
 
 
-def _powered(judged: Sequence[Judged], own: Sequence[Pair]) -> tuple[Method, Estimate]:
+def _powered(
+    judged: Sequence[JudgedReply], own: Sequence[Pair]
+) -> tuple[Method, Estimate]:
     """Correct a mean grade by labels (5.3)."""
     values = [pair.value for pair in own]
     labelled = {pair.judged.key for pair in own}
@@ -138,7 +140,9 @@ def _transferred(
     return msgspec.structs.replace(found, why_not=why)
 
 
-def too_few(pairs: Sequence[Pair], judged: Sequence[Judged]) -> list[tuple[str, int]]:
+def too_few(
+    pairs: Sequence[Pair], judged: Sequence[JudgedReply]
+) -> list[tuple[str, int]]:
     """Return the verdicts with too few labels, as far as there are replies to label."""
     short = []
     for said, passed in (("passed", True), ("failed", False)):
@@ -184,7 +188,7 @@ def _beta_bounds(mean: float, variance: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _by_case(judged: Sequence[Judged]) -> list[float]:
+def _by_case(judged: Sequence[JudgedReply]) -> list[float]:
     """Return the mean score of the samples of each case."""
     scores: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for one in judged:

@@ -26,7 +26,7 @@ _Stratum = tuple[str, bool]
 """A rung, and whether the judge passed the reply."""
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedReply(msgspec.Struct, frozen=True, kw_only=True):
     """A reply with a judge's verdict on it."""
 
     test: str
@@ -116,7 +116,7 @@ def line_of(label: Label) -> str:
 
 
 def label_of(
-    judged: Judged, verdict: Literal["pass", "fail", 1, 2, 3, 4, 5], rater: str
+    judged: JudgedReply, verdict: Literal["pass", "fail", 1, 2, 3, 4, 5], rater: str
 ) -> Label:
     """Make the label that a rater gives a judged reply."""
     case, rung, reply = judged.key
@@ -132,7 +132,7 @@ def label_of(
     )
 
 
-def holds_for(label: Label, judged: Judged) -> bool:
+def holds_for(label: Label, judged: JudgedReply) -> bool:
     """Tell whether a label was compared with this judge and rubric: else it drifted."""
     verdict = judged.verdict
     same_judge = label.judge in ("", verdict.judge)
@@ -140,13 +140,13 @@ def holds_for(label: Label, judged: Judged) -> bool:
 
 
 def next_labels(
-    judged: Iterable[Judged],
+    judged: Iterable[JudgedReply],
     labels: Iterable[Label],
     count: int,
     *,
     rater: str = "",
     seed: int = 0,
-) -> list[Judged]:
+) -> list[JudgedReply]:
     """Return the replies of one test that a rater should label next, in random order.
 
     Each rung gets as many labels as any other, and within a rung passes and fails
@@ -157,12 +157,12 @@ def next_labels(
     strata = _shuffled_strata(judged, seed)
     done = {label.key: label for label in labels if label.rater == rater}
     have: Counter[_Stratum] = Counter()
-    open_: dict[_Stratum, list[Judged]] = {}
+    open_: dict[_Stratum, list[JudgedReply]] = {}
     for stratum, members in strata.items():
         left = [j for j in members if not _is_labelled(j, done)]
         have[stratum] = len(members) - len(left)
         open_[stratum] = left
-    picked: list[Judged] = []
+    picked: list[JudgedReply] = []
     while len(picked) < count and any(open_.values()):
         stratum = _neediest(open_, have, strata)
         picked.append(open_[stratum].pop(0))
@@ -171,7 +171,7 @@ def next_labels(
     return picked
 
 
-def _is_labelled(judged: Judged, done: dict[Key, Label]) -> bool:
+def _is_labelled(judged: JudgedReply, done: dict[Key, Label]) -> bool:
     label = done.get(judged.key)
     if label is None or label.test not in ("", judged.test):
         return False
@@ -179,21 +179,21 @@ def _is_labelled(judged: Judged, done: dict[Key, Label]) -> bool:
 
 
 def _shuffled_strata(
-    judged: Iterable[Judged], seed: int
-) -> dict[_Stratum, list[Judged]]:
+    judged: Iterable[JudgedReply], seed: int
+) -> dict[_Stratum, list[JudgedReply]]:
     distinct = {one.key: one for one in judged}
     ordered = [distinct[key] for key in sorted(distinct)]
     random.Random(seed).shuffle(ordered)
-    strata: defaultdict[_Stratum, list[Judged]] = defaultdict(list)
+    strata: defaultdict[_Stratum, list[JudgedReply]] = defaultdict(list)
     for one in ordered:
         strata[one.rung, one.verdict.passed].append(one)
     return dict(sorted(strata.items()))
 
 
 def _neediest(
-    open_: dict[_Stratum, list[Judged]],
+    open_: dict[_Stratum, list[JudgedReply]],
     have: Counter[_Stratum],
-    strata: dict[_Stratum, list[Judged]],
+    strata: dict[_Stratum, list[JudgedReply]],
 ) -> _Stratum:
     """Return the stratum that is furthest behind its share (Webster's method)."""
     of_rung: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.core.row import DRAW, Outcome, Row, UsedReply
-from pytest_ladder.decide.gate.result import Results
+from pytest_ladder.decide.gate.result import ComparedRun
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, LadderError
@@ -56,9 +56,9 @@ class Pooled(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def results_of(report: Report) -> Results:
+def results_of(report: Report) -> ComparedRun:
     """Return what a gate needs of a report."""
-    return Results(
+    return ComparedRun(
         rows=report.rows,
         matrix=report.matrix,
         current=report.info.current,

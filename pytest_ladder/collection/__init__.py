@@ -1,0 +1,1 @@
+"""Which tests are ladder tests, and what is known before any of them runs."""

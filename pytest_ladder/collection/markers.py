@@ -1,0 +1,156 @@
+"""What the markers of a ladder test say, checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.score import Level
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.session.ladder_test import Judged
+from pytest_ladder.session.open_ladder import OpenLadder
+
+_LADDER_KEYS = (
+    "cases",
+    "task",
+    "samples",
+    "weight",
+    "miss",
+    "external",
+    "ahead",
+    "pack",
+)
+
+
+# A report with more cannot be read back: sums and ratios break on it.
+_MOST_WEIGHT = 1e9
+
+
+_LEVEL_KEYS = {
+    Level.CHEAP: ("at_least",),
+    Level.JUDGED: ("at_least", "rubric", "judge", "scale", "samples"),
+    Level.REAL: ("at_least",),
+}
+
+
+def _level(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
+    """Return the level of a test and its marker's options."""
+    nearest: dict[str, dict[str, Any]] = {}
+    for level in Level:
+        for mark in definition.iter_markers(level):
+            nearest.setdefault(level, _keywords(mark, _LEVEL_KEYS[level], where))
+    if len(nearest) > 1:
+        raise ConfigError(
+            f"{where} is marked {' and '.join(nearest)}; a test has one level, so "
+            "split it or drop a marker."
+        )
+    (name, options), *_ = nearest.items()
+    return Level(name), options
+
+
+def _judged(
+    level: Level, options: dict[str, Any], opened: OpenLadder, where: str
+) -> Judged:
+    """Read what a `judged` marker says of its judge; mistakes show while collecting."""
+    from pytest_ladder.judging.jury import standard_of
+    from pytest_ladder.judging.retrieval_metrics import METRICS
+    from pytest_ladder.judging.rubrics import Rubric
+
+    if level is not Level.JUDGED:
+        raise ConfigError(f"{where} uses `verdict`; mark it judged instead of {level}.")
+    rubric, judge = options.get("rubric"), options.get("judge")
+    try:
+        standard = standard_of(rubric, judge, options.get("scale"))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: @pytest.mark.judged: {error}") from None
+    is_rubric = isinstance(standard, Rubric)
+    if is_rubric and opened.ladder.judge is None:
+        raise ConfigError(
+            f"{where} is judged by a rubric, and {opened.ladder.path} has no judge; "
+            'add [judge] with an `id`, such as "openai/gpt-5-mini".'
+        )
+    return Judged(
+        rubric=rubric,
+        judge=judge,
+        scale=options.get("scale"),
+        samples=_count(options.get("samples", 1), where),
+        grades_retrieval=(
+            "retrieved" in standard.needs
+            if isinstance(standard, Rubric)
+            else standard in METRICS.values()
+        ),
+    )
+
+
+def _is_graded(judged: Judged | None) -> bool:
+    """Tell whether a judge may say anything between pass and fail."""
+    return judged is not None and (judged.scale == "graded" or judged.grades_retrieval)
+
+
+def _options(definition: pytest.Item, where: str) -> dict[str, Any]:
+    """Merge the `ladder` markers of a test; the nearest one wins for each key."""
+    merged: dict[str, Any] = {}
+    for mark in definition.iter_markers("ladder"):
+        merged = {**_keywords(mark, _LADDER_KEYS, where), **merged}
+    return merged
+
+
+def _keywords(mark: pytest.Mark, known: Sequence[str], where: str) -> dict[str, Any]:
+    if mark.args:
+        raise ConfigError(
+            f"{where}: @pytest.mark.{mark.name} takes keywords only, such as "
+            f"{known[0]}=…"
+        )
+    for key in mark.kwargs:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
+            raise ConfigError(
+                f"{where}: @pytest.mark.{mark.name} does not know {key!r}; {hint}"
+            )
+    return dict(mark.kwargs)
+
+
+def _share(value: Any, where: str) -> float:
+    if isinstance(value, int | float) and 0 < value <= 1:
+        return float(value)
+    raise ConfigError(f"{where}: at_least={value!r} is not a share in (0, 1].")
+
+
+def _weight(value: Any, where: str) -> float:
+    if isinstance(value, int | float) and 0 <= value <= _MOST_WEIGHT:
+        return float(value)
+    raise ConfigError(f"{where}: weight={value!r} is not a number from 0 to 1e9.")
+
+
+def _task(value: Any, where: str) -> Any:
+    if value is None or callable(value):
+        return value
+    raise ConfigError(
+        f"{where}: task={value!r} is not a function; give f(case, llm) itself."
+    )
+
+
+def _pack(value: Any, uses: set[str], cases: tuple[Case, ...], where: str) -> bool:
+    if value and not (cases and "case" in uses):
+        raise ConfigError(
+            f"{where}: pack=True packs cases; give `cases=` and use `case` or `reply`."
+        )
+    return bool(value)
+
+
+def _count(value: Any, where: str) -> int:
+    if isinstance(value, int) and value >= 1:
+        return value
+    raise ConfigError(f"{where}: samples={value!r} is not a whole number from 1.")
+
+
+def _exceptions(value: Any, where: str) -> tuple[type[BaseException], ...]:
+    types = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
+        return types
+    raise ConfigError(f"{where}: miss={value!r} must name exception types.")

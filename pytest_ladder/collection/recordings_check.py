@@ -1,0 +1,384 @@
+"""The inventory of recordings: what the collected tests need, and what no test does.
+
+It calls nobody. What a free-form test or a task asks for is only known when it runs:
+the recordings that may be theirs are never taken for spare.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.store.recordings import Damaged, Recording, scan
+from pytest_ladder.calls.store.store import StoredReply
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.score import Level
+from pytest_ladder.disk import git
+from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
+from pytest_ladder.prompting.retrieval import GOLD
+from pytest_ladder.session.judge import JudgeFixture, requests_of, verdict_of
+from pytest_ladder.session.ladder_test import LadderTest, Record
+from pytest_ladder.session.llm import request_for
+from pytest_ladder.session.open_ladder import OpenLadder
+from pytest_ladder.session.session import LadderSession
+
+
+class Missing(NamedTuple):
+    """A reply that a test needs and that is not recorded."""
+
+    nodeid: str
+    """Of the first test that needs it."""
+    path: Path
+    """That test's file."""
+    judge: bool
+    """Whether it is the answer of a judge."""
+    stored: bool
+    """Whether it is in the store, and recording it costs nothing."""
+
+
+class Kept(NamedTuple):
+    """Recordings that no known request needs, and that are kept all the same."""
+
+    path: Path
+    number: int
+    test: str
+    """A test that may need them; its requests are only known when it runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """What is recorded for one ladder, against what its collected tests need."""
+
+    opened: OpenLadder
+    recorded: int
+    """Recordings that can be read."""
+    missing: list[Missing]
+    doubtful: list[Missing]
+    """Verdicts that nobody asks for where a cheap check of the case misses."""
+    spare: dict[Path, list[Recording]]
+    """By their file: what no collected test needs."""
+    kept: list[Kept]
+    damaged: list[Damaged]
+    unknown_to_git: list[Path]
+    """Files that no commit will have, though git knows tests that need them."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.missing or self.spare or self.damaged or self.unknown_to_git)
+
+
+def take_stock(
+    session: LadderSession, items: Sequence[pytest.Item]
+) -> Iterator[Inventory]:
+    """Compare recordings with what the collected items need, ladder by ladder.
+
+    `items` are those that were not deselected. Only files that were collected whole
+    have spare recordings, and files of tests that are gone.
+    """
+    records = [record for item in items if (record := session.record_of(item))]
+    # Plugins shuffle tests; what is found is listed the same way each time.
+    records.sort(key=lambda record: record.item.nodeid)
+    roots = [_root(session.config, argument) for argument in session.config.args]
+    for opened in session.opened:
+        mine = [record for record in records if record.test.opened is opened]
+        if mine and not opened.current.model.is_scripted:
+            yield _Stock(session, opened, mine).inventory(roots)
+
+
+@dataclass
+class _Module:
+    """What is known of the needs of one test file."""
+
+    path: Path
+    items: int = 0
+    keys: set[str] = field(default_factory=set)
+    """Of the replies that its tests are known to need."""
+    open: list[LadderTest] = field(default_factory=list)
+    """Its tests whose requests are only known when they run."""
+    unjudged: dict[str, str] = field(default_factory=dict)
+    """By case: a test whose judge nobody knows the question to, for want of a reply."""
+
+
+class _Stock:
+    """Takes stock of one ladder."""
+
+    def __init__(
+        self, session: LadderSession, opened: OpenLadder, records: list[Record]
+    ) -> None:
+        self._session = session
+        self._opened = opened
+        self._records = records
+        folder = opened.archive.recordings.folder
+        scanned = {path: scan(path) for path in sorted(folder.rglob("*.jsonl"))}
+        self._damaged = [one for _, damaged in scanned.values() for one in damaged]
+        self._files = {
+            path.relative_to(folder).as_posix().removesuffix(".jsonl"): (path, found)
+            for path, (found, _) in scanned.items()
+        }
+        self._recorded: Mapping[str, Recording] = {
+            one.key: one for found, _ in scanned.values() for one in found
+        }
+        self._modules: dict[str, _Module] = {}
+        self._missing: dict[str, Missing] = {}
+        self._doubtful: dict[str, Missing] = {}
+        self._checked = _checked(records) if opened.has_funnel else set()
+
+    def inventory(self, roots: list[Path]) -> Inventory:
+        """Compare what is recorded with what is needed."""
+        for record in self._records:
+            self._note(record)
+        spare, kept = {}, []
+        for name, (path, found) in self._files.items():
+            if not self._may_be_pruned(name, roots):
+                continue
+            unneeded = [one for one in found if not self._serves(name, one)]
+            claims = [self._claim(name, one) for one in unneeded]
+            left = [
+                one for one, claim in zip(unneeded, claims, strict=True) if not claim
+            ]
+            if left:
+                spare[path] = left
+            tests = [claim for claim in claims if claim]
+            if tests:
+                kept.append(Kept(path, len(tests), tests[0]))
+        missing, doubtful = self._missing, self._doubtful
+        return Inventory(
+            opened=self._opened,
+            recorded=sum(len(found) for _, found in self._files.values()),
+            missing=list(missing.values()),
+            doubtful=[one for key, one in doubtful.items() if key not in missing],
+            spare=spare,
+            kept=kept,
+            damaged=self._damaged,
+            unknown_to_git=self._unknown_to_git(),
+        )
+
+    def _note(self, record: Record) -> None:
+        """Note what an item needs, as far as that is known before it runs."""
+        test = record.test
+        module = self._modules.setdefault(test.module, _Module(test.path))
+        module.items += 1
+        if _is_open(record) and test not in module.open:
+            module.open.append(test)
+        if not test.asks or test.task is not None or _has_own_retriever(record):
+            return
+        for case, sample in record.cells:
+            request = request_for(record.rung, self._opened.prompter, case, sample)
+            found = self._need(request, record, judge=False)
+            if test.judged is not None:
+                self._note_verdict(record, case, sample, found)
+
+    def _note_verdict(
+        self, record: Record, case: Case, sample: int, found: StoredReply | None
+    ) -> None:
+        """Note what a judge would be asked about a reply."""
+        test, rung = record.test, record.rung
+        judged = test.judged
+        assert judged is not None
+        if judged.grades_retrieval and not rung.strategy.retrieves:
+            return
+        module = self._modules[test.module]
+        if found is None:
+            module.unjudged[case.id] = test.nodeid
+            return
+        doubt = (case.source, case.id, sample) in self._checked
+        asker = _Lookup(
+            lambda request: self._need(request, record, judge=True, doubt=doubt)
+        )
+        jury = self._opened.jury(asker)
+        passages = self._opened.prompter.messages(rung.strategy, case).retrieved
+        reply = Reply(text=found.text, retrieved=passages)
+        try:
+            requests = requests_of(jury, judged, reply, case)
+            answers = [asker.look_up(request) for request in requests]
+            if requests and None not in answers:
+                # An answer that cannot be used is asked for once more.
+                verdict_of(
+                    JudgeFixture(lambda: jury, lambda _: None), judged, reply, case
+                )
+        except (ConfigError, JudgeError, MissingReply):
+            module.unjudged[case.id] = test.nodeid
+
+    def _need(
+        self, request: Request, record: Record, *, judge: bool, doubt: bool = False
+    ) -> StoredReply | None:
+        """Note that a reply is needed; returns it where it was kept."""
+        archive = self._opened.archive
+        key = archive.key(request)
+        self._modules[record.test.module].keys.add(key)
+        recording = self._recorded.get(key)
+        if recording is not None:
+            return recording.reply
+        kept = archive.store.get(key)
+        missing = self._doubtful if doubt else self._missing
+        if not record.test.external and not request.model.is_scripted:
+            nodeid, path = record.item.nodeid, record.test.path
+            missing.setdefault(key, Missing(nodeid, path, judge, kept is not None))
+        return None if kept is None else kept[0]
+
+    def _may_be_pruned(self, name: str, roots: list[Path]) -> bool:
+        """Tell whether all that may need the recordings of a file was collected."""
+        module = self._modules.get(name)
+        if module is not None:
+            return module.items == self._session.module_items(module.path)
+        test_file = self._opened.ladder.folder / f"{name}.py"
+        elsewhere = Path(f"/{name}.py")
+        gone = not test_file.exists() and not elsewhere.exists()
+        return gone and any(test_file.is_relative_to(root) for root in roots)
+
+    def _serves(self, name: str, one: Recording) -> bool:
+        """Tell whether a known request needs a recording of this file.
+
+        A test may have moved here from a file whose recordings still serve it.
+        """
+        users = self._users.get(one.key, set())
+        return name in users or any(
+            one.key not in self._keys_in.get(user, ()) for user in users
+        )
+
+    def _claim(self, name: str, one: Recording) -> str | None:
+        """Name a test that may need a recording, though no known request does."""
+        module = self._modules.get(name)
+        if module is not None and module.open:
+            return module.open[0].nodeid
+        if module is not None and one.judge and one.case in module.unjudged:
+            return module.unjudged[one.case]
+        claims = (t.nodeid for t in self._without_recordings if _is_labelled(one, t))
+        return next(claims, None)
+
+    def _unknown_to_git(self) -> list[Path]:
+        """Return files that git lacks, though it has a test that needs them.
+
+        Where it does not know the test, either, no commit lacks anything.
+        """
+        known = git.tracked(self._opened.archive.recordings.folder)
+        if known is None:
+            return []
+        names = [name for name in self._files if f"{name}.jsonl" not in known]
+        rest = self._files.keys() - set(names)
+        kept = {key for name in rest for key in self._keys_in[name]}
+        return [
+            self._files[name][0]
+            for name in names
+            if any(map(self._is_tracked, self._users_of(name, kept)))
+        ]
+
+    def _users_of(self, name: str, kept: AbstractSet[str]) -> set[str]:
+        """Name the test files that need, or may need, more of a file than was kept."""
+        found = [one for one in self._files[name][1] if one.key not in kept]
+        users = {user for one in found for user in self._users.get(one.key, ())}
+        if name in self._modules and any(self._claim(name, one) for one in found):
+            users.add(name)
+        return users
+
+    def _is_tracked(self, module: str) -> bool:
+        path = self._modules[module].path
+        return bool(git.tracked(path.parent, path.name))
+
+    @cached_property
+    def _users(self) -> dict[str, set[str]]:
+        """The test files that are known to need a reply, by its key."""
+        users = defaultdict(set)
+        for name, module in self._modules.items():
+            for key in module.keys:
+                users[key].add(name)
+        return users
+
+    @cached_property
+    def _keys_in(self) -> dict[str, set[str]]:
+        """The keys that are recorded for each test file."""
+        return {
+            name: {one.key for one in found} for name, (_, found) in self._files.items()
+        }
+
+    @cached_property
+    def _without_recordings(self) -> list[LadderTest]:
+        """Tests of unknown requests that were never recorded where they are now.
+
+        Those that were have all that they used in the recordings of their own file.
+        """
+        tests = []
+        for name, module in self._modules.items():
+            _, own = self._files.get(name, (None, ()))
+            tests += [
+                test
+                for test in module.open
+                if not any(_is_labelled(one, test) for one in own)
+            ]
+        return tests
+
+
+class _Lookup:
+    """Answers a judge's requests from what was kept."""
+
+    def __init__(self, look_up: Callable[[Request], StoredReply | None]) -> None:
+        self.look_up = look_up
+
+    def ask(self, request: Request) -> Served:
+        found = self.look_up(request)
+        if found is None:
+            raise MissingReply(f"No reply of {request.model.name} is stored.")
+        return Served(found.reply_to(request, replayed=True), "", live=False)
+
+    async def ask_async(self, request: Request) -> Served:
+        return self.ask(request)
+
+
+def _root(config: pytest.Config, argument: str) -> Path:
+    """Return the folder or file that an argument of pytest names."""
+    return (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+
+
+def _checked(records: list[Record]) -> set[tuple[str, str, int]]:
+    """Return the cases and samples that a cheap check may keep from the judge."""
+    return {
+        (case.source, case.id, sample)
+        for record in records
+        if record.test.level is Level.CHEAP
+        for case, sample in record.cells
+    }
+
+
+def _is_labelled(recording: Recording, test: LadderTest) -> bool:
+    """Tell whether a recording may have been made for a test, wherever that was."""
+    if test.cases:
+        return any(case.id == recording.case for case in test.cases)
+    name = recording.case.partition("[")[0].rpartition("::")[2]
+    return name == test.nodeid.rpartition("::")[2]
+
+
+def _is_open(record: Record) -> bool:
+    """Tell whether an item's requests are only known when it runs."""
+    test, info = record.test, record.item._fixtureinfo
+    if record.asks_freely or (test.asks and _has_own_retriever(record)):
+        return True
+    # By `request` a test, or a fixture of its suite, gets at any other fixture.
+    if "request" in info.argnames:
+        return True
+    root = record.item.config.rootpath
+    return any(
+        "request" in definition.argnames and _is_of_the_suite(definition.func, root)
+        for definitions in info.name2fixturedefs.values()
+        for definition in definitions
+    )
+
+
+def _is_of_the_suite(function: Any, root: Path) -> bool:
+    code = getattr(function, "__code__", None)
+    path = Path(code.co_filename) if code is not None else root
+    return path.is_relative_to(root) and "site-packages" not in path.parts
+
+
+def _has_own_retriever(record: Record) -> bool:
+    """Tell whether the user's own code makes the prompt, and may call anybody."""
+    return record.rung.strategy.retriever not in (None, GOLD)

@@ -1,0 +1,1 @@
+"""Replies before their turn: known requests, and bodies rehearsed for theirs."""

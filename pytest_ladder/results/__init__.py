@@ -1,0 +1,1 @@
+"""What a finished test means: rows, shares, reports, recordings, the exit status."""

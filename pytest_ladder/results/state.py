@@ -1,0 +1,30 @@
+"""Where the controller keeps the results of a run; loaded in every suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ladder.session.state import session_of
+
+if TYPE_CHECKING:
+    from pytest_ladder.results.results import Results
+
+
+# Lazily typed: what the key holds is imported when the first row arrives.
+_RESULTS: pytest.StashKey[Results] = pytest.StashKey()
+
+
+def results_of(config: pytest.Config) -> Results:
+    """Return the run's results, made when the first row arrives."""
+    if _RESULTS not in config.stash:
+        from pytest_ladder.results.results import Results
+
+        config.stash[_RESULTS] = Results(session_of(config))
+    return config.stash[_RESULTS]
+
+
+def known_results(config: pytest.Config) -> Results | None:
+    """Return the run's results if a row arrived."""
+    return config.stash.get(_RESULTS, None)

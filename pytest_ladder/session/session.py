@@ -1,0 +1,212 @@
+"""The state of one pytest process: open ladders, the engine, the test under way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import pytest
+
+from pytest_ladder.calls.contract import EngineSettings, Progress
+from pytest_ladder.calls.engine import Engine
+from pytest_ladder.calls.local.servers import Servers
+from pytest_ladder.config.load import find_ladder, load_ladder
+from pytest_ladder.session import options
+from pytest_ladder.session.cheap_checks import Funnel
+from pytest_ladder.session.ladder_test import SAMPLE, LadderTest, Record, Shape, rung_of
+from pytest_ladder.session.open_ladder import OpenLadder
+from pytest_ladder.session.running_test import RunningTest
+from pytest_ladder.session.status_line import StatusLine
+from pytest_ladder.session.turns import (
+    Turns,
+)
+from pytest_ladder.session.xdist import is_worker, shared_by_processes, workers
+from pytest_ladder.text.phrases import shown
+
+if TYPE_CHECKING:
+    pass
+
+# How long the end of a run waits for calls that were sent and that no test of this
+# process waits for: they are paid for, and another worker may need them.
+_PATIENCE_S = 30.0
+
+
+class RunsAhead(Protocol):
+    """What runs ahead of the tests of one process."""
+
+    def release(self, places: list[int]) -> None:
+        """Let these tests be run ahead, by their places among the collected."""
+
+    def start(self) -> None:
+        """Begin; called before the first test."""
+
+    def step(self, item: pytest.Item) -> None:
+        """Go on; called before each test."""
+
+    def stop(self) -> None:
+        """End; called after the last test."""
+
+    def left_behind(self) -> list[str]:
+        """Name the tests whose rehearsal did not end."""
+
+
+class LadderSession:
+    """Everything pytest-ladder knows in one pytest process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.settings = options.read(config)
+        self.tests: dict[str, LadderTest] = {}
+        self.shapes: dict[str, Shape] = {}
+        """How each test was parametrized."""
+        self.stage = Turns()
+        self.ahead: RunsAhead | None = None
+        """What runs ahead of the tests; None in a replay."""
+        self.held_back: list[pytest.Item] = []
+        """Samples that run only if the gate asks for them."""
+        self.left_behind: list[str] = []
+        """Tests whose rehearsal did not end."""
+        self.started: float = shared_by_processes(config)["started"]
+        """Unix time."""
+        self.problems: list[str] = []
+        """Mistakes in configuration found while collecting."""
+        self._ladders: dict[Path, OpenLadder] = {}
+        self._found: dict[Path, OpenLadder | None] = {}
+        self._module_items: dict[Path, int] = {}
+        self._waited_before_s = 0.0
+        self.running = RunningTest(self)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """What the engine did so far."""
+        return Progress()
+
+    @cached_property
+    def status(self) -> StatusLine:
+        """What is shown of it while the main thread waits."""
+        return StatusLine(self.config, self.progress, self.stage)
+
+    @cached_property
+    def funnel(self) -> Funnel:
+        """What is known of the cheap checks, for the judged ones."""
+        folder = Path(shared_by_processes(self.config)["folder"])
+        return Funnel(folder / "funnel" if is_worker(self.config) else None)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, started when first needed."""
+        shared = shared_by_processes(self.config)
+        settings = EngineSettings(
+            live=self.settings.live,
+            refresh=self.settings.refresh,
+            concurrency=self.settings.concurrency,
+            budget_usd=self.settings.budget,
+            folder=Path(shared["folder"]),
+            owner_pid=shared["owner_pid"],
+            workers=workers(self.config),
+            started=shared["started"],
+        )
+        return Engine(settings, self.progress, self.status)
+
+    def ladder_for(self, folder: Path) -> OpenLadder | None:
+        """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
+        if folder not in self._found:
+            path = self.settings.config or find_ladder(folder)
+            self._found[folder] = None if path is None else self.open(path)
+        return self._found[folder]
+
+    def open(self, path: Path) -> OpenLadder:
+        """Open a ladder by its configuration file, once."""
+        if path not in self._ladders:
+            ladder = load_ladder(path)
+            self._ladders[path] = OpenLadder(ladder, self.settings)
+        return self._ladders[path]
+
+    @property
+    def opened(self) -> list[OpenLadder]:
+        """The ladders of this process."""
+        return list(self._ladders.values())
+
+    def module_items(self, path: Path) -> int:
+        """Count a file's items on one rung; 0 when it was not collected whole."""
+        if path not in self._module_items:
+            self._module_items[path] = self._count_items(path)
+        return self._module_items[path]
+
+    def _count_items(self, path: Path) -> int:
+        picked = any("::" in argument for argument in self.config.args)
+        if picked or self.config.getoption("lf", False):
+            return 0
+        return sum(
+            self.shapes[nodeid].items
+            for nodeid, test in self.tests.items()
+            if test.path == path
+        )
+
+    def record_of(self, item: pytest.Item) -> Record | None:
+        """Return an empty record of a ladder test, None for any other test."""
+        rung = rung_of(item)
+        if rung is None or not isinstance(item, pytest.Function):
+            return None
+        nodeid = f"{item.parent.nodeid}::{item.originalname}" if item.parent else ""
+        sample = cast(int, item.callspec.params.get(SAMPLE, 1))
+        return Record(test=self.tests[nodeid], item=item, rung=rung, sample=sample)
+
+    def waited_s(self) -> float:
+        """Return the seconds spent waiting in a phase; called when it is over."""
+        if "engine" not in self.__dict__:
+            return 0.0
+        self.status.take_back()
+        so_far = self.engine.waited_s + self.running.waited_in_loops_s
+        waited = so_far - self._waited_before_s
+        self._waited_before_s = so_far
+        return waited
+
+    def give_way(self) -> None:
+        """Let calls under way go first; called between the phases of tests."""
+        if "engine" in self.__dict__:
+            self.engine.give_way()
+
+    def step(self, item: pytest.Item) -> None:
+        """Let others run before a test; called before each."""
+        self.give_way()
+        if self.ahead is not None:
+            self.ahead.step(item)
+
+    def header(self) -> list[str]:
+        """Say which rungs are tested, and whether models may be called."""
+        if self.config.option.verbose < 0:
+            return []
+        ids = {id(test.opened) for test in self.tests.values()}
+        used = [opened for opened in self.opened if id(opened) in ids]
+        return [self.header_of(opened, named=len(used) > 1) for opened in used]
+
+    def header_of(self, opened: OpenLadder, *, named: bool = False) -> str:
+        """Say which rungs of a ladder are tested."""
+        ladder = f"ladder {shown(opened.ladder.path)}" if named else "ladder"
+        names = ", ".join(rung.id for rung in opened.rungs)
+        spends = "calls models" if self.settings.live else "replays, never calls"
+        line = f"{ladder}: {self.settings.mode}: {names} ({spends})"
+        if self.settings.mode == "current" and opened.ladder.current is None:
+            line += "; `current` is not set, so this is the cheapest rung"
+        return line
+
+    def close(self, *, interrupted: bool) -> None:
+        """Let go of everything; local servers end with the controller."""
+        if self.ahead is not None:
+            self.ahead.stop()
+        if "engine" in self.__dict__:
+            self.engine.close(patience_s=0.0 if interrupted else _PATIENCE_S)
+        if self.ahead is not None:
+            self.left_behind = self.ahead.left_behind()
+        if "status" in self.__dict__:
+            self.status.close()
+        folder = Path(shared_by_processes(self.config)["folder"])
+        if not is_worker(self.config) and folder.exists():
+            Servers(folder / "servers", os.getpid()).stop_all()
+            shutil.rmtree(folder, ignore_errors=True)
+        for opened in self._ladders.values():
+            opened.archive.close()

@@ -1,0 +1,49 @@
+"""Where a pytest process keeps its ladder state; loaded in every suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_ladder.session.session import LadderSession
+
+# Lazily typed: what the keys hold is imported when the first ladder test needs it.
+_SESSION: pytest.StashKey[LadderSession] = pytest.StashKey()
+_running: list[pytest.Item] = []
+"""The test that runs; before it those that run pytest themselves, outermost first."""
+
+
+def begin(item: pytest.Item) -> None:
+    """Note which test runs, from its setup on."""
+    _running.append(item)
+
+
+def end(item: pytest.Item) -> None:
+    """Forget a test, and what ran within it; one that did not get to its setup too."""
+    if item in _running:
+        del _running[_running.index(item) :]
+
+
+def running_item() -> pytest.Item:
+    """Return the test that runs.
+
+    Fixtures do not take it from `request`: pytest makes that anew for every fixture
+    that names it, twice, which is more work than all that a replayed reply takes.
+    """
+    return _running[-1]
+
+
+def session_of(config: pytest.Config) -> LadderSession:
+    """Return the process's session, made when first asked for."""
+    if _SESSION not in config.stash:
+        from pytest_ladder.session.session import LadderSession
+
+        config.stash[_SESSION] = LadderSession(config)
+    return config.stash[_SESSION]
+
+
+def known_session(config: pytest.Config) -> LadderSession | None:
+    """Return the process's session if a ladder test made one."""
+    return config.stash.get(_SESSION, None)

@@ -1,0 +1,103 @@
+"""The status line: what a waiting run waits for, on terminals only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from pytest_ladder.calls.contract import Progress
+from pytest_ladder.session.turns import Turns
+from pytest_ladder.text.numbers import dollars
+
+_REDRAW_S = 0.5
+_LEAST_ROOM = 10
+
+
+class StatusLine:
+    """Shows progress behind the current line while the main thread waits.
+
+    The text is written right of what pytest printed and taken back before pytest
+    goes on, so that the finished output is pytest's own.
+    """
+
+    def __init__(self, config: pytest.Config, progress: Progress, stage: Turns) -> None:
+        self._config = config
+        self._progress = progress
+        self._stage = stage
+        self._started = time.monotonic()
+        self._drawn_at = 0.0
+        self._shown = False
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._quiet = (
+            type(reporter) is not pytest.TerminalReporter
+            or not reporter.isatty
+            or config.option.verbose < 0
+            or bool(os.environ.get("CI"))
+        )
+
+    def show(self) -> None:
+        """Draw the line anew; called again and again while the main thread waits."""
+        now = time.monotonic()
+        if self._quiet or now - self._drawn_at < _REDRAW_S:
+            return
+        self._drawn_at = now
+        self._write(self._text(now - self._started))
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let rehearsals go on while the main thread waits, then take the line back."""
+        try:
+            with self._stage.offered():
+                yield
+        finally:
+            self.take_back()
+
+    def take_back(self) -> None:
+        """Leave the terminal as pytest left it."""
+        if self._shown:
+            self._write("")
+            self._shown = False
+
+    def close(self) -> None:
+        """Let go of the terminal."""
+        if "_terminal" in self.__dict__:
+            os.close(self._terminal)
+            self._quiet = True
+
+    @cached_property
+    def _terminal(self) -> int:
+        """The terminal itself: output may be captured, or muted, when it is drawn."""
+        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
+        if capture is None:
+            return os.dup(1)
+        with capture.global_and_fixture_disabled():
+            return os.dup(1)
+
+    def _text(self, elapsed_s: float) -> str:
+        progress = self._progress
+        if progress.note:
+            return progress.note
+        rate = progress.done / elapsed_s if elapsed_s > 0 else 0.0
+        text = f"{progress.done} calls, {dollars(progress.spent_usd)}, {rate:.1f}/s"
+        if progress.expected > progress.done and rate > 0:
+            left_s = round((progress.expected - progress.done) / rate)
+            text = text.replace(" calls", f"/{progress.expected} calls", 1)
+            text += f", {left_s // 60}:{left_s % 60:02} left"
+        return text
+
+    def _write(self, text: str) -> None:
+        writer: Any = self._config.get_terminal_writer()
+        room = writer.fullwidth - writer.width_of_current_line - 4
+        if room < _LEAST_ROOM and not self._shown:
+            return
+        # Save the place, write to the end of the line, and go back: whatever pytest
+        # prints next overwrites the text, and `\x1b[K` clears what is longer.
+        shown = f"\x1b[2m  {text[:room]}\x1b[0m" if text else ""
+        self._shown = True
+        os.write(self._terminal, f"\x1b7\x1b[K{shown}\x1b8".encode())
