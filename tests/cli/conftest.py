@@ -13,7 +13,7 @@ import pytest_ladder.collection.collect
 # As in the tests of the plugin: loaded here, its classes stay the same for all runs.
 import pytest_ladder.prefetch.prefetch
 import pytest_ladder.results.results  # noqa: F401
-from pytest_ladder import cli
+from pytest_ladder.cli.main import main
 from tests.cli.written import Command
 from tests.plugin.shop import Shop
 from tests.scripted_server import ScriptedServer
@@ -32,7 +32,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
         try:
-            status = cli.main([str(argument) for argument in arguments])
+            status = main([str(argument) for argument in arguments])
         except SystemExit as error:  # argparse
             status = int(error.code or 0)
         said = capsys.readouterr()

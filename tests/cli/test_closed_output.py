@@ -31,7 +31,7 @@ def test_nobody_reads_on(tmp_path: Path, arguments: list[str], unbuffered: str) 
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_ladder.cli", *arguments],
+        [sys.executable, "-m", "pytest_ladder.cli.main", *arguments],
         cwd=tmp_path,
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         stdout=writer,

@@ -550,7 +550,7 @@ def _commit(top: Path, suite: Path, *arguments: str) -> str:
     """Commit with the hook; returns what it says when it refuses."""
     hooks = top.parent / "hooks"
     hooks.mkdir(exist_ok=True)
-    entry = f'"{sys.executable}" -m pytest_ladder.cli recordings check -m cheap'
+    entry = f'"{sys.executable}" -m pytest_ladder.cli.main recordings check -m cheap'
     hook = hooks / "pre-commit"
     hook.write_text(f'#!/bin/sh\nexec {entry} "{suite}"\n')
     hook.chmod(0o755)

@@ -102,7 +102,7 @@ def test_it_runs_as_a_command_in_a_terminal_of_ascii(tmp_path: Path) -> None:
     looks = ("返品: \x1b[31mred",)
     folder = written(tmp_path / "a", msgspec.structs.replace(a_report(), looks=looks))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_ladder.cli", "report", str(folder)],
+        [sys.executable, "-m", "pytest_ladder.cli.main", "report", str(folder)],
         env={"PYTHONIOENCODING": "ascii", "COLUMNS": "70"},
         capture_output=True,
         check=False,

@@ -153,7 +153,7 @@ class Repository:
 
     def ladder(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call `pytest-ladder`."""
-        return self._run("pytest_ladder.cli", *arguments)
+        return self._run("pytest_ladder.cli.main", *arguments)
 
     def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Scripted, and so without a key of anybody's.

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pytest_ladder.cli import main
+from pytest_ladder.cli.main import main
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.reporting.files.baseline import write_baseline
 from tests.gates.sides import Score, changed, report, rows

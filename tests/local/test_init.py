@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder import cli
+from pytest_ladder.cli.main import main
 
 
 def test_the_scaffold_plans_calls_and_replays(
     pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["init"]) == 0
+    assert main(["init"]) == 0
     assert "Next:" in capsys.readouterr().out
     plan = pytester.runpytest_subprocess("--ladder-plan", "--ladder=matrix")
     plan.stdout.fnmatch_lines(
@@ -37,7 +37,7 @@ def test_files_that_are_there_are_never_written_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ladder.toml").write_text("mine", encoding="utf-8")
-    assert cli.main(["init", str(tmp_path)]) == 1
+    assert main(["init", str(tmp_path)]) == 1
     assert "ladder.toml already; move it away" in capsys.readouterr().err
     assert (tmp_path / "ladder.toml").read_text(encoding="utf-8") == "mine"
     assert len(list(tmp_path.iterdir())) == 1

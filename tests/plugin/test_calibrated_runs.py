@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ladder import cli
+from pytest_ladder.cli.main import main
 from tests.plugin.shop import LADDER, Run, Shop
 from tests.scripted_server import Says, last_user_message, says
 
@@ -63,7 +63,7 @@ def label(
     """Label replies by reading them, as a person would; or all the wrong way round."""
     with monkeypatch.context() as patched:
         patched.setattr("sys.stdin", Reader(capsys, turned=turned))
-        assert cli.main(["label", "ladder-report", *arguments]) == 0
+        assert main(["label", "ladder-report", *arguments]) == 0
 
 
 class Reader:
@@ -131,7 +131,7 @@ def test_an_objective_at_the_judged_level_waits_for_labels_and_then_goes_by_them
     result.stdout.fnmatch_lines(["bot/plain scores at least 49.0 %, 95 % sure."])
     # The judge's own word, 70 %, would do for this bar.
     for bar, verdict in (("0.68", "UNDECIDED"), ("0.99", "FAIL: No rung meets")):
-        cli.main(["report", "ladder-report", "--quality", bar, "--output", "again"])
+        main(["report", "ladder-report", "--quality", bar, "--output", "again"])
         assert verdict in capsys.readouterr().out
 
 
@@ -147,7 +147,7 @@ def test_a_poor_judge_is_called_poor(
             "*adds nothing to the labels alone.",
         ]
     )
-    assert cli.main(["calibrate", "ladder-report"]) == 0
+    assert main(["calibrate", "ladder-report"]) == 0
     assert "adds nothing to the labels alone" in capsys.readouterr().out
 
 
@@ -189,24 +189,24 @@ def test_the_command_for_labels_works_as_printed(
     result = judged.run("--ladder-live", *filter(None, [folder]))
     (printed,) = [line for line in result.outlines if line.startswith("pytest-ladder ")]
     monkeypatch.setattr("sys.stdin", io.StringIO("p\np\n"))
-    assert cli.main(shlex.split(printed)[1:]) == 0
+    assert main(shlex.split(printed)[1:]) == 0
     assert len((judged.path / "deep/labels.jsonl").read_text("utf-8").split("\n")) == 3
 
 
 def test_without_a_folder_the_newer_report_is_meant(
     judged: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["label"]) == 2
+    assert main(["label"]) == 2
     assert "ladder-report: there is no report here" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
     judged.run("--ladder-live", "--ladder=matrix")
-    assert cli.main(["label"]) == 0
+    assert main(["label"]) == 0
     assert "pytest-ladder calibrate ladder-report --" in capsys.readouterr().out
     judged.run()
     written = (judged.path / "ladder-report/matrix.json").stat().st_mtime
     current = judged.path / "ladder-report/current/matrix.json"
     os.utime(current, (written + 1, written + 1))
-    assert cli.main(["calibrate"]) == 0
+    assert main(["calibrate"]) == 0
     told = capsys.readouterr().out
     assert "pytest-ladder label ladder-report/current --labels labels.jsonl" in told
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_ladder.commands.parsing import Given
+from pytest_ladder.cli.arguments import Given
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import calibrations_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_ladder.commands.parsing import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers
 
 
 def add_to(commands: Subparsers) -> None:
@@ -19,7 +19,7 @@ def _run(given: Given) -> int:
     """Let pytest collect, and print the plan of the matrix."""
     import pytest
 
-    from pytest_ladder.commands.collecting import QUIETLY
+    from pytest_ladder.cli.collect import QUIETLY
 
     options = ("--ladder=matrix", "--ladder-plan", "-q")
     return int(pytest.main([*options, *given.rest, *QUIETLY]))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_ladder.commands.parsing import (
+from pytest_ladder.cli.arguments import (
     Given,
     Subparsers,
     not_negative,
@@ -17,7 +17,7 @@ from pytest_ladder.commands.parsing import (
     share,
     whole,
 )
-from pytest_ladder.commands.showing import say, show
+from pytest_ladder.cli.printing import say, show
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.ladder import Ladder, Objective
 from pytest_ladder.core.score import Level

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_ladder.commands.parsing import Given, Subparsers
-from pytest_ladder.commands.showing import say
+from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.printing import say
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.ladder import Gate, Ladder, Objective
 from pytest_ladder.decide.gate.compare import gate

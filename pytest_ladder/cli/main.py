@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_ladder.commands import (
+from pytest_ladder.cli import (
     baseline,
     calibrate,
     gate,
@@ -18,7 +18,7 @@ from pytest_ladder.commands import (
     recordings,
     report,
 )
-from pytest_ladder.commands.parsing import Given
+from pytest_ladder.cli.arguments import Given
 from pytest_ladder.errors import LadderError
 
 BAD_INPUT = 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_ladder.commands.labelled import calibrated
-from pytest_ladder.commands.parsing import Given, Subparsers
-from pytest_ladder.commands.showing import say, show
+from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.judge_arguments import calibrated
+from pytest_ladder.cli.printing import say, show
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.merge import coverage, merged
 from pytest_ladder.reporting.files.read import read_report

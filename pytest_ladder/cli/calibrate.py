@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ladder.commands.labelled import (
+from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.judge_arguments import (
     add_arguments,
     labels_in,
     labels_path,
     nothing_judged,
     report_folder,
 )
-from pytest_ladder.commands.parsing import Given, Subparsers
-from pytest_ladder.commands.showing import say
+from pytest_ladder.cli.printing import say
 from pytest_ladder.judging.calibration.calibrate import calibrations_of
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.sentences.judges import are_unlabelled, judge_command

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ladder.calls.store.recordings import Recording, forget
-from pytest_ladder.commands.parsing import Given, Subparsers
-from pytest_ladder.commands.showing import say
+from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.printing import say
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
@@ -126,8 +126,8 @@ def _prune(given: Given) -> int:
 def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
     """Collect and take stock; None where pytest could not collect."""
     # pytest takes its time to load, and other commands do without it.
+    from pytest_ladder.cli.collect import collect
     from pytest_ladder.collection.recordings_check import take_stock
-    from pytest_ladder.commands.collecting import collect
 
     collected = collect(arguments)
     if isinstance(collected, int):

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ladder.commands.parsing import Given, Subparsers
-from pytest_ladder.commands.showing import say
+from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.printing import say
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.baseline import (

@@ -6,7 +6,7 @@ import sys
 from importlib import resources
 from pathlib import Path
 
-from pytest_ladder.commands.parsing import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers
 
 _NEXT_STEPS = """\
 Wrote {files}.
@@ -29,7 +29,7 @@ def add_to(commands: Subparsers) -> None:
 def _run(given: Given) -> int:
     """Write the scaffold; an existing file is never written over."""
     folder = Path(given.folder)
-    scaffold = resources.files("pytest_ladder") / "scaffold"
+    scaffold = resources.files(__package__) / "scaffold"
     texts = {
         # A name that pytest does not collect from inside the package.
         file.name.removesuffix(".txt"): file.read_text(encoding="utf-8")
