@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,89 @@ import pytest
 import pytest_ladder
 
 PACKAGE = Path(pytest_ladder.__file__).parent
+# From the lowest floor up (docs/architecture.md): a folder imports only from folders on
+# floors below its own. Rooms that come later have their floor already.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "text", "stats"),
+    ("core", "disk"),
+    ("cases", "decide", "calls"),
+    ("prompting",),
+    ("config", "judging", "real"),
+    ("session", "reporting"),
+    ("results", "prefetch", "integrations", "gateway", "review", "tracking"),
+    ("scheduling",),
+    ("collection",),
+    ("plugin",),
+    ("cli",),
+)
+FACE = "__init__"
+"""The public names; it alone imports from anywhere, and late."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         yield name.removesuffix(".__init__"), path
+
+
+def floor_of(module: str) -> int:
+    room = module.split(".")[0]
+    for floor, rooms in enumerate(FLOORS):
+        if room in rooms:
+            return floor
+    pytest.fail(f"{module} has no floor; give {room} one in FLOORS.")
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a module imports of the package, also under `TYPE_CHECKING`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("pytest_ladder."):
+                    yield alias.name.removeprefix("pytest_ladder."), node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            parts = node.module.split(".", 1)
+            if parts[0] != "pytest_ladder":
+                continue
+            inside = parts[1] if len(parts) > 1 else ""
+            for alias in node.names:
+                name = f"{inside}.{alias.name}".lstrip(".")
+                is_module = (PACKAGE / (name.replace(".", "/") + ".py")).exists()
+                is_package = (PACKAGE / name.replace(".", "/")).is_dir()
+                if is_module or is_package:
+                    yield name, node.lineno
+                elif inside:
+                    yield inside, node.lineno
+
+
+def test_imports_only_point_down() -> None:
+    wrong = []
+    for module, path in modules():
+        room = module.split(".")[0]
+        if module == FACE:
+            continue
+        for other, line in imported(path):
+            if other.split(".")[0] != room and floor_of(other) >= floor_of(module):
+                wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_folder_has_a_circle() -> None:
+    """Imports inside functions and under `TYPE_CHECKING` count."""
+    below: dict[str, set[str]] = {
+        module: {other for other, _ in imported(path)}
+        for module, path in modules()
+        if module != FACE
+    }
+    try:
+        tuple(graphlib.TopologicalSorter(below).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_root_has_at_most_four_loose_files() -> None:
+    loose = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert len(loose) <= 4, loose
 
 
 def test_hooks_are_short_and_only_in_plugin() -> None:
