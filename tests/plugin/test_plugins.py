@@ -30,7 +30,7 @@ def test_flaky(llm):
 def test_a_rerun_replaces_the_row(shop: Shop) -> None:
     shop.test(FLAKY)
     result = shop.run_with("rerunfailures", "--ladder-live", "--reruns=2")
-    result.stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
+    result.stdout.fnmatch_lines(["*1 passed*1 rerun*"])
     (row,) = shop.rows()
     assert (row["outcome"], row["text"]) == ("passed", "try 2")
     assert len(row["replies"]) == 1
@@ -57,7 +57,7 @@ def test_reruns_over_processes_replace_the_row_as_well(
     shop.test(FLAKY)
     arguments = ("-p", "xdist", "--ladder-live", "--reruns=2", "-n2")
     result = shop.run_with("rerunfailures", *arguments)
-    result.stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
+    result.stdout.fnmatch_lines(["*1 passed*1 rerun*"])
     assert [row["outcome"] for row in shop.rows()] == ["passed"]
 
 
