@@ -14,8 +14,8 @@ import pytest_ladder.collection.collect
 import pytest_ladder.prefetch.prefetch
 import pytest_ladder.results.results  # noqa: F401
 from pytest_ladder.cli.main import main
-from tests.cli.written import Command
-from tests.plugin.shop import Shop
+from tests.cli.written_report import Command
+from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import ScriptedServer
 
 

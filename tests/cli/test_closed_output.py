@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.written import written
+from tests.cli.written_report import written
 
 GATE = ["gate", "a", "a", "--output", "a/out"]
 REPORT = ["report", "a", "--output", "a/out"]

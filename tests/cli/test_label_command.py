@@ -21,7 +21,7 @@ from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Exchange
-from tests.cli.written import Command
+from tests.cli.written_report import Command
 from tests.judging.judged_rows import a_report, labels_for, some_rows
 
 JUDGE = Model(name="[judge]", tier=Tier.OFF_THE_SHELF, id="openai/judge")

@@ -13,7 +13,7 @@ import pytest
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.rung import Price, Rung
 from pytest_ladder.reporting.report import Report
-from tests.cli.written import (
+from tests.cli.written_report import (
     GOAL,
     PLAIN,
     RUNGS,
@@ -28,7 +28,7 @@ from tests.cli.written import (
     some_rows,
     written,
 )
-from tests.plugin.shop import LADDER, Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 
 OBJECTIVE = """
 [objective]

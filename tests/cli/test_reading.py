@@ -18,7 +18,7 @@ from pytest_ladder.reporting.files.read import read_report, rungs_of
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import headline
-from tests.cli.written import (
+from tests.cli.written_report import (
     RUNGS,
     TUNED,
     a_bill,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.written import Command
-from tests.plugin.shop import CASES, LADDER, Shop
-from tests.plugin.test_judging import JUDGE, answer
+from tests.cli.written_report import Command
+from tests.plugin.scratch_suite import CASES, LADDER, Shop
+from tests.plugin.session.test_judging import JUDGE, answer
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")

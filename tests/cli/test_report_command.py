@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.reply import Usage
-from tests.cli.written import (
+from tests.cli.written_report import (
     CASES,
     GOAL,
     Command,
@@ -24,7 +24,7 @@ from tests.cli.written import (
     some_rows,
     written,
 )
-from tests.plugin.shop import LADDER, Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 
 OBJECTIVE = """
 [objective]

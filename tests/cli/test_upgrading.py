@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.written import Command, files_of
+from tests.cli.written_report import Command, files_of
 
 DATA = Path(__file__).parents[1] / "data"
 OLD = sorted(DATA.glob("from_*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integrations.page import blocks
-from tests.plugin.shop import LADDER, Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 from tests.scripted_server import last_user_message, says
 
 NEEDED = ("syrupy", "hypothesispytest", "benchmark")

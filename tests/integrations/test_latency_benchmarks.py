@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.plugin.shop import LADDER, Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 
 SUITE = """
 @pytest.mark.cheap

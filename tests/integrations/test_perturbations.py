@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_ladder.core.case import Case
 from pytest_ladder.integrations import perturb
-from tests.plugin.shop import LADDER, Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 from tests.scripted_server import Says, last_user_message, says
 
 TEXT = "How long is the refund window? I bought Tea."

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_ladder.integrations.snapshots import likeness, readable
-from tests.plugin.shop import LADDER, Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 from tests.scripted_server import last_user_message, says
 
 CONFTEST = "from pytest_ladder.integrations.snapshots import snapshot\n"

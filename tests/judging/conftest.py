@@ -13,7 +13,7 @@ from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.rung import Price
 from pytest_ladder.judging.jury import Jury, judge_models
-from tests.engine.desk import Desk
+from tests.calls.engine.engine_under_test import Desk
 from tests.scripted_server import Body, ScriptedServer, says
 
 

@@ -24,7 +24,7 @@ from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.jury import Jury, judge_models
-from tests.engine.desk import Unwatched
+from tests.calls.engine.engine_under_test import Unwatched
 
 CASE = Case(
     id="refund-window",

@@ -16,7 +16,7 @@ import pytest_ladder.collection.collect
 # modules stay the same for all runs, as their classes must.
 import pytest_ladder.prefetch.prefetch
 import pytest_ladder.results.results  # noqa: F401
-from tests.plugin.shop import Shop
+from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import ScriptedServer
 
 

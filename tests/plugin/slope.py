@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tests.plugin.shop import Shop
+from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import Act, Body, last_user_message
 
 OBJECTIVE = """

@@ -1,0 +1,275 @@
+"""Limits: calls at once, requests and tokens a minute, in one process and several."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_ladder.calls.one_machine import limits
+from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
+from tests.calls.engine.engine_under_test import Desk, start_process
+from tests.scripted_server import ScriptedServer
+
+
+def test_it_starts_modest_and_grows_with_every_success() -> None:
+    limiter = Limiter(100)
+    assert limiter.window == 50
+    for _ in range(20):
+        limiter.succeeded()
+    assert limiter.window == 70
+    for _ in range(100):
+        limiter.succeeded()
+    assert limiter.window == 100
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "start"), [(1, 1), (4, 4), (10, 8), (32, 16), (200, 100)]
+)
+def test_the_start_depends_on_the_ceiling(ceiling: int, start: int) -> None:
+    assert Limiter(ceiling).window == start
+
+
+def test_it_starts_with_all_that_the_user_says_is_fine() -> None:
+    assert Limiter(100, declared=True).window == 100
+
+
+def test_processes_share_the_limits_per_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_MINUTE_S", 0.3)
+    mine, theirs = (SharedMinute(tmp_path / "m.sqlite", 4, 100) for _ in range(2))
+    assert [one.admit(10) for one in (mine, theirs, mine, theirs)] == [0, 0, 0, 0]
+    waits = [mine.admit(10), theirs.admit(10)]
+    assert all(0 < wait_s <= 0.3 for wait_s in waits)
+    time.sleep(0.31)
+    assert theirs.admit(90) == 0
+    # Tokens, not requests, stand in the way now.
+    assert mine.admit(20) > 0
+    assert mine.admit(10) == 0
+
+
+def test_a_pause_holds_for_all_processes(tmp_path: Path) -> None:
+    mine, theirs = (SharedMinute(tmp_path / "m.sqlite", None, None) for _ in range(2))
+    assert theirs.admit(1) == 0
+    mine.pause(5)
+    mine.pause(1)
+    assert 4 < theirs.admit(1) <= 5
+
+
+def test_a_round_of_refusals_halves_once() -> None:
+    limiter = Limiter(64)
+    sent = time.monotonic()
+    for _ in range(10):
+        limiter.overloaded(sent, None)
+    assert limiter.window == 16
+    limiter.overloaded(time.monotonic(), None)
+    assert limiter.window == 8
+
+
+def test_it_never_goes_below_one() -> None:
+    limiter = Limiter(2)
+    for _ in range(5):
+        limiter.overloaded(time.monotonic(), None)
+    assert limiter.window == 1
+
+
+async def _passes_after_s(limiter: Limiter, tokens: int = 1) -> float:
+    begun = time.monotonic()
+    async with limiter.slot(tokens):
+        return time.monotonic() - begun
+
+
+def test_refused_one_at_a_time_everybody_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "_PAUSE_S", 0.05)
+    limiter = Limiter(1)
+    waited = []
+    for _ in range(3):
+        limiter.overloaded(time.monotonic(), None)
+        waited.append(asyncio.run(_passes_after_s(limiter)))
+    assert 0.04 < waited[0] < waited[1] < waited[2]
+    limiter.succeeded()
+    assert asyncio.run(_passes_after_s(limiter)) < 0.02
+
+
+def test_retry_after_holds_everybody_back_but_never_for_an_hour() -> None:
+    limiter = Limiter(4)
+    limiter.overloaded(time.monotonic(), 0.1)
+    assert asyncio.run(_passes_after_s(limiter)) >= 0.09
+    limiter.overloaded(time.monotonic(), 3600.0)
+    assert asyncio.run(_passes_after_s(limiter)) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("rpm", "tpm"), [(5, None), (None, 50), (5, 1000), (100, 50)], ids=str
+)
+def test_no_minute_holds_more_than_its_limit(
+    rpm: float | None, tpm: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_MINUTE_S", 0.2)
+    limiter = Limiter(50, rpm=rpm, tpm=tpm)
+
+    async def call() -> float:
+        async with limiter.slot(10):
+            return time.monotonic()
+
+    async def run() -> list[float]:
+        return sorted(await asyncio.gather(*(call() for _ in range(15))))
+
+    granted = asyncio.run(run())
+    for first, sixth in zip(granted, granted[5:], strict=False):
+        assert sixth - first >= 0.19
+    assert granted[-1] - granted[0] < 0.6
+
+
+def test_a_call_above_the_limit_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_MINUTE_S", 0.2)
+    limiter = Limiter(4, tpm=10)
+    assert asyncio.run(_passes_after_s(limiter, tokens=100)) < 0.1
+    assert asyncio.run(_passes_after_s(limiter, tokens=100)) >= 0.09
+
+
+def test_first_come_first_served() -> None:
+    limiter = Limiter(2)
+    order: list[int] = []
+
+    async def call(number: int) -> None:
+        async with limiter.slot(1):
+            order.append(number)
+            await asyncio.sleep(0.001)
+
+    async def run() -> None:
+        await asyncio.gather(*(call(number) for number in range(20)))
+
+    asyncio.run(run())
+    assert order == list(range(20))
+
+
+def test_who_is_cancelled_while_waiting_keeps_no_place() -> None:
+    async def run() -> None:
+        limiter = Limiter(1)
+        async with limiter.slot(1):
+            waiting = [asyncio.create_task(_passes_after_s(limiter)) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+        # This one has just been given the place.
+        waiting[1].cancel()
+        await asyncio.wait_for(waiting[2], 1)
+        assert limiter.in_use == 0
+
+    asyncio.run(run())
+
+
+def test_the_server_never_sees_more_at_once_than_allowed(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.latency_s = 0.01
+    desk.ask_many(60, model={"limits": {"concurrency": 5}})
+    assert server.peak == 5
+    desk.start_anew(concurrency=3, refresh=True)
+    server.peak = 0
+    desk.ask_many(30, model={"limits": {"concurrency": 5}})
+    assert server.peak == 3
+
+
+def test_two_models_do_not_wait_for_each_other(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.latency_s = 0.05
+    slow = {"name": "slow", "id": "openai/slow", "limits": {"concurrency": 1}}
+    crowd = [desk.submit(f"question {n}", model=slow) for n in range(40)]
+    begun = time.monotonic()
+    desk.ask()
+    assert time.monotonic() - begun < 0.5
+    assert sum(future.done() for future in crowd) < 20
+
+
+def test_models_of_one_name_have_limits_of_their_own(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.latency_s = 0.02
+    desk.ask("one", model={"limits": {"concurrency": 1}})
+    desk.ask_many(20, model={"id": "openai/other", "limits": {"concurrency": 4}})
+    assert server.peak == 4
+
+
+def test_a_slot_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    mine, theirs = Slots(tmp_path, 2), Slots(tmp_path, 2)
+
+    async def run() -> None:
+        async with mine.hold(), theirs.hold():
+            late = asyncio.create_task(_held(mine))
+            later = asyncio.create_task(_held(theirs))
+            await asyncio.sleep(0.03)
+            assert not late.done()
+            assert not later.done()
+        await asyncio.wait_for(asyncio.gather(late, later), 1)
+
+    asyncio.run(run())
+
+
+def test_a_process_with_work_keeps_its_share_and_no_more(tmp_path: Path) -> None:
+    mine, theirs = (Slots(tmp_path, 4, processes=2) for _ in range(2))
+
+    async def run() -> int:
+        async with mine.hold():
+            # Two calls come and go beside the one under way: one place of it is kept.
+            await asyncio.gather(_held(mine), _held(mine))
+            taken = [asyncio.create_task(_stays(theirs)) for _ in range(4)]
+            await asyncio.sleep(0.05)
+            at_work = sum(theirs_task.done() for theirs_task in taken)
+        await asyncio.wait_for(asyncio.gather(*taken), 5)
+        return at_work
+
+    stayed: list[object] = []
+
+    async def _stays(slots: Slots) -> None:
+        slot = slots.hold()
+        await slot.__aenter__()
+        stayed.append(slot)
+
+    assert asyncio.run(run()) == 2
+    assert len(stayed) == 4
+
+
+async def _held(slots: Slots) -> None:
+    async with slots.hold():
+        pass
+
+
+def test_waiting_for_a_slot_costs_next_to_nothing(tmp_path: Path) -> None:
+    mine, theirs = Slots(tmp_path, 32), Slots(tmp_path, 32)
+
+    async def run() -> float:
+        held = [theirs.hold() for _ in range(32)]
+        for slot in held:
+            await slot.__aenter__()
+        waiting = [asyncio.create_task(_held(mine)) for _ in range(32)]
+        begun = time.process_time()
+        await asyncio.sleep(0.2)
+        spent = time.process_time() - begun
+        for slot in held:
+            await slot.__aexit__(None, None, None)
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        return spent
+
+    assert asyncio.run(run()) < 0.12
+
+
+def test_processes_share_the_slots_of_a_run(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    server.latency_s = 0.01
+    settings = {"shared": str(tmp_path / "run"), "workers": 2, "concurrency": 1}
+    started = [
+        start_process(tmp_path / name, server.api_base, 15, **settings)
+        for name in ("one", "two")
+    ]
+    for process in started:
+        process.communicate(timeout=30)
+    assert [process.returncode for process in started] == [0, 0]
+    assert (server.count, server.peak) == (30, 1)

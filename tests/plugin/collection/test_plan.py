@@ -1,0 +1,199 @@
+"""The plan prices what was collected and selected, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.plugin.scratch_suite import LADDER, Shop
+from tests.plugin.slope import Slope
+from tests.scripted_server import last_user_message, says
+
+SUITE = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap
+def test_answer(reply, case):
+    pass
+
+@pytest.mark.judged(rubric="It is polite.")
+def test_tone(verdict):
+    pass
+
+@pytest.mark.cheap
+@pytest.mark.parametrize("tone", ["a", "b"])
+def test_free(llm, tone):
+    pass
+
+@pytest.mark.cheap
+def test_without_calls(case):
+    pass
+"""
+OWN_CASES = """
+@pytest.mark.cheap
+@pytest.mark.parametrize("case", [{"input": "say one"}, {"input": "say two"}])
+def test_answer(reply):
+    pass
+"""
+JUDGE = """
+[judge]
+id = "openai/judge"
+api_base = "{api_base}"
+price = {{ input = 1.0, output = 1.0 }}
+params = {{ max_tokens = 100 }}
+"""
+JUDGED = LADDER + JUDGE
+
+
+def calls(result: pytest.RunResult) -> dict[str, int]:
+    """Return the calls of each rung, and of the judge, by the plan's table."""
+    found = re.findall(r"^(\S+/\S+|\[judge\]) +(\d+) +\d+ +", result.stdout.str(), re.M)
+    return {name: int(number) for name, number in found}
+
+
+@pytest.mark.parametrize(
+    ("selection", "planned", "items"),
+    [
+        ([], {"bot/plain": 3, "[judge]": 3}, 2),
+        (["-k", "test_answer and sky"], {"bot/plain": 1}, 0),
+        (["-k", "test_tone and (sky or sun)"], {"bot/plain": 2, "[judge]": 2}, 0),
+        (["-m", "judged"], {"bot/plain": 3, "[judge]": 3}, 0),
+        (["test_shop.py::test_answer"], {"bot/plain": 3}, 0),
+        (["test_shop.py::test_answer[bot/plain-fire]"], {"bot/plain": 1}, 0),
+        (["--deselect", "test_shop.py::test_tone"], {"bot/plain": 3}, 2),
+        (["-k", "test_free and a"], {"bot/plain": 0}, 1),
+        (["-k", "without_calls"], {"bot/plain": 0}, 0),
+        (["-k", "nothing"], {}, 0),
+    ],
+)
+def test_what_is_deselected_is_not_planned(
+    shop: Shop, selection: list[str], planned: dict[str, int], items: int
+) -> None:
+    shop.ladder(JUDGED)
+    shop.test(SUITE)
+    result = shop.run("--ladder-plan", *selection)
+    assert calls(result) == planned
+    assert (f"{items} item" in result.stdout.str()) is bool(items)
+    assert shop.server.count == 0
+
+
+def test_what_is_marked_to_be_skipped_is_not_planned(shop: Shop) -> None:
+    shop.ladder(JUDGED)
+    skipped = "@pytest.mark.skip\n@pytest.mark.judged"
+    shop.test(SUITE.replace("@pytest.mark.judged", skipped))
+    assert calls(shop.run("--ladder-plan")) == {"bot/plain": 3}
+
+
+def test_rungs_that_are_deselected_are_not_planned(shop: Shop) -> None:
+    shop.ladder(JUDGED)
+    shop.test(SUITE)
+    result = shop.run(
+        "--ladder-plan", "--ladder=matrix", "-k", "test_answer and loud and sun"
+    )
+    assert calls(result) == {"bot/loud": 1}
+
+
+def test_a_litmus_plans_its_sample(shop: Shop) -> None:
+    slope = Slope(shop)
+    slope.cases(40, context=["The answer is right."])
+    result = slope.shop.run("--ladder=litmus", "--ladder-plan")
+    assert calls(result) == {"big/gold": 20}
+
+
+@pytest.mark.parametrize("option", [(), ("-k", "two")])
+def test_a_users_own_case_list_is_planned(shop: Shop, option: tuple[str, ...]) -> None:
+    shop.test(OWN_CASES)
+    assert calls(shop.run("--ladder-plan", *option)) == {
+        "bot/plain": 1 if option else 2
+    }
+
+
+def test_packed_tests_plan_all_their_cases_and_samples(shop: Shop) -> None:
+    shop.test(SUITE.split("@pytest.mark.judged", maxsplit=1)[0])
+    source = (shop.path / "test_shop.py").read_text()
+    packed = source.replace('"cases.jsonl"', '"cases.jsonl", pack=True, samples=2')
+    shop.write("test_shop.py", packed)
+    assert calls(shop.run("--ladder-plan")) == {"bot/plain": 6}
+
+
+def test_each_sample_is_judged_by_itself(shop: Shop) -> None:
+    shop.ladder(JUDGED)
+    shop.test(SUITE)
+    result = shop.run("--ladder-plan", "--ladder-samples=2", "-k", "test_tone")
+    assert calls(result) == {"bot/plain": 6, "[judge]": 6}
+
+
+def test_a_mistake_is_told_without_a_plan(shop: Shop) -> None:
+    shop.ladder(LADDER.replace("tier =", "teir ="))
+    shop.test(SUITE)
+    result = shop.run("--ladder-plan")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "did you mean" in result.stderr.str()
+    assert "at most" not in result.stdout.str()
+
+
+def _unusable_at_first(body: dict[str, Any]) -> Any:
+    """Let a judge answer as long as it may, and usably only when asked again."""
+    if body["model"] != "judge":
+        return says("x" * 80, usage={"prompt_tokens": 3, "completion_tokens": 20})
+    sent = sum(len(message["content"]) for message in body["messages"]) // 4
+    usage = {"prompt_tokens": sent, "completion_tokens": 100}
+    if "cannot be used" not in last_user_message(body):
+        return says("So polite! " * 36, usage=usage)
+    return says(json.dumps({"reason": "fine", "verdict": "pass"}), usage=usage)
+
+
+def test_at_most_holds_when_every_verdict_is_asked_for_twice(shop: Shop) -> None:
+    shop.ladder(JUDGED)
+    shop.test(SUITE)
+    shop.server.reply = _unusable_at_first
+    planned = shop.run("--ladder-plan", "-k", "test_tone").stdout
+    planned.fnmatch_lines(
+        [
+            "6 calls, at most $* unless a lost call is billed as well; nothing was *",
+            "A judge is asked once more where its answer cannot be used: *",
+        ]
+    )
+    shop.run("--ladder-live", "-k", "test_tone").assert_outcomes(passed=3)
+    assert shop.server.count == 9
+    spend = shop.matrix()["spend"]
+    spent = spend["product_usd"] + spend["evaluation_usd"]
+    (bound,) = re.findall(r"at most \$([\d.]+) ", planned.str())
+    assert float(bound) / 2 < spent <= float(bound)
+    again = shop.run("--ladder-plan", "-k", "test_tone").stdout
+    again.fnmatch_lines(["0 calls, at most $0; nothing was called or spent."])
+    assert "asked once more" not in again.str()
+
+
+def test_what_is_paid_by_time_tells_the_rate(shop: Shop) -> None:
+    by_time = "serve = {{ usd_per_hour = 0.6, utilisation = 0.5 }}"
+    shop.ladder(JUDGED.replace("price = {{ input = 1.0, output = 2.0 }}", by_time))
+    shop.test(SUITE)
+    shop.run("--ladder-plan", "-k", "test_answer").stdout.fnmatch_lines(
+        [
+            "bot/plain * $0.02 a minute *",
+            "3 calls, paid by the time they take; nothing was called or spent.",
+            "Paid by the time of computing: bot/plain; the first run tells *",
+        ]
+    )
+
+
+def test_an_unknown_price_is_told(shop: Shop) -> None:
+    shop.ladder(JUDGED.replace("price = {{ input = 1.0, output = 2.0 }}", ""))
+    shop.test(SUITE)
+    shop.run("--ladder-plan", "-k", "test_answer").stdout.fnmatch_lines(
+        [
+            "3 calls, at an unknown price; nothing was called or spent.",
+            "Not in it, price or output limit unknown: bot/plain.",
+        ]
+    )
+
+
+def test_the_limit_that_reasoning_models_know_bounds_the_plan(shop: Shop) -> None:
+    shop.ladder(JUDGED.replace("max_tokens = 20", "max_completion_tokens = 7"))
+    shop.test(SUITE)
+    result = shop.run("--ladder-plan", "-k", "test_answer")
+    result.stdout.fnmatch_lines(["bot/plain * <= 21 *"])

@@ -1,0 +1,139 @@
+"""Workers of xdist on other machines: refused or warned of, before they cost money.
+
+Another machine is a socket server of execnet here. It shares this machine's files, but
+what is typed (`--tx socket=…`) cannot tell, and a tunnel looks the same.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import execnet.script
+import pytest
+
+from tests.plugin.scratch_suite import Shop
+from tests.plugin.slope import Slope, said
+
+SERVER = Path(execnet.script.__path__[0]) / "socketserver.py"
+BOUNDED = (
+    "import runpy, signal, sys; signal.alarm(120); sys.argv.pop(0); "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+ANSWER = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap(at_least=0.1)
+def test_answer(reply, case):
+    assert case.expected in reply.text
+"""
+ELSEWHERE = [
+    "--tx=socket=127.0.0.1:9",
+    "--tx=3*ssh=me@far.example//python=python3",
+    "--tx=popen --tx=ssh=me@far.example//chdir=/srv/shop",
+    "--px=id=far//socket=127.0.0.1:9 --tx=2*popen//via=far",
+    "--px=id=here//popen --tx=ssh=me@far.example//via=here",
+]
+LIVE, CLIMB = "--ladder-live", "--ladder=climb"
+SHARED = "workers on other machines (--tx {}) share neither claims nor budget"
+
+
+@pytest.fixture
+def machine(shop: Shop) -> Iterator[str]:
+    """How `--tx` reaches another machine that has the suite in the same place."""
+    around = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-u", "-c", BOUNDED, str(SERVER), "127.0.0.1:0"]
+    with subprocess.Popen(
+        command, env=around, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().rpartition(", ")[2].strip(" )\n")
+        yield f"socket=127.0.0.1:{port}//chdir={shop.path}"
+        process.terminate()
+
+
+def refusal(result: pytest.RunResult) -> str:
+    """Return the one sentence that a run was refused with."""
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.errlines if line.startswith("ERROR: ")]
+    return line.removeprefix("ERROR: ")
+
+
+@pytest.mark.parametrize("workers", ELSEWHERE)
+@pytest.mark.parametrize("live", [[LIVE], []], ids=["live", "replay"])
+def test_a_climb_is_refused(shop: Shop, workers: str, live: list[str]) -> None:
+    """A replay too: they do not see the plan, and would run every test."""
+    shop.test(ANSWER)
+    told = refusal(shop.run("-d", *workers.split(), CLIMB, *live))
+    assert told.startswith("--ladder=climb decides by what came in what runs next")
+    assert "use workers of this machine (-n)" in told
+    assert shop.server.count == 0
+
+
+def test_a_gate_that_may_take_more_samples_is_refused(shop: Shop) -> None:
+    shop.test(ANSWER)
+    shop.run(LIVE, "--ladder-report=base")
+    before = shop.server.count
+    gated = ("-d", "--tx=socket=127.0.0.1:9", "--ladder-baseline=base")
+    told = refusal(shop.run(*gated, LIVE, "--ladder-refresh"))
+    assert told.startswith("--ladder-baseline with --ladder-live decides by")
+    assert shop.server.count == before
+
+
+def test_a_budget_that_each_machine_would_spend_is_refused(shop: Shop) -> None:
+    shop.test(ANSWER)
+    arguments = ("-d", "--tx=socket=127.0.0.1:9", LIVE, "--ladder-budget=1")
+    told = refusal(shop.run(*arguments))
+    assert told.startswith("--ladder-budget cannot be kept on workers of other")
+    assert "(--tx socket=127.0.0.1:9)" in told
+
+
+def test_any_other_live_run_is_warned_of_once_and_its_replay_is_not(
+    shop: Shop, machine: str
+) -> None:
+    shop.test(ANSWER)
+
+    def run(*arguments: str) -> pytest.RunResult:
+        # execnet leaves its sockets open, which is an error in this process.
+        run_apart = shop.pytester.runpytest_subprocess
+        return run_apart("-q", "-d", f"--tx={machine}", *arguments)
+
+    result = run(LIVE)
+    result.assert_outcomes(passed=2, warnings=1)
+    assert said(result).count(SHARED.format(machine)) == 1
+    assert shop.server.count == 3
+    run().assert_outcomes(passed=2, warnings=0)
+    assert shop.server.count == 3
+
+
+def test_a_warning_that_is_an_error_refuses_the_run(shop: Shop) -> None:
+    shop.test(ANSWER)
+    arguments = ("-d", "--tx=socket=127.0.0.1:9", LIVE, "-Werror")
+    assert SHARED.format("socket=127.0.0.1:9") in refusal(shop.run(*arguments))
+
+
+def test_workers_of_several_folders_are_warned_of(shop: Shop) -> None:
+    shop.test(ANSWER)
+    folders = ("--tx=popen//chdir=a", "--tx=popen//chdir=b")
+    told = refusal(shop.run("-d", *folders, LIVE, "-Werror"))
+    assert "workers in several folders (--tx popen//chdir=b) share no claims" in told
+
+
+def test_a_suite_that_is_only_collected_or_planned_is_not_refused(shop: Shop) -> None:
+    shop.test(ANSWER)
+    for only in ("--collect-only", "--ladder-plan"):
+        result = shop.run("-d", "--tx=socket=127.0.0.1:9", CLIMB, only)
+        assert "decides by" not in said(result)
+
+
+def test_processes_of_this_machine_climb_however_they_are_named(shop: Shop) -> None:
+    slope = Slope(shop, cases=20)
+    here = ("--px=id=here//popen", f"--tx=popen//python={sys.executable}")
+    result = slope.climb("-d", *here, "--tx=popen//via=here")
+    assert result.ret == 0
+    assert slope.decided == ("mid/plain", "pass")
+    assert sum(slope.asked.values()) == 30
+    result.assert_outcomes(passed=20, skipped=30, warnings=0)
