@@ -18,6 +18,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One input with what is expected of the reply; identified by (source, id)."""
 
     id: str
+    """Its name in test ids; made from the input where a file does not say."""
     input: str | list[Message]
     """The user's text, or a whole conversation."""
     expected: Any = None
@@ -29,7 +30,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str | None = None
     """Cases that share an origin (a document, a conversation) share a cluster."""
     tags: tuple[str, ...] = ()
+    """Labels to group cases by."""
     metadata: dict[str, Any] = {}
+    """Everything else that a row of a case file says."""
     source: str = ""
     """Where the case comes from: a file relative to the ladder, or a test."""
 

@@ -21,14 +21,15 @@ class Objective(_Table, frozen=True, kw_only=True):
     """What the team is after: a bar, a budget, or as much quality as can be had."""
 
     kind: Literal["good-enough", "budget", "step-function"]
+    """A bar that is met, a cap that is kept, or as much quality as can be had."""
     quality: float | None = None
     """The bar, in [0, 1]; required for `good-enough`."""
     level: Level = Level.CHEAP
     """The level that decides."""
     volume: int = 100_000
-    """Calls over which build cost is spread."""
+    """Calls over which build cost is spread, from 1."""
     latency_p95_s: float | None = None
-    """Constraint: the 95th percentile of latency, in seconds."""
+    """Constraint: the 95th percentile of latency, in seconds, above 0."""
     usd_per_1k: float | None = None
     """The cap in USD per 1,000 calls, build included; required for `budget`."""
     build_hours: float | None = None

@@ -43,9 +43,11 @@ class Retrieved(msgspec.Struct, frozen=True, kw_only=True):
     """One retrieved passage."""
 
     source: str
+    """The document, by the name that corpus or retriever gives it."""
     rank: int
     """1 is the best."""
     text: str
+    """What the model was shown of it."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,9 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     first_token_s: float | None = None
     """When the first token arrived; None unless the call was streamed."""
     done_s: float
+    """When the last token arrived."""
     attempts: int = 1
+    """Attempts until it worked, from 1."""
     in_flight: int = 1
     """Calls of this process under way when this one was sent, itself included."""
     server_s: float | None = None
@@ -67,18 +71,23 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What a model, or a task built on it, answered."""
 
     text: str
+    """The answer, as text."""
     messages: list[Message] = []
     """The conversation including this reply: append to it to go on."""
     usage: Usage | None = None
-    """None when the provider reported none."""
+    """Tokens as they were billed; None when the provider reported none."""
     cost_usd: float | None = None
     """What the calls cost when they were made; None when a price is unknown."""
     price_source: str | None = None
     """Where the prices came from: `ladder.toml`, or litellm's table."""
     timing: Timing | None = None
+    """When what happened, in seconds since it was asked for; None: unknown."""
     retrieved: tuple[Retrieved, ...] = ()
+    """The passages that the model was shown, the best first."""
     finish_reason: str | None = None
+    """Why the model stopped, in OpenAI's words, such as `stop` or `length`."""
     tool_calls: tuple[dict[str, Any], ...] = ()
+    """Calls of tools that the model asks for, in OpenAI's form."""
     model: str = ""
     """The model as the provider names it in its answer."""
     replayed: bool = False

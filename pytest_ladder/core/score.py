@@ -41,11 +41,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a judge said of a reply; true when the reply passed."""
 
     passed: bool
+    """Whether the reply is good enough; `assert verdict` asks the same."""
     score: float
     """In [0, 1]; of a binary verdict 0 or 1."""
     graded: bool = False
     """Whether the score says more than `passed`: it counts, not the pass."""
     reason: str = ""
+    """Why, in the judge's words."""
     judge: str = ""
     """Id of the judge's model, several joined by ` + `; or the function's name."""
     rubric: str = ""
