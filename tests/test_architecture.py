@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("plugin",),
     ("cli",),
 )
+MAP = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
 FACE = "__init__"
 """The public names; it alone imports from anywhere, and late."""
 
@@ -78,6 +79,30 @@ def test_imports_only_point_down() -> None:
             if other.split(".")[0] != room and floor_of(other) >= floor_of(module):
                 wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {other}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_map_shows_every_folder_on_its_floor() -> None:
+    shown = [
+        (int(floor) - 1, room)
+        for floor, cell in re.findall(r"^\| (\d+) \| (.*?) \|", MAP, re.MULTILINE)
+        for room in re.findall(r"`([a-z_]+)(?:/|\.py)`", cell)
+    ]
+    assert shown == [
+        (floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms
+    ]
+
+
+def test_the_map_names_files_that_exist() -> None:
+    names = set(re.findall(r"`([a-z_/]+\.py|[a-z_/]+/[a-z_]*)`", MAP))
+    assert len(names) > 30
+    later = {"real/", "gateway/", "review/", "tracking/"}
+    outside = {"tests/test_architecture.py", "pytest_ladder/"}
+    in_runs = {"recordings/", "limits/", "servers/", "batches/", "funnel/", "models/"}
+    in_runs |= {"ladder-report/"}
+    # `climb/` of a row that names its folder stands for `decide/climb/`.
+    inner = {f"{path.name}/" for path in PACKAGE.rglob("*") if path.is_dir()}
+    for name in names - later - outside - in_runs - inner:
+        assert (PACKAGE / name).exists(), f"docs/architecture.md names {name}"
 
 
 def test_no_folder_has_a_circle() -> None:
