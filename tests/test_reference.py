@@ -19,6 +19,7 @@ from pytest_ladder.prompting.templates import FIELDS
 from pytest_ladder.session.options import OPTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = [*sorted(DOCS.parent.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 PAGE = (DOCS / "reference.md").read_text(encoding="utf-8")
 STARTED = (DOCS / "getting-started.md").read_text(encoding="utf-8")
 
@@ -174,13 +175,17 @@ def test_the_configuration_of_getting_started_is_valid(tmp_path: Path) -> None:
     assert len(load_ladder(tmp_path / "ladder.toml").rungs) == 4
 
 
-@pytest.mark.parametrize(
-    "page",
-    [*sorted(DOCS.parent.glob("*.md")), *sorted(DOCS.glob("*.md"))],
-    ids=lambda page: page.name,
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", text):
         if link and "://" not in link:
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_name_modules_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for module in re.findall(r"python -m ((?:tests|docs|benchmarks)[.\w]*)", text):
+        file = DOCS.parent / f"{module.replace('.', '/')}.py"
+        assert file.exists(), f"{page.name} runs {module}"
