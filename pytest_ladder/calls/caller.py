@@ -29,7 +29,7 @@ from pytest_ladder.calls.one_machine.budget import Budget, worst_usd
 from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.calls.store.store import Attempt, StoredReply
+from pytest_ladder.calls.store.stored_reply import Attempt, StoredReply
 from pytest_ladder.calls.store.writer import Writer
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model

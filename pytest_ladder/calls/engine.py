@@ -21,7 +21,7 @@ from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from pytest_ladder.calls.in_flight import UnderWay
+    from pytest_ladder.calls.in_flight import CallsInFlight
     from pytest_ladder.calls.lanes.scripted import ScriptedModel
     from pytest_ladder.calls.one_machine.budget import Budget
 
@@ -52,7 +52,7 @@ class Engine:
         self.waited_s = 0.0
         """Seconds that the main thread waited so far."""
         self._watcher = watcher
-        self._under_way: UnderWay | None = None
+        self._under_way: CallsInFlight | None = None
         self._closed = False
         self._lock = threading.Lock()
 
@@ -180,13 +180,15 @@ class Engine:
             self.waited_s += time.monotonic() - begun
         return future.result()
 
-    def _calls(self) -> UnderWay:
+    def _calls(self) -> CallsInFlight:
         """Return what calls models; a replay never loads it."""
         with self._lock:
             if self._closed:
                 raise Abandoned
             if self._under_way is None:
-                from pytest_ladder.calls.in_flight import UnderWay
+                from pytest_ladder.calls.in_flight import CallsInFlight
 
-                self._under_way = UnderWay(self.settings, self.progress, self._find)
+                self._under_way = CallsInFlight(
+                    self.settings, self.progress, self._find
+                )
             return self._under_way

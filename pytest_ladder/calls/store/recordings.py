@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pytest_ladder.calls.store.store import UNREADABLE, StoredReply, read_reply
+from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoredReply, read_reply
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import ConfigError
 

@@ -13,9 +13,13 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.store.stored_reply import (
+    UNREADABLE,
+    StoredReply,
+    StoreEntry,
+    read_reply,
+)
 from pytest_ladder.core.case import Message
-from pytest_ladder.core.reply import Reply, Timing, Usage
 from pytest_ladder.disk.sqlite import connect, transaction
 from pytest_ladder.errors import StoreError
 from pytest_ladder.text.numbers import count
@@ -46,110 +50,7 @@ _Row = tuple[str, str, float, str, str]
 T = TypeVar("T")
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One failed attempt of a call that was tried again."""
-
-    problem: str
-    status: int | None = None
-    took_s: float = 0.0
-    """Seconds from sending it to its failure."""
-    cost_usd: float | None = 0.0
-    """None: it may have been billed, and nobody said how much."""
-
-
-class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reply without what its request already says."""
-
-    text: str
-    model: str = ""
-    finish_reason: str | None = None
-    tool_calls: tuple[dict[str, Any], ...] = ()
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    price_source: str | None = None
-    timing: Timing | None = None
-    failed: tuple[Attempt, ...] = ()
-    """Attempts before the one that succeeded."""
-
-    def reply_to(self, request: Request, *, replayed: bool) -> Reply:
-        """Rebuild the reply to the request that it answers."""
-        answer: dict[str, Any] = {"role": "assistant", "content": self.text}
-        if self.tool_calls:
-            answer["tool_calls"] = list(self.tool_calls)
-        return Reply(
-            text=self.text,
-            messages=[*request.messages, answer],
-            usage=self.usage,
-            cost_usd=self.cost_usd,
-            price_source=self.price_source,
-            timing=self.timing,
-            finish_reason=self.finish_reason,
-            tool_calls=self.tool_calls,
-            model=self.model,
-            replayed=replayed,
-        )
-
-
-class Entry(NamedTuple):
-    """One reply to keep, as it will be written."""
-
-    key: str
-    identity: str
-    request: str
-    reply: str
-
-    @classmethod
-    def of(
-        cls, key: str, identity: str, request: Request, reply: StoredReply
-    ) -> tuple[Entry, StoredReply]:
-        """Return what will be written, and the reply as it is read back from there.
-
-        That one is to be shown, so that a replay shows the same. Raises one of
-        `UNREADABLE` where it could not be read back.
-        """
-        asked = {
-            "messages": request.messages,
-            "params": request.params,
-            "sample": request.sample,
-        }
-        sent, written = msgspec.json.encode(asked), msgspec.json.encode(reply)
-        entry = cls(key, identity, sent.decode(), written.decode())
-        return entry, _READER.decode(written)
-
-
-_READER = msgspec.json.Decoder(StoredReply)
-_Kind = TypeVar("_Kind", bound=msgspec.Struct)
-_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What is raised over text that is no reply, or that cannot be written as one."""
-
-
-def read_reply(written: str | bytes) -> StoredReply:
-    """Read a reply; a field of another type counts as not said.
-
-    An older version wrote such fields as providers sent them. Raises one of
-    `UNREADABLE` where there is no text.
-    """
-    try:
-        return _READER.decode(written)
-    except msgspec.ValidationError:
-        return _mended(msgspec.json.decode(written), StoredReply)
-
-
-def _mended(said: Any, kind: type[_Kind]) -> _Kind:
-    """Convert what can be converted of an object, field by field."""
-    fields = {}
-    for field in msgspec.structs.fields(kind):
-        inner = _NESTED.get(field.name)
-        with contextlib.suppress(msgspec.ValidationError, TypeError, KeyError):
-            value = said[field.name]
-            if inner is not None and isinstance(value, dict):
-                value = _mended(value, inner)
-            fields[field.name] = msgspec.convert(value, field.type)
-    return msgspec.convert(fields, kind)
-
-
-class Kept(NamedTuple):
+class StoredExchange(NamedTuple):
     """One reply that is kept, with what it answers."""
 
     reply: StoredReply
@@ -197,7 +98,7 @@ class Store:
         """Tell whether a reply is stored."""
         return self._select("SELECT 1 FROM replies WHERE key = ?", key) is not None
 
-    def put(self, entries: Sequence[Entry]) -> None:
+    def put(self, entries: Sequence[StoreEntry]) -> None:
         """Keep replies, durably, in one transaction; a key that is there is replaced.
 
         Raises `StoreError` when the disk does not take them.
@@ -214,7 +115,7 @@ class Store:
                     "calls are made; check the disk and the folder's permissions."
                 ) from error
 
-    def kept(self, key: str) -> Kept | None:
+    def kept(self, key: str) -> StoredExchange | None:
         """Return a reply with what was asked, for people to read and to record."""
         query = (
             f"SELECT {_REPLY}, {_CREATED}, CAST(identity AS BLOB), "
@@ -226,7 +127,7 @@ class Store:
         reply, created, identity, request = found
         return self._read(
             key,
-            lambda: Kept(
+            lambda: StoredExchange(
                 reply=read_reply(reply),
                 created=created,
                 identity=identity.decode(),

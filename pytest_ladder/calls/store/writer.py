@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from pytest_ladder.calls.store.store import Entry, Store
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.calls.store.stored_reply import StoreEntry
 
 
 class Writer:
@@ -12,10 +13,10 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[StoreEntry, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, entry: Entry) -> None:
+    async def put(self, entry: StoreEntry) -> None:
         """Return when the reply is on disk. Raises `StoreError`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, done))

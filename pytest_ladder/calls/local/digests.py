@@ -1,0 +1,104 @@
+"""Digests of weights and adapters: a file of gigabytes is read once, and remembered.
+
+The digests are kept in the user's cache folder, for all runs of all projects. A file
+counts as the one that was read while its size and its time of change are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from pytest_ladder.disk.files import write_atomically
+from pytest_ladder.disk.locks import locked
+from pytest_ladder.errors import LocalModelError
+
+# A file written twice within one tick of its clock keeps its time and may keep its
+# size: a digest is remembered only once the file is older than any file system's tick.
+_SETTLED_NS = 2_000_000_000
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file; read again only when its size or time changed.
+
+    Raises `LocalModelError` when it cannot be read.
+    """
+    try:
+        real = path.resolve(strict=True)
+        status = real.stat()
+        known = _remembered().get(str(real))
+        if known is not None and known.is_of(status):
+            return known.sha256
+        with real.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LocalModelError(
+            f"Cannot read {path.absolute()} ({error.strerror}); check the path and its "
+            "permissions."
+        ) from error
+    if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+        remember(real, status, digest)
+    return digest
+
+
+def cache_folder() -> Path:
+    """Return the folder for what is kept between sessions; it may not exist yet."""
+    given = os.environ.get("LADDER_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    if given:
+        return Path(given).expanduser().absolute() / "pytest-ladder"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in a container
+        return Path(tempfile.gettempdir()) / "pytest-ladder"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = home / ".cache"
+    return base / "pytest-ladder"
+
+
+class _Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """The digest of a file as it was when it was read."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Tell whether the file still is what it was."""
+        return (self.size, self.mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def _digests_file() -> Path:
+    return cache_folder() / "digests.json"
+
+
+def _remembered() -> dict[str, _Digest]:
+    """Return the digests of files by real path; a damaged file is an empty one."""
+    try:
+        content = _digests_file().read_bytes()
+        return msgspec.json.decode(content, type=dict[str, _Digest])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def remember(real: Path, status: os.stat_result, digest: str) -> None:
+    memory = _digests_file()
+    # A cache folder that cannot be written costs time, never a run.
+    with suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        with locked(memory.with_suffix(".lock")):
+            known = {p: d for p, d in _remembered().items() if os.path.exists(p)}
+            known[str(real)] = _Digest(
+                size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest
+            )
+            write_atomically(memory, msgspec.json.encode(known, order="sorted"))

@@ -1,0 +1,120 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.core.reply import Reply, Timing, Usage
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One failed attempt of a call that was tried again."""
+
+    problem: str
+    status: int | None = None
+    took_s: float = 0.0
+    """Seconds from sending it to its failure."""
+    cost_usd: float | None = 0.0
+    """None: it may have been billed, and nobody said how much."""
+
+
+class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reply without what its request already says."""
+
+    text: str
+    model: str = ""
+    finish_reason: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    price_source: str | None = None
+    timing: Timing | None = None
+    failed: tuple[Attempt, ...] = ()
+    """Attempts before the one that succeeded."""
+
+    def reply_to(self, request: Request, *, replayed: bool) -> Reply:
+        """Rebuild the reply to the request that it answers."""
+        answer: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.tool_calls:
+            answer["tool_calls"] = list(self.tool_calls)
+        return Reply(
+            text=self.text,
+            messages=[*request.messages, answer],
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            price_source=self.price_source,
+            timing=self.timing,
+            finish_reason=self.finish_reason,
+            tool_calls=self.tool_calls,
+            model=self.model,
+            replayed=replayed,
+        )
+
+
+class StoreEntry(NamedTuple):
+    """One reply to keep, as it will be written."""
+
+    key: str
+    identity: str
+    request: str
+    reply: str
+
+    @classmethod
+    def of(
+        cls, key: str, identity: str, request: Request, reply: StoredReply
+    ) -> tuple[StoreEntry, StoredReply]:
+        """Return what will be written, and the reply as it is read back from there.
+
+        That one is to be shown, so that a replay shows the same. Raises one of
+        `UNREADABLE` where it could not be read back.
+        """
+        asked = {
+            "messages": request.messages,
+            "params": request.params,
+            "sample": request.sample,
+        }
+        sent, written = msgspec.json.encode(asked), msgspec.json.encode(reply)
+        entry = cls(key, identity, sent.decode(), written.decode())
+        return entry, _READER.decode(written)
+
+
+_READER = msgspec.json.Decoder(StoredReply)
+
+
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+
+
+_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What is raised over text that is no reply, or that cannot be written as one."""
+
+
+def read_reply(written: str | bytes) -> StoredReply:
+    """Read a reply; a field of another type counts as not said.
+
+    An older version wrote such fields as providers sent them. Raises one of
+    `UNREADABLE` where there is no text.
+    """
+    try:
+        return _READER.decode(written)
+    except msgspec.ValidationError:
+        return _mended(msgspec.json.decode(written), StoredReply)
+
+
+def _mended(said: Any, kind: type[_Kind]) -> _Kind:
+    """Convert what can be converted of an object, field by field."""
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        inner = _NESTED.get(field.name)
+        with contextlib.suppress(msgspec.ValidationError, TypeError, KeyError):
+            value = said[field.name]
+            if inner is not None and isinstance(value, dict):
+                value = _mended(value, inner)
+            fields[field.name] = msgspec.convert(value, field.type)
+    return msgspec.convert(fields, kind)
