@@ -92,6 +92,7 @@ def _remembered() -> dict[str, _Digest]:
 
 
 def remember(real: Path, status: os.stat_result, digest: str) -> None:
+    """Keep a file's digest with the size and the time it had when it was read."""
     memory = _digests_file()
     # A cache folder that cannot be written costs time, never a run.
     with suppress(OSError):

@@ -1,4 +1,16 @@
-"""The store: every reply ever paid for, in one SQLite file per ladder."""
+"""The store: every reply ever paid for, in one SQLite file per ladder.
+
+Threads and processes: any thread may read; new replies are written by `Writer`, in a
+thread of `asyncio.to_thread`. There are two connections, each with a lock that is held
+while it is used: `_reading` and `_writing`. So a reader never waits for a writer, which
+may wait for the disk; but one that meets a row that it cannot read moves it aside, with
+the writer's connection and lock. Between processes SQLite's own locks hold (WAL: many
+readers beside one writer).
+
+Whoever finds the file damaged renames it and begins a new one, under the file lock
+`mending.lock`; other processes notice by the file's number (inode) that it is another
+file, and open it anew. Ctrl-C in the middle of a write rolls the transaction back.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +63,7 @@ T = TypeVar("T")
 
 
 class StoredExchange(NamedTuple):
-    """One reply that is kept, with what it answers."""
+    """A stored reply with the messages that it answers."""
 
     reply: StoredReply
     created: float
@@ -60,21 +72,21 @@ class StoredExchange(NamedTuple):
     messages: list[Message]
 
 
-class _Asked(msgspec.Struct):
-    """What is read of a request that was written."""
+class _StoredRequest(msgspec.Struct):
+    """What is read of a stored request."""
 
     messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
 
 
-_ASKED = msgspec.json.Decoder(_Asked)
+_REQUEST_READER = msgspec.json.Decoder(_StoredRequest)
 
 
 class Store:
     """Replies by key, on disk before anyone sees them.
 
-    Safe to share between threads and processes. The file is made by the first `put`,
-    so that looking up in a store that was never written leaves no trace. A file that
-    is damaged is set aside, and `notices` tells of it.
+    Safe to share between threads and processes. The file is made by the first `put`:
+    looking up in a store that was never written makes no file. A file that is damaged
+    is set aside, and `notices` tells of it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,18 +100,18 @@ class Store:
     def get(self, key: str) -> tuple[StoredReply, float] | None:
         """Return a reply and when it was stored (Unix time), or None."""
         query = f"SELECT {_REPLY}, {_CREATED} FROM replies WHERE key = ?"
-        found = self._select(query, key)
-        if found is None:
+        row = self._select(query, key)
+        if row is None:
             return None
-        reply = self._read(key, lambda: read_reply(found[0]))
-        return None if reply is None else (reply, found[1])
+        reply = self._read(key, lambda: read_reply(row[0]))
+        return None if reply is None else (reply, row[1])
 
     def has(self, key: str) -> bool:
         """Tell whether a reply is stored."""
         return self._select("SELECT 1 FROM replies WHERE key = ?", key) is not None
 
     def put(self, entries: Sequence[StoreEntry]) -> None:
-        """Keep replies, durably, in one transaction; a key that is there is replaced.
+        """Keep replies, durably, in one transaction; an older reply is replaced.
 
         Raises `StoreError` when the disk does not take them.
         """
@@ -116,29 +128,29 @@ class Store:
                 ) from error
 
     def kept(self, key: str) -> StoredExchange | None:
-        """Return a reply with what was asked, for people to read and to record."""
+        """Return a reply with what was asked, to be read by people and recorded."""
         query = (
             f"SELECT {_REPLY}, {_CREATED}, CAST(identity AS BLOB), "
             "CAST(request AS BLOB) FROM replies WHERE key = ?"
         )
-        found = self._select(query, key)
-        if found is None:
+        row = self._select(query, key)
+        if row is None:
             return None
-        reply, created, identity, request = found
+        reply, created, identity, request = row
         return self._read(
             key,
             lambda: StoredExchange(
                 reply=read_reply(reply),
                 created=created,
                 identity=identity.decode(),
-                messages=_ASKED.decode(request).messages,
+                messages=_REQUEST_READER.decode(request).messages,
             ),
         )
 
     def notices(self, since: float) -> list[str]:
-        """Return what was said of files set aside since then (Unix time).
+        """Return the notices of files that were set aside since then (Unix time).
 
-        By any process: workers of xdist have no summary to say it in.
+        By any process, because workers of xdist have no terminal to show them on.
         """
         paths = sorted(self.path.parent.glob("damaged-*.sqlite.txt"))
         recent = (path for path in paths if path.stat().st_mtime >= since)
@@ -155,7 +167,7 @@ class Store:
             rows = self._writer.run(
                 lambda connection: _set_row_aside(connection, key, problem)
             )
-            _tell_of_rows(self.path, rows, problem)
+            _write_notice_of_rows(self.path, rows, problem)
         return None
 
     def close(self) -> None:
@@ -187,7 +199,10 @@ class Store:
 
 
 class _Connection:
-    """A connection to a store that sets a damaged file aside, and begins a new one."""
+    """A connection to a store that sets a damaged file aside, and begins a new one.
+
+    Used by one thread at a time: its owner holds a lock.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -195,19 +210,19 @@ class _Connection:
         self._inode: int | None = None
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do some work; once more on a new file when this one is damaged."""
+        """Call `work` with the connection; once more on a new file if it is damaged."""
         try:
             return work(self._opened())
         except sqlite3.DatabaseError as error:
-            # A full disk, say, is no damage; but what fails while another process sets
-            # the file aside is neither.
-            known = self._inode in (None, _inode(self._path))
-            if isinstance(error, sqlite3.OperationalError) and known:
+            # An operational error, such as a full disk, is no damage. But where another
+            # process sets the file aside just now it only means: try the new file.
+            is_same_file = self._inode in (None, _inode(self._path))
+            if isinstance(error, sqlite3.OperationalError) and is_same_file:
                 raise
             from filelock import FileLock
 
             self.close()
-            # Found damaged by several processes at once, it is set aside by one.
+            # Several processes may find the damage at once: one sets the file aside.
             with FileLock(self._path.with_name("mending.lock")):
                 if _inode(self._path) == self._inode:
                     _set_aside(self._path, error)
@@ -240,13 +255,13 @@ def _inode(path: Path) -> int | None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if path.exists() and not os.access(path.parent, os.W_OK):
-        # A log beside the file could not be written, so there is none to read.
+        # In a folder that is read-only SQLite cannot make the log that WAL needs.
         return sqlite3.connect(
             f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
         )
     connection = connect(path, _SCHEMA, durable=True)
     try:
-        # Touches the table: most damage shows here and not in the middle of a run.
+        # Reads the table: most damage shows here and not in the middle of a run.
         connection.execute("SELECT key FROM replies LIMIT 1").fetchone()
     except sqlite3.Error:
         connection.close()
@@ -277,7 +292,7 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
 
 
 def _readable_rows(path: Path) -> Iterator[_Row]:
-    """Yield the rows before the first damaged page, and those behind the last."""
+    """Yield the rows before the first damaged page, and those after the last one."""
     for order in ("ASC", "DESC"):
         with (
             contextlib.suppress(sqlite3.Error),
@@ -298,11 +313,11 @@ def _set_row_aside(connection: sqlite3.Connection, key: str, problem: str) -> in
         return int(connection.execute("SELECT COUNT(*) FROM set_aside").fetchone()[0])
 
 
-def _tell_of_rows(path: Path, rows: int, problem: str) -> None:
+def _write_notice_of_rows(path: Path, rows: int, problem: str) -> None:
     notice = (
         f"{path}: {count(rows, 'row')} could not be read as a reply ({problem}). "
         "Nothing is deleted: they are set aside in the table `set_aside` of that file, "
         "and with --ladder-live the model is called again."
     )
-    told = path.with_name(f"damaged-rows-of-{path.name}.txt")
-    told.write_text(notice, encoding="utf-8")
+    file = path.with_name(f"damaged-rows-of-{path.name}.txt")
+    file.write_text(notice, encoding="utf-8")

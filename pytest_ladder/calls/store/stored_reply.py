@@ -1,4 +1,8 @@
-"""TODO."""
+"""Stored replies: what is kept of a reply, written as JSON and read back.
+
+The same JSON stands in the store and in recordings. Files of older versions must stay
+readable: fields are only ever added, and each has a default.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,12 @@ import msgspec
 
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.reply import Reply, Timing, Usage
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What is raised over text that is no reply, or that cannot be written as one."""
+
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -23,7 +33,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reply without what its request already says."""
+    """What is kept of a reply: all but what its request already says."""
 
     text: str
     model: str = ""
@@ -56,7 +66,7 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class StoreEntry(NamedTuple):
-    """One reply to keep, as it will be written."""
+    """One reply with its request, as a row of the store: both as JSON."""
 
     key: str
     identity: str
@@ -69,34 +79,24 @@ class StoreEntry(NamedTuple):
     ) -> tuple[StoreEntry, StoredReply]:
         """Return what will be written, and the reply as it is read back from there.
 
-        That one is to be shown, so that a replay shows the same. Raises one of
-        `UNREADABLE` where it could not be read back.
+        Tests get the one that was read back, so that a replay shows the same. Raises
+        one of `UNREADABLE` where it cannot be written or read back.
         """
-        asked = {
+        sent = {
             "messages": request.messages,
             "params": request.params,
             "sample": request.sample,
         }
-        sent, written = msgspec.json.encode(asked), msgspec.json.encode(reply)
-        entry = cls(key, identity, sent.decode(), written.decode())
-        return entry, _READER.decode(written)
+        asked, answered = msgspec.json.encode(sent), msgspec.json.encode(reply)
+        entry = cls(key, identity, asked.decode(), answered.decode())
+        return entry, _READER.decode(answered)
 
 
 _READER = msgspec.json.Decoder(StoredReply)
 
 
-_Kind = TypeVar("_Kind", bound=msgspec.Struct)
-
-
-_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
-
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What is raised over text that is no reply, or that cannot be written as one."""
-
-
 def read_reply(written: str | bytes) -> StoredReply:
-    """Read a reply; a field of another type counts as not said.
+    """Read a reply; a field of a wrong type counts as absent.
 
     An older version wrote such fields as providers sent them. Raises one of
     `UNREADABLE` where there is no text.
@@ -107,13 +107,13 @@ def read_reply(written: str | bytes) -> StoredReply:
         return _mended(msgspec.json.decode(written), StoredReply)
 
 
-def _mended(said: Any, kind: type[_Kind]) -> _Kind:
+def _mended(fields_read: Any, kind: type[_Kind]) -> _Kind:
     """Convert what can be converted of an object, field by field."""
     fields = {}
     for field in msgspec.structs.fields(kind):
         inner = _NESTED.get(field.name)
         with contextlib.suppress(msgspec.ValidationError, TypeError, KeyError):
-            value = said[field.name]
+            value = fields_read[field.name]
             if inner is not None and isinstance(value, dict):
                 value = _mended(value, inner)
             fields[field.name] = msgspec.convert(value, field.type)
