@@ -219,7 +219,7 @@ class Caller:
         )
 
     def _failure(self, model: Model, error: CallError, took_s: float) -> Attempt:
-        """Record a failed attempt with what it cost, None if nobody knows."""
+        """Return a failed attempt with what it cost in USD, None if nobody knows."""
         cost: float | None = None if retries.may_be_billed(error) else 0.0
         if error.usage is not None:
             cost, _ = cost_of(model, error.usage, took_s, self._prices)

@@ -1,4 +1,4 @@
-"""Asks git about the user's repository; no program that a repository names is started."""
+"""Asks git about the user's repository, and starts no program that it names."""
 
 from __future__ import annotations
 

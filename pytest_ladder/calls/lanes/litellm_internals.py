@@ -1,6 +1,6 @@
 """What the litellm lane knows of litellm's inside, and a new litellm may change.
 
-After an upgrade of litellm this file is what to check, with tests/calls/test_lanes.py:
+After an upgrade of litellm this file is what to check, with the tests of the lanes:
 
 - its import fetches a price list and reads a `.env` file, unless variables forbid it;
 - it keeps clients in a cache whose keys end with the event loop they belong to;

@@ -121,7 +121,7 @@ def _ps(pid: int, columns: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the owner is gone."""
+    """Serve until the owner has ended; `arguments[0]` is the path of its settings."""
     settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=ServerSettings)
     path = Path(settings.entry)
     entry = ServerEntry(

@@ -8,10 +8,12 @@ Threads and processes: `address` blocks, so the engine calls it in a thread of
 `asyncio.to_thread`; any number of threads and processes may call it at once. All of
 them share the session's folder: a file lock for each model lets one start its server,
 and the others wait and then find its entry. The server inherits that lock until it
-listens, so that nobody starts a second one when its starter is killed. `stop_all` is called by
-the controller only, in its main thread, at the end of the session, also after Ctrl-C;
-servers are in a session of their own, which a terminal's Ctrl-C does not reach. Who
-waits in `address` then sees that the folder is gone, and raises.
+listens, so that nobody starts a second one when its starter is killed.
+
+`stop_all` is called by the controller only, in its main thread, at the end of the
+session, also after Ctrl-C. A terminal's Ctrl-C does not reach the servers themselves:
+each is in a session of its own. A thread that waits in `address` when the session ends
+sees that the folder is gone, and raises.
 """
 
 from __future__ import annotations
