@@ -1,12 +1,12 @@
 """Every exception this package raises.
 
-Abandoned                a rehearsal is over: no error, and nothing for `except`
+Abandoned                a rehearsal is cancelled: not for `except Exception`
 
 LadderError
 ├── ConfigError          a mistake in ladder.toml, a case file or an option
 ├── ReplyNotJson         a reply that does not parse: a miss, not an error
-├── MissingReply         a replay needs a reply that nobody recorded
-├── MissingSnapshot      a reply is compared with a snapshot that nobody wrote
+├── MissingReply         a replay needs a reply that is not stored
+├── MissingSnapshot      a reply is compared with a snapshot that was not written
 ├── StoreError           the store cannot be read or written
 ├── BudgetReached        the budget does not allow another call
 ├── JudgeError           a judge that gave no usable verdict: an error, never a score
@@ -21,7 +21,11 @@ from typing import Any
 
 
 class Abandoned(BaseException):
-    """Ends a rehearsal that nobody needs any more; never seen by a test."""
+    """Ends a rehearsal that is not needed any more; no test ever gets it.
+
+    A `BaseException`, so that no `except Exception` in a user's test catches it. Calls
+    of a closed engine raise it.
+    """
 
 
 class LadderError(Exception):
@@ -31,8 +35,8 @@ class LadderError(Exception):
 class ConfigError(LadderError):
     """A mistake in configuration or cases, in one sentence with file, key and fix.
 
-    The pytest floor turns it into a `pytest.UsageError`, so that a user sees the
-    sentence and no traceback.
+    The plugin turns it into a `pytest.UsageError`, so that a user sees the sentence and
+    no traceback.
     """
 
 
@@ -63,11 +67,11 @@ class BudgetReached(LadderError):
 
 
 class JudgeError(LadderError):
-    """A judge gave no usable verdict, not even when asked again; this is no score."""
+    """A judge gave no usable verdict, not even when asked again: there is no score."""
 
 
 class MetricError(LadderError):
-    """A metric of another library says that it failed; what it holds is no score."""
+    """A metric of another library reports that it failed: its value is no score."""
 
 
 class CallError(LadderError):

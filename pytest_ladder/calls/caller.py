@@ -1,6 +1,16 @@
 """The caller: calls a model until it works, within limits and budget, and keeps it.
 
 The way of one attempt: budget reservation → limits → lane → settle → store.
+
+`CallsInFlight` calls it, on the engine's loop and thread only, so that its tables need
+no lock against threads. Two awaits share something: `_reserving`, an asyncio lock, lets
+one call at a time ask the budget. What processes share (budget, limits, local servers)
+guards itself with SQLite transactions and file locks.
+
+Ctrl-C never arrives here: it is raised in the main thread, and the end of the run then
+cancels the tasks (`CallsInFlight.close`). A cancelled attempt gives its reservation and
+its place in the limits back; if it was sent, its worst case stays spent, for it may be
+billed. Only the tasks in `writing` are not cancelled.
 """
 
 from __future__ import annotations
@@ -29,13 +39,14 @@ from pytest_ladder.calls.one_machine.budget import Budget, worst_usd
 from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.calls.store.store import Attempt, StoredReply
+from pytest_ladder.calls.store.stored_reply import Attempt, StoredReply
 from pytest_ladder.calls.store.writer import Writer
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError, StoreError
 
-_Place = str
+_Quota = str
+"""Name of what has limits of its own: a model, or all local models together."""
 
 # A model without a declared limit: adaptive concurrency finds out how much it takes.
 _DEFAULT_CONCURRENCY = 32
@@ -48,13 +59,13 @@ _SETTLING_S = 0.02
 
 
 class _Bill:
-    """What an attempt that is under way will have cost."""
+    """What an attempt costs, as far as it is known while it is under way."""
 
     def __init__(self, reservation: int | None) -> None:
         self.reservation = reservation
         """None: nothing was set aside, as the run has no budget."""
         self.usd: float | None = 0.0
-        """0 until it is sent; None: unknown, the worst case is kept."""
+        """USD: 0 until it is sent; None: unknown, the worst case counts as spent."""
 
 
 class Caller:
@@ -66,15 +77,15 @@ class Caller:
         self.stopping = False
         """Set at the end of the run: nothing is sent any more."""
         self.halted: BaseException | None = None
-        """Why nothing may be spent any more."""
+        """Why nothing may be spent any more; None: nothing stands against it."""
         self._settings = settings
         self._progress = progress
         self._servers = servers.Servers(settings.folder / "servers", settings.owner_pid)
         self._prices = PriceTable()
         self._lanes: dict[str, Lane] = {}
-        self._limiters: dict[_Place, Limiter] = {}
-        self._lost: defaultdict[_Place, int] = defaultdict(int)
-        """Calls of a model given up in a row."""
+        self._limiters: dict[_Quota, Limiter] = {}
+        self._lost: defaultdict[_Quota, int] = defaultdict(int)
+        """Calls of a model that were given up, one after the other."""
         self._writers: dict[Path, Writer] = {}
         self._reserving = asyncio.Lock()
         self._settled = asyncio.Event()
@@ -112,7 +123,7 @@ class Caller:
         """
         failed: list[Attempt] = []
         asked, paused_s = time.monotonic(), 0.0
-        place = _place(request.model)
+        quota = _quota(request.model)
         while True:
             try:
                 reply = await self._attempt(request, archive, key, asked, failed)
@@ -121,11 +132,11 @@ class Caller:
                 pause_s = retries.pause_s(error, len(failed), tried_s)
                 if self.stopping:
                     raise
-                if pause_s is None or self._lost[place] >= retries.LOST_CALLS:
-                    self._lost[place] += error.transient
+                if pause_s is None or self._lost[quota] >= retries.LOST_CALLS:
+                    self._lost[quota] += error.transient
                     raise retries.final(error, failed) from None
             else:
-                self._lost[place] = 0
+                self._lost[quota] = 0
                 self._progress.done += 1
                 self._progress.spent_usd += reply.cost_usd or 0.0
                 return reply
@@ -144,8 +155,8 @@ class Caller:
     ) -> StoredReply:
         """Call once, and keep the reply; a failure is added to those before it.
 
-        The place is held until the reply is on disk: a run that is killed loses no
-        more replies than calls may be under way.
+        Its place in the limits is held until the reply is on disk: a run that is killed
+        loses no more replies than calls may be under way.
         """
         limiter = self._limiter(request.model)
         async with self._turn(request, key, limiter, again=bool(failed)) as turn:
@@ -177,6 +188,10 @@ class Caller:
     async def _send(
         self, request: Request, folder: Path, asked: float
     ) -> tuple[Answer, Timing]:
+        """Send a request by the lane of its model, and take its times.
+
+        Raises errors of this package only, unless the model is scripted.
+        """
         self._progress.in_flight += 1
         in_flight, fault = self._progress.in_flight, None
         try:
@@ -186,9 +201,9 @@ class Caller:
             sent = time.monotonic()
             answer = await lane.send(request, address)
             done = time.monotonic()
-        except Exception as error:  # whatever it is, nobody may see its frames
+        except Exception as error:  # of any kind: its frames may hold a key
             if request.model.is_scripted:
-                raise  # the user's own code, and no key in reach
+                raise  # the user's own code, which has no key
             fault = faults.bare(request.model.name, error)
         finally:
             self._progress.in_flight -= 1
@@ -204,7 +219,7 @@ class Caller:
         )
 
     def _failure(self, model: Model, error: CallError, took_s: float) -> Attempt:
-        """Record a failed attempt with what it cost, None if nobody knows."""
+        """Return a failed attempt with what it cost in USD, None if nobody knows."""
         cost: float | None = None if retries.may_be_billed(error) else 0.0
         if error.usage is not None:
             cost, _ = cost_of(model, error.usage, took_s, self._prices)
@@ -242,11 +257,11 @@ class Caller:
         """Set the worst case of a call aside; None: the run has no budget."""
         if self.budget is None or request.model.is_scripted:
             return None
-        worst, place = worst_usd(request, self._prices), _place(request.model)
-        # One at a time: all others would ask in vain, again and again.
+        worst, quota = worst_usd(request, self._prices), _quota(request.model)
+        # One call at a time asks; the others would be refused just as it is.
         async with self._reserving:
             while True:
-                reservation = self.budget.reserve(key, worst, place)
+                reservation = self.budget.reserve(key, worst, quota)
                 if reservation is not None:
                     return reservation
                 # Calls under way hold more than they will cost: let them settle.
@@ -256,13 +271,13 @@ class Caller:
 
     @contextlib.asynccontextmanager
     async def _reserved(self, request: Request, key: str) -> AsyncIterator[_Bill]:
-        """Hold the worst case of an attempt back until its bill is known."""
+        """Set the worst case of an attempt aside until its bill is known."""
         bill = _Bill(await self._reserve(request, key))
         try:
             yield bill
         finally:
             if self.budget is not None and bill.reservation is not None:
-                # On a full disk it stays reserved; the reply is worth more.
+                # On a full disk it stays reserved; the reply is more important.
                 with contextlib.suppress(StoreError):
                     self.budget.settle(bill.reservation, bill.usd)
                 self._settled.set()
@@ -271,21 +286,22 @@ class Caller:
     async def _turn(
         self, request: Request, key: str, limiter: Limiter, *, again: bool
     ) -> AsyncIterator[tuple[_Bill, float]]:
-        """Hold what an attempt needs to leave: its worst case, and then a place.
+        """Hold what an attempt needs: money set aside, then a place in the limits.
 
         Yields its bill and when the place was granted (`time.monotonic()`). While it
-        waited for the place, a bill may have come in that was higher than what was
-        set aside for it. Then everything is given back and asked for anew, because
-        who holds the place must not wait for the budget.
+        waited for the place, another call of the model may have been billed more than
+        was set aside for it, so that this one needs more, too. If that is not to be had
+        at once, money and place are given back and asked for again, because an attempt
+        that holds a place must not wait for the budget.
         """
         tokens = retries.expected_tokens(request)
         while True:
             async with self._reserved(request, key) as bill:
                 fits = functools.partial(self._still_fits, bill)
-                place = limiter.slot(tokens, again=again, leaves=fits)
-                async with place as granted:
+                slot = limiter.slot(tokens, again=again, still_wanted=fits)
+                async with slot as granted_at:
                     if fits():
-                        yield bill, granted
+                        yield bill, granted_at
                         return
 
     def _still_fits(self, bill: _Bill) -> bool:
@@ -294,7 +310,10 @@ class Caller:
         return self.budget.still_fits(bill.reservation)
 
     async def _address(self, model: Model, folder: Path) -> str | None:
-        """Return where a local model listens; None for everyone else's."""
+        """Return the address of a local model's server; None: it is no local model.
+
+        Downloading weights and starting a server block, so a thread does both.
+        """
         if not model.is_local:
             return None
         weights = await asyncio.to_thread(
@@ -308,18 +327,18 @@ class Caller:
         self._progress.note = text
 
     def _declared(self, model: Model) -> int | None:
-        """Return how many calls at once the user says are fine."""
+        """Return how many calls at once the user allows; None: they do not say."""
         return self._settings.concurrency or model.limits.concurrency
 
     def _limiter(self, model: Model) -> Limiter:
-        place = _place(model)
+        quota = _quota(model)
         if model.is_local and self._declared(model) is None:
-            place = _THIS_MACHINE
-        if place not in self._limiters:
-            self._limiters[place] = self._new_limiter(model, place)
-        return self._limiters[place]
+            quota = _THIS_MACHINE
+        if quota not in self._limiters:
+            self._limiters[quota] = self._new_limiter(model, quota)
+        return self._limiters[quota]
 
-    def _new_limiter(self, model: Model, place: _Place) -> Limiter:
+    def _new_limiter(self, model: Model, quota: _Quota) -> Limiter:
         ceiling, declared = self.most_at_once(model), self._declared(model) is not None
         limits, workers = model.limits, self._settings.workers
         if workers == 1:
@@ -328,15 +347,15 @@ class Caller:
         return Limiter(
             ceiling,
             declared=declared,
-            minute=SharedMinute(folder / f"{place}.sqlite", limits.rpm, limits.tpm),
-            slots=Slots(folder / place, ceiling, workers),
+            minute=SharedMinute(folder / f"{quota}.sqlite", limits.rpm, limits.tpm),
+            slots=Slots(folder / quota, ceiling, workers),
         )
 
     def _writer(self, archive: Archive) -> Writer:
         return self._writers.setdefault(archive.folder, Writer(archive.store))
 
     def _lane(self, model: Model) -> Lane:
-        """Return the lane of a model; none is made that no call needs."""
+        """Return the lane of a model; a lane is made with its first call."""
         if model.is_scripted:
             return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
         if speaks_directly(model):
@@ -346,9 +365,10 @@ class Caller:
         return self._lanes["litellm"]
 
     def _litellm_lane(self) -> Lane:
-        """Leave litellm to children, unless the user has it in this process.
+        """Run litellm in child processes, unless the user imported it in this one.
 
-        What they registered with it there, such as callbacks, must see the calls.
+        Then it stays here: what the user registered with it, such as callbacks, must
+        see the calls.
         """
         if "litellm" in sys.modules:
             from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
@@ -366,11 +386,11 @@ def _budget(settings: EngineSettings) -> Budget | None:
     return Budget(settings.folder / "budget.sqlite", settings.budget_usd)
 
 
-def _place(model: Model) -> _Place:
-    """Return what tells apart two models that have limits of their own.
+def _quota(model: Model) -> _Quota:
+    """Return a model's name with a checksum of what it calls.
 
-    Models of two ladders may have the same name. An address may hold a key, which
-    must not be among what a traceback shows.
+    Models of two ladders may have the same name. The address only goes into the
+    checksum: it may hold a key, which must not be among what a traceback shows.
     """
-    told = repr((model.name, model.id, model.api_base))
-    return f"{model.name}-{zlib.crc32(told.encode()):08x}"
+    target = repr((model.name, model.id, model.api_base))
+    return f"{model.name}-{zlib.crc32(target.encode()):08x}"

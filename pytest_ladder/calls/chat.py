@@ -42,18 +42,22 @@ class Chat:
         self.model = model
         self._asker = asker
         self.sample = sample
-        """Tells which sample of its case is asked for."""
+        """Returns which sample of its case a call asks for; the first is 1."""
 
     def __repr__(self) -> str:
         return f"<llm {self.model.name}>"
 
     def __call__(self, prompt: Prompt, **params: Any) -> Reply:
-        """Return the model's reply; `params` overlay those of `ladder.toml`."""
+        """Return the model's reply; `params` overlay those of `ladder.toml`.
+
+        Raises `LadderError`, `ValueError` or `TypeError` for what cannot be sent, and
+        what the engine raises: `MissingReply`, `BudgetReached` or `CallError`.
+        """
         __tracebackhide__ = True
         return self._asker.ask(self._request(prompt, params)).reply
 
     async def acall(self, prompt: Prompt, **params: Any) -> Reply:
-        """Do the same from a coroutine, whatever its loop."""
+        """Do the same from a coroutine, on any event loop."""
         __tracebackhide__ = True
         return (await self._asker.ask_async(self._request(prompt, params))).reply
 
@@ -85,8 +89,10 @@ def _messages(prompt: Any) -> list[Message]:
 
 
 def _no_prompt(prompt: Any, wanted: str) -> TypeError:
-    told = f"llm() got {reprlib.repr(prompt)} for a prompt"
-    return TypeError(f"{told}; give a text, or messages {wanted}.")
+    return TypeError(
+        f"llm() got {reprlib.repr(prompt)} for a prompt; give a text, or messages "
+        f"{wanted}."
+    )
 
 
 def _check(messages: list[Message], params: dict[str, Any]) -> None:

@@ -1,4 +1,8 @@
-"""The one seam to models: a request goes in, an answer or a `CallError` comes out."""
+"""What calls and their users agree on: requests, answers, lanes and settings.
+
+Every model is reached by a `Lane`: a request goes in, an answer or a `CallError` comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +27,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
     """The model's parameters overlaid with the call's own."""
     sample: int = 1
+    """Which of several replies to the same request is meant; from 1 on."""
 
     def __repr__(self) -> str:
-        # Parameters may hold what nobody else should see, and a traceback may show
-        # locals.
+        # Parameters may hold a secret, and a traceback may show locals.
         return f"Request({self.model!r}, {self.messages!r})"
 
     @property
@@ -72,7 +76,7 @@ class Lane(Protocol):
         """
 
     async def close(self) -> None:
-        """Let go of connections; called once, on the loop that sent."""
+        """Close all connections; called once, on the loop that sent."""
 
 
 class Served(NamedTuple):
@@ -105,7 +109,11 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress:
-    """What the engine did so far, for a status line; read from any thread."""
+    """What the engine did so far, for a status line.
+
+    Written on the engine's thread and read from any: each attribute is a number or a
+    text of its own, so that no lock is needed.
+    """
 
     def __init__(self) -> None:
         self.done = 0
@@ -114,4 +122,4 @@ class Progress:
         self.in_flight = 0
         self.spent_usd = 0.0
         self.note = ""
-        """What the engine waits for besides replies, such as a download."""
+        """What the engine waits for besides replies, such as a download; or empty."""

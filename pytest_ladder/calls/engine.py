@@ -1,8 +1,18 @@
 """The engine: every reply is looked up, and called for only when it is not stored.
 
 The way of a call: look-up → in-flight de-duplication → claim → budget reservation →
-limits → lane → settle → store. A reply is on disk before anyone sees it. All of it
-but the look-up happens on one asyncio loop in one thread a process, in `under_way`.
+limits → lane → settle → store. A reply is on disk before anyone sees it.
+
+Threads: any thread but the engine's own may call an `Engine`; tests do so from the main
+thread, rehearsals from theirs, and coroutines by `ask_async`. The look-up happens in
+the calling thread (the store has locks of its own). All the rest happens on one asyncio
+loop in one thread of the process, the engine's, which `in_flight.py` starts with the
+first call. `_lock` guards only that start against `close`.
+
+The main thread waits in steps of 0.1 s, so that Ctrl-C, which Python raises between two
+steps, ends the wait: the call is then no longer waited for, and `KeyboardInterrupt`
+goes on to pytest, whose end of session calls `close`. Other threads wait without steps,
+and get `CancelledError` from `close`.
 """
 
 from __future__ import annotations
@@ -21,18 +31,18 @@ from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from pytest_ladder.calls.in_flight import UnderWay
+    from pytest_ladder.calls.in_flight import CallsInFlight
     from pytest_ladder.calls.lanes.scripted import ScriptedModel
     from pytest_ladder.calls.one_machine.budget import Budget
 
-# How often a waiting main thread looks up to show progress and to notice Ctrl-C.
+# Seconds between two looks of a waiting main thread at progress and Ctrl-C.
 _WAIT_STEP_S = 0.1
-# How long a thread lets the engine's go first: what Python gives a thread at a time.
+# How long a thread lets the engine's go first: Python's own switch interval.
 _GIVE_WAY_S = 0.005
 
 
 class Watcher(Protocol):
-    """Someone to tell that the main thread waits."""
+    """What is told that the main thread waits: the status line of the session."""
 
     def waiting(self) -> AbstractContextManager[None]:
         """Return a context that lasts while it waits."""
@@ -52,7 +62,7 @@ class Engine:
         self.waited_s = 0.0
         """Seconds that the main thread waited so far."""
         self._watcher = watcher
-        self._under_way: UnderWay | None = None
+        self._in_flight: CallsInFlight | None = None
         self._closed = False
         self._lock = threading.Lock()
 
@@ -79,26 +89,27 @@ class Engine:
         """
         __tracebackhide__ = True
         try:
-            found = self.look_up(request, archive)
-            return found or self._wait(self.submit(request, archive))
+            served = self.look_up(request, archive)
+            return served or self._wait(self.submit(request, archive))
         except LadderError as error:
-            failed = error
-        # Without the frames of the engine, and of all that asked for it before.
-        raise failed.with_traceback(None)
+            failure = error
+        # Without the frames of the engine, and of earlier raises of the same error: a
+        # failed call is shared by all that asked for it.
+        raise failure.with_traceback(None)
 
     async def ask_async(self, request: Request, archive: Archive) -> Served:
-        """Do what `ask` does, from any event loop."""
+        """Do what `ask` does, from any event loop but the engine's own."""
         __tracebackhide__ = True
         try:
-            found = self.look_up(request, archive)
-            if found is None:
+            served = self.look_up(request, archive)
+            if served is None:
                 import asyncio
 
-                found = await asyncio.wrap_future(self.submit(request, archive))
-            return found
+                served = await asyncio.wrap_future(self.submit(request, archive))
+            return served
         except LadderError as error:
-            failed = error
-        raise failed.with_traceback(None)
+            failure = error
+        raise failure.with_traceback(None)
 
     def look_up(self, request: Request, archive: Archive) -> Served | None:
         """Return a stored reply; None when the model has to be called.
@@ -107,58 +118,61 @@ class Engine:
         """
         if request.model.is_scripted:
             return None
-        found = self._find(request, archive, archive.key(request))
-        if found is None and not self.settings.live:
+        served = self._find(request, archive, archive.key(request))
+        if served is None and not self.settings.live:
             raise MissingReply(f"No reply of {request.model.name} is stored.")
-        return found
+        return served
 
     def submit(
         self, request: Request, archive: Archive, *, ahead: bool = False
     ) -> Future[Served]:
         """Call the model for a reply, unless the same call is under way.
 
-        Of a call that is made `ahead` a failure waits for the one who asks.
+        A call made `ahead` is one that no test waits for yet: its failure is kept for
+        the test that asks. Raises `Abandoned` after `close`.
         """
         return self._calls().submit(request, archive, ahead=ahead)
 
     def ahead(self, jobs: Iterable[tuple[Request, Archive]]) -> Callable[[], None]:
         """Call for replies before they are asked for, in order, hundreds at a time.
 
-        What is stored, or claimed by another process, is passed over; a failure waits
-        for the one who asks. Returns a function that stops it.
+        Replies that are stored, or claimed by another process, are skipped; a failure
+        is kept for the test that asks. Returns a function that stops it. Raises
+        `Abandoned` after `close`.
         """
         return self._calls().feed(jobs)
 
     def give_way(self) -> None:
-        """Let the calls under way go first.
+        """Wait, 5 ms at most, until the engine's loop has nothing to do.
 
-        Threads take turns, and a model waits for its next call while the tests of
-        those that it answered have theirs: a twentieth of a run of short calls.
+        Python runs one thread at a time. Without this the tests of the replies that
+        have come would hold up the sending of the next calls, which costs a twentieth
+        of the time of a run of short calls.
         """
-        if self._under_way is not None:
-            self._under_way.idle.wait(_GIVE_WAY_S)
+        if self._in_flight is not None:
+            self._in_flight.idle.wait(_GIVE_WAY_S)
 
     def close(self, *, patience_s: float = 0.0) -> None:
         """Cancel what is under way, close connections, and end the thread.
 
         Replies that have arrived are still written, and calls that were sent get
-        `patience_s` to end: they are paid for, and another worker may wait for them.
-        Who waits for another reply gets `CancelledError`, and who asks from now on
-        `Abandoned`.
+        `patience_s` seconds to end: they are paid for, and another worker may wait for
+        them. Threads that wait for any other reply get `CancelledError`; calls of the
+        engine after this raise `Abandoned`.
         """
         with self._lock:
             self._closed = True
-        if self._under_way is not None:
-            self._under_way.close(patience_s=patience_s)
+        if self._in_flight is not None:
+            self._in_flight.close(patience_s=patience_s)
 
     def _find(self, request: Request, archive: Archive, key: str) -> Served | None:
         """Look a reply up; one stored since the run began counts as live."""
         started = self.settings.started
-        found = archive.find(key, since=started if self.settings.refresh else None)
-        if found is None:
+        kept = archive.find(key, since=started if self.settings.refresh else None)
+        if kept is None:
             return None
-        live = found.stored_at >= started
-        return Served(found.reply.reply_to(request, replayed=not live), key, live)
+        live = kept.stored_at >= started
+        return Served(kept.reply.reply_to(request, replayed=not live), key, live)
 
     def _wait(self, future: Future[Served]) -> Served:
         """Wait for a reply; the main thread shows progress meanwhile."""
@@ -180,13 +194,18 @@ class Engine:
             self.waited_s += time.monotonic() - begun
         return future.result()
 
-    def _calls(self) -> UnderWay:
-        """Return what calls models; a replay never loads it."""
+    def _calls(self) -> CallsInFlight:
+        """Return what calls models, made with the first call: a replay never loads it.
+
+        Raises `Abandoned` after `close`.
+        """
         with self._lock:
             if self._closed:
                 raise Abandoned
-            if self._under_way is None:
-                from pytest_ladder.calls.in_flight import UnderWay
+            if self._in_flight is None:
+                from pytest_ladder.calls.in_flight import CallsInFlight
 
-                self._under_way = UnderWay(self.settings, self.progress, self._find)
-            return self._under_way
+                self._in_flight = CallsInFlight(
+                    self.settings, self.progress, self._find
+                )
+            return self._in_flight

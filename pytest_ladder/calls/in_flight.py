@@ -1,6 +1,17 @@
 """Calls under way: one for each reply, on one asyncio loop in one thread.
 
 The way of a call: in-flight de-duplication → claim → look-up → the caller.
+
+Threads: `submit`, `feed` and `close` are called from any thread, and hand coroutines to
+the loop; all other methods and all tables (`_tasks`, `_failed`, `_archives`) are used
+on the loop's thread only, and need no lock. `_lock` guards the start and the end of the
+loop: `_loop`, `_thread`, and `caller.stopping` for those who start something. `idle` is
+set by the loop's selector and read by threads that give way (`Engine.give_way`).
+
+Ctrl-C is raised in the main thread and never here. It leads to `close`, which cancels
+all tasks but those that write paid replies, waits for these at most a second, and stops
+the loop. The thread is a daemon: a second Ctrl-C during `close` can end the process
+without it, and then a reply that was not yet written is lost.
 """
 
 from __future__ import annotations
@@ -22,10 +33,12 @@ from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.errors import Abandoned, LadderError, StoreError
 
 T = TypeVar("T")
+_Call = tuple[Path, str]
+"""The folder of an archive, and the key of a reply in it."""
 Find = Callable[[Request, Archive, str], Served | None]
 """Looks up the reply to a request by its key."""
 
-# How long one process lets another one, that is calling for the same reply, be.
+# How often a process looks for a reply that another process is calling for.
 _POLL_S = 0.02
 # Calls of one model that wait for their turn ahead of the tests that want them.
 _AHEAD_WINDOW = 500
@@ -34,7 +47,11 @@ _CLOSING_S = 1.0
 
 
 class _IdleSelector(selectors.DefaultSelector):
-    """Tells when an event loop has nothing to do."""
+    """The selector of an event loop, which tells when that loop has nothing to do.
+
+    A loop calls `select` in each round, in its own thread, with a time-out of 0 where
+    it has callbacks to run. That a loop takes a selector is asyncio's public interface.
+    """
 
     def __init__(self, idle: threading.Event) -> None:
         super().__init__()
@@ -43,7 +60,7 @@ class _IdleSelector(selectors.DefaultSelector):
     def select(
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for events; idle only if there are none yet."""
+        """Wait for events; `idle` is set only while there are none."""
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             self._idle.clear()
@@ -55,7 +72,7 @@ class _IdleSelector(selectors.DefaultSelector):
             self._idle.clear()
 
 
-class UnderWay:
+class CallsInFlight:
     """Calls models, and shares each call among all that want the same reply."""
 
     def __init__(
@@ -68,8 +85,9 @@ class UnderWay:
         self._progress = progress
         self._find = find
         self._archives: dict[Path, Archive] = {}
-        self._tasks: dict[tuple[Path, str], asyncio.Task[Served | None]] = {}
-        self._failed: dict[tuple[Path, str], LadderError] = {}
+        self._tasks: dict[_Call, asyncio.Task[Served | None]] = {}
+        self._failed: dict[_Call, LadderError] = {}
+        """Failures of calls made ahead, kept for the test that asks."""
         self._background: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -127,91 +145,91 @@ class UnderWay:
             reply = await self.caller.call(request, archive, key="")
             return Served(reply.reply_to(request, replayed=False), "", live=True)
         key = archive.key(request)
-        place = (archive.folder, key)
-        failure = self._failed.get(place) if ahead else self._failed.pop(place, None)
+        call = (archive.folder, key)
+        failure = self._failed.get(call) if ahead else self._failed.pop(call, None)
         if failure is not None:
             raise failure
         while True:
-            task = self._tasks.get(place) or self._start(request, archive, key)
+            task = self._tasks.get(call) or self._start(request, archive, key)
             if ahead:
-                task.add_done_callback(functools.partial(self._note_failure, place))
+                task.add_done_callback(functools.partial(self._note_failure, call))
             served = await asyncio.shield(task)
             if served is not None:
                 return served
-            # It was asked for ahead, and another process is at it. A task that is done
-            # answers without letting the loop run, so its callback may still be due.
-            self._forget(place, task)
+            # The task was started ahead, and found that another process makes the call.
+            # Awaiting a task that is done does not let the loop run, so that its
+            # callback, which takes it off the list, may still be due.
+            self._forget(call, task)
 
     def _start(
         self, request: Request, archive: Archive, key: str, *, ahead: bool = False
     ) -> asyncio.Task[Served | None]:
-        place = (archive.folder, key)
+        """Start the one task that makes a call; its result is None if another does."""
+        call = (archive.folder, key)
         work = self._claimed(request, archive, key, ahead=ahead)
         task = asyncio.ensure_future(work)
-        self._tasks[place] = task
-        task.add_done_callback(functools.partial(self._finish, place))
+        self._tasks[call] = task
+        task.add_done_callback(functools.partial(self._finish, call))
         return task
 
-    def _finish(
-        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
-    ) -> None:
-        """Take a call off the list; what cannot be kept must not be paid for."""
-        self._forget(place, task)
+    def _finish(self, call: _Call, task: asyncio.Task[Served | None]) -> None:
+        """Take a call off the list; stop all calls when the disk takes no replies."""
+        self._forget(call, task)
         if not task.cancelled() and isinstance(task.exception(), StoreError):
             self.caller.halted = task.exception()
 
-    def _forget(
-        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
-    ) -> None:
-        if self._tasks.get(place) is task:
-            del self._tasks[place]
+    def _forget(self, call: _Call, task: asyncio.Task[Served | None]) -> None:
+        if self._tasks.get(call) is task:
+            del self._tasks[call]
 
     async def _feed(
         self, jobs: Iterable[tuple[Request, Archive]], stopped: threading.Event
     ) -> None:
-        places = asyncio.Semaphore(_AHEAD_WINDOW)
+        """Start calls in order, `_AHEAD_WINDOW` at once at most, until `stopped`."""
+        window = asyncio.Semaphore(_AHEAD_WINDOW)
         for request, archive in jobs:
-            await places.acquire()
+            await window.acquire()
             # To look up hundreds in one go would hold up the calls under way.
             await asyncio.sleep(0)
             if stopped.is_set():
                 return
             key = archive.key(request)
-            place = (archive.folder, key)
-            if place in self._tasks or self._find(request, archive, key):
-                places.release()
+            call = (archive.folder, key)
+            if call in self._tasks or self._find(request, archive, key):
+                window.release()
                 continue
             self._progress.expected += 1
             task = self._start(request, archive, key, ahead=True)
-            task.add_done_callback(functools.partial(self._note_failure, place))
-            task.add_done_callback(lambda _: places.release())
+            task.add_done_callback(functools.partial(self._note_failure, call))
+            task.add_done_callback(lambda _: window.release())
 
-    def _note_failure(
-        self, place: tuple[Path, str], task: asyncio.Task[Served | None]
-    ) -> None:
+    def _note_failure(self, call: _Call, task: asyncio.Task[Served | None]) -> None:
         """Keep a failure for the test that will ask; it must not be paid for again."""
         if not task.cancelled() and isinstance(task.exception(), LadderError):
             error = task.exception()
             assert isinstance(error, LadderError)
-            self._failed[place] = error
+            self._failed[call] = error
 
     async def _claimed(
         self, request: Request, archive: Archive, key: str, *, ahead: bool
     ) -> Served | None:
-        """Call while holding the claim; wait for another process that holds it."""
+        """Call while holding the claim; wait for another process that holds it.
+
+        None: another process makes the call, and nobody here waits for it yet.
+        """
         while not archive.claims.take(key):
             if ahead:
                 return None
             await asyncio.sleep(_POLL_S)
-            found = self._find(request, archive, key)
-            if found is not None:
-                return found
+            served = self._find(request, archive, key)
+            if served is not None:
+                return served
         try:
             self._renew_claims_of(archive)
             # Its last holder may have stored it since the look-up.
-            found = self._find(request, archive, key)
-            if found is not None:
-                return found
+            served = self._find(request, archive, key)
+            if served is not None:
+                return served
             reply = await self.caller.call(request, archive, key)
         finally:
             with contextlib.suppress(StoreError):
@@ -226,16 +244,19 @@ class UnderWay:
             self._background.add(task)
 
     async def _shut_down(self, patience_s: float) -> None:
-        """Cancel all but the writing of paid replies."""
+        """Cancel all tasks of the loop but those that write paid replies.
+
+        Calls that were sent get `patience_s` seconds first.
+        """
         caller = self.caller
-        kept = {asyncio.current_task(), *caller.writing}
+        spared = {asyncio.current_task(), *caller.writing}
         sent = caller.sent
         if patience_s and sent:
             await _cancel({*self._tasks.values()} - sent)
             await asyncio.wait(sent, timeout=patience_s)
-            # One may have begun to write since.
-            kept |= caller.writing
-        await _cancel(asyncio.all_tasks() - kept)
+            # A task may have begun to write since.
+            spared |= caller.writing
+        await _cancel(asyncio.all_tasks() - spared)
         await caller.finish()
 
 
@@ -243,7 +264,7 @@ def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:
     """Make an event loop of the kind that the user has chosen, if any."""
     loop = asyncio.new_event_loop()
     if type(loop) is not asyncio.SelectorEventLoop:
-        # Windows' own, or uvloop: it has no selector, so nobody gives way to it.
+        # Windows' own, or uvloop: it takes no selector, so `idle` is always set.
         return loop
     loop.close()
     return asyncio.SelectorEventLoop(_IdleSelector(idle))
@@ -257,6 +278,7 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def _renew(archive: Archive) -> None:
+    """Renew the claims of this process on an archive, until it is cancelled."""
     while True:
         await asyncio.sleep(RENEW_S)
         # A disk that is full now may have room again before the lease runs out.

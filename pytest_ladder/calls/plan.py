@@ -15,7 +15,7 @@ from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.reply import BYTES_PER_TOKEN, Usage
 from pytest_ladder.core.rung import Model
 
-# What a judge is told of an answer that cannot be used, generously.
+# Tokens of the message that asks a judge once more, more than it ever has.
 _COMPLAINT_TOKENS = 128
 
 
@@ -25,17 +25,17 @@ class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
     rung: str
     """Its id; of a judge its name, in brackets."""
     replies: int
-    """Distinct replies that tests need, without what may be asked again."""
+    """Distinct replies that tests need, without those that may be asked for again."""
     stored: int
-    """Those that are stored already."""
+    """How many of `replies` are stored already."""
     input_tokens: int
-    """Of all that may be called, estimated from the length of the prompts."""
+    """Of all calls that may be made, estimated from the length of the prompts."""
     output_tokens: int | None
     """At most, by `max_tokens`; None where a model has no limit."""
     usd: float | None
     """At most; None where a price or a limit is unknown."""
     usd_per_minute: float | None
-    """Of computing, where time is paid for and not told by tokens."""
+    """Of a machine whose time is paid for, where tokens do not tell the time."""
     repaired: bool
     """Whether replies may be asked for once more, which tokens and USD include."""
     open_tests: int
@@ -60,7 +60,7 @@ def plan_calls(
     open_tests: int = 0,
     repaired: bool = False,
 ) -> RungPlan:
-    """Plan the calls of a rung, or of a judge; looks replies up, and calls nobody.
+    """Plan the calls of a rung, or of a judge; looks replies up, and calls no model.
 
     `repaired` says that each reply may be asked for once more: the other time the
     prompt holds the first reply as well.

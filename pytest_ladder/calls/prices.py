@@ -40,9 +40,9 @@ class PriceTable:
         """Return the prices per token and where they come from; None: unknown.
 
         Some providers charge more for all tokens of a call once its prompt is longer
-        than a limit, hence `prompt_tokens`. Where the file says 0 for input and
-        output it means free tiers and one's own machines: that is unknown here, and
-        can be declared.
+        than a limit, hence `prompt_tokens`. 0 for both input and output stands in the
+        file for free tiers and for machines of one's own: such a price counts as
+        unknown, and can be declared in ladder.toml.
         """
         if model.price is not None:
             return model.price, DECLARED
@@ -77,8 +77,8 @@ class PriceTable:
     def _entry(self, model_id: str) -> dict[str, Any]:
         """Find an entry by id, or by the id without a prefix that names its provider.
 
-        This is litellm's own order (`get_model_info`); its provider must agree, so
-        that a self-hosted model never gets the price of its namesake.
+        This is litellm's own order (`get_model_info`). The provider must be the same,
+        so that a self-hosted model never gets the price of a model of that name.
         """
         if model_id.startswith(_NEVER_LISTED):
             return {}
@@ -104,15 +104,15 @@ def cost_of(
         return spent, None if spent is None else DECLARED
     if usage is None:
         return None, None
-    known = table.price_of(model, prompt_tokens=usage.input)
-    if known is None:
+    listed = table.price_of(model, prompt_tokens=usage.input)
+    if listed is None:
         return None, None
-    price, source = known
+    price, source = listed
     return cost(price, usage), source
 
 
 def cost(price: Price, usage: Usage) -> float:
-    """Return the USD of a call by its tokens (methods.md 4.1)."""
+    """Return the USD of a call by its tokens (docs/methods.md §4.1)."""
     cached = price.input if price.cached_input is None else price.cached_input
     written = price.input if price.cache_write is None else price.cache_write
     plain = max(0, usage.input - usage.cached_input - usage.cache_write)
@@ -126,9 +126,10 @@ def cost(price: Price, usage: Usage) -> float:
 
 
 def serve_cost(serve: Serve, usage: Usage | None, busy_s: float | None) -> float | None:
-    """Return the USD of a call by the machine's time (methods.md 4.1).
+    """Return the USD of a call by the machine's time (docs/methods.md §4.1).
 
-    None when neither tokens with a declared throughput nor `busy_s` tell the time.
+    The time is that of all tokens at the declared throughput, else `busy_s`; None when
+    neither is known.
     """
     seconds = busy_s
     if serve.tokens_per_second is not None and usage is not None:
@@ -140,8 +141,8 @@ def serve_cost(serve: Serve, usage: Usage | None, busy_s: float | None) -> float
 
 def _installed_file() -> Path | None:
     """Return litellm's price file; None where litellm is missing."""
-    found = importlib.util.find_spec("litellm")
-    folders = (found and found.submodule_search_locations) or []
+    spec = importlib.util.find_spec("litellm")
+    folders = (spec and spec.submodule_search_locations) or []
     files = (Path(folder) / _FILE for folder in folders)
     return next((file for file in files if file.is_file()), None)
 

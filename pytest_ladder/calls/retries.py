@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
 from pytest_ladder.calls.one_machine.limits import LONGEST_WAIT_S
-from pytest_ladder.calls.store.store import Attempt
+from pytest_ladder.calls.store.stored_reply import Attempt
 from pytest_ladder.core.reply import BYTES_PER_TOKEN
 from pytest_ladder.errors import CallError
 
@@ -21,21 +21,21 @@ LOST_CALLS = 3
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _OVERLOAD = frozenset({429, 503, 529})
-# One of its own: a suite that seeds `random` must find its own numbers.
+# A generator of its own: a suite that seeds `random` must get the same numbers as ever.
 _RANDOM = random.Random()
 
 
 def is_overload(error: CallError) -> bool:
-    """Tell whether the provider said that it gets too much."""
+    """Tell whether the provider refused the call because it gets too many."""
     return error.status in _OVERLOAD or error.retry_after_s is not None
 
 
 def may_be_billed(error: CallError) -> bool:
     """Tell whether a failed attempt may cost something all the same.
 
-    An error status is not billed, and without one a failure that is not transient,
-    such as a missing key, kept the request from being sent. Of a failure that nobody
-    expected it is not known when it came.
+    An answer with an error status is not billed. A failure without a status that is not
+    transient, such as a missing key, came before the request was sent. After all other
+    failures nobody knows.
     """
     return error.status is None and (error.transient or error.unsure)
 
@@ -43,8 +43,9 @@ def may_be_billed(error: CallError) -> bool:
 def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
     """Return how long to wait before trying again; None: give up.
 
-    Retry-After where the provider said so, else exponential back-off with jitter
-    over its upper half. `tried_s` are the seconds of all attempts and pauses so far.
+    Seconds: Retry-After where the provider said so, else exponential back-off with
+    jitter over its upper half. `tried_s` are the seconds of all attempts and pauses so
+    far.
     """
     most = MAX_REFUSALS if is_overload(error) else MAX_ATTEMPTS
     if not error.transient or attempts >= most:
@@ -57,7 +58,7 @@ def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:
 
 
 def final(error: CallError, failed: Sequence[Attempt]) -> CallError:
-    """Tell how often it was tried."""
+    """Return the error for the user, which says how often the call was tried."""
     if len(failed) <= 1:
         return error
     return error.saying(f"{error} (gave up after {len(failed)} attempts)")

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.calls.store.recordings import Damaged, Recording, scan
-from pytest_ladder.calls.store.store import StoredReply
+from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Level

@@ -1,1 +1,1 @@
-"""The words of the project as frozen value types; nothing here does I/O."""
+"""The value types of the project, all frozen; nothing here does I/O."""

@@ -45,21 +45,23 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """The input as text: the last user message of a conversation."""
         if isinstance(self.input, str):
             return self.input
-        spoken = [m["content"] for m in self.input if m.get("role") == "user"]
-        return str(spoken[-1]) if spoken else ""
+        texts = [m["content"] for m in self.input if m.get("role") == "user"]
+        return str(texts[-1]) if texts else ""
 
     @property
     def content_hash(self) -> str:
-        """Short hash of what is asked and what is expected: of another case another."""
+        """Short hash of `input` and `expected`: it tells whether a case was changed."""
         parts = self.input, self.expected
         try:
-            data = msgspec.json.encode(parts, enc_hook=_named, order="deterministic")
+            data = msgspec.json.encode(
+                parts, enc_hook=_described, order="deterministic"
+            )
         except (TypeError, ValueError, RecursionError):
-            # What a user expects may be anything, and JSON does not know everything.
-            data = _named(parts).encode(errors="backslashreplace")
+            # `expected` may be of any type, also of one that JSON lacks.
+            data = _described(parts).encode(errors="backslashreplace")
         return hashlib.sha256(data).hexdigest()[:12]
 
 
-def _named(value: object) -> str:
-    """Describe what is expected in a form of the user's own, without its address."""
+def _described(value: object) -> str:
+    """Return the `repr` of an object without its address, which differs in each run."""
     return _ADDRESS.sub("", repr(value))

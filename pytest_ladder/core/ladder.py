@@ -7,23 +7,20 @@ from typing import Literal
 
 import msgspec
 
-from pytest_ladder.core.rung import Endpoint, Model, Rung, Strategy
+from pytest_ladder.core.rung import Endpoint, Model, Rung, Strategy, Table
 from pytest_ladder.core.score import Level
 
 LABELS = "labels.jsonl"
-"""Where labels lie when the configuration does not say."""
+"""The file of people's labels when the configuration names none."""
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True): ...
-
-
-class Objective(_Table, frozen=True, kw_only=True):
-    """What the team is after: a bar, a budget, or as much quality as can be had."""
+class Objective(Table, frozen=True, kw_only=True):
+    """What the team wants: a quality, a cost, or as much quality as can be had."""
 
     kind: Literal["good-enough", "budget", "step-function"]
     """A bar that is met, a cap that is kept, or as much quality as can be had."""
     quality: float | None = None
-    """The bar, in [0, 1]; required for `good-enough`."""
+    """The quality that is good enough, in [0, 1]; required for `good-enough`."""
     level: Level = Level.CHEAP
     """The level that decides."""
     volume: int = 100_000
@@ -49,8 +46,8 @@ class JudgeConfig(Endpoint, frozen=True, kw_only=True):
     """Whether a case is left unjudged, as a miss, when a cheap check of it missed."""
 
 
-class Gate(_Table, frozen=True, kw_only=True):
-    """What holds a pull request; margins against the baseline."""
+class Gate(Table, frozen=True, kw_only=True):
+    """What blocks a pull request: margins against the baseline."""
 
     undecided: Literal["pass", "fail"] = "pass"
     """What an undecided verdict does to the exit status."""
@@ -86,6 +83,6 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def labels(self) -> Path:
-        """The file of what people say of replies; there need not be one."""
+        """The file of people's verdicts on replies; it need not exist."""
         named = None if self.judge is None else self.judge.labels
         return self.folder / (named or LABELS)

@@ -1,4 +1,8 @@
-"""What parameters of a call must be, those that are read here before they are sent."""
+"""Which values the parameters of a call may have.
+
+Only those are checked that this package reads itself, for prices, limits and requests;
+all others are for the provider to judge.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,10 @@ import msgspec
 
 
 class WrongParam(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter that cannot be what it says."""
+    """A parameter with a value that it cannot have."""
 
     place: tuple[str, ...]
-    """Its name, below that of the table it stands in."""
+    """Its keys within the parameters, such as `("extra_body", "n")`."""
     problem: str
     """A sentence without its subject, with the fix."""
 
@@ -23,13 +27,13 @@ def wrong_param(params: dict[str, Any]) -> WrongParam | None:
 
     A number may be None, which counts as not set.
     """
-    inner = params.get("extra_body")
-    inner = inner if isinstance(inner, dict) else {}
-    for place, table in (((), params), (("extra_body",), inner)):
-        for name, (holds, says) in _RULES.items():
-            if name in table and not holds(table[name]):
-                problem = f"{table[name]!r} does not fit here; write {says}."
-                return WrongParam(place=(*place, name), problem=problem)
+    extra = params.get("extra_body")
+    extra = extra if isinstance(extra, dict) else {}
+    for keys, table in (((), params), (("extra_body",), extra)):
+        for name, (is_valid, wanted) in _RULES.items():
+            if name in table and not is_valid(table[name]):
+                problem = f"{table[name]!r} does not fit here; write {wanted}."
+                return WrongParam(place=(*keys, name), problem=problem)
     return None
 
 

@@ -14,6 +14,9 @@ _FENCED = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
 _LONGEST_QUOTE = 2_000
 
+BYTES_PER_TOKEN = 4
+"""For estimates only, which need no more than to rank strategies of one model."""
+
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one or several calls, as the provider billed them."""
@@ -54,7 +57,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Moments of one live call, in seconds since it was asked for."""
 
     sent_s: float
-    """When the last attempt was sent; before it the call was queued or retried."""
+    """When the last attempt was sent; until then the call waited or was tried again."""
     first_token_s: float | None = None
     """When the first token arrived; None unless the call was streamed."""
     done_s: float
@@ -160,7 +163,3 @@ def _fit(value: Any, schema: Any) -> Any:
     except ValueError as error:
         name = getattr(schema, "__name__", str(schema))
         raise ReplyNotJson(f"The reply does not fit {name}: {error}") from error
-
-
-# Rough on purpose: the estimate only has to rank strategies of one model.
-BYTES_PER_TOKEN = 4

@@ -12,9 +12,8 @@ from pytest_ladder.core.score import Level, Verdict
 OVER_BUDGET = "not run: budget"
 """How the reason of a row begins whose call the budget did not allow."""
 
-
 DRAW = "~"
-"""Parts the key of a reply from the number of its draw, in a pooled baseline."""
+"""Stands between a reply's key and the number of its draw, in a pooled baseline."""
 
 
 class Outcome(enum.StrEnum):
@@ -45,7 +44,7 @@ class UsedReply(
 
     @property
     def request_key(self) -> str:
-        """The key without the number of a draw: alike for all replies to a request."""
+        """The key without the number of a draw: all replies to a request share it."""
         return self.key.partition(DRAW)[0]
 
 
@@ -55,12 +54,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     test: str
     """Node id without the parameters that pytest-ladder added."""
     rung: str
+    """`Rung.id`."""
     level: Level
     source: str
     """With `case` the unit of analysis; of a test without cases its own node id."""
     case: str = ""
     case_hash: str = ""
-    """Of the case's content; empty: there is no case, or the row is an old one."""
+    """`Case.content_hash`; empty: no case, or an older version wrote the row."""
     sample: int = 1
     outcome: Outcome
     score: float | None = None

@@ -17,12 +17,11 @@ class Tier(enum.StrEnum):
     PRETRAINED = "pretrained"
 
 
-class _Strict(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-): ...
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of `ladder.toml`: a key that is not a field is refused."""
 
 
-class Price(_Strict, frozen=True, kw_only=True):
+class Price(Table, frozen=True, kw_only=True):
     """USD per million tokens."""
 
     input: float
@@ -35,7 +34,7 @@ class Price(_Strict, frozen=True, kw_only=True):
     """Of prompt tokens written to a cache; None: the price of `input`."""
 
 
-class Build(_Strict, frozen=True, kw_only=True):
+class Build(Table, frozen=True, kw_only=True):
     """What making the model cost, once."""
 
     usd: float = 0.0
@@ -46,7 +45,7 @@ class Build(_Strict, frozen=True, kw_only=True):
     """Training examples that were needed."""
 
 
-class Serve(_Strict, frozen=True, kw_only=True):
+class Serve(Table, frozen=True, kw_only=True):
     """What a self-hosted model costs to run."""
 
     usd_per_hour: float
@@ -57,7 +56,7 @@ class Serve(_Strict, frozen=True, kw_only=True):
     """Share of the hour in which the machine answers, in (0, 1]."""
 
 
-class Limits(_Strict, frozen=True, kw_only=True):
+class Limits(Table, frozen=True, kw_only=True):
     """What a provider allows."""
 
     concurrency: int | None = None
@@ -68,8 +67,8 @@ class Limits(_Strict, frozen=True, kw_only=True):
     """Tokens per minute, from 1; None: no limit."""
 
 
-class Endpoint(_Strict, frozen=True, kw_only=True):
-    """Who answers calls: which model, where, and at what price."""
+class Endpoint(Table, frozen=True, kw_only=True):
+    """What answers calls: which model, where, and at what price."""
 
     id: str
     """Any litellm id, `local/<name>`, `local/<path>.gguf` or `scripted/<name>`."""
@@ -88,13 +87,13 @@ class Endpoint(_Strict, frozen=True, kw_only=True):
     api_key_env: str | None = None
     """Name of the environment variable that holds the key."""
     revision: str | None = None
-    """Tells apart what shares an id: a checkpoint, a deployment, a date."""
+    """A checkpoint, a deployment or a date: replies are kept for each on its own."""
     lane: Literal["direct", "litellm"] | None = None
     """How it is called; None: `direct` for OpenAI's protocol, else `litellm`."""
 
     def __repr__(self) -> str:
-        # pytest shows it in front of a failed assertion. Addresses and parameters may
-        # hold what a public log should not.
+        # pytest prints it in front of a failed assertion, maybe into a public log, and
+        # addresses and parameters may hold a secret.
         return f"{type(self).__name__}({self.id!r})"
 
     @property
@@ -104,7 +103,7 @@ class Endpoint(_Strict, frozen=True, kw_only=True):
 
     @property
     def is_scripted(self) -> bool:
-        """Whether a test says what it answers: it costs nothing and needs no store."""
+        """Whether a test sets its answers: they cost nothing, and none is stored."""
         return self.id.startswith("scripted/")
 
 
@@ -124,7 +123,7 @@ class Model(Endpoint, frozen=True, kw_only=True):
         return f"Model({self.name!r}, {self.id!r})"
 
 
-class Strategy(_Strict, frozen=True, kw_only=True):
+class Strategy(Table, frozen=True, kw_only=True):
     """How a case becomes messages."""
 
     name: str
@@ -146,7 +145,7 @@ class Strategy(_Strict, frozen=True, kw_only=True):
     top_k: int = 3
     """Passages that are shown, from 1; needs `corpus` or `retriever`."""
     models: tuple[str, ...] = ()
-    """Globs of the models it is for; empty: all."""
+    """Patterns (`fnmatch`) of names of models it is used with; empty: all."""
 
     @property
     def retrieves(self) -> bool:

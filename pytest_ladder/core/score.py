@@ -1,4 +1,4 @@
-"""Scores and verdicts: how good a reply is, and who said so."""
+"""Scores and verdicts: how good a reply is, and who graded it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a judge said of a reply; true when the reply passed."""
+    """A judge's grade of a reply; true when the reply passed."""
 
     passed: bool
     """Whether the reply is good enough; `assert verdict` asks the same."""
     score: float
     """In [0, 1]; of a binary verdict 0 or 1."""
     graded: bool = False
-    """Whether the score says more than `passed`: it counts, not the pass."""
+    """Whether the score counts, as it says more than `passed`; else `passed` does."""
     reason: str = ""
     """Why, in the judge's words."""
     judge: str = ""
@@ -66,8 +66,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         # Short, because pytest prints it in front of every failed assertion.
-        said = "pass" if self.passed else "fail"
-        return f"Verdict({said}, {self.score:g}, {self.reason!r})"
+        result = "pass" if self.passed else "fail"
+        return f"Verdict({result}, {self.score:g}, {self.reason!r})"
 
 
 _VALUE_NAMES = ("score", "value")
@@ -81,7 +81,7 @@ def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
 
     Understood are numbers, booleans, dicts and objects with `score` or `value`, a
     number or a yes or no, and beside it (or in its `metadata`) `reason`, `rationale`
-    or `explanation`. A result that bears a name gives a score of that name.
+    or `explanation`. A result that has a name gives a score of that name.
     Raises `MetricError` for a result that says it failed, `ValueError` for a value
     outside [0, 1], `TypeError` for a result without a number.
     """
@@ -95,13 +95,13 @@ def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
 
 
 def _refuse_failed(result: Any, name: str | None) -> None:
-    """Raise what a metric could not do: a value left in its result is no score."""
+    """Raise `MetricError` for a result that names an error, whatever its value."""
     error = _first(result, ("error",))
     # An error that is a number is a measure, such as a distance.
     if error and not isinstance(error, int | float):
         what = f"The metric {name!r}" if name else "The metric"
-        said = getattr(error, "error_message", None) or error
-        raise MetricError(f"{what} could not be computed: {said}")
+        message = getattr(error, "error_message", None) or error
+        raise MetricError(f"{what} could not be computed: {message}")
 
 
 def _number(value: Any, result: Any, name: str | None) -> float:
@@ -114,11 +114,11 @@ def _number(value: Any, result: Any, name: str | None) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        got = repr(result if value is None else value)
-        got = textwrap.shorten(got, 200, placeholder=" …")
-        named = f" for {name!r}" if name else ""
+        given = repr(result if value is None else value)
+        given = textwrap.shorten(given, 200, placeholder=" …")
+        for_score = f" for {name!r}" if name else ""
         raise TypeError(
-            f"score() got {got}{named}, which holds no number; give a number in "
+            f"score() got {given}{for_score}, which holds no number; give a number in "
             "[0, 1], or a result whose `score` or `value` is a number, or yes or no."
         ) from None
 
@@ -129,13 +129,13 @@ def _name(result: Any) -> str | None:
 
 
 def _reason(result: Any) -> str:
-    said = _text(result, _REASON_NAMES)
-    return said or _text(_first(result, ("metadata",)), _REASON_NAMES)
+    reason = _text(result, _REASON_NAMES)
+    return reason or _text(_first(result, ("metadata",)), _REASON_NAMES)
 
 
 def _text(result: Any, names: tuple[str, ...]) -> str:
-    found = _first(result, names)
-    return "" if found is None else str(found)
+    value = _first(result, names)
+    return "" if value is None else str(value)
 
 
 def _first(result: Any, names: tuple[str, ...]) -> Any:

@@ -51,7 +51,7 @@ def json_lines(text: str, label: str) -> Iterator[tuple[int, Any]]:
     Raises `ConfigError` for a line that is not JSON.
     """
     decode = msgspec.json.Decoder().decode
-    # Not splitlines: U+2028 and its kin are legal inside a JSON string.
+    # Not splitlines: characters such as U+2028 may stand inside a JSON string.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line or line.isspace():
             continue
@@ -72,16 +72,16 @@ def json_problem(error: msgspec.DecodeError | RecursionError) -> str:
 
 
 def json_byte(error: Exception) -> int | None:
-    """Offset of the broken byte; None when the text simply ends too early."""
-    found = _BYTE.search(str(error))
-    return int(found.group(1)) if found else None
+    """Return the offset of the broken byte; None: the text ends too early."""
+    offset = _BYTE.search(str(error))
+    return int(offset.group(1)) if offset else None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader finds the old one or all of the new.
+    """Replace a file in one step: a reader finds the old content or all of the new.
 
-    The temporary file lies in the same folder, for a rename works within one disk
-    only. Raises OSError; the old file is then as it was. For one thread of a process
+    The temporary file lies in the same folder, because a rename works within one disk
+    only. Raises `OSError`; the old file is then as it was. For one thread of a process
     at a time.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

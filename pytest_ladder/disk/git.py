@@ -1,4 +1,4 @@
-"""Asks git about the user's repository, and starts nothing that a repository names."""
+"""Asks git about the user's repository, and starts no program that it names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import subprocess
 from pathlib import Path
 
-# What git tells a hook of its repository would be misread from within a folder of it.
+# Git sets these for a hook, relative to the repository's root. With `-C` they would be
+# read relative to another folder.
 _OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_INDEX_FILE")
-# Else a program that the repository's configuration names would be started, and names
-# of files be patterns.
-_PLAINLY = ("-c", "core.fsmonitor=", "--literal-pathspecs")
+# Without the first git would start a program that the repository's configuration names;
+# without the second names of files would be patterns.
+_SAFE_OPTIONS = ("-c", "core.fsmonitor=", "--literal-pathspecs")
 
 
 def ask(folder: Path, *arguments: str, **variables: str) -> bytes | None:
@@ -18,23 +19,25 @@ def ask(folder: Path, *arguments: str, **variables: str) -> bytes | None:
 
     `variables` are added to the environment. Raises `OSError` where there is no git.
     """
-    around = {k: v for k, v in os.environ.items() if k not in _OF_A_HOOK} | variables
-    command = ["git", "-C", str(folder), *_PLAINLY, *arguments]
-    done = subprocess.run(command, env=around, capture_output=True, check=False)
+    inherited = {k: v for k, v in os.environ.items() if k not in _OF_A_HOOK}
+    command = ["git", "-C", str(folder), *_SAFE_OPTIONS, *arguments]
+    done = subprocess.run(
+        command, env=inherited | variables, capture_output=True, check=False
+    )
     return done.stdout if done.returncode == 0 else None
 
 
 def head(folder: Path) -> str | None:
     """Return the commit that is checked out; None: no git, repository or commit."""
     try:
-        found = ask(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+        commit = ask(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     except OSError:
         return None
-    return None if found is None else found.decode().strip()
+    return None if commit is None else commit.decode().strip()
 
 
 def tracked(folder: Path, name: str = ".") -> set[str] | None:
-    """Return what git's index has of a folder, or of one file in it.
+    """Return the files of a folder that git tracks, or of it the one called `name`.
 
     None: there is no such folder, no git, or it is in no repository.
     """
@@ -42,13 +45,16 @@ def tracked(folder: Path, name: str = ".") -> set[str] | None:
         listed = ask(folder, "ls-files", "-z", "--", name, **_index(folder))
     except OSError:
         return None
-    return (
-        None if listed is None else set(filter(None, os.fsdecode(listed).split("\0")))
-    )
+    if listed is None:
+        return None
+    return set(filter(None, os.fsdecode(listed).split("\0")))
 
 
 def _index(folder: Path) -> dict[str, str]:
-    """Name the index of a commit of a part of what is staged, if it has its own."""
+    """Return the variable that names git's index for this commit, if it has its own.
+
+    `git commit FILE` makes an index of its own, and names it to its hooks.
+    """
     index = os.environ.get("GIT_INDEX_FILE", "")
     if os.path.isabs(index):
         home = ask(folder, "rev-parse", "--absolute-git-dir")

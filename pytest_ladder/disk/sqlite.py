@@ -1,4 +1,8 @@
-"""SQLite files that the processes of one or several runs share."""
+"""SQLite files that the processes of one or several runs share.
+
+A connection may be used from any thread, but by one at a time: its owner sees to that.
+Processes are kept apart by SQLite's own locks, for which a statement waits up to 60 s.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,8 @@ _STEP_S = 0.005
 def connect(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
     """Open a file, made if need be, for reading and writing from any thread.
 
-    `durable`: what is committed survives a power cut, else only the process.
+    `durable`: what is committed survives a power cut, and not only the death of the
+    process. Raises `sqlite3.Error`.
     """
     connection = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
@@ -35,7 +40,7 @@ def connect(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def usable(path: Path) -> Iterator[None]:
-    """Turn what is wrong with a file into a sentence: `StoreError`."""
+    """Turn errors of the block into a `StoreError` that names the file."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -47,7 +52,7 @@ def usable(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what is done meanwhile at once, or nothing of it."""
+    """Commit all that the block does in one step, or nothing of it when it raises."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -1,4 +1,4 @@
-"""Figures as people read them: shares, money, durations; every function is pure."""
+"""Numbers as people read them: shares, money, durations; every function is pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import math
 from collections.abc import Sequence
 
 UNKNOWN = "unknown"
-"""What stands for a cost nobody knows; never 0."""
+"""Stands for a cost that is not known, which is never 0."""
 NOT_AVAILABLE = "n/a"
-"""What stands for a number there is none of."""
+"""Stands for a number that does not exist."""
 SIGNIFICANT = 3
 """Significant digits of small amounts of money."""
 WHOLE_DOLLARS = 100
-"""From here on cents are noise."""
+"""From this amount on cents are not shown."""
 SMALLEST_DOLLARS = 1e-6
-"""Smaller amounts are only said to be smaller."""
+"""Smaller amounts are shown as `<$0.000001`."""
 MINUTE_S, HOUR_S = 60, 3600
 
-# Each limit is where rounding would reach the next unit.
+# (below so many seconds, seconds of the unit, form): each limit is where rounding would
+# reach the next unit.
 _DURATIONS = (
     (0.0995, 1e-3, "{:.0f} ms"),
     (0.995, 1, "{:.2f} s"),
@@ -30,7 +31,7 @@ _DURATIONS = (
 
 
 def percent(share: float | None) -> str:
-    """Write a share in [0, 1]: `84.0 %`; only all is `100.0 %`, only none `0.0 %`."""
+    """Write a share in [0, 1]: `84.0 %`; only 1 is `100.0 %`, and only 0 is `0.0 %`."""
     return NOT_AVAILABLE if share is None else f"{_percent(share)} %"
 
 
@@ -90,7 +91,7 @@ def few(names: Sequence[str], most: int = 3) -> str:
 
 
 def bar(share: float) -> str:
-    """Write a bar in [0, 1] as it was set: `85 %`, `92.5 %`."""
+    """Write a required quality in [0, 1] as it was set: `85 %`, `92.5 %`."""
     return f"{100 * share:.6g} %"
 
 

@@ -21,14 +21,14 @@ _KINDS = {
 
 
 def shown(path: Path) -> str:
-    """`path` as people read it: from the working folder where it lies below it."""
+    """Return a path as messages show it: relative where it is in the working folder."""
     relative = os.path.relpath(path) if path.is_absolute() else str(path)
     outside = relative.startswith(os.pardir + os.sep)
     return Path(path if outside else relative).as_posix()
 
 
 def did_you_mean(name: str, known: Iterable[str], rest: str) -> str:
-    """Ask for the nearest of `known`, if any is near, and say the `rest`."""
+    """Return `rest`, after a question for the nearest of `known` if one is near."""
     import difflib
 
     # Upper and lower case and the kind of dash are what people mistype most.
@@ -40,15 +40,15 @@ def did_you_mean(name: str, known: Iterable[str], rest: str) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Name the first dozen and count the rest."""
-    every = list(names)
-    rest = len(every) - _MOST_LISTED
+    """Return the first dozen of names, and how many more there are."""
+    all_names = list(names)
+    rest = len(all_names) - _MOST_LISTED
     more = f" and {rest} more" if rest > 0 else ""
-    return ", ".join(f"`{name}`" for name in every[:_MOST_LISTED]) + more
+    return ", ".join(f"`{name}`" for name in all_names[:_MOST_LISTED]) + more
 
 
 def kind_of(value: object) -> str:
-    """Say what `value` is, in the words of JSON rather than Python."""
+    """Return what kind of value it is, by JSON's name rather than Python's."""
     name = type(value).__name__
     return _KINDS.get(name, f"a Python {name}")
 

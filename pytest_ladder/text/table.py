@@ -19,7 +19,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     header: str
     cells: list[str]
     drop: int = 0
-    """Columns with the highest number go first when there is no room; 0 stays."""
+    """The column with the highest number goes first when there is no room; 0: never."""
     right: bool = True
 
     @property
@@ -29,7 +29,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def aligned(parts: list[list[str]]) -> list[str]:
-    """Join the parts of each cell so that they stand below each other."""
+    """Join the parts of each cell, padded so that they line up from row to row."""
     widths = [
         max(display_width(text) for text in column)
         for column in zip(*parts, strict=True)
@@ -45,14 +45,14 @@ def aligned(parts: list[list[str]]) -> list[str]:
 
 
 def fitted(columns: list[Column], width: int, ellipsis: str) -> list[Column]:
-    """Drop columns, then shorten names, until the table fits."""
+    """Drop columns, then shorten names, until the table fits into `width` columns."""
     while (excess := total_width(columns) - width) > 0:
-        least = max(columns, key=lambda column: column.drop)
-        if least.drop == 0:
+        next_to_go = max(columns, key=lambda column: column.drop)
+        if next_to_go.drop == 0:
             room = max(NARROWEST_NAME, columns[0].width - excess)
             names = [_shortened(name, room, ellipsis) for name in columns[0].cells]
             return [msgspec.structs.replace(columns[0], cells=names), *columns[1:]]
-        columns = [column for column in columns if column is not least]
+        columns = [column for column in columns if column is not next_to_go]
     return columns
 
 
@@ -80,6 +80,6 @@ def _shortened(name: str, room: int, ellipsis: str) -> str:
     """Cut in the middle: rungs of a model differ at the end. Names are ASCII."""
     if len(name) <= room:
         return name
-    kept = room - len(ellipsis)
-    head = kept // 2
-    return f"{name[:head]}{ellipsis}{name[head - kept :]}"
+    shown = room - len(ellipsis)
+    head = shown // 2
+    return f"{name[:head]}{ellipsis}{name[head - shown :]}"

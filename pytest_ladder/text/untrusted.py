@@ -1,7 +1,8 @@
-"""Foreign text as people read it; every function is pure.
+"""Text from outside, made safe to show; every function is pure.
 
-Text of models, cases and judges is hostile: nothing of it reaches a terminal, a
-Markdown page or a spreadsheet but through `plain`, `markdown_text` or `csv_cell`.
+Texts of models, cases and judges may hold terminal escapes, markup or formulas. All of
+it goes through `plain` before a terminal, `markdown_text` before a Markdown page, and
+`csv_cell` before a spreadsheet.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import re
 import unicodedata
 
 CLIP_AT = 200
-"""Columns that foreign text may take where nothing else limits it."""
+"""Columns that a text from outside may take where nothing else limits it."""
 
 CHARACTERS_PER_COLUMN = 8
-"""Marks and escape sequences take no column; more of them is mischief."""
+"""Marks and escape sequences take no column; no honest text has more of them."""
 
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x1b\x07]*(?:\x07|\x1b\\)|[@-Z\\-_]?)"
 )
 _JOINERS = "\u200c\u200d"
-"""Format characters that some scripts and emoji cannot be written without."""
+"""Format characters that some scripts and emoji need."""
 _MARKDOWN = re.compile(
     r"""
     [\\`*\[\]<>&|~$]
@@ -54,17 +55,17 @@ def clip(text: str, width: int, ellipsis: str = "…") -> str:
     if display_width(text) <= width:
         return text
     room = width - display_width(ellipsis)
-    kept = ""
+    start = ""
     for character in text:
         room -= _columns(character)
         if room < 0:
             break
-        kept += character
-    return kept.rstrip() + ellipsis
+        start += character
+    return start.rstrip() + ellipsis
 
 
 def plain(text: str, width: int = CLIP_AT) -> str:
-    """Put foreign text on one line of most `width` columns, without controls.
+    """Put text from outside on one line of at most `width` columns.
 
     Removes escape sequences, control and direction characters and lone surrogates,
     and folds white space.
@@ -75,20 +76,21 @@ def plain(text: str, width: int = CLIP_AT) -> str:
 
 
 def plain_lines(text: str) -> list[str]:
-    """Return the lines of foreign text, indented as they were and without controls."""
+    """Return the lines of a text from outside with their indents, made safe."""
     lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
     return [_visible(line).rstrip() for line in lines]
 
 
 def markdown_text(text: str, width: int = CLIP_AT) -> str:
-    """Write foreign text so that GitHub's Markdown shows it as it is, on one line.
+    """Write text from outside so that GitHub's Markdown shows it as it is, on one line.
 
-    No markup, link, image, HTML, fence, table cell, formula, emoji, mention or issue
-    reference comes of it. Character references never act as markup (CommonMark 2.5);
-    mentions are found after they are resolved, hence the zero-width spaces.
+    None of it becomes markup, a link, an image, HTML, a fence, a table cell, a formula,
+    an emoji, a mention or a reference to an issue. Character references never act as
+    markup (CommonMark 2.5); but GitHub finds mentions after it has resolved them, hence
+    the zero-width spaces.
     """
     line = _ISSUE.sub(rf"\1-{_BREAK}", plain(text, width))
-    return _MARKDOWN.sub(lambda found: _reference(found.group()), line)
+    return _MARKDOWN.sub(lambda match: _reference(match.group()), line)
 
 
 def csv_cell(text: str) -> str:
@@ -103,7 +105,7 @@ def _columns(character: str) -> int:
 
 
 def _visible(text: str) -> str:
-    """Remove what is not seen; white space becomes spaces."""
+    """Remove characters that are not seen; white space becomes spaces."""
     return "".join(
         " " if character.isspace() else character
         for character in _ESCAPE_SEQUENCE.sub("", text)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_ladder.calls.contract import Answer, Lane, Request
-from pytest_ladder.calls.lanes import litellm_lane
+from pytest_ladder.calls.lanes import litellm_internals
 from pytest_ladder.calls.lanes.direct import DirectLane
 from pytest_ladder.calls.lanes.litellm_children import LitellmChildren
 from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
@@ -103,4 +103,4 @@ def direct(server: ScriptedServer, runner: asyncio.Runner) -> Iterator[Line]:
 @pytest.fixture(scope="session")
 def litellm() -> Any:
     """litellm itself, imported as the lane imports it: it takes three seconds."""
-    return litellm_lane._import_litellm()
+    return litellm_internals.import_litellm()

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from pytest_ladder.calls.local.digests import file_digest
 from pytest_ladder.calls.local.servers import Servers, weights_path
-from pytest_ladder.calls.local.weights import file_digest
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.rung import Tier
 from tests.calls.local.serving import ask, text

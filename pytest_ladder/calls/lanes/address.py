@@ -9,15 +9,10 @@ from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError
 
 OPENAI = "https://api.openai.com/v1"
-
-
 DEFAULT_TIMEOUT_S = 600.0
 
-
 _DIRECT_PREFIXES = ("openai/", "hosted_vllm/", "local/")
-
-
-# These have an address of the user's too, but a protocol of their own.
+# A user may set the address of these, too, but each has a protocol of its own.
 _OTHER_PROTOCOLS = (
     "anthropic/",
     "azure/",
@@ -64,15 +59,17 @@ def key_of(model: Model, address: str | None) -> Secret | None:
     """
     if address is not None:
         return None
-    named = model.api_key_env
-    if named is None and base_of(model, None) == OPENAI:
-        named = "OPENAI_API_KEY"
-    if named is None:
+    variable = model.api_key_env
+    if variable is None and base_of(model, None) == OPENAI:
+        variable = "OPENAI_API_KEY"
+    if variable is None:
         return None
-    key = Secret(os.environ.get(named, "").strip())
+    key = Secret(os.environ.get(variable, "").strip())
     if not key.open():
-        told = f"Model {model.name!r} needs its key in the environment variable {named}"
-        raise CallError(f"{told}, which is not set; set it, or correct `api_key_env`.")
+        raise CallError(
+            f"Model {model.name!r} needs its key in the environment variable "
+            f"{variable}, which is not set; set it, or correct `api_key_env`."
+        )
     return key
 
 
@@ -82,21 +79,26 @@ def sent_name(model: Model) -> str:
 
 
 def timeout_of(request: Request) -> float:
-    """Return the seconds that `params.timeout` allows for the whole call."""
+    """Return the seconds that `params.timeout` allows for the whole call.
+
+    Raises `CallError` for a time-out that is no number above 0.
+    """
     seconds = request.params.get("timeout")
     if seconds is None:
         return DEFAULT_TIMEOUT_S
     if isinstance(seconds, int | float) and seconds > 0:
         return float(seconds)
-    told = f"Model {request.model.name!r} has the timeout {seconds!r}"
-    raise CallError(f"{told} in its params; give a number of seconds above 0.")
+    raise CallError(
+        f"Model {request.model.name!r} has the timeout {seconds!r} in its params; "
+        "give a number of seconds above 0."
+    )
 
 
 class Secret:
-    """Text that hides itself, because a traceback may show all locals.
+    """A key whose `repr` and `str` do not show it: a traceback may show all locals.
 
-    It is opened only where it is written into a request, and where it is looked for in
-    what others say.
+    `open` is called in two places: where the key is written into a request, and where
+    it is removed from the messages of others.
     """
 
     __slots__ = ("_text",)
@@ -105,7 +107,7 @@ class Secret:
         self._text = text
 
     def __repr__(self) -> str:
-        # The text of an object is this as well.
+        # `str` gives this as well.
         return "<a key>"
 
     def open(self) -> str:

@@ -1,8 +1,8 @@
 """OpenAI's chat completions, whole or streamed, read into an `Answer`.
 
-Both lanes read through here, so that the same exchange gives the same answer. A
-paid reply is never thrown away for an odd detail: what is missing or of the wrong
-type counts as not said, except a choice, without which there is no reply.
+Both lanes read through here, so that the same exchange gives the same answer. A paid
+reply is never dropped for an odd detail: a field that is missing or of the wrong type
+counts as not sent. Only without a choice there is no reply.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_ladder.core.reply import Usage
 
 Payload = dict[str, Any]
 
-# No call has more tokens, and none takes longer: what says so is a mistake.
+# No call has more tokens or takes longer: a higher number is a provider's mistake.
 _MOST_TOKENS = 10**9
 _LONGEST_MS = 10**9
 
@@ -40,7 +40,7 @@ def decode(name: str, body: bytes) -> Payload:
 
 
 def _decode_odd(name: str, body: bytes, problem: str) -> Any:
-    """Decode JSON with what strict readers refuse: NaN, a BOM, half a character."""
+    """Decode JSON with what msgspec refuses: NaN, a BOM, half a character."""
     try:
         return json.loads(body.decode("utf-8-sig", errors="replace"))
     except ValueError:
@@ -80,7 +80,10 @@ class Stream:
         self._first_token_at: float | None = None
 
     def add(self, event: Payload, at: float) -> None:
-        """Take in one event that arrived at `at`, by `time.monotonic()`."""
+        """Add one event that arrived at `at` (`time.monotonic()`).
+
+        Raises `CallError` where the event reports an error.
+        """
         if event.get("error"):
             usage = usage_of(event) or self._usage
             raise faults.reported(self._name, event["error"], usage)
@@ -105,16 +108,16 @@ class Stream:
         index = index if isinstance(index, int) else len(self._calls)
         tidy = _tidy(part)
         call = self._calls.setdefault(index, {"function": {}})
-        said, known = _dict(tidy.pop("function", None)), call["function"]
-        arguments = _text(known.get("arguments")) + _text(said.pop("arguments", None))
-        call["function"] = said | known | {"arguments": arguments}
+        new, so_far = _dict(tidy.pop("function", None)), call["function"]
+        arguments = _text(so_far.get("arguments")) + _text(new.pop("arguments", None))
+        call["function"] = new | so_far | {"arguments": arguments}
         self._calls[index] = tidy | call
 
     def answer(self, *, complete: bool = True) -> Answer:
         """Return the whole; raises `CallError` when the stream was cut off.
 
-        A finish reason, of whatever type, is the proof of completeness: `[DONE]` is
-        not, as not every client shows it. `complete=False` says that the
+        A stream is complete when it held a finish reason, of whatever type; `[DONE]`
+        proves nothing, as not every client shows it. `complete=False` says that the
         caller saw the stream end too early.
         """
         if not self._finished or not complete:
@@ -134,22 +137,22 @@ class Stream:
 def usage_of(payload: Payload) -> Usage | None:
     """Read OpenAI's usage, and how Anthropic and DeepSeek name cached tokens.
 
-    None when there is none, when it makes no sense, or when all of it is zero: no
-    call has an empty prompt, and half a bill is none.
+    None when there is none, when a number of it makes no sense (half a bill is of no
+    use), or when all of it is zero (no call has an empty prompt).
     """
-    said = _dict(payload.get("usage"))
+    sent = _dict(payload.get("usage"))
     for name in ("prompt_tokens", "completion_tokens"):
-        if said.get(name) is not None and _number(said[name], _MOST_TOKENS) is None:
+        if sent.get(name) is not None and _number(sent[name], _MOST_TOKENS) is None:
             return None
-    prompt = _dict(said.get("prompt_tokens_details"))
-    completion = _dict(said.get("completion_tokens_details"))
+    prompt = _dict(sent.get("prompt_tokens_details"))
+    completion = _dict(sent.get("completion_tokens_details"))
     usage = Usage(
-        input=_count(said, "prompt_tokens"),
+        input=_count(sent, "prompt_tokens"),
         cached_input=_count(prompt, "cached_tokens")
-        or _count(said, "cache_read_input_tokens", "prompt_cache_hit_tokens"),
+        or _count(sent, "cache_read_input_tokens", "prompt_cache_hit_tokens"),
         cache_write=_count(prompt, "cache_creation_tokens", "cache_write_tokens")
-        or _count(said, "cache_creation_input_tokens"),
-        output=_count(said, "completion_tokens"),
+        or _count(sent, "cache_creation_input_tokens"),
+        output=_count(sent, "completion_tokens"),
         reasoning=_count(completion, "reasoning_tokens"),
     )
     return usage if usage.input or usage.output else None
@@ -162,28 +165,28 @@ def _choice(payload: Payload) -> Payload | None:
 
 
 def _server_s(payload: Payload) -> float | None:
-    """Sum llama.cpp's `timings`."""
+    """Return the seconds of computing in llama.cpp's `timings`; None: it sent none."""
     timings = _dict(payload.get("timings"))
     parts = [timings.get("prompt_ms"), timings.get("predicted_ms")]
     spent = [_number(part, _LONGEST_MS) for part in parts]
-    known = [part for part in spent if part is not None]
-    return sum(known) / 1000 if known else None
+    valid = [part for part in spent if part is not None]
+    return sum(valid) / 1000 if valid else None
 
 
 def _tidy(call: Payload) -> Payload:
     """Drop what only says how a tool call was sent, keep all else as it came."""
-    kept: Payload = plain(call)
-    return {k: v for k, v in kept.items() if v is not None and k != "index"}
+    fields: Payload = plain(call)
+    return {k: v for k, v in fields.items() if v is not None and k != "index"}
 
 
-def _count(said: Payload, *names: str) -> int:
+def _count(usage: Payload, *names: str) -> int:
     """Return the first of these numbers that is a positive one, else 0."""
-    numbers = (_number(said.get(name), _MOST_TOKENS) for name in names)
+    numbers = (_number(usage.get(name), _MOST_TOKENS) for name in names)
     return next((int(number) for number in numbers if number), 0)
 
 
 def _number(value: Any, most: int) -> float | None:
-    """Return a number from 0 to `most`; None: it is none."""
+    """Return `value` if it is a number from 0 to `most`, else None."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and 0 <= value <= most else None
 

@@ -1,7 +1,8 @@
 """The direct lane: OpenAI's chat completions over one shared HTTP session.
 
 It costs a tenth of litellm's time per call and none of its three seconds of import;
-litellm must never be imported here.
+litellm must never be imported here. All of it runs on the engine's loop; the session is
+opened and closed there.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     import aiohttp
 
 
-# These models refuse `max_tokens`; litellm renames it for them, too.
+# These models refuse `max_tokens` under that name; litellm renames it for them, too.
 _REASONING_NAME = re.compile(r"(o\d|gpt-5)")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class DirectLane:
-    """A lane of its own for whoever speaks OpenAI's chat completions."""
+    """The lane of every model that speaks OpenAI's chat completions."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -90,8 +91,10 @@ class DirectLane:
         name = request.model.name
         base = base_of(request.model, address)
         if base is None:
-            told = f"Model {name!r} takes the direct lane, but has no address"
-            raise CallError(f'{told}; add `api_base`, or set lane = "litellm".')
+            raise CallError(
+                f"Model {name!r} takes the direct lane, but has no address; add "
+                '`api_base`, or set lane = "litellm".'
+            )
         url = f"{base}/chat/completions"
         async with self._opened().post(
             url,
@@ -166,7 +169,10 @@ async def _read_stream(name: str, response: aiohttp.ClientResponse) -> Answer:
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Yield the data of server-sent events up to `[DONE]`, lines of any length."""
+    """Yield the data of server-sent events up to `[DONE]`; lines may be of any length.
+
+    aiohttp's own reader of lines has a limit, and raises for a longer one.
+    """
     rest = b""
     async for chunk in response.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")

@@ -49,7 +49,7 @@ def refused(
     name: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> CallError:
     """Tell of an answer with an error status, in the provider's words."""
-    words, code = _told(body)
+    words, code = _message_and_code(body)
     if 300 <= status < 400:
         words = (
             f"it sends the call on to {headers.get('location') or 'nowhere'}, and "
@@ -65,7 +65,7 @@ def refused(
 
 def reported(name: str, error: Any, usage: Usage | None = None) -> CallError:
     """Tell of an error object in the body of an answer that claimed success."""
-    words, code = _worded({"error": error})
+    words, code = _message_and_code_of({"error": error})
     status = error.get("code") if isinstance(error, dict) else None
     status = status if type(status) is int and 400 <= status < 600 else None
     retried = status is None or is_transient(status, code)
@@ -75,41 +75,41 @@ def reported(name: str, error: Any, usage: Usage | None = None) -> CallError:
 
 def unusable(name: str, problem: str, usage: Usage | None = None) -> CallError:
     """Tell of an answer that came, but is no chat completion; it may be billed."""
-    told = f"Model {name!r} gave no usable answer: {problem}"
-    return CallError(told, transient=True, usage=usage)
+    message = f"Model {name!r} gave no usable answer: {problem}"
+    return CallError(message, transient=True, usage=usage)
 
 
 def timed_out(name: str, timeout_s: float) -> CallError:
     """Tell that no complete answer came in time."""
-    told = f"Model {name!r} did not answer within {timeout_s:g} s"
-    return CallError(f"{told} (params.timeout)", transient=True)
+    message = f"Model {name!r} did not answer within {timeout_s:g} s (params.timeout)"
+    return CallError(message, transient=True)
 
 
 def unreachable(
     name: str, error: BaseException, *, transient: bool = True
 ) -> CallError:
     """Tell of a connection that could not be made, or broke."""
-    told = f"{type(error).__name__}: {error}".rstrip(": ")
-    message = f"The connection to model {name!r} failed: {told}"
+    problem = f"{type(error).__name__}: {error}".rstrip(": ")
+    message = f"The connection to model {name!r} failed: {problem}"
     return CallError(message, transient=transient)
 
 
 def unexpected(name: str, error: BaseException) -> CallError:
     """Tell of an exception that no lane expects: a mistake of ours, or a library's.
 
-    It says nothing of whether the request was sent, so it may be billed; and as it
-    would come again, it is not tried again.
+    Nobody knows whether the request was sent, so it may be billed. It is not tried
+    again, because the same would happen again.
     """
-    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    problem = f"{type(error).__name__}: {error}".rstrip(": ")
     return CallError(
         f"The call to model {name!r} failed in a way that nobody expected, which is a "
-        f"mistake in pytest-ladder: {told}",
+        f"mistake in pytest-ladder: {problem}",
         unsure=True,
     )
 
 
 def bare(name: str, error: Exception) -> LadderError:
-    """Return what came out of a lane as an error of ours without frames and causes.
+    """Return a lane's exception as an error of ours without frames and causes.
 
     A traceback shows locals (`--showlocals`), and those of the frames below may hold
     a key, an address with one, or the environment.
@@ -126,75 +126,86 @@ def redacted(fault: CallError, key: Secret | None) -> CallError:
 
 
 def quotable(text: str, key: Secret | None) -> str:
-    """Strip control characters and secrets from foreign words, and shorten them.
+    """Remove control characters and secrets from others' messages, and shorten them.
 
     Secrets are `key`, whatever looks like one, and the values of environment
     variables that are named like one.
     """
-    plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
-    plain = " ".join(plain.split())
+    line = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    line = " ".join(line.split())
     for secret in _secrets(key):
-        plain = plain.replace(secret, "[redacted]")
-    plain = _SECRET.sub("[redacted]", plain)
-    if len(plain) <= LONGEST_MESSAGE:
-        return plain
-    return plain[: LONGEST_MESSAGE - 1] + "…"
+        line = line.replace(secret, "[redacted]")
+    line = _SECRET.sub("[redacted]", line)
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    return line[: LONGEST_MESSAGE - 1] + "…"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read `retry-after-ms` or `Retry-After`, in seconds or as a date (RFC 9110)."""
+    """Read `retry-after-ms` or `Retry-After`, in seconds or as a date (RFC 9110).
+
+    Returns seconds from now, 0 or more; None: there is neither, or it is unreadable.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    said = headers.get("retry-after")
-    seconds = _number(said)
-    if seconds is not None or said is None:
+    header = headers.get("retry-after")
+    seconds = _number(header)
+    if seconds is not None or header is None:
         return seconds
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except Exception:  # noqa: BLE001 - the parser fails in many ways over odd text
         return None
 
 
-def _number(said: str | None) -> float | None:
+def _number(header: str | None) -> float | None:
+    """Return a finite number from 0 on; None: the header is absent or another thing."""
     try:
-        number = float(said or "")
+        number = float(header or "")
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= 0 else None
 
 
 def _secrets(key: Secret | None) -> list[str]:
-    named = [
+    """Return all that must not be shown, in every form in which others may quote it."""
+    from_environment = [
         value
         for name, value in os.environ.items()
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
     ]
-    secrets = [*named, *([key.open()] if key else [])]
-    written = {form for secret in secrets for form in _forms(secret)}
+    secrets = [*from_environment, *([key.open()] if key else [])]
+    forms = {form for secret in secrets for form in _forms(secret)}
     # The longest first: one secret may be the beginning of another.
-    return sorted(written, key=len, reverse=True)
+    return sorted(forms, key=len, reverse=True)
 
 
 def _forms(secret: str) -> set[str]:
-    """Return a secret as others quote it: in an address, a page, a text in a text."""
+    """Return a secret as it is written in a URL, in HTML, in JSON and in a `repr`."""
     # A variable may hold bytes that are no text.
     raw = secret.encode(errors="surrogateescape")
-    plain = {secret, quote(raw), quote(raw, safe=""), html.escape(secret)}
-    escaped = plain | {json.dumps(form)[1:-1] for form in plain}
-    return escaped | {repr(form)[1:-1] for form in escaped}
+    forms = {secret, quote(raw), quote(raw, safe=""), html.escape(secret)}
+    forms |= {json.dumps(form)[1:-1] for form in forms}
+    return forms | {repr(form)[1:-1] for form in forms}
 
 
-def _told(body: bytes) -> tuple[str, str | None]:
-    """Find the message and the error code in the dialects providers speak."""
+def _message_and_code(body: bytes) -> tuple[str, str | None]:
+    """Return the message and the error code of an error's body."""
     try:
         payload = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return body.decode(errors="replace"), None
-    return _worded(payload)
+    return _message_and_code_of(payload)
 
 
-def _worded(payload: Any) -> tuple[str, str | None]:
+def _message_and_code_of(payload: Any) -> tuple[str, str | None]:
+    """Find both in the forms that providers use.
+
+    They are `{"error": {"message": …, "code": …}}` of OpenAI, the same in a list,
+    `detail` for `message`, or only a text. Of codes those that decide on a new attempt
+    are returned.
+    """
     payload = plain(payload)
     if isinstance(payload, list) and payload:
         payload = payload[0]
@@ -203,6 +214,6 @@ def _worded(payload: Any) -> tuple[str, str | None]:
     error = payload.get("error", payload)
     if not isinstance(error, dict):
         return str(error), None
-    words = error.get("message") or error.get("detail") or error
-    named = {str(error.get("code")), str(error.get("type"))} & _NEVER_RETRIED_CODES
-    return str(words), min(named, default=None)
+    message = error.get("message") or error.get("detail") or error
+    codes = {str(error.get("code")), str(error.get("type"))} & _NEVER_RETRIED_CODES
+    return str(message), min(codes, default=None)

@@ -3,6 +3,12 @@
 It reads orders from its standard input and writes outcomes to its standard output,
 a line of JSON each. It lives as long as its input is open, so it ends with its
 parent, even with one that is killed.
+
+Threads of the child: the main thread runs an event loop, on which all calls are made
+and all outcomes written; a second thread reads standard input and hands each order to
+the loop. Nothing is shared otherwise, so there is no lock. When the input ends, that
+second thread ends the process at once, with the calls that are under way. Ctrl-C is
+ignored here: the parent gets it, and closes the input.
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ READY = 0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line to the child: call, or cancel that call."""
+    """A line to the child: make a call, or cancel one."""
 
     number: int
     request: Request | None = None
@@ -43,8 +49,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Order({self.number})"
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line from the child: an answer, or else a `CallError`."""
+class CallOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line from the child: the answer of a call, or else its `CallError`."""
 
     number: int
     answer: Answer | None = None
@@ -57,8 +63,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unsure: bool = False
 
     @classmethod
-    def of(cls, number: int, error: CallError) -> Outcome:
-        """Return what is told of an error."""
+    def of(cls, number: int, error: CallError) -> CallOutcome:
+        """Return the line that tells of an error."""
         return cls(
             number=number,
             message=str(error),
@@ -81,8 +87,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class _Desk:
-    """Works on orders, all at once."""
+class _Worker:
+    """Carries out orders, any number at once; used on the child's loop only."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -92,13 +98,13 @@ class _Desk:
     async def open(self) -> None:
         """Import litellm, and tell that calls may come."""
         await self._lane.open()
-        # All that litellm consists of is here to stay: not to be looked through for
-        # garbage again and again.
+        # Nothing of litellm is ever freed: the garbage collector need not look
+        # through it again and again.
         gc.freeze()
-        self._tell(Outcome(number=READY))
+        self._write(CallOutcome(number=READY))
 
     def take(self, order: Order) -> None:
-        """Begin a call, or cancel one."""
+        """Begin a call, or cancel one; the environment is brought up to date first."""
         for name, value in order.environment.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -117,32 +123,32 @@ class _Desk:
             if answer.first_token_at is not None:
                 after_s = answer.first_token_at - arrived
                 answer = msgspec.structs.replace(answer, first_token_at=after_s)
-            self._tell(Outcome(number=number, answer=answer))
+            self._write(CallOutcome(number=number, answer=answer))
         except CallError as error:
-            self._tell(Outcome.of(number, error))
-        except Exception as error:  # noqa: BLE001 - untold, the parent would wait
+            self._write(CallOutcome.of(number, error))
+        except Exception as error:  # noqa: BLE001 - else the parent would wait for ever
             fault = faults.unexpected(request.model.name, error)
-            self._tell(Outcome.of(number, faults.redacted(fault, None)))
+            self._write(CallOutcome.of(number, faults.redacted(fault, None)))
         finally:
             del self._calls[number]
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _write(self, outcome: CallOutcome) -> None:
         self._out.write(msgspec.json.encode(outcome) + b"\n")
         self._out.flush()
 
 
 async def _serve(out: BinaryIO) -> None:
-    desk, loop = _Desk(out), asyncio.get_running_loop()
+    worker, loop = _Worker(out), asyncio.get_running_loop()
     decoder = msgspec.json.Decoder(Order)
 
-    def read() -> None:
+    def read_orders() -> None:
         for line in sys.stdin.buffer:
-            loop.call_soon_threadsafe(desk.take, decoder.decode(line))
+            loop.call_soon_threadsafe(worker.take, decoder.decode(line))
         # Nobody wants an answer any more; the system closes the connections.
         os._exit(0)
 
-    threading.Thread(target=read, daemon=True).start()
-    await desk.open()
+    threading.Thread(target=read_orders, daemon=True).start()
+    await worker.open()
     await loop.create_future()
 
 
@@ -151,10 +157,11 @@ def main() -> None:
     # Ctrl-C in a terminal is for the parent, which then closes the input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
-    # What litellm prints must not get between the outcomes.
+    # What litellm prints must not get between the outcomes: they go to a copy of
+    # descriptor 1, which itself then leads nowhere.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
         asyncio.run(_serve(out))
     finally:
-        # Python's own end would fail over the thread that reads.
+        # Python's own way to end fails while a thread reads standard input.
         os._exit(1)

@@ -1,7 +1,14 @@
 """litellm's lane through child processes: its import and its calls on other cores.
 
-In pytest's own process litellm's seconds of import and milliseconds of computing a
-call would be taken from the tests, and theirs from litellm.
+In pytest's own process litellm's seconds of import and its milliseconds of computing
+for each call would slow the tests down, and the tests would slow litellm down.
+
+Everything here runs on the engine's loop, so there is no lock. Each child has one task
+there, which starts it, reads its outcomes and waits for its end; a call waits for a
+future that this task sets. Cancelling a call sends the child an order to cancel it;
+cancelling the task ends the child. Ctrl-C does not reach children (they have a session
+of their own): it ends the run, whose end closes this lane. Should pytest be killed, the
+children's standard input closes, and they end by themselves.
 """
 
 from __future__ import annotations
@@ -17,11 +24,11 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes.litellm_child import READY, Order, Outcome
+from pytest_ladder.calls.lanes.litellm_child import READY, CallOutcome, Order
 from pytest_ladder.errors import CallError
 
-# The child runs this very package, wherever it lies. What else only this process finds
-# comes last: a folder of tests must not hide the standard library from the child.
+# The child runs this same package, wherever it is installed. The other folders of this
+# process's path come last: a folder of tests must not hide the standard library.
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); import pytest_ladder; "
     "sys.path[:] = sys.path[1:] + sys.argv[2:]; "
@@ -30,7 +37,7 @@ _START = (
 _PACKAGE = os.fspath(Path(__file__).parents[3])
 # A child makes about 250 calls a second: with fewer at once one is enough.
 _BUSY = 50
-# A child that dies is replaced, but not for ever.
+# A child that dies is replaced, but only so often in a run.
 _MOST_LOST = 3
 _LONGEST_LINE = 2**30
 _CLOSING_S = 1.0
@@ -73,8 +80,11 @@ class LitellmChildren:
         if isinstance(outcome, CallError):
             raise outcome
         if outcome is None:
-            told = f"The litellm process that called model {request.model.name!r}"
-            raise CallError(f"{told} ended too early ({child.end})", transient=True)
+            raise CallError(
+                f"The litellm process that called model {request.model.name!r} ended "
+                f"too early ({child.end})",
+                transient=True,
+            )
         if outcome.first_token_at is None:
             return outcome
         first = sent + outcome.first_token_at
@@ -94,7 +104,10 @@ class LitellmChildren:
         return [child for child in self._children if child.is_ready]
 
     def _start_missing(self) -> None:
-        """Replace the dead, and start another where one has too much to do."""
+        """Replace children that died, and start more where there are many calls.
+
+        Raises `CallError` when too many died.
+        """
         self._lost += [child for child in self._children if child.end]
         self._children = [child for child in self._children if not child.end]
         load = self._waiting + sum(len(child.calls) for child in self._children)
@@ -111,7 +124,7 @@ class LitellmChildren:
 
 
 class _Child:
-    """One child process and the calls it is at."""
+    """One child process and its calls."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -133,7 +146,7 @@ class _Child:
     async def call(
         self, request: Request, address: str | None
     ) -> Answer | CallError | None:
-        """Return what came of a request; None: the process ended before."""
+        """Return the answer or the error of a request; None: the process ended."""
         number = next(self._numbers)
         outcome: _Pending = asyncio.get_running_loop().create_future()
         self.calls[number] = outcome
@@ -162,8 +175,8 @@ class _Child:
         if now == before:
             return {}
         self._environment = now
-        gone: dict[str, str | None] = dict.fromkeys(before.keys() - now.keys())
-        return gone | {k: v for k, v in now.items() if before.get(k) != v}
+        removed: dict[str, str | None] = dict.fromkeys(before.keys() - now.keys())
+        return removed | {k: v for k, v in now.items() if before.get(k) != v}
 
     def _order(self, order: Order) -> None:
         assert self._process is not None
@@ -172,6 +185,7 @@ class _Child:
             self._process.stdin.write(msgspec.json.encode(order) + b"\n")
 
     async def _run(self) -> None:
+        """Start the process, read from it until it ends, and free all who wait."""
         end = "it did not start"
         try:
             self._process = await _spawn(self._environment)
@@ -182,10 +196,10 @@ class _Child:
             if self._process is not None:
                 end = f"exit status {await _ended(self._process)}"
             self.end = end
-            self._let_go()
+            self._free_waiting()
 
-    def _let_go(self) -> None:
-        """Let nobody wait any more."""
+    def _free_waiting(self) -> None:
+        """Give None to all calls that still wait for an outcome."""
         if not self.opened.done():
             self.opened.set_result(None)
         for outcome in self.calls.values():
@@ -197,7 +211,7 @@ class _Child:
         async for line in process.stdout:
             if not line.endswith(b"\n"):
                 return  # it was killed in the middle of a line
-            outcome = msgspec.json.decode(line, type=Outcome)
+            outcome = msgspec.json.decode(line, type=CallOutcome)
             waiting = self.calls.get(outcome.number)
             if outcome.number == READY:
                 self.opened.set_result(None)

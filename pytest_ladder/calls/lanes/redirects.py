@@ -1,11 +1,19 @@
-"""Redirects: clients of other people's libraries follow none of them for us.
+"""Keeps the HTTP clients of other libraries from following redirects of our calls.
 
 A redirect would take the prompt, and maybe the key, to whatever host it names, and
-that host's answer would be stored as the model's. litellm's clients follow them; each
-of its providers makes its own, and no setting reaches all of them. So the methods that
-send are wrapped, once a process: of our calls (a context variable, which follows work
-into tasks and threads) a redirect of what is posted fails the call. Everyone else's
-calls go on as ever, and so do those that only fetch something, such as a picture.
+that host's answer would be stored as the model's. litellm's clients follow redirects;
+each of its providers makes its own client, and no setting reaches all of them.
+
+So the methods that send are replaced in httpx and aiohttp by ones that ask first
+whether the call is ours. That is told by a context variable, which tasks and
+`asyncio.to_thread` inherit. A redirect of one of our POST requests fails the call. The
+calls of everyone else go on as before, and so do ours that only fetch something, such
+as a picture in a prompt.
+
+Threads: `watch_clients` is called once a process, in the thread that imports litellm.
+The replaced methods run on whatever thread or loop uses the client; they share nothing,
+as each call has a list of its own in its context. There is no lock, and a Ctrl-C or a
+cancellation passes through unchanged. Private is `ClientSession._request` of aiohttp.
 """
 
 from __future__ import annotations
@@ -23,7 +31,7 @@ from pytest_ladder.errors import CallError
 
 
 class _Sender(NamedTuple):
-    """A method that sends, and how one tells it to follow no redirect."""
+    """A method that sends, and the argument that makes it follow redirects."""
 
     module: str
     client: str
@@ -41,7 +49,7 @@ _SENDERS = (
 )
 
 
-# Ends a request; what is told of it is decided by the list of redirects.
+# Only ends the request: the user's message is made from the list of redirects.
 _REFUSED = "A redirect is not followed."
 
 
@@ -59,7 +67,7 @@ _ours: contextvars.ContextVar[list[Redirect] | None] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def refused() -> Iterator[list[Redirect]]:
-    """Follow no redirect of what is posted here; the list tells of those there were."""
+    """Follow no redirect of POST requests in the block; yields those that came."""
     redirects: list[Redirect] = []
     before = _ours.set(redirects)
     try:
@@ -69,7 +77,7 @@ def refused() -> Iterator[list[Redirect]]:
 
 
 def watch_clients() -> None:
-    """Wrap the methods that send; done again it changes nothing."""
+    """Replace the methods that send; a second call changes nothing."""
     for sender in _SENDERS:
         if importlib.util.find_spec(sender.module) is None:
             continue
@@ -82,6 +90,7 @@ def watch_clients() -> None:
 
 
 def _watched(send: Callable[..., Any], follow: str) -> Callable[..., Any]:
+    """Return a method that sends as `send` does, and refuses redirects of our calls."""
     if inspect.iscoroutinefunction(send):
 
         @functools.wraps(send)
@@ -115,7 +124,7 @@ def _watched(send: Callable[..., Any], follow: str) -> Callable[..., Any]:
 def _redirects(
     arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> list[Redirect] | None:
-    """Return where a redirect is noted; None: this one is none of our business."""
+    """Return the list that notes a redirect of a request; None: let it be followed."""
     # httpx sends a request, aiohttp a method and an address.
     sent = arguments[0] if arguments else options.get("request")
     method = getattr(sent, "method", sent)
@@ -123,6 +132,7 @@ def _redirects(
 
 
 def _is_redirect(response: Any, redirects: list[Redirect]) -> bool:
+    """Tell whether an answer is a redirect, and note it if it is."""
     status: int = getattr(response, "status_code", None) or response.status
     if not 300 <= status < 400:
         return False

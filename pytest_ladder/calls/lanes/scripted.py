@@ -1,4 +1,4 @@
-"""A scripted model for users' own tests: queue in, history out."""
+"""A scripted model for users' own tests: it gives set answers and notes its calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class ScriptedModel:
         ScriptedModel(lambda messages: messages[-1]["content"].upper())
 
     An exception in the queue makes that call fail. Tokens are counted in words, so
-    that costs can be tested. Thread-safe.
+    that costs can be tested. The engine's thread asks it, while tests read `calls`: a
+    lock guards the queue and the list of calls. A function is called outside the lock.
     """
 
     def __init__(
@@ -100,30 +101,32 @@ def _as_call_error(error: Exception, request: Request) -> CallError:
     """Let a scripted exception fail the call as the real one would."""
     if isinstance(error, CallError):
         return error
-    told = f"The scripted model {request.model.id!r} raised {type(error).__name__}"
-    retried = isinstance(error, TimeoutError | ConnectionError)
-    fault = CallError(f"{told}: {error}", transient=retried)
+    fault = CallError(
+        f"The scripted model {request.model.id!r} raised {type(error).__name__}: "
+        f"{error}",
+        transient=isinstance(error, TimeoutError | ConnectionError),
+    )
     fault.__cause__ = error
     return fault
 
 
 def _completed(reply: Scripted, request: Request) -> Answer:
     """Fill in what the script leaves out."""
-    said = {"text": reply} if isinstance(reply, str) else dict(reply)
+    scripted = {"text": reply} if isinstance(reply, str) else dict(reply)
     defaults = {
         "text": "",
         "model": request.model.id,
         "finish_reason": "stop",
-        "usage": _counted(request.messages, str(said.get("text", ""))),
+        "usage": _counted(request.messages, str(scripted.get("text", ""))),
         "first_token_at": time.monotonic() if request.model.stream else None,
     }
-    unknown = sorted(said.keys() - set(Answer.__struct_fields__))
+    unknown = sorted(scripted.keys() - set(Answer.__struct_fields__))
     if unknown:
         raise CallError(
             f"The scripted model {request.model.id!r} has a reply with the unknown "
             f"field {unknown[0]!r}; known are {', '.join(Answer.__struct_fields__)}."
         )
-    return msgspec.convert(defaults | said, Answer)
+    return msgspec.convert(defaults | scripted, Answer)
 
 
 def _counted(messages: list[Message], text: str) -> Usage:
@@ -132,8 +135,8 @@ def _counted(messages: list[Message], text: str) -> Usage:
 
 
 def _last_user_text(messages: list[Message]) -> str:
-    spoken = [_text_of(m) for m in messages if m.get("role") == "user"]
-    return spoken[-1] if spoken else ""
+    texts = [_text_of(m) for m in messages if m.get("role") == "user"]
+    return texts[-1] if texts else ""
 
 
 def _text_of(message: Message) -> str:

@@ -1,4 +1,9 @@
-"""What others sent, made such that it can be kept: written, and read back the same."""
+"""Makes what providers send storable: what JSON cannot hold is replaced or left out.
+
+A paid reply must be written to the store, and read back the same. Providers, and the
+readers of JSON in between, let through what JSON or UTF-8 cannot hold: NaN, halves of
+characters, integers without end.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any
 
 # Deeper than any answer, and far from where a reader of JSON gives up.
 _DEEPEST = 32
-# JSON has no limit, but its readers have one.
+# JSON has no limit for integers, but msgspec reads 64 bits.
 _LONGEST_INT = 2**63
 
 
@@ -24,10 +29,10 @@ def whole_characters(text: str) -> str:
 
 
 def plain(value: Any, deepest: int = _DEEPEST) -> Any:
-    """Return a value as JSON can hold it; None where it cannot.
+    """Return a value as JSON can hold it.
 
-    That is a number which is none, an integer beyond 64 bits, what is nested more than
-    `deepest` levels deep, and all that is no JSON.
+    None stands for what it cannot hold: NaN and infinity, an integer beyond 64 bits,
+    values nested more than `deepest` levels deep, and all types that JSON lacks.
     """
     if isinstance(value, str):
         return whole_characters(value)

@@ -1,8 +1,15 @@
 """One llama.cpp server as a process of its own: what runs in it.
 
-Started by `local.Servers` with the path of its settings; imports nothing of this
-package, so that it starts from any folder. It ends with its owner, the session's
-controller, however that ends: also when it is killed and can tell nobody.
+`Servers` starts it with the path of its settings; it imports nothing of this package,
+so that it starts from any folder. It ends with its owner, the session's controller,
+however that ends, also when it is killed.
+
+Threads: llama.cpp serves in threads of its own; the main thread loads the model, writes
+the address into the entry, and then sleeps for ever; a daemon thread looks every half
+second whether the owner still runs, and ends the process if not. They share nothing
+that is changed, so there is no lock. Only the main thread writes the entry. Ctrl-C does
+not arrive here, as the process has a session of its own; the controller's `stop_all`
+sends SIGTERM, which ends it at once.
 """
 
 from __future__ import annotations
@@ -23,34 +30,36 @@ LONGEST_CONTEXT = 8192
 _LOOPBACK = "127.0.0.1"
 _MOST_THREADS = 8
 _PROMPT_CACHE_MIB = 256
-# Asking for a process costs next to nothing in /proc and a process of its own by `ps`.
+# To look for a process is cheap in /proc; elsewhere it takes starting `ps`.
 _ON_LINUX = sys.platform == "linux"
 _WATCH_S = 0.5 if _ON_LINUX else 2.0
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server is told by whoever starts it."""
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process that starts a server writes down for it."""
 
     gguf: str
     adapter: str | None
     chat_template: str | None
     """None: the model's own."""
     entry: str
-    """Path at which it tells its address."""
+    """Path of its `ServerEntry`."""
     token: str
-    """Also on its command line: tells this process from all others."""
+    """Stands on its command line, too: identifies the process."""
     attempt: int
+    """1 for the first server of a model in a session."""
     lock: int
-    """Descriptor of the lock that it shares until it listens."""
+    """Descriptor of the file lock that it holds together with its starter, until it
+    listens: if the starter is killed, others still wait."""
     idle_s: int
     """Seconds without a request after which the model leaves memory."""
     owner_pid: int
     owner_start: str | None
-    """As `process_start` gives it; None: the owner was gone already."""
+    """As `process_start` returns it; None: the owner had ended already."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server tells about itself."""
+class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server writes about itself, for the processes that call it."""
 
     pid: int
     start: str | None
@@ -61,20 +70,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     """None until it listens."""
     error: str | None = None
-    """Why it never will."""
+    """Why it never will listen; None: it may."""
 
 
-def write_entry(path: Path, entry: Entry) -> None:
-    """Write an entry so that readers never see half of it; one process at a time."""
+def write_entry(path: Path, entry: ServerEntry) -> None:
+    """Write an entry in one step, so that readers never see half of it.
+
+    For one process at a time.
+    """
     new = path.with_name(f"{path.name}.new")
     new.write_bytes(msgspec.json.encode(entry))
     os.replace(new, path)
 
 
 def process_start(pid: int) -> str | None:
-    """Return when a process started, in the system's own words; None: it is gone.
+    """Return when a process started, as the system writes it; None: it has ended.
 
-    A process that ended and waits to be collected by its parent is gone, too.
+    A process that ended, and whose parent has not asked for its status, has ended, too.
     """
     if _ON_LINUX:
         try:
@@ -89,7 +101,7 @@ def process_start(pid: int) -> str | None:
 
 
 def command_line(pid: int) -> str:
-    """Return the command line of a process; empty: it is gone."""
+    """Return the command line of a process; empty: it has ended."""
     if _ON_LINUX:
         try:
             return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
@@ -109,10 +121,10 @@ def _ps(pid: int, columns: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the owner is gone."""
-    settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=Settings)
+    """Serve until the owner has ended; `arguments[0]` is the path of its settings."""
+    settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=ServerSettings)
     path = Path(settings.entry)
-    entry = Entry(
+    entry = ServerEntry(
         pid=os.getpid(),
         start=process_start(os.getpid()),
         token=settings.token,
@@ -127,8 +139,8 @@ def main(arguments: list[str]) -> None:
     threading.Event().wait()
 
 
-def _serve(settings: Settings) -> Any:
-    """Load the model and listen; what goes wrong is told in the log."""
+def _serve(settings: ServerSettings) -> Any:
+    """Load the model and listen; an error ends the process, and stands in its log."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -152,7 +164,7 @@ def _serve(settings: Settings) -> Any:
         sys.exit(str(error))
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(settings: ServerSettings) -> dict[str, Any]:
     """Return the options of a server; their names differ between releases."""
     name = Path(settings.gguf).stem
     if settings.adapter is not None:
@@ -165,18 +177,17 @@ def _options(settings: Settings) -> dict[str, Any]:
         # More slots gain nothing here and weaken the cache of shared prefixes.
         "n_parallel": 1,
         "cache_ram_mib": _PROMPT_CACHE_MIB,
-        # A model that a run is done with gives its memory back; the next request, if
-        # there is one, loads it again.
+        # An idle server frees the memory of its model; the next request loads it again.
         "sleep_idle_seconds": settings.idle_s,
-        # Replies quote this name, and it must not be a path of this machine.
+        # Replies name the model so; it must not be a path of this machine.
         "model_alias": {name},
-        # Errors only, but those: 0 would not even say why a file is unusable.
+        # Errors only. With 0 not even the reason why a file is unusable is logged.
         "verbosity": 1,
         "offline": True,
         "ui": False,
         "webui": False,
         "endpoint_slots": False,
-        # No page in a browser has any business here.
+        # No web page may call it.
         "cors_origins": "",
     }
 
@@ -189,7 +200,8 @@ def _threads() -> int:
     return min(allowed, _MOST_THREADS)
 
 
-def _end_with_owner(settings: Settings) -> None:
+def _end_with_owner(settings: ServerSettings) -> None:
+    """End the process when its owner has ended, or the session's folder is gone."""
     folder = Path(settings.entry).parent
     while (
         settings.owner_start is not None
@@ -197,7 +209,7 @@ def _end_with_owner(settings: Settings) -> None:
         and folder.is_dir()
     ):
         time.sleep(_WATCH_S)
-    # Nothing here is worth an orderly end, and a busy server could hang in one.
+    # There is nothing to save, and a busy server could hang in an orderly end.
     os._exit(0)
 
 

@@ -1,8 +1,19 @@
 """Local models: where their weights are, and one llama.cpp server for each.
 
-A base model and its adapters never share a server. In one server a prompt that was
-answered with an adapter is answered from its cache as that adapter again, whatever
-the next request asks for; one rung's score would be reported as another's.
+A base model and its adapters never share a server. A server that answered a prompt with
+an adapter takes the same prompt from its cache the next time, with that adapter's
+results, whatever the request asks for; one rung's score would be reported as another's.
+
+Threads and processes: `address` blocks, so the engine calls it in a thread of
+`asyncio.to_thread`; any number of threads and processes may call it at once. All of
+them share the session's folder: a file lock for each model lets one start its server,
+and the others wait and then find its entry. The server inherits that lock until it
+listens, so that nobody starts a second one when its starter is killed.
+
+`stop_all` is called by the controller only, in its main thread, at the end of the
+session, also after Ctrl-C. A terminal's Ctrl-C does not reach the servers themselves:
+each is in a session of its own. A thread that waits in `address` when the session ends
+sees that the folder is gone, and raises.
 """
 
 from __future__ import annotations
@@ -24,15 +35,16 @@ from typing import Literal
 import msgspec
 
 from pytest_ladder.calls.local import llama_server, weights
-from pytest_ladder.calls.local.llama_server import Entry, Settings
-from pytest_ladder.calls.local.weights import file_digest
+from pytest_ladder.calls.local.digests import file_digest
+from pytest_ladder.calls.local.llama_server import ServerEntry, ServerSettings
+from pytest_ladder.disk.locks import locked
 from pytest_ladder.errors import LocalModelError
 
 __all__ = ["Servers", "file_digest", "split_id", "weights_digest", "weights_path"]
 
 PREFIX = "local/"
 LONGEST_IDLE_S = 20
-"""Seconds after which a server that a run is done with gives its memory back."""
+"""Seconds without a request after which a server frees the memory of its model."""
 
 _MOST_ATTEMPTS = 2
 # Loading is limited by the disk: 40 GB at 100 MB/s.
@@ -44,7 +56,7 @@ _STAMP = re.compile(r"^[\d.]+ [A-Z] +")
 
 
 def split_id(model_id: str) -> tuple[Literal["name", "path"], str]:
-    """Tell whether `local/…` names a model of the catalogue or a GGUF file, and which.
+    """Tell whether `local/…` is a model of the catalogue or a GGUF file, and which.
 
     Raises `LocalModelError` for an id that is neither.
     """
@@ -61,7 +73,7 @@ def split_id(model_id: str) -> tuple[Literal["name", "path"], str]:
 
 
 def weights_path(
-    model_id: str, folder: Path, progress: weights.Progress | None = None
+    model_id: str, folder: Path, progress: weights.ShowProgress | None = None
 ) -> Path:
     """Return the GGUF file of a model, downloading a named one if need be.
 
@@ -99,7 +111,8 @@ class Servers:
     """The llama.cpp servers of one session, shared by all its processes.
 
     Every process has an object of its own; what they share is the folder. For each
-    pair of weights and adapter it holds a lock, the server's entry and its log.
+    pair of weights and adapter there are a lock, the server's settings, its entry and
+    its log.
     """
 
     def __init__(
@@ -125,8 +138,8 @@ class Servers:
         _check_installed()
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with weights.locked(self._path(key, "lock")) as lock:
-                running = self._running(key)  # by whoever held the lock before
+            with locked(self._path(key, "lock")) as lock:
+                running = self._running(key)  # the last holder may have started it
                 if running is not None:
                     return running
                 return self._start(
@@ -154,15 +167,18 @@ class Servers:
     def _path(self, key: str, kind: str) -> Path:
         return self._directory / f"{key}.{kind}"
 
-    def _entry(self, key: str) -> Entry | None:
+    def _entry(self, key: str) -> ServerEntry | None:
         try:
             content = self._path(key, "json").read_bytes()
         except OSError:
             return None
-        return msgspec.json.decode(content, type=Entry)
+        return msgspec.json.decode(content, type=ServerEntry)
 
     def _running(self, key: str) -> str | None:
-        """Return the address of a server that runs; raises what kept it from that."""
+        """Return the address of a server that runs, None if none does.
+
+        Raises `LocalModelError` when it could not be started before: nor can it now.
+        """
         entry = self._entry(key)
         if entry is not None and entry.error:
             raise LocalModelError(entry.error)
@@ -175,9 +191,9 @@ class Servers:
         adapter: Path | None,
         chat_template: str | None,
         lock: int,
-    ) -> Settings:
+    ) -> ServerSettings:
         before = self._entry(key)
-        return Settings(
+        return ServerSettings(
             gguf=str(gguf.resolve()),
             adapter=None if adapter is None else str(adapter.resolve()),
             chat_template=chat_template,
@@ -190,7 +206,7 @@ class Servers:
             owner_start=self._owner_start,
         )
 
-    def _start(self, key: str, settings: Settings) -> str:
+    def _start(self, key: str, settings: ServerSettings) -> str:
         """Start a server and wait until it listens; the caller holds its lock."""
         if settings.attempt > _MOST_ATTEMPTS:
             raise self._failed(key, settings, "ended, was started again, and ended")
@@ -198,17 +214,17 @@ class Servers:
         try:
             return self._listening(key, settings, process)
         finally:
-            # The server belongs to the owner, and nobody here waits for its end:
-            # without this Python would complain about that.
+            # The server may outlive this process, and nobody here waits for its end:
+            # with a return code Python does not warn of that.
             if process.returncode is None:
                 process.returncode = 0
 
-    def _spawn(self, key: str, settings: Settings) -> subprocess.Popen[bytes]:
-        told = self._path(key, "settings")
-        told.write_bytes(msgspec.json.encode(settings))
+    def _spawn(self, key: str, settings: ServerSettings) -> subprocess.Popen[bytes]:
+        path = self._path(key, "settings")
+        path.write_bytes(msgspec.json.encode(settings))
         # By path and without the current folder on the path (-P): it starts as well
         # where the package was found by a relative path.
-        command = [sys.executable, "-P", llama_server.__file__, str(told.absolute())]
+        command = [sys.executable, "-P", llama_server.__file__, str(path.absolute())]
         with self._path(key, "log").open("ab") as log:
             return subprocess.Popen(
                 [*command, settings.token],
@@ -216,17 +232,20 @@ class Servers:
                 stdout=log,
                 stderr=log,
                 cwd=self._directory,
-                # Threads must sleep at their barriers. By default they spin, and
-                # one busy neighbour made replies up to 70 times slower.
+                # Threads must sleep while they wait for each other. By default they
+                # spin, and one other busy process made replies up to 70 times slower.
                 env={"OMP_WAIT_POLICY": "passive", **os.environ},
                 pass_fds=[settings.lock],
                 start_new_session=True,  # Ctrl-C in the terminal is not for it
             )
 
     def _listening(
-        self, key: str, settings: Settings, process: subprocess.Popen[bytes]
+        self, key: str, settings: ServerSettings, process: subprocess.Popen[bytes]
     ) -> str:
-        """Wait until a server listens; the reasons to give up are raised."""
+        """Wait until a server listens, and return its address.
+
+        Raises `LocalModelError` when it ended, took too long, or the session ended.
+        """
         deadline = time.monotonic() + _LONGEST_START_S
         while True:
             entry = self._entry(key)
@@ -243,8 +262,8 @@ class Servers:
                 raise self._failed(key, settings, late)
             time.sleep(_POLL_S)
 
-    def _failed(self, key: str, settings: Settings, what: str) -> LocalModelError:
-        """Return the error, and leave it for all who ask after us: it will not pass."""
+    def _failed(self, key: str, settings: ServerSettings, what: str) -> LocalModelError:
+        """Return the error, and write it into the entry: later callers get it, too."""
         model = settings.gguf
         if settings.adapter is not None:
             model += f" with the adapter {settings.adapter}"
@@ -254,7 +273,7 @@ class Servers:
             "Check that the files are complete and fit each other, and that there is "
             "memory for them."
         )
-        entry = Entry(
+        entry = ServerEntry(
             pid=0, start=None, token="", attempt=settings.attempt, error=error
         )
         with suppress(OSError):
@@ -263,7 +282,7 @@ class Servers:
 
 
 def _key(gguf: Path, adapter: Path | None, chat_template: str | None) -> str:
-    """Name a server by all that decides what it answers."""
+    """Return a server's name: a hash of all that decides what it answers."""
     parts = [file_digest(gguf), adapter and file_digest(adapter), chat_template]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
 
@@ -280,23 +299,27 @@ def _check_installed() -> None:
         )
 
 
-def _runs(entry: Entry) -> bool:
+def _runs(entry: ServerEntry) -> bool:
     started = llama_server.process_start(entry.pid)
     return started is not None and started == entry.start
 
 
-def _is_ours(entry: Entry) -> bool:
-    """Tell whether a process is still the one that wrote the entry: it may be ended."""
+def _is_ours(entry: ServerEntry) -> bool:
+    """Tell whether a process is still the one that wrote the entry.
+
+    Only then it may be ended: its number may belong to another process by now.
+    """
     return _runs(entry) and entry.token in llama_server.command_line(entry.pid)
 
 
-def _signal(entries: list[Entry], number: signal.Signals) -> None:
+def _signal(entries: list[ServerEntry], number: signal.Signals) -> None:
     for entry in entries:
         with suppress(ProcessLookupError):
             os.kill(entry.pid, number)
 
 
-def _wait_until_gone(entries: list[Entry]) -> bool:
+def _wait_until_gone(entries: list[ServerEntry]) -> bool:
+    """Wait until all servers have ended; False: some still run after two seconds."""
     deadline = time.monotonic() + _LONGEST_STOP_S
     while any(_runs(entry) for entry in entries):
         if time.monotonic() > deadline:

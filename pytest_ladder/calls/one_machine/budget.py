@@ -1,4 +1,10 @@
-"""The budget: a hard cap on what a run spends, over all its processes."""
+"""The budget: a hard cap on what a run spends, over all its processes.
+
+One SQLite file in the run's folder. The engine's loop of each process reserves and
+settles, each in a transaction, which is all that guards it: between processes there is
+no other lock. The controller reads sums at the end. What a process that was killed has
+reserved stays reserved, for its calls may be billed.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +31,12 @@ CREATE TABLE IF NOT EXISTS reserved (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     usd REAL NOT NULL,
     pid INTEGER NOT NULL,
-    place TEXT NOT NULL,
+    quota TEXT NOT NULL,
     worst REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS refused (key TEXT PRIMARY KEY, usd REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS surprises (
-    place TEXT PRIMARY KEY,
+    quota TEXT PRIMARY KEY,
     bills INTEGER NOT NULL,
     usd REAL NOT NULL,
     ratio REAL NOT NULL
@@ -39,13 +45,13 @@ CREATE TABLE IF NOT EXISTS surprises (
 # Two sums of the same bills may differ in their last digits.
 _ROUNDING = 1 + 1e-9
 
-# What chat templates put around a message, generously.
+# Tokens that a chat template puts around a message, more than any known one does.
 _TEMPLATE_TOKENS = 16
 _COUNTED_PARAMS = frozenset({"tools", "response_format", "functions"})
 
 
 class Refused(NamedTuple):
-    """What the budget turned away."""
+    """The calls that the budget did not allow."""
 
     calls: int
     usd: float
@@ -55,14 +61,14 @@ class Refused(NamedTuple):
 class Surprise(NamedTuple):
     """Bills of one model that were higher than its limits allow."""
 
-    place: str
+    quota: str
     """The model: its name, and what tells it apart from others of that name."""
     bills: int
     usd: float
-    """The highest of them."""
+    """The highest of those bills."""
 
     def __str__(self) -> str:
-        model = self.place.rpartition("-")[0]
+        model = self.quota.rpartition("-")[0]
         return (
             f"Model {model!r} billed {count(self.bills, 'call')} higher than its "
             f"prompt and its limits allow, up to {dollars(self.usd)}; later calls "
@@ -79,22 +85,22 @@ class Budget:
         self._path = path
         with usable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # It has to outlive a process, not a power cut, which would end the run.
+            # It has to survive a killed process; a power cut would end the run anyway.
             self._connection = connect(path, _SCHEMA, durable=False)
 
-    def reserve(self, key: str, worst_usd: float, place: str = "") -> int | None:
-        """Set aside the worst case of a call; None: wait until others settle.
+    def reserve(self, key: str, worst_usd: float, quota: str = "") -> int | None:
+        """Set aside the worst case of a call, in USD; None: wait until others settle.
 
-        `place` names the model: one that billed more than it should reserves more.
+        `quota` names the model: after a bill that was too high its calls reserve more.
         Raises `BudgetReached` when it would not fit even if all open calls were free.
         """
         connection = self._connection
         with usable(self._path), transaction(connection):
-            total, usd = self.spent_usd(), self._raised(place, worst_usd)
+            total, usd = self.spent_usd(), self._raised(quota, worst_usd)
             if total + usd <= self.cap_usd:
                 cursor = connection.execute(
-                    "INSERT INTO reserved (usd, pid, place, worst) VALUES (?, ?, ?, ?)",
-                    (usd, os.getpid(), place, worst_usd),
+                    "INSERT INTO reserved (usd, pid, quota, worst) VALUES (?, ?, ?, ?)",
+                    (usd, os.getpid(), quota, worst_usd),
                 )
                 return cursor.lastrowid
             if self._settled_usd() + usd <= self.cap_usd and self._is_open():
@@ -108,20 +114,21 @@ class Budget:
         )
 
     def still_fits(self, reservation: int) -> bool:
-        """Tell, right before a call leaves, whether what is reserved for it is there.
+        """Tell, right before a call is sent, whether its reservation still suffices.
 
-        A bill that came in since may have been higher than what was set aside for it.
+        If its model billed more than expected since, the reservation is raised first;
+        False: there is not enough left for that.
         """
         connection = self._connection
         with usable(self._path):
             if not self._any_surprise():
                 return True
             with transaction(connection):
-                usd, place, worst = connection.execute(
-                    "SELECT usd, place, worst FROM reserved WHERE id = ?",
+                usd, quota, worst = connection.execute(
+                    "SELECT usd, quota, worst FROM reserved WHERE id = ?",
                     (reservation,),
                 ).fetchone()
-                raised = self._raised(place, worst)
+                raised = self._raised(quota, worst)
                 if self.spent_usd() - usd + raised > self.cap_usd * _ROUNDING:
                     return False
                 connection.execute(
@@ -130,34 +137,37 @@ class Budget:
         return True
 
     def settle(self, reservation: int, usd: float | None) -> None:
-        """Replace a reservation by the true cost; None: unknown, it is kept."""
+        """Replace a reservation by the true cost in USD.
+
+        None: it is unknown, and what was reserved counts as spent.
+        """
         connection = self._connection
         with usable(self._path), transaction(connection):
-            found = connection.execute(
-                "SELECT usd, place, worst FROM reserved WHERE id = ?", (reservation,)
+            row = connection.execute(
+                "SELECT usd, quota, worst FROM reserved WHERE id = ?", (reservation,)
             ).fetchone()
-            if found is None:
+            if row is None:
                 return
-            reserved, place, worst = found
+            reserved, quota, worst = row
             if usd is not None and usd > reserved * _ROUNDING:
-                self._note_surprise(place, usd, worst)
+                self._note_surprise(quota, usd, worst)
             connection.execute(
                 "UPDATE settled SET usd = usd + ?", (reserved if usd is None else usd,)
             )
             connection.execute("DELETE FROM reserved WHERE id = ?", (reservation,))
 
     def refused(self) -> Refused:
-        """Return what was turned away so far, by any process."""
+        """Return the calls that were not allowed so far, in any process."""
         query = "SELECT COUNT(*), COALESCE(SUM(usd), 0) FROM refused"
         return Refused(*self._connection.execute(query).fetchone())
 
     def surprises(self) -> list[Surprise]:
         """Return which models billed more than was set aside, in any process."""
-        query = "SELECT place, bills, usd FROM surprises ORDER BY place"
+        query = "SELECT quota, bills, usd FROM surprises ORDER BY quota"
         return [Surprise(*row) for row in self._connection.execute(query)]
 
     def spent_usd(self) -> float:
-        """Return what is spent or set aside."""
+        """Return what is spent or set aside, in USD."""
         query = "SELECT COALESCE(SUM(usd), 0) FROM reserved"
         (reserved,) = self._connection.execute(query).fetchone()
         return self._settled_usd() + float(reserved)
@@ -174,27 +184,27 @@ class Budget:
         query = "SELECT 1 FROM surprises LIMIT 1"
         return self._connection.execute(query).fetchone() is not None
 
-    def _note_surprise(self, place: str, usd: float, worst_usd: float) -> None:
-        """Let all later calls of a model reserve as much as this bill teaches."""
+    def _note_surprise(self, quota: str, usd: float, worst_usd: float) -> None:
+        """Note a bill that was too high: all later calls of its model reserve more."""
         ratio = usd / worst_usd if worst_usd else 1.0
         self._connection.execute(
             "INSERT INTO surprises VALUES (?, 1, ?, ?) ON CONFLICT DO UPDATE SET "
             "bills = bills + 1, usd = MAX(usd, excluded.usd), "
             "ratio = MAX(ratio, excluded.ratio)",
-            (place, usd, ratio),
+            (quota, usd, ratio),
         )
 
-    def _raised(self, place: str, worst_usd: float) -> float:
-        """Return the worst case of a call in the light of its model's bills.
+    def _raised(self, quota: str, worst_usd: float) -> float:
+        """Return the worst case of a call, raised if its model billed too much before.
 
-        At least the highest of those that came as a surprise, and more for a call
-        that is larger than the one that was billed.
+        It is at least the highest of those bills, and more for a call that is larger
+        than the one that was billed.
         """
-        query = "SELECT usd, ratio FROM surprises WHERE place = ?"
-        found = self._connection.execute(query, (place,)).fetchone()
-        if found is None:
+        query = "SELECT usd, ratio FROM surprises WHERE quota = ?"
+        row = self._connection.execute(query, (quota,)).fetchone()
+        if row is None:
             return worst_usd
-        dearest, ratio = found
+        dearest, ratio = row
         return max(float(dearest), worst_usd * float(ratio))
 
     def _is_open(self) -> bool:
@@ -204,11 +214,11 @@ class Budget:
 
 
 def worst_usd(request: Request, prices: PriceTable) -> float:
-    """Bound what a call can cost, in USD, before it starts.
+    """Return the most that a call can cost, in USD, before it starts.
 
-    Tokens in: bytes, for no token is shorter, and the template's for each message.
-    Tokens out: `max_tokens`, else the model's own limit. Raises `BudgetReached` where
-    no bound is known.
+    Input tokens: the bytes of the prompt, as no token is shorter than a byte, and those
+    of the chat template for each message. Output tokens: `max_tokens`, else the model's
+    own limit. Raises `BudgetReached` where no bound is known.
     """
     model = request.model
     tokens, output = _most_input(request), most_output(request, prices)
@@ -228,13 +238,13 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
             Usage(input=tokens, cache_write=tokens, output=output),
         )
     ]
-    known = [usd for usd in bounds if usd is not None]
-    if not known:
+    priced = [usd for usd in bounds if usd is not None]
+    if not priced:
         raise BudgetReached(
             f"{OVER_BUDGET}: the price of model {model.name!r} is unknown; declare "
             "`price` or `serve` in ladder.toml, or drop --ladder-budget."
         )
-    return max(known)
+    return max(priced)
 
 
 def _most_input(request: Request) -> int:
@@ -244,7 +254,7 @@ def _most_input(request: Request) -> int:
 
 
 def most_output(request: Request, prices: PriceTable) -> int | None:
-    """Return the most tokens that a call can answer; None: nothing bounds it."""
+    """Return the most tokens that a call can return; None: nothing bounds them."""
     params = request.params | request.params.get("extra_body", {})
     limit = request.output_limit or prices.max_output_tokens(request.model)
     return None if limit is None else limit * int(params.get("n") or 1)

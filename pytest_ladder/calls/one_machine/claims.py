@@ -1,4 +1,12 @@
-"""Claims: who is calling for a reply, so that two processes never pay for it twice."""
+"""Claims: who is calling for a reply, so that two processes never pay for it twice.
+
+One SQLite table beside the store, for all processes and runs that use that store. The
+engine's loop takes, renews and releases claims, and the session's end releases what is
+left; so one thread at a time uses the connection, and there is no lock in the process.
+Between processes each step is one SQL statement, which SQLite makes atomic. A process
+that is killed leaves claims behind: they end when another process sees that it is dead,
+or, on another machine, when the lease of 60 s runs out.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +41,7 @@ def is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass
-    # A killed worker whose parent has not looked yet still has its number (Linux).
+    # A dead process keeps its number until its parent asks for its status (Linux).
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -45,7 +53,7 @@ class Claims:
     """One table of claims for all processes that share a store.
 
     A claim ends when it is released, when its process is dead, or when its lease runs
-    out on a machine that cannot be asked.
+    out: on another machine nobody can see whether the process lives.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,56 +68,64 @@ class Claims:
     def take(self, key: str) -> bool:
         """Claim a key; False when somebody else holds it. Raises `StoreError`."""
         until = time.time() + LEASE_S
-        mine = (key, self._host, self._pid, until)
+        claim = (key, self._host, self._pid, until)
         with usable(self._path):
-            taken = self._connection.execute(
-                "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", mine
+            inserted = self._connection.execute(
+                "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", claim
             )
-            if taken.rowcount == 0 and not self._take_over(key, until):
+            if inserted.rowcount == 0 and not self._take_over(key, until):
                 return False
         self._held.add(key)
         return True
 
     def release(self, keys: list[str]) -> None:
-        """Let go of keys; those that are not held are left alone."""
-        held = [(key, self._host, self._pid) for key in keys if key in self._held]
+        """End the claims on keys; keys that are not held are passed over.
+
+        Raises `StoreError`.
+        """
+        claims = [(key, self._host, self._pid) for key in keys if key in self._held]
         self._held.difference_update(keys)
         with usable(self._path):
-            # Not one that ran out while this process stood still, and was taken over.
+            # With host and process: a claim that ran out while this process was
+            # stopped may be another's now.
             self._connection.executemany(
-                "DELETE FROM claims WHERE key = ? AND host = ? AND pid = ?", held
+                "DELETE FROM claims WHERE key = ? AND host = ? AND pid = ?", claims
             )
 
     def renew(self) -> None:
-        """Lengthen the lease of all held keys; called every `RENEW_S` seconds."""
+        """Lengthen the lease of all held keys; called every `RENEW_S` seconds.
+
+        Raises `StoreError`.
+        """
         until = time.time() + LEASE_S
-        held = [(until, key, self._host, self._pid) for key in self._held]
+        claims = [(until, key, self._host, self._pid) for key in self._held]
         with usable(self._path):
             self._connection.executemany(
                 "UPDATE claims SET until = ? WHERE key = ? AND host = ? AND pid = ?",
-                held,
+                claims,
             )
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all claims and close the file."""
         try:
-            # What cannot be let go of ends with the lease.
+            # A claim that cannot be released ends with its lease.
             with contextlib.suppress(StoreError):
                 self.release(list(self._held))
         finally:
             self._connection.close()
 
     def _take_over(self, key: str, until: float) -> bool:
-        """Take a claim whose holder is gone; atomic among those who try."""
+        """Take a claim whose holder is gone; of several who try one succeeds."""
         query = "SELECT host, pid, until FROM claims WHERE key = ?"
         row = self._connection.execute(query, (key,)).fetchone()
         if row is None:
             return False
         host, pid, held_until = row
-        told = isinstance(pid, int) and isinstance(held_until, float)
-        gone = not told or held_until < time.time()
-        gone = gone or (host == self._host and not is_alive(pid))
-        if not gone and not (host == self._host and pid == self._pid):
+        is_here = host == self._host
+        is_sound = isinstance(pid, int) and isinstance(held_until, float)
+        has_ended = not is_sound or held_until < time.time()
+        has_ended = has_ended or (is_here and not is_alive(pid))
+        if not has_ended and not (is_here and pid == self._pid):
             return False
         changed = self._connection.execute(
             "UPDATE claims SET host = ?, pid = ?, until = ? "
@@ -122,8 +138,7 @@ class Claims:
 def _opened(path: Path) -> sqlite3.Connection:
     """Open the file of claims; a damaged one is set aside, with a notice.
 
-    Claims need not survive a power cut, nor any other damage: those who held them did
-    not.
+    Claims need not survive a power cut: the processes that held them do not, either.
     """
     try:
         return connect(path, _SCHEMA, durable=False)

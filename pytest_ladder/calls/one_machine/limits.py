@@ -2,8 +2,15 @@
 
 Concurrency is adaptive: it starts at what the user says the provider takes, or else at
 half of a guess, grows by one with every success, and is halved, once a round, when the
-provider says that it is too much. What is too much even one at a time makes everybody
-pause.
+provider refuses calls because they are too many. When a single call at a time is
+refused, all calls of the model pause.
+
+Threads and processes: a `Limiter` is used on the engine's loop only, and its waiting
+calls are futures of that loop, so that it needs no lock. Over the processes of a run
+`SharedMinute` keeps the minute in an SQLite file (a transaction for each look), and
+`Slots` the places in files that are locked. A process that dies loses its file locks to
+the others at once; its calls count in the minute until they are a minute old. A call
+that is cancelled (Ctrl-C, the end of the run) gives its place back in `finally`.
 """
 
 from __future__ import annotations
@@ -30,13 +37,13 @@ _MODEST_START = 8
 _MINUTE_S = 60.0
 # How often a process looks for a free slot that others hold.
 _SLOT_STEP_S = 0.005
-# How long everybody waits when one call at a time is refused, doubled each time.
+# How long all calls wait when a single one is refused; doubled each time.
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-# How long a call that waits for its minute does not look whether it still may leave.
+# How often a call that waits for its minute looks whether it is still wanted.
 _LONGEST_SLEEP_S = 1.0
-# A provider that asks for more than this will not be waited for.
 LONGEST_WAIT_S = 180.0
+"""Seconds: when a provider asks to wait longer, the run does not."""
 
 
 class Limiter:
@@ -69,17 +76,17 @@ class Limiter:
         tokens: int,
         *,
         again: bool = False,
-        leaves: Callable[[], bool] = lambda: True,
+        still_wanted: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[float]:
         """Hold a place for one call of about that many tokens; first come first served.
 
-        Who comes `again`, after a failure, came before those who wait. Who no longer
-        `leaves` waits for no minute, and counts in none. Yields when the place was
-        granted (`time.monotonic()`).
+        A call that comes `again`, after a failure, goes before those that wait. A call
+        that is not `still_wanted` does not wait for its minute, and counts in none.
+        Yields when the place was granted (`time.monotonic()`).
         """
         await self._enter(again=again)
         try:
-            await self._pace(tokens, leaves)
+            await self._pace(tokens, still_wanted)
             async with self._slots.hold() if self._slots else contextlib.nullcontext():
                 yield time.monotonic()
         finally:
@@ -87,7 +94,7 @@ class Limiter:
             self._wake()
 
     def succeeded(self) -> None:
-        """Let one more call in."""
+        """Raise the number of calls that may be under way by one."""
         self.window = min(self._ceiling, self.window + 1)
         self._refused_alone = 0
         self._wake()
@@ -95,8 +102,9 @@ class Limiter:
     def overloaded(self, sent_at: float, retry_after_s: float | None) -> None:
         """Halve the window, once for all calls that were under way together.
 
-        `sent_at` is when the refused call was sent; with `retry_after_s` everybody
-        waits that long, unless it is longer than a run should stand still.
+        `sent_at` is when the refused call was sent (`time.monotonic()`). With
+        `retry_after_s` all calls of the model wait so many seconds, unless they are
+        more than `LONGEST_WAIT_S`.
         """
         now = time.monotonic()
         pause_s = retry_after_s or 0.0
@@ -110,30 +118,32 @@ class Limiter:
             self._minute.pause(pause_s)
 
     async def _enter(self, *, again: bool) -> None:
+        """Wait for a place in the window, and take it."""
         if self.in_use < int(self.window) and not self._waiting:
             self.in_use += 1
             return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.appendleft(place) if again else self._waiting.append(place)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.appendleft(turn) if again else self._waiting.append(turn)
         try:
-            await place
+            await turn
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                # Woken and cancelled at once: hand the place on.
+            if turn.done() and not turn.cancelled():
+                # Woken and cancelled at once: the place goes to the next.
                 self.in_use -= 1
                 self._wake()
             raise
 
     def _wake(self) -> None:
+        """Give the places that are free to the calls that wait."""
         while self._waiting and self.in_use < int(self.window):
-            place = self._waiting.popleft()
-            if not place.done():
+            turn = self._waiting.popleft()
+            if not turn.done():
                 self.in_use += 1
-                place.set_result(None)
+                turn.set_result(None)
 
-    async def _pace(self, tokens: int, leaves: Callable[[], bool]) -> None:
-        """Wait until no pause and neither limit per minute stands in the way."""
-        while leaves() and (wait_s := self._minute.admit(tokens)) > 0:
+    async def _pace(self, tokens: int, still_wanted: Callable[[], bool]) -> None:
+        """Wait until no pause and no limit per minute forbids the call."""
+        while still_wanted() and (wait_s := self._minute.admit(tokens)) > 0:
             await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
 
 
@@ -158,12 +168,12 @@ class Minute:
         return wait_s
 
     def pause(self, seconds: float) -> None:
-        """Let nobody send for so long."""
+        """Allow no call for so many seconds."""
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
 
 class SharedMinute:
-    """The same over the processes of a run, in a file."""
+    """Does what `Minute` does, over all processes of a run, in an SQLite file."""
 
     def __init__(self, path: Path, rpm: float | None, tpm: float | None) -> None:
         self._limits = rpm, tpm
@@ -229,13 +239,13 @@ def _wait_s(
 def _span_s(
     used: list[tuple[float, int]], amount: float, limit: float, now: float
 ) -> float:
-    """Return the seconds until so much has left the last minute that `amount` fits."""
-    # A single call above the limit goes when nothing else is in the window.
-    over = sum(used for _, used in used) + min(amount, limit) - limit
-    for at, gone in used:
+    """Return the seconds until `amount` fits, as older calls leave the last minute."""
+    # A single call above the limit may go when nothing else is in the window.
+    over = sum(size for _, size in used) + min(amount, limit) - limit
+    for at, leaving in used:
         if over <= 0:
             break
-        over -= gone
+        over -= leaving
         if over <= 0:
             return max(0.0, at + _MINUTE_S - now)
     return 0.0
@@ -245,7 +255,9 @@ class Slots:
     """Places that several processes share: a place is taken while its file is locked.
 
     A lock ends with its process, however that ends. Locking costs time, so a process
-    with work keeps its fair share of the places from call to call.
+    that has calls keeps its share of the places locked from one call to the next.
+    Used on the engine's loop only; of the calls that wait, the first one polls the
+    files, and the others wait for `_turn`.
     """
 
     def __init__(self, folder: Path, count: int, processes: int = 1) -> None:
@@ -255,7 +267,7 @@ class Slots:
         self._share = count // processes
         self._in_use = 0
         self._waiting = 0
-        # One looks for all that wait: the first who came.
+        # Held by the call that looks for a free place: the first of those that wait.
         self._turn = asyncio.Lock()
         self._kept: list[FileLock] = []
         self._free = [
@@ -293,15 +305,16 @@ class Slots:
         if busy and self._in_use + len(self._kept) < self._share:
             self._kept.append(lock)
             return
-        # Without work it keeps nothing from the others.
+        # A process without calls unlocks all places, for the others.
         unlocked = [lock] if busy else [lock, *self._kept]
         if not busy:
             self._kept.clear()
-        for one in unlocked:
-            one.release()
-            self._free.append(one)
+        for freed in unlocked:
+            freed.release()
+            self._free.append(freed)
 
     def _take(self) -> FileLock | None:
+        """Lock a place that no process holds; None: there is none now."""
         from filelock import Timeout
 
         for _ in range(len(self._free)):

@@ -14,19 +14,24 @@ from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.local import servers
 from pytest_ladder.calls.one_machine.claims import Claims
 from pytest_ladder.calls.store.recordings import Recording, Recordings
-from pytest_ladder.calls.store.store import UNREADABLE, Entry, Store, StoredReply
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoredReply, StoreEntry
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.rung import Model
 from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import CallError
 
+_KEY_VERSION = 1
+# A parameter that changes when a reply comes, never what it says.
+_TRANSPORT_PARAMS = frozenset({"timeout"})
+
 
 class Found(NamedTuple):
-    """A reply that was kept."""
+    """A kept reply, and how old it is."""
 
     reply: StoredReply
     stored_at: float
-    """Unix time; 0 for a recording."""
+    """Unix time; 0 for a recording: older than every run."""
 
 
 class Needed(NamedTuple):
@@ -39,7 +44,11 @@ class Needed(NamedTuple):
 
 
 class Archive:
-    """Where the replies of one ladder are looked up and kept."""
+    """Where the replies of one ladder are looked up and kept.
+
+    `find`, `key` and `identity` are called from any thread; claims are taken and
+    released on the engine's loop only.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,7 +58,7 @@ class Archive:
 
     @cached_property
     def claims(self) -> Claims:
-        """Who calls for what, among all processes that use this store."""
+        """Which process calls for which reply, among all that use this store."""
         path = self.store.path.with_name("claims.sqlite")
         with usable(path):
             self.store.make_folder()
@@ -94,17 +103,16 @@ class Archive:
 
     def entry(
         self, key: str, request: Request, reply: StoredReply
-    ) -> tuple[Entry, StoredReply]:
-        """Return what the store keeps of a reply that was just paid for.
+    ) -> tuple[StoreEntry, StoredReply]:
+        """Return the row for a reply that was just paid for, and the reply read back.
 
-        And the reply as it is read back from there. Raises `CallError` where it
-        could not be.
+        Raises `CallError` where the reply cannot be written or read back.
         """
         try:
-            return Entry.of(key, self.identity(request.model), request, reply)
+            return StoreEntry.of(key, self.identity(request.model), request, reply)
         except UNREADABLE as error:
             problem = str(error)
-        # Not to be tried again: the next one would be as odd, and as dear.
+        # Not tried again: the next answer would be as odd, and cost as much.
         raise CallError(
             f"Model {request.model.name!r} gave an answer that cannot be kept: "
             f"{problem}",
@@ -123,10 +131,10 @@ class Archive:
     ) -> None:
         """Write a module's recordings; `needed` says by key what they were needed for.
 
-        A reply that is recorded stays as it is recorded, unless it was called for
-        again `since` then (Unix time): the store of another machine may hold another
-        reply to the same request, which no test has seen. For `prune` and `held_back`
-        see `Recordings.write`.
+        A recorded reply stays as it is recorded, unless the store has one that came
+        after `since` (Unix time): the store of another machine may hold another reply
+        to the same request, which no test has seen. For `prune` and `held_back` see
+        `Recordings.write`. Raises `ConfigError` for a recordings file that is damaged.
         """
         used, renewed = [], {}
         for key, (case, judge) in needed.items():
@@ -149,24 +157,17 @@ class Archive:
         self.recordings.renew(module, renewed)
 
     def close(self) -> None:
-        """Close the files, and let go of all claims."""
+        """Close the files, and release all claims."""
         if "claims" in self.__dict__:
             self.claims.close()
             del self.claims
         self.store.close()
 
 
-_KEY_VERSION = 1
-
-
-# A parameter that changes when a reply comes, never what it says.
-_TRANSPORT_PARAMS = frozenset({"timeout"})
-
-
 def model_identity(model: Model, folder: Path) -> str:
     """Name what answers: the id with `revision`, for local files their digests.
 
-    Never an address, never a name the user may change, never a secret. Two models
+    It holds no address, no secret, and no name that the user may change. Two models
     share replies exactly when their identities are equal. `folder` is where the
     ladder's relative paths start. Raises `LocalModelError` for a missing file.
     """

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pytest_ladder.calls.store.store import UNREADABLE, StoredReply, read_reply
+from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoredReply, read_reply
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import ConfigError
 
@@ -36,7 +36,7 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._by_key: dict[str, Recording] | None = None
-        self._places: dict[str, list[Path]] = {}
+        self._files_of: dict[str, list[Path]] = {}
         """The files that hold a reply, by its key."""
 
     def get(self, key: str) -> Recording | None:
@@ -46,7 +46,7 @@ class Recordings:
             for path in sorted(self.folder.rglob("*.jsonl")):
                 for recording in read(path):
                     self._by_key[recording.key] = recording
-                    self._places.setdefault(recording.key, []).append(path)
+                    self._files_of.setdefault(recording.key, []).append(path)
         return self._by_key.get(key)
 
     def write(
@@ -60,9 +60,10 @@ class Recordings:
         """Write the replies that a test module used, sorted by case and key.
 
         `module` is the module's path relative to the ladder, without suffix.
-        `prune` forgets what this run did not use: right only when the module ran
-        whole. Without it new replies join those that are there. What judges said of
-        the cases `held_back` from them is not forgotten: it was not asked for.
+        `prune` removes the replies that this run did not use, which is right only
+        where all tests of the module ran; without it new replies join those that are
+        there. Judges' replies on the cases `held_back` from them stay also then: this
+        run could not use them. Raises `ConfigError` for a damaged file.
         """
         path = self.folder / f"{module}.jsonl"
         kept = read(path) if path.exists() else []
@@ -71,18 +72,18 @@ class Recordings:
         merged = {recording.key: recording for recording in kept}
         for new in used:
             old = merged.get(new.key, new)
-            # A part of the tests must not change what a reply is said to be for.
+            # A run of a part of the tests must not change the case that is named.
             merged[new.key] = msgspec.structs.replace(new, case=min(old.case, new.case))
         _write(path, merged.values())
 
     def renew(self, module: str, replies: Mapping[str, StoredReply]) -> None:
         """Put replies that were called for again, by key, into other modules' files.
 
-        Else an old reply in one of them could go on to be the one that is replayed.
+        Otherwise the old reply in one of them could be the one that is replayed.
         """
         own = self.folder / f"{module}.jsonl"
-        places = {place for key in replies for place in self._places.get(key, ())}
-        for path in sorted(places - {own}):
+        paths = {path for key in replies for path in self._files_of.get(key, ())}
+        for path in sorted(paths - {own}):
             if path.exists():
                 renewed = [
                     msgspec.structs.replace(old, reply=replies.get(old.key, old.reply))
@@ -105,7 +106,7 @@ def _write(path: Path, recordings: Iterable[Recording]) -> None:
 
 
 class Damaged(NamedTuple):
-    """A line of a recordings file that is no recording."""
+    """A line of a recordings file that is not a recording; as text, with the fix."""
 
     path: Path
     line: int
@@ -151,15 +152,15 @@ def scan(path: Path) -> tuple[list[Recording], list[Damaged]]:
 
 
 def _recording(line: bytes) -> Recording:
-    """Read one line; a field of a reply of another type counts as not said."""
+    """Read one line; a field of the reply that has a wrong type counts as absent."""
     try:
         return _DECODER.decode(line)
     except msgspec.ValidationError:
-        said = msgspec.json.decode(line)
-        if isinstance(said, dict) and "reply" in said:
-            reply = read_reply(msgspec.json.encode(said["reply"]))
-            said["reply"] = msgspec.to_builtins(reply)
-        return msgspec.convert(said, Recording)
+        fields = msgspec.json.decode(line)
+        if isinstance(fields, dict) and "reply" in fields:
+            reply = read_reply(msgspec.json.encode(fields["reply"]))
+            fields["reply"] = msgspec.to_builtins(reply)
+        return msgspec.convert(fields, Recording)
 
 
 def forget(path: Path, keys: Collection[str]) -> None:

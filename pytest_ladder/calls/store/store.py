@@ -1,4 +1,16 @@
-"""The store: every reply ever paid for, in one SQLite file per ladder."""
+"""The store: every reply ever paid for, in one SQLite file per ladder.
+
+Threads and processes: any thread may read; new replies are written by `Writer`, in a
+thread of `asyncio.to_thread`. There are two connections, each with a lock that is held
+while it is used: `_reading` and `_writing`. So a reader never waits for a writer, which
+may wait for the disk; but one that meets a row that it cannot read moves it aside, with
+the writer's connection and lock. Between processes SQLite's own locks hold (WAL: many
+readers beside one writer).
+
+Whoever finds the file damaged renames it and begins a new one, under the file lock
+`mending.lock`; other processes notice by the file's number (inode) that it is another
+file, and open it anew. Ctrl-C in the middle of a write rolls the transaction back.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +25,13 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.store.stored_reply import (
+    UNREADABLE,
+    StoredReply,
+    StoreEntry,
+    read_reply,
+)
 from pytest_ladder.core.case import Message
-from pytest_ladder.core.reply import Reply, Timing, Usage
 from pytest_ladder.disk.sqlite import connect, transaction
 from pytest_ladder.errors import StoreError
 from pytest_ladder.text.numbers import count
@@ -46,111 +62,8 @@ _Row = tuple[str, str, float, str, str]
 T = TypeVar("T")
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One failed attempt of a call that was tried again."""
-
-    problem: str
-    status: int | None = None
-    took_s: float = 0.0
-    """Seconds from sending it to its failure."""
-    cost_usd: float | None = 0.0
-    """None: it may have been billed, and nobody said how much."""
-
-
-class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reply without what its request already says."""
-
-    text: str
-    model: str = ""
-    finish_reason: str | None = None
-    tool_calls: tuple[dict[str, Any], ...] = ()
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    price_source: str | None = None
-    timing: Timing | None = None
-    failed: tuple[Attempt, ...] = ()
-    """Attempts before the one that succeeded."""
-
-    def reply_to(self, request: Request, *, replayed: bool) -> Reply:
-        """Rebuild the reply to the request that it answers."""
-        answer: dict[str, Any] = {"role": "assistant", "content": self.text}
-        if self.tool_calls:
-            answer["tool_calls"] = list(self.tool_calls)
-        return Reply(
-            text=self.text,
-            messages=[*request.messages, answer],
-            usage=self.usage,
-            cost_usd=self.cost_usd,
-            price_source=self.price_source,
-            timing=self.timing,
-            finish_reason=self.finish_reason,
-            tool_calls=self.tool_calls,
-            model=self.model,
-            replayed=replayed,
-        )
-
-
-class Entry(NamedTuple):
-    """One reply to keep, as it will be written."""
-
-    key: str
-    identity: str
-    request: str
-    reply: str
-
-    @classmethod
-    def of(
-        cls, key: str, identity: str, request: Request, reply: StoredReply
-    ) -> tuple[Entry, StoredReply]:
-        """Return what will be written, and the reply as it is read back from there.
-
-        That one is to be shown, so that a replay shows the same. Raises one of
-        `UNREADABLE` where it could not be read back.
-        """
-        asked = {
-            "messages": request.messages,
-            "params": request.params,
-            "sample": request.sample,
-        }
-        sent, written = msgspec.json.encode(asked), msgspec.json.encode(reply)
-        entry = cls(key, identity, sent.decode(), written.decode())
-        return entry, _READER.decode(written)
-
-
-_READER = msgspec.json.Decoder(StoredReply)
-_Kind = TypeVar("_Kind", bound=msgspec.Struct)
-_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What is raised over text that is no reply, or that cannot be written as one."""
-
-
-def read_reply(written: str | bytes) -> StoredReply:
-    """Read a reply; a field of another type counts as not said.
-
-    An older version wrote such fields as providers sent them. Raises one of
-    `UNREADABLE` where there is no text.
-    """
-    try:
-        return _READER.decode(written)
-    except msgspec.ValidationError:
-        return _mended(msgspec.json.decode(written), StoredReply)
-
-
-def _mended(said: Any, kind: type[_Kind]) -> _Kind:
-    """Convert what can be converted of an object, field by field."""
-    fields = {}
-    for field in msgspec.structs.fields(kind):
-        inner = _NESTED.get(field.name)
-        with contextlib.suppress(msgspec.ValidationError, TypeError, KeyError):
-            value = said[field.name]
-            if inner is not None and isinstance(value, dict):
-                value = _mended(value, inner)
-            fields[field.name] = msgspec.convert(value, field.type)
-    return msgspec.convert(fields, kind)
-
-
-class Kept(NamedTuple):
-    """One reply that is kept, with what it answers."""
+class StoredExchange(NamedTuple):
+    """A stored reply with the messages that it answers."""
 
     reply: StoredReply
     created: float
@@ -159,21 +72,21 @@ class Kept(NamedTuple):
     messages: list[Message]
 
 
-class _Asked(msgspec.Struct):
-    """What is read of a request that was written."""
+class _StoredRequest(msgspec.Struct):
+    """What is read of a stored request."""
 
     messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
 
 
-_ASKED = msgspec.json.Decoder(_Asked)
+_REQUEST_READER = msgspec.json.Decoder(_StoredRequest)
 
 
 class Store:
     """Replies by key, on disk before anyone sees them.
 
-    Safe to share between threads and processes. The file is made by the first `put`,
-    so that looking up in a store that was never written leaves no trace. A file that
-    is damaged is set aside, and `notices` tells of it.
+    Safe to share between threads and processes. The file is made by the first `put`:
+    looking up in a store that was never written makes no file. A file that is damaged
+    is set aside, and `notices` tells of it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -187,18 +100,18 @@ class Store:
     def get(self, key: str) -> tuple[StoredReply, float] | None:
         """Return a reply and when it was stored (Unix time), or None."""
         query = f"SELECT {_REPLY}, {_CREATED} FROM replies WHERE key = ?"
-        found = self._select(query, key)
-        if found is None:
+        row = self._select(query, key)
+        if row is None:
             return None
-        reply = self._read(key, lambda: read_reply(found[0]))
-        return None if reply is None else (reply, found[1])
+        reply = self._read(key, lambda: read_reply(row[0]))
+        return None if reply is None else (reply, row[1])
 
     def has(self, key: str) -> bool:
         """Tell whether a reply is stored."""
         return self._select("SELECT 1 FROM replies WHERE key = ?", key) is not None
 
-    def put(self, entries: Sequence[Entry]) -> None:
-        """Keep replies, durably, in one transaction; a key that is there is replaced.
+    def put(self, entries: Sequence[StoreEntry]) -> None:
+        """Keep replies, durably, in one transaction; an older reply is replaced.
 
         Raises `StoreError` when the disk does not take them.
         """
@@ -214,30 +127,30 @@ class Store:
                     "calls are made; check the disk and the folder's permissions."
                 ) from error
 
-    def kept(self, key: str) -> Kept | None:
-        """Return a reply with what was asked, for people to read and to record."""
+    def kept(self, key: str) -> StoredExchange | None:
+        """Return a reply with what was asked, to be read by people and recorded."""
         query = (
             f"SELECT {_REPLY}, {_CREATED}, CAST(identity AS BLOB), "
             "CAST(request AS BLOB) FROM replies WHERE key = ?"
         )
-        found = self._select(query, key)
-        if found is None:
+        row = self._select(query, key)
+        if row is None:
             return None
-        reply, created, identity, request = found
+        reply, created, identity, request = row
         return self._read(
             key,
-            lambda: Kept(
+            lambda: StoredExchange(
                 reply=read_reply(reply),
                 created=created,
                 identity=identity.decode(),
-                messages=_ASKED.decode(request).messages,
+                messages=_REQUEST_READER.decode(request).messages,
             ),
         )
 
     def notices(self, since: float) -> list[str]:
-        """Return what was said of files set aside since then (Unix time).
+        """Return the notices of files that were set aside since then (Unix time).
 
-        By any process: workers of xdist have no summary to say it in.
+        By any process, because workers of xdist have no terminal to show them on.
         """
         paths = sorted(self.path.parent.glob("damaged-*.sqlite.txt"))
         recent = (path for path in paths if path.stat().st_mtime >= since)
@@ -254,7 +167,7 @@ class Store:
             rows = self._writer.run(
                 lambda connection: _set_row_aside(connection, key, problem)
             )
-            _tell_of_rows(self.path, rows, problem)
+            _write_notice_of_rows(self.path, rows, problem)
         return None
 
     def close(self) -> None:
@@ -286,7 +199,10 @@ class Store:
 
 
 class _Connection:
-    """A connection to a store that sets a damaged file aside, and begins a new one."""
+    """A connection to a store that sets a damaged file aside, and begins a new one.
+
+    Used by one thread at a time: its owner holds a lock.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -294,19 +210,19 @@ class _Connection:
         self._inode: int | None = None
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do some work; once more on a new file when this one is damaged."""
+        """Call `work` with the connection; once more on a new file if it is damaged."""
         try:
             return work(self._opened())
         except sqlite3.DatabaseError as error:
-            # A full disk, say, is no damage; but what fails while another process sets
-            # the file aside is neither.
-            known = self._inode in (None, _inode(self._path))
-            if isinstance(error, sqlite3.OperationalError) and known:
+            # An operational error, such as a full disk, is no damage. But where another
+            # process sets the file aside just now it only means: try the new file.
+            is_same_file = self._inode in (None, _inode(self._path))
+            if isinstance(error, sqlite3.OperationalError) and is_same_file:
                 raise
             from filelock import FileLock
 
             self.close()
-            # Found damaged by several processes at once, it is set aside by one.
+            # Several processes may find the damage at once: one sets the file aside.
             with FileLock(self._path.with_name("mending.lock")):
                 if _inode(self._path) == self._inode:
                     _set_aside(self._path, error)
@@ -339,13 +255,13 @@ def _inode(path: Path) -> int | None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if path.exists() and not os.access(path.parent, os.W_OK):
-        # A log beside the file could not be written, so there is none to read.
+        # In a folder that is read-only SQLite cannot make the log that WAL needs.
         return sqlite3.connect(
             f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
         )
     connection = connect(path, _SCHEMA, durable=True)
     try:
-        # Touches the table: most damage shows here and not in the middle of a run.
+        # Reads the table: most damage shows here and not in the middle of a run.
         connection.execute("SELECT key FROM replies LIMIT 1").fetchone()
     except sqlite3.Error:
         connection.close()
@@ -376,7 +292,7 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
 
 
 def _readable_rows(path: Path) -> Iterator[_Row]:
-    """Yield the rows before the first damaged page, and those behind the last."""
+    """Yield the rows before the first damaged page, and those after the last one."""
     for order in ("ASC", "DESC"):
         with (
             contextlib.suppress(sqlite3.Error),
@@ -397,11 +313,11 @@ def _set_row_aside(connection: sqlite3.Connection, key: str, problem: str) -> in
         return int(connection.execute("SELECT COUNT(*) FROM set_aside").fetchone()[0])
 
 
-def _tell_of_rows(path: Path, rows: int, problem: str) -> None:
+def _write_notice_of_rows(path: Path, rows: int, problem: str) -> None:
     notice = (
         f"{path}: {count(rows, 'row')} could not be read as a reply ({problem}). "
         "Nothing is deleted: they are set aside in the table `set_aside` of that file, "
         "and with --ladder-live the model is called again."
     )
-    told = path.with_name(f"damaged-rows-of-{path.name}.txt")
-    told.write_text(notice, encoding="utf-8")
+    file = path.with_name(f"damaged-rows-of-{path.name}.txt")
+    file.write_text(notice, encoding="utf-8")

@@ -1,10 +1,19 @@
-"""The writer: many replies that arrive together share one wait for the disk."""
+"""The writer: many replies that arrive together share one wait for the disk.
+
+`Caller` puts replies here, on the engine's loop; only that loop's thread touches
+`_waiting` and `_task`, so that there is no lock. One task at a time writes: it takes
+all that wait, hands them to a thread (`asyncio.to_thread`), and goes on with what has
+come meanwhile. A call that is cancelled while it waits (Ctrl-C, the end of the run)
+leaves its reply in the queue: it is paid for, and still written. Hence nobody may
+cancel the writing task, and the end of a run waits for it with `finish`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from pytest_ladder.calls.store.store import Entry, Store
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.calls.store.stored_reply import StoreEntry
 
 
 class Writer:
@@ -12,16 +21,16 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[StoreEntry, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, entry: Entry) -> None:
+    async def put(self, entry: StoreEntry) -> None:
         """Return when the reply is on disk. Raises `StoreError`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, done))
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._write())
-        # A reply that was paid for is written even if nobody waits for it any more.
+        # Shielded: a cancelled caller must not take back a reply that is paid for.
         await asyncio.shield(done)
 
     async def finish(self) -> None:

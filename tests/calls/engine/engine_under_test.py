@@ -22,7 +22,7 @@ from typing import Any, Self
 from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
 from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.calls.store.store import StoredReply
+from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.core.rung import Limits, Model, Price, Tier
 from pytest_ladder.errors import LadderError
 

@@ -20,7 +20,8 @@ import pytest
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.one_machine.claims import Claims
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.calls.store.store import Entry, Store, StoredReply
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.calls.store.stored_reply import StoredReply, StoreEntry
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import StoreError
@@ -31,11 +32,11 @@ MODEL = Model(name="bot", tier=Tier.OFF_THE_SHELF, id="openai/bot")
 PAGE = 4096
 
 
-def entry(number: int, text: str = "a reply") -> Entry:
+def entry(number: int, text: str = "a reply") -> StoreEntry:
     messages = [{"role": "user", "content": f"question {number}"}]
     request = Request(model=MODEL, messages=messages)
     reply = StoredReply(text=text)
-    return Entry.of(f"{number:064}", "openai/bot", request, reply)[0]
+    return StoreEntry.of(f"{number:064}", "openai/bot", request, reply)[0]
 
 
 @pytest.fixture

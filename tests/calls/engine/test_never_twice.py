@@ -20,7 +20,7 @@ from pytest_ladder.calls import in_flight
 from pytest_ladder.calls.contract import Served
 from pytest_ladder.calls.one_machine import claims
 from pytest_ladder.calls.one_machine.claims import Claims
-from pytest_ladder.calls.store.store import Entry
+from pytest_ladder.calls.store.stored_reply import StoreEntry
 from pytest_ladder.errors import CallError
 from tests.calls.engine.engine_under_test import Desk, outcome_of, start_process, texts
 from tests.scripted_server import ScriptedServer, fails
@@ -134,7 +134,7 @@ def test_no_more_calls_are_sent_than_could_be_lost(
     written = threading.Event()
     put = desk.archive.store.put
 
-    def put_slowly(entries: Sequence[Entry]) -> None:
+    def put_slowly(entries: Sequence[StoreEntry]) -> None:
         written.wait(10)
         put(entries)
 

@@ -19,11 +19,12 @@ import pytest
 
 from pytest_ladder.calls.contract import Answer, Request
 from pytest_ladder.calls.lanes import completions
-from pytest_ladder.calls.lanes.litellm_child import Outcome
+from pytest_ladder.calls.lanes.litellm_child import CallOutcome
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store import recordings
 from pytest_ladder.calls.store.recordings import Recording
-from pytest_ladder.calls.store.store import Entry, Store, StoredReply
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.calls.store.stored_reply import StoredReply, StoreEntry
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model, Price, Tier
 from pytest_ladder.errors import CallError, ReplyNotJson
@@ -88,7 +89,7 @@ def test_what_is_stored_of_any_answer_is_read_back_as_it_was_shown(
 ) -> None:
     store = Store(tmp_path / "store.sqlite")
     kept = [
-        Entry.of(f"{number}", "openai/x", REQUEST, stored(answer))
+        StoreEntry.of(f"{number}", "openai/x", REQUEST, stored(answer))
         for number, answer in enumerate(answers())
     ]
     store.put([entry for entry, _ in kept])
@@ -127,8 +128,8 @@ def test_any_reply_can_be_used_in_a_test_and_in_the_next_prompt() -> None:
 
 def test_any_answer_comes_out_of_litellms_process(tmp_path: Path) -> None:
     for number, answer in enumerate(answers()):
-        line = msgspec.json.encode(Outcome(number=number, answer=answer))
-        assert msgspec.json.decode(line, type=Outcome).answer == answer
+        line = msgspec.json.encode(CallOutcome(number=number, answer=answer))
+        assert msgspec.json.decode(line, type=CallOutcome).answer == answer
 
 
 def test_any_reply_can_be_recorded(tmp_path: Path) -> None:

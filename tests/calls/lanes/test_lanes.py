@@ -733,7 +733,7 @@ def test_a_warning_in_litellms_import_does_not_break_it(tmp_path: Any) -> None:
     )
     code = (
         f"import sys; sys.path.insert(0, {os.fspath(tmp_path)!r})\n"
-        "from pytest_ladder.calls.lanes import litellm_lane\n"
-        "print(litellm_lane._import_litellm().suppress_debug_info)"
+        "from pytest_ladder.calls.lanes import litellm_internals\n"
+        "print(litellm_internals.import_litellm().suppress_debug_info)"
     )
     assert run_python(code, "-W", "error") == "True\n"

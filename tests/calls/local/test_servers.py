@@ -17,7 +17,7 @@ import pytest
 
 from pytest_ladder.calls.local import llama_server
 from pytest_ladder.calls.local import servers as local_servers
-from pytest_ladder.calls.local.llama_server import Entry, process_start
+from pytest_ladder.calls.local.llama_server import ServerEntry, process_start
 from pytest_ladder.calls.local.servers import Servers
 from pytest_ladder.errors import LocalModelError
 from tests.calls.local.serving import Child, ask, text, until, write_adapter
@@ -43,14 +43,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     own.stop_all()
 
 
-def entries(directory: Path) -> list[Entry]:
+def entries(directory: Path) -> list[ServerEntry]:
     return [
-        msgspec.json.decode(path.read_bytes(), type=Entry)
+        msgspec.json.decode(path.read_bytes(), type=ServerEntry)
         for path in sorted(directory.glob("*.json"))
     ]
 
 
-def is_gone(entry: Entry) -> bool:
+def is_gone(entry: ServerEntry) -> bool:
     return process_start(entry.pid) != entry.start
 
 
@@ -233,7 +233,7 @@ def test_stop_all_spares_a_process_that_took_over_a_number(
     directory.mkdir()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as innocent:
         start = process_start(innocent.pid) if same_start else "long ago"
-        entry = Entry(pid=innocent.pid, start=start, token="f" * 32, attempt=1)
+        entry = ServerEntry(pid=innocent.pid, start=start, token="f" * 32, attempt=1)
         llama_server.write_entry(directory / "key.json", entry)
         Servers(directory, os.getpid()).stop_all()
         assert innocent.poll() is None

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.calls.local import weights
+from pytest_ladder.calls.local import digests, weights
 from pytest_ladder.calls.local.weights import NamedModel
 from pytest_ladder.errors import LocalModelError
 from tests.calls.local.serving import Child, until
@@ -347,9 +347,9 @@ def test_a_digest_is_remembered(old_file: Path, hashed: list[str]) -> None:
     digest = hashlib.sha256(b"one").hexdigest()
     link = old_file.with_name("link.gguf")
     link.symlink_to(old_file)
-    assert weights.file_digest(old_file) == digest
-    assert weights.file_digest(old_file) == digest
-    assert weights.file_digest(link) == digest
+    assert digests.file_digest(old_file) == digest
+    assert digests.file_digest(old_file) == digest
+    assert digests.file_digest(link) == digest
     assert hashed == ["adapter.gguf"]
 
 
@@ -359,17 +359,17 @@ def test_a_digest_is_remembered(old_file: Path, hashed: list[str]) -> None:
 def test_a_changed_file_is_read_again(
     old_file: Path, content: bytes, time: int
 ) -> None:
-    weights.file_digest(old_file)
+    digests.file_digest(old_file)
     old_file.write_bytes(content)
     os.utime(old_file, ns=(0, time))
-    assert weights.file_digest(old_file) == hashlib.sha256(content).hexdigest()
+    assert digests.file_digest(old_file) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_file_that_may_still_change_is_not_remembered(
     old_file: Path, cache: Path
 ) -> None:
     os.utime(old_file)
-    weights.file_digest(old_file)
+    digests.file_digest(old_file)
     assert not (cache / "digests.json").exists()
 
 
@@ -377,19 +377,19 @@ def test_a_file_that_may_still_change_is_not_remembered(
 def test_a_damaged_memory_of_digests_is_ignored(
     old_file: Path, cache: Path, damage: bytes, hashed: list[str]
 ) -> None:
-    weights.file_digest(old_file)
+    digests.file_digest(old_file)
     (cache / "digests.json").write_bytes(damage)
-    assert weights.file_digest(old_file) == hashlib.sha256(b"one").hexdigest()
-    assert weights.file_digest(old_file)
+    assert digests.file_digest(old_file) == hashlib.sha256(b"one").hexdigest()
+    assert digests.file_digest(old_file)
     assert len(hashed) == 2
 
 
 def test_digests_of_files_that_are_gone_are_forgotten(
     old_file: Path, cache: Path
 ) -> None:
-    weights.file_digest(old_file)
+    digests.file_digest(old_file)
     other = old_file.rename(old_file.with_name("other.gguf"))
-    weights.file_digest(other)
+    digests.file_digest(other)
     memory = msgspec.json.decode((cache / "digests.json").read_bytes())
     assert list(memory) == [str(other)]
 
@@ -399,13 +399,13 @@ def test_a_digest_needs_no_cache_folder(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("LADDER_CACHE_DIR", str(tmp_path / "file"))
-    assert weights.file_digest(old_file) == hashlib.sha256(b"one").hexdigest()
+    assert digests.file_digest(old_file) == hashlib.sha256(b"one").hexdigest()
 
 
 @pytest.mark.usefixtures("cache")
 def test_a_digest_of_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(LocalModelError, match=r"nothing\.gguf \(No such file"):
-        weights.file_digest(tmp_path / "nothing.gguf")
+        digests.file_digest(tmp_path / "nothing.gguf")
 
 
 @pytest.mark.parametrize(
@@ -436,4 +436,4 @@ def test_the_cache_folder_is_where_the_system_keeps_caches(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
-    assert weights.cache_folder() == Path(folder)
+    assert digests.cache_folder() == Path(folder)

@@ -1,0 +1,120 @@
+"""Stored replies: what is kept of a reply, written as JSON and read back.
+
+The same JSON stands in the store and in recordings. Files of older versions must stay
+readable: fields are only ever added, and each has a default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.core.reply import Reply, Timing, Usage
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What is raised over text that is no reply, or that cannot be written as one."""
+
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+_NESTED: dict[str, type[msgspec.Struct]] = {"usage": Usage, "timing": Timing}
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One failed attempt of a call that was tried again."""
+
+    problem: str
+    status: int | None = None
+    took_s: float = 0.0
+    """Seconds from sending it to its failure."""
+    cost_usd: float | None = 0.0
+    """None: it may have been billed, and nobody said how much."""
+
+
+class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of a reply: all but what its request already says."""
+
+    text: str
+    model: str = ""
+    finish_reason: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    price_source: str | None = None
+    timing: Timing | None = None
+    failed: tuple[Attempt, ...] = ()
+    """Attempts before the one that succeeded."""
+
+    def reply_to(self, request: Request, *, replayed: bool) -> Reply:
+        """Rebuild the reply to the request that it answers."""
+        answer: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.tool_calls:
+            answer["tool_calls"] = list(self.tool_calls)
+        return Reply(
+            text=self.text,
+            messages=[*request.messages, answer],
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            price_source=self.price_source,
+            timing=self.timing,
+            finish_reason=self.finish_reason,
+            tool_calls=self.tool_calls,
+            model=self.model,
+            replayed=replayed,
+        )
+
+
+class StoreEntry(NamedTuple):
+    """One reply with its request, as a row of the store: both as JSON."""
+
+    key: str
+    identity: str
+    request: str
+    reply: str
+
+    @classmethod
+    def of(
+        cls, key: str, identity: str, request: Request, reply: StoredReply
+    ) -> tuple[StoreEntry, StoredReply]:
+        """Return what will be written, and the reply as it is read back from there.
+
+        Tests get the one that was read back, so that a replay shows the same. Raises
+        one of `UNREADABLE` where it cannot be written or read back.
+        """
+        sent = {
+            "messages": request.messages,
+            "params": request.params,
+            "sample": request.sample,
+        }
+        asked, answered = msgspec.json.encode(sent), msgspec.json.encode(reply)
+        entry = cls(key, identity, asked.decode(), answered.decode())
+        return entry, _READER.decode(answered)
+
+
+_READER = msgspec.json.Decoder(StoredReply)
+
+
+def read_reply(written: str | bytes) -> StoredReply:
+    """Read a reply; a field of a wrong type counts as absent.
+
+    An older version wrote such fields as providers sent them. Raises one of
+    `UNREADABLE` where there is no text.
+    """
+    try:
+        return _READER.decode(written)
+    except msgspec.ValidationError:
+        return _mended(msgspec.json.decode(written), StoredReply)
+
+
+def _mended(fields_read: Any, kind: type[_Kind]) -> _Kind:
+    """Convert what can be converted of an object, field by field."""
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        inner = _NESTED.get(field.name)
+        with contextlib.suppress(msgspec.ValidationError, TypeError, KeyError):
+            value = fields_read[field.name]
+            if inner is not None and isinstance(value, dict):
+                value = _mended(value, inner)
+            fields[field.name] = msgspec.convert(value, field.type)
+    return msgspec.convert(fields, kind)
