@@ -101,3 +101,7 @@ class Shop:
 
 Run = Callable[..., pytest.RunResult]
 """What the fixture `run` gives."""
+ONE_WORKER = pytest.mark.parametrize(
+    "run", [(), ("-n", "1")], ids=["plain", "worker"], indirect=True
+)
+"""For `run` where it does not matter how many workers hand over what they have."""
