@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xdist.plugin  # type: ignore[import-untyped]
 
+import pytest_ladder.plugin
 from tests.scripted_server import ScriptedServer
 
 LADDER = """\
@@ -72,7 +74,9 @@ class Shop:
 
     def run(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
         """Run pytest in this process; with `-n` the workers are processes."""
-        return self.pytester.runpytest_inprocess(*arguments, plugins=plugins)
+        # By their names, pytest would look for them in all packages, in every run.
+        named = (xdist.plugin, pytest_ladder.plugin)
+        return self.pytester.runpytest_inprocess(*arguments, plugins=[*named, *plugins])
 
     def run_with(
         self, plugin: str, *arguments: str, plugins: Sequence[Any] = ()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.plugin.shop import CHANGED, LADDER, Run, Shop
+from tests.scripted_server import ScriptedServer
 
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
 ANSWER = """
@@ -42,6 +46,19 @@ class Luck:
         return "wrong" if unlucky or prompt in missed else "right"
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """One for all tests here: what was measured at one address is known by it."""
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves its baseline and its store for the others."""
+    return tmp_path_factory.mktemp("first") / "run"
+
+
 @pytest.fixture
 def luck(shop: Shop) -> Luck:
     luck = Luck()
@@ -50,11 +67,15 @@ def luck(shop: Shop) -> Luck:
 
 
 @pytest.fixture
-def measured(shop: Shop, luck: Luck) -> Shop:
+def measured(shop: Shop, luck: Luck, first_run: Path) -> Shop:
     """A shop with a baseline in `base/`, and a change that may have made it worse."""
     shop.cases(CASES)
     shop.test(ANSWER)
-    shop.run("--ladder-live", "--ladder-report=base")
+    if first_run.exists():
+        shutil.copytree(first_run, shop.path, dirs_exist_ok=True)
+    else:
+        shop.run("--ladder-live", "--ladder-report=base")
+        shutil.copytree(shop.path, first_run)
     shop.ladder(CHANGED)
     return shop
 
