@@ -46,3 +46,9 @@ def run(shop: Shop, request: pytest.FixtureRequest) -> Callable[..., pytest.RunR
         return shop.run(*arguments, *request.param)
 
     return run
+
+
+@pytest.fixture
+def xdist_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to `-p xdist` to load xdist: rerunfailures looks for it by that name."""
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_ladder.plugin")

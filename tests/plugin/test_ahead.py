@@ -602,7 +602,7 @@ def test_one(llm, n):
     arguments = ("--ladder-live", "--timeout=0.6", f"--timeout-method={method}")
     if method == "thread":
         # It ends the whole process.
-        result = busy.pytester.runpytest_subprocess(*arguments)
+        result = busy.pytester.runpytest_subprocess("-p", "timeout", *arguments)
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert "Timeout" in result.stderr.str() + result.stdout.str()
         return

@@ -152,7 +152,7 @@ def test_a_test_that_kills_its_worker_on_every_rung_does_not_hang(slope: Slope) 
     assert slope.asked.keys() <= {"small", "mid", "big"}
 
 
-def test_a_crash_may_be_run_again(slope: Slope) -> None:
+def test_a_crash_may_be_run_again(slope: Slope, xdist_by_name: None) -> None:
     slope.cases(1)
     slope.skill = {"small": 0, "mid": 20, "big": 20}
     slope.shop.test(
@@ -169,9 +169,8 @@ def test_answer(reply, case, rung):
     assert reply.text == "right"
 """
     )
-    result = slope.shop.run_with(
-        "rerunfailures", "--ladder=climb", "--ladder-live", "-n2", "--reruns=1"
-    )
+    climb = ("--ladder=climb", "--ladder-live", "-n2", "--reruns=1")
+    result = slope.shop.run_with("rerunfailures", "-p", "xdist", *climb)
     assert [row["outcome"] for row in slope.rows_of("mid/plain")] == ["passed"]
     assert slope.asked == {"small": 1, "mid": 1}
     assert result.ret == 0

@@ -55,6 +55,11 @@ def pytest_unconfigure(config):
     state = {"modules": sorted(sys.modules), "environment": dict(os.environ)}
     (place / name).write_text(json.dumps(state))
 """
+# What they print or leave differs from run to run, or names all plugins.
+OTHERS = (
+    *("anyio", "asyncio", "benchmark", "hypothesispytest", "html", "metadata"),
+    *("pytest_cov", "randomly", "rerunfailures", "sugar", "syrupy", "timeout"),
+)
 HEAVY = ("litellm", "aiohttp", "numpy", "scipy", "bm25s", "xllamacpp", "yaml")
 FOR_CALLS = ("asyncio", "concurrent", "ssl")
 
@@ -102,6 +107,7 @@ def test_an_unrelated_suite_is_as_it_was_without_the_plugin(
 ) -> None:
     for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-pno:{name}" for name in OTHERS))
     pytester.makepyfile(SUITE)
     without = run_apart(pytester, tmp_path / "out", *arguments, "-pno:ladder")
     before = children(pytester.path)
