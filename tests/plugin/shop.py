@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import xdist.plugin  # type: ignore[import-untyped]
 
-import pytest_ladder.plugin
 from tests.scripted_server import ScriptedServer
 
 LADDER = """\
@@ -74,8 +74,9 @@ class Shop:
 
     def run(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
         """Run pytest in this process; with `-n` the workers are processes."""
-        # By their names, pytest would look for them in all packages, in every run.
-        named = (xdist.plugin, pytest_ladder.plugin)
+        # By a name, pytest would look for a plugin in all packages, in every run.
+        names = os.environ["PYTEST_PLUGINS"].split(",")
+        named = [importlib.import_module(name) for name in names]
         return self.pytester.runpytest_inprocess(*arguments, plugins=[*named, *plugins])
 
     def run_with(
