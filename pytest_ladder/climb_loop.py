@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -19,10 +19,13 @@ from pytest_ladder.climbing_plan import plan_of, write_plan
 from pytest_ladder.errors import LadderError
 from pytest_ladder.escalating import Escalation
 from pytest_ladder.outcomes import Payload
-from pytest_ladder.results import Results
 from pytest_ladder.session import LadderSession
 from pytest_ladder.state import known_session, results_of, session_of
 from pytest_ladder.xdist import Batch, is_worker, shared_by_processes
+
+if TYPE_CHECKING:
+    # A worker needs all of this module but them.
+    from pytest_ladder.results import Results
 
 
 class Stages(Protocol):
