@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_ladder.errors import LadderError
-from pytest_ladder.results.results import Results
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.results.state import results_of
 from pytest_ladder.scheduling import more_samples
@@ -24,6 +23,10 @@ from pytest_ladder.scheduling.more_samples import Escalation
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.session.state import known_session, session_of
 from pytest_ladder.session.xdist import Batch, is_worker, shared_by_processes
+
+if TYPE_CHECKING:
+    # A worker needs all of this module but them.
+    from pytest_ladder.results.results import Results
 
 
 class Scheduler(Protocol):

@@ -12,18 +12,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from pytest_ladder.decide.gate.quality import BLOCK_AT, p_value
 from pytest_ladder.decide.gate.result import ESCALATED, GateResult
 from pytest_ladder.disk.files import write_atomically
-from pytest_ladder.results.results import Results
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.session.ladder_test import SAMPLE, Record
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text import numbers
+
+if TYPE_CHECKING:
+    from pytest_ladder.results.results import Results
 
 _FILE = "held-back.json"
 # What compares a reply with one of before, or times it, has one sample only.
@@ -165,6 +167,9 @@ def _again(record: Record, sample: int) -> pytest.Item:
 
 def _told(held: GateResult) -> str:
     """Say what is done, and why."""
+    # Workers need none of the gate's mathematics.
+    from pytest_ladder.decide.gate.quality import BLOCK_AT, p_value
+
     suite = min(held.suites, key=lambda suite: suite.p)
     more = numbers.count(ESCALATED - suite.samples, "more sample")
     why = "to be sure" if suite.p <= BLOCK_AT else "that may be chance, so"

@@ -17,7 +17,10 @@ from tests.plugin.scratch_suite import LADDER, Shop
 from tests.scripted_server import Says, last_user_message, says
 
 TEXT = "How long is the refund window? I bought Tea."
-PROCESSES = pytest.mark.parametrize("processes", [(), ("-n2",)], ids=["plain", "xdist"])
+IN_A_WORKER = ("-n1",)
+PROCESSES = pytest.mark.parametrize(
+    "processes", [(), IN_A_WORKER], ids=["plain", "worker"]
+)
 SUITE = """
 from hypothesis import given, strategies as st
 from pytest_ladder.integrations import perturb
@@ -58,10 +61,15 @@ def run_given(shop: Shop, *arguments: str) -> pytest.RunResult:
     return shop.run_with("hypothesispytest", *arguments)
 
 
-@PROCESSES
 @pytest.mark.parametrize(
-    "perturbation",
-    ["casing(case)", "distractors(case)", "whitespace(case)", "paraphrases(case, llm)"],
+    ("perturbation", "processes"),
+    [
+        ("casing(case)", ()),
+        ("distractors(case)", ()),
+        ("whitespace(case)", ()),
+        ("paraphrases(case, llm)", ()),
+        ("paraphrases(case, llm)", IN_A_WORKER),
+    ],
 )
 def test_an_answer_that_does_not_change_passes_and_replays(
     asking: Shop, perturbation: str, processes: tuple[str, ...]

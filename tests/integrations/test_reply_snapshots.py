@@ -137,12 +137,9 @@ def test_a_comparison_that_breaks_is_an_error_and_no_miss(album: Shop) -> None:
     assert set(album.outcomes().values()) == {"error"}
 
 
-@PROCESSES
-def test_without_a_snapshot_there_is_no_miss(
-    album: Shop, processes: tuple[str, ...]
-) -> None:
+def test_without_a_snapshot_there_is_no_miss(album: Shop) -> None:
     """The current rung needs one; on others a test without one is skipped."""
-    result = run_syrupy(album, "--ladder-live", "--ladder=matrix", "-rs", *processes)
+    result = run_syrupy(album, "--ladder-live", "--ladder=matrix", "-rs")
     result.assert_outcomes(failed=3, skipped=3)
     result.stdout.fnmatch_lines(["*bot/loud*does not exist; --snapshot-update*"])
     assert set(album.outcomes("ladder-report").values()) == {"error"}
@@ -179,7 +176,6 @@ def test_a_damaged_file_of_snapshots_is_an_error(
     assert stored(album) == whole
 
 
-@PROCESSES
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -188,16 +184,18 @@ def test_a_damaged_file_of_snapshots_is_an_error(
         ("--ladder=matrix", "-k", "not loud"),
         ("--ladder=matrix", "--ladder-rungs=bot/plain"),
         ("--deselect=test_shop.py::test_answer[bot/plain-sky]",),
+        ("-n2",),
+        ("-n2", "-k", "sky or fire"),
     ],
     ids=" ".join,
 )
 def test_snapshots_of_what_does_not_run_are_left_alone(
-    album: Shop, arguments: tuple[str, ...], processes: tuple[str, ...]
+    album: Shop, arguments: tuple[str, ...]
 ) -> None:
     run_syrupy(album, "--ladder-live", "--ladder=matrix", "--snapshot-update")
     before = stored(album), stored(album, "bot/loud")
     for update in ((), ("--snapshot-update",)):
-        result = run_syrupy(album, *arguments, *update, *processes)
+        result = run_syrupy(album, *arguments, *update)
         assert result.ret == pytest.ExitCode.OK
         result.stdout.no_fnmatch_line("*unused*")
     assert (stored(album), stored(album, "bot/loud")) == before

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,10 @@ class Shop:
 
     def run(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
         """Run pytest in this process; with `-n` the workers are processes."""
-        return self.pytester.runpytest_inprocess(*arguments, plugins=plugins)
+        # By a name, pytest would look for a plugin in all packages, in every run.
+        names = os.environ["PYTEST_PLUGINS"].split(",")
+        named = [importlib.import_module(name) for name in names]
+        return self.pytester.runpytest_inprocess(*arguments, plugins=[*named, *plugins])
 
     def run_with(
         self, plugin: str, *arguments: str, plugins: Sequence[Any] = ()
@@ -101,3 +106,7 @@ class Shop:
 
 Run = Callable[..., pytest.RunResult]
 """What the fixture `run` gives."""
+ONE_WORKER = pytest.mark.parametrize(
+    "run", [(), ("-n", "1")], ids=["plain", "worker"], indirect=True
+)
+"""For `run` where it does not matter how many workers hand over what they have."""

@@ -397,7 +397,7 @@ FAMILIES = {
 """Providers that litellm reaches by clients and code of their own."""
 
 
-def test_no_family_of_providers_follows_a_redirect(
+def test_no_family_of_litellms_providers_follows_a_redirect(
     server: ScriptedServer, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHOP_LOGIN", KEY)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.plugin.scratch_suite import CASES, LADDER, Run, Shop
+from tests.plugin.scratch_suite import CASES, LADDER, ONE_WORKER, Run, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
@@ -371,6 +371,7 @@ def test_a_plain_run_tests_the_cheapest_rung_when_none_is_current(shop: Shop) ->
     )
 
 
+@ONE_WORKER
 def test_the_header_says_which_rungs_run_and_whether_models_are_called(
     shop: Shop, run: Run
 ) -> None:

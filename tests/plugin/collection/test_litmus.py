@@ -79,7 +79,7 @@ def test_without_an_objective_it_runs_and_answers_nothing(slope: Slope) -> None:
     assert slope.asked == {"big": 20}
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["plain", "worker"])
 def test_cases_without_context_are_refused(
     slope: Slope, workers: tuple[str, ...]
 ) -> None:
@@ -92,7 +92,7 @@ def test_cases_without_context_are_refused(
     assert slope.asked == {}
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["plain", "worker"])
 def test_where_nothing_is_selected_nothing_is_missed(
     slope: Slope, workers: tuple[str, ...]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.scratch_suite import Run, Shop
+from tests.plugin.scratch_suite import Shop
 
 OWN = """
 
@@ -43,10 +43,18 @@ def test_own(reply):
     ],
 )
 def test_a_wrong_case_is_one_sentence_with_the_line_of_the_test(
-    shop: Shop, run: Run, cases: str, problem: str
+    shop: Shop, cases: str, problem: str
 ) -> None:
     shop.test(OWN.replace("{cases}", cases))
-    result = run("--ladder-live")
+    check_refused(shop, shop.run("--ladder-live"), problem)
+
+
+def test_over_processes_a_wrong_case_is_one_sentence_as_well(shop: Shop) -> None:
+    shop.test(OWN.replace("{cases}", "[{}]"))
+    check_refused(shop, shop.run("--ladder-live", "-n2"), "case 1: the case has no *")
+
+
+def check_refused(shop: Shop, result: pytest.RunResult, problem: str) -> None:
     said = [*result.outlines, *result.errlines]
     pytest.LineMatcher(said).fnmatch_lines(
         [f"*test_shop.py:4: test_own: parametrize: {problem}"]

@@ -50,10 +50,8 @@ def busy(shop: Shop) -> Shop:
     [
         ("-n0",),
         ("-n2", "--dist=load"),
-        ("-n2", "--dist=loadscope"),
         ("-n2", "--dist=loadfile"),
         ("-n2", "--dist=loadgroup"),
-        ("-n2", "--dist=worksteal"),
     ],
     ids=" ".join,
 )

@@ -90,27 +90,32 @@ def test_free_form_tests_end_when_the_budget_does(shop: Shop) -> None:
     result.stdout.fnmatch_lines(["*is spent; left out: 1 call that may cost up to *"])
 
 
+NO_PRICE = (
+    ("price = {{ input = 1.0, output = 2.0 }}\n", ""),
+    "*--ladder-budget: the price of model 'bot' is unknown; declare `price` or "
+    "`serve` in ladder.toml, or drop --ladder-budget.*",
+)
+
+
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("change", "problem", "workers"),
     [
-        (
-            ("price = {{ input = 1.0, output = 2.0 }}\n", ""),
-            "*--ladder-budget: the price of model 'bot' is unknown; declare `price` or "
-            "`serve` in ladder.toml, or drop --ladder-budget.*",
-        ),
+        (*NO_PRICE, ()),
+        (*NO_PRICE, ("-n1",)),
         (
             (", max_tokens = 20", ""),
             "*--ladder-budget: nothing bounds the output of model 'bot'; set "
             "params.max_tokens in ladder.toml.*",
+            (),
         ),
     ],
-    ids=["no price", "no max_tokens"],
+    ids=["no price", "no price in a worker", "no max_tokens"],
 )
 def test_a_budget_that_cannot_be_kept_is_an_error_before_the_first_call(
-    shop: Shop, run: Run, change: tuple[str, str], problem: str
+    shop: Shop, change: tuple[str, str], problem: str, workers: tuple[str, ...]
 ) -> None:
     shop.ladder(LADDER.replace(*change))
-    result = run("--ladder-live", "--ladder-budget=1")
+    result = shop.run("--ladder-live", "--ladder-budget=1", *workers)
     text = f"{result.stdout.str()}\n{result.stderr.str()}"
     assert re.search(re.escape(problem.strip("*")), " ".join(text.split()))
     assert result.ret != pytest.ExitCode.OK

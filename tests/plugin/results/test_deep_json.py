@@ -6,7 +6,7 @@ import pytest
 
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ReplyNotJson
-from tests.plugin.scratch_suite import Run, Shop
+from tests.plugin.scratch_suite import ONE_WORKER, Run, Shop
 from tests.scripted_server import fails, garbage, says, sends
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -41,6 +41,7 @@ def test_a_reply_is_a_miss(text: str) -> None:
     assert len(str(caught.value)) < 5_000
 
 
+@ONE_WORKER
 def test_a_reply_of_a_test_is_a_miss(shop: Shop, run: Run) -> None:
     shop.server.reply = lambda _: says(DEEP)
     text_of(run("--ladder-live"))

@@ -183,12 +183,12 @@ def test_a_server_that_is_not_there_is_given_up_soon(shop: Shop) -> None:
     assert sum("gave up after 6 attempts" in reason for reason in lost) < 40
 
 
-def test_every_nth_call_fails_and_nobody_notices(shop: Shop, run: Run) -> None:
+def test_every_nth_call_fails_and_nobody_notices(shop: Shop) -> None:
     shop.cases(
         [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
     )
     shop.server.every(7, fails(500))
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     result.assert_outcomes(passed=40)
     assert shop.server.count == 40 + shop.server.count // 7
     assert shop.matrix()["spend"]["live_calls"] == 40

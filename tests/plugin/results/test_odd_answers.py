@@ -10,7 +10,7 @@ import pytest
 
 from pytest_ladder.calls import retries
 from tests.odd_answers import odd_answers
-from tests.plugin.scratch_suite import LADDER, Run, Shop
+from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
 from tests.scripted_server import Act, Sends, says, sends
 
 COUNT = 60
@@ -85,6 +85,7 @@ def test_no_fuzzed_answer_ends_a_run_or_the_one_after_it(
     assert shop.server.count - calls == COUNT - passed
 
 
+@ONE_WORKER
 def test_a_row_that_is_no_reply_is_told_and_called_for_again(
     shop: Shop, run: Run
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import Run, Shop
+from tests.plugin.scratch_suite import ONE_WORKER, Run, Shop
 from tests.scripted_server import Act, Body, fails, filtered, last_user_message, says
 
 ANSWER = """
@@ -109,6 +109,7 @@ def cell(
     return levels
 
 
+@ONE_WORKER
 def test_a_reply_that_is_not_good_enough_is_a_miss(shop: Shop, run: Run) -> None:
     shop.test(MISSES)
     result = run("--ladder-live", "--ladder=matrix")
@@ -121,6 +122,7 @@ def test_a_reply_that_is_not_good_enough_is_a_miss(shop: Shop, run: Run) -> None
     assert {row["score"] for row in shop.rows("ladder-report")} == {0.0}
 
 
+@ONE_WORKER
 def test_what_is_broken_is_an_error_on_every_rung(shop: Shop, run: Run) -> None:
     shop.server.reply = failing_on_demand
     shop.test(ERRORS)
@@ -163,15 +165,16 @@ def test_a_missing_reply_is_an_error(shop: Shop) -> None:
     }
 
 
-def test_on_the_current_rung_a_miss_fails_its_test(shop: Shop, run: Run) -> None:
+def test_on_the_current_rung_a_miss_fails_its_test(shop: Shop) -> None:
     shop.test(ANSWER.format(level=""))
-    result = run("--ladder-live", "-rm")
+    result = shop.run("--ladder-live", "-rm")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["E*assert 'yellow' in 'say green'"])
     result.stdout.no_fnmatch_line("MISSED *")
 
 
+@ONE_WORKER
 def test_on_another_rung_a_miss_is_data(shop: Shop, run: Run) -> None:
     shop.test("""
 @pytest.mark.cheap
@@ -202,11 +205,9 @@ def test_misses_are_listed_only_when_asked_for(shop: Shop, asked: str) -> None:
     shop.run(asked).stdout.fnmatch_lines([line])
 
 
-def test_enough_passes_make_the_share_and_misses_fail_nothing(
-    shop: Shop, run: Run
-) -> None:
+def test_enough_passes_make_the_share_and_misses_fail_nothing(shop: Shop) -> None:
     shop.test(ANSWER.format(level="at_least=0.6"))
-    result = run("--ladder-live", "-v")
+    result = shop.run("--ladder-live", "-v")
     assert result.ret == pytest.ExitCode.OK
     (line,) = (line for line in result.outlines if "MISSED" in line)
     assert "test_shop.py::test_answer[bot/plain-sun]" in line
@@ -382,7 +383,7 @@ def test_answers(reply):
     assert cell(shop)["n"] == 3
 
 
-def test_a_call_that_failed_is_an_error_row_without_score(shop: Shop, run: Run) -> None:
+def test_a_call_that_failed_is_an_error_row_without_score(shop: Shop) -> None:
     shop.server.reply = failing_on_demand
     shop.cases(
         [
@@ -393,7 +394,7 @@ def test_a_call_that_failed_is_an_error_row_without_score(shop: Shop, run: Run) 
         ]
     )
     shop.test(ANSWER.format(level="at_least=0.5"))
-    result = run("--ladder-live")
+    result = shop.run("--ladder-live")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["bot/plain, cheap: 2 errors*coverage 50*%*"])
     assert not any("score" in r for r in shop.rows() if r["outcome"] == "error")
@@ -402,6 +403,7 @@ def test_a_call_that_failed_is_an_error_row_without_score(shop: Shop, run: Run) 
     assert (found["missed"], found["errors"], found["coverage"]) == (1, 2, 0.5)
 
 
+@ONE_WORKER
 def test_scores_replace_pass_and_miss(shop: Shop, run: Run) -> None:
     shop.test("""
 class Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.scratch_suite import Run, Shop
+from tests.plugin.scratch_suite import ONE_WORKER, Run, Shop
 
 PACKED = """
 @pytest.mark.cheap({level})
@@ -15,6 +15,7 @@ def test_answer(reply, case):
 CHECK = "assert case.expected in reply.text"
 
 
+@ONE_WORKER
 def test_one_item_stands_for_all_cases_of_a_rung(shop: Shop, run: Run) -> None:
     shop.test(PACKED.format(level="at_least=0.6", body=CHECK))
     result = run("--ladder-live", "--ladder=matrix")

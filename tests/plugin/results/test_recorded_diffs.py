@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.plugin.scratch_suite import CASES, LADDER, Run, Shop
+from tests.plugin.scratch_suite import CASES, LADDER, ONE_WORKER, Run, Shop
 from tests.plugin.session.test_judging import JUDGE as FUNNELLED
 from tests.plugin.session.test_judging import answer
 from tests.scripted_server import last_user_message
@@ -147,6 +147,7 @@ def test_a_part_of_the_tests_leaves_shared_replies_to_the_same_case(
     assert path.read_bytes() == before
 
 
+@ONE_WORKER
 def test_a_reply_that_is_refreshed_is_replayed_by_every_file_that_needs_it(
     repository: Shop, run: Run
 ) -> None:

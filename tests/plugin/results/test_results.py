@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, Run, Shop
+from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
 
 ANSWER = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
@@ -239,6 +239,7 @@ def test_the_csv_has_a_line_per_rung_and_level(shop: Shop) -> None:
     ]
 
 
+@ONE_WORKER
 def test_junit_testcases_carry_the_rows_figures(shop: Shop, run: Run) -> None:
     shop.test(ANSWER)
     shop.run("--ladder-live")

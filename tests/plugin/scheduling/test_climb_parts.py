@@ -248,25 +248,35 @@ def test_two_ladders_are_climbed_one_after_the_other(slope: Slope) -> None:
 # Mistakes.
 
 
+NO_OBJECTIVE = (
+    "",
+    ANSWER,
+    "--ladder=climb climbs until an objective is decided; add",
+)
+PACKED = (
+    OBJECTIVE,
+    ANSWER.replace('cases="cases.jsonl"', 'cases="cases.jsonl", pack=True'),
+    "a climb stops in the middle of a rung, which pack=True has one test for",
+)
+
+
 @pytest.mark.parametrize(
-    ("objective", "test", "sentence"),
+    ("objective", "test", "sentence", "workers"),
     [
-        ("", ANSWER, "--ladder=climb climbs until an objective is decided; add"),
+        (*NO_OBJECTIVE, ()),
+        (*NO_OBJECTIVE, ("-n2",)),
         (
             OBJECTIVE + 'level = "judged"\n',
             ANSWER,
             '[objective] level = "judged" decides the climb, but no test that was '
             "selected is of that level (selected: cheap)",
+            (),
         ),
-        (
-            OBJECTIVE,
-            ANSWER.replace('cases="cases.jsonl"', 'cases="cases.jsonl", pack=True'),
-            "a climb stops in the middle of a rung, which pack=True has one test for",
-        ),
+        (*PACKED, ()),
+        (*PACKED, ("-n2",)),
     ],
-    ids=["objective", "level", "pack"],
+    ids=["objective", "objective-xdist", "level", "pack", "pack-xdist"],
 )
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 def test_mistakes_are_one_sentence_before_anything_is_called(
     slope: Slope, objective: str, test: str, sentence: str, workers: tuple[str, ...]
 ) -> None:
@@ -313,7 +323,7 @@ def test_a_fixture_of_the_session_outlives_a_wrong_guess(slope: Slope) -> None:
 def test_the_end_of_a_fixture_that_breaks_is_told(slope: Slope) -> None:
     broken = COUNTING.replace('tell("module down")', 'raise ValueError("broken end")')
     slope.shop.test(broken + ANSWER.replace("(reply, case)", "(reply, case, part)"))
-    for workers in ((), ("-n2",)):
+    for workers in ((), ("-n1",)):
         result = slope.climb(*workers)
         assert "broken end" in said(result), workers
         assert result.ret == pytest.ExitCode.TESTS_FAILED, workers

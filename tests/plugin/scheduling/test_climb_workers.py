@@ -35,7 +35,6 @@ def slope(shop: Shop) -> Slope:
     "options",
     [
         ("-n4", "--dist=load"),
-        ("-n2", "--dist=loadscope"),
         ("-n2", "--dist=loadfile"),
         ("-n2", "--dist=loadgroup"),
         ("-n2", "--dist=worksteal"),
@@ -204,11 +203,11 @@ def test_other_tests_run_as_usual(slope: Slope) -> None:
 
 def test_a_suite_without_a_ladder_test_runs_as_usual(slope: Slope) -> None:
     slope.shop.test(OTHERS["test_a.py"])
-    result = slope.climb("-n2")
+    result = slope.climb("-n1")
     result.assert_outcomes(passed=2)
     assert "INTERNALERROR" not in said(result)
     slope.shop.test("")
-    result = slope.climb("-n2")
+    result = slope.climb("-n1")
     assert "INTERNALERROR" not in said(result)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 

@@ -217,8 +217,10 @@ def judging(slope: Slope, bar: float) -> None:
     )
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
-@pytest.mark.parametrize(("bar", "rung"), [(0.8, "mid"), (0.97, "big")])
+@pytest.mark.parametrize(
+    ("bar", "rung", "workers"),
+    [(0.8, "mid", ()), (0.97, "big", ()), (0.97, "big", ("-n2",))],
+)
 def test_what_misses_a_cheap_check_is_not_judged_and_counts_as_a_miss(
     slope: Slope, bar: float, rung: str, workers: tuple[str, ...]
 ) -> None:

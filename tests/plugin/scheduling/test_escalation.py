@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.plugin.scratch_suite import CHANGED, LADDER, Run, Shop
+from tests.scripted_server import ScriptedServer
 
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
 ANSWER = """
@@ -42,6 +46,19 @@ class Luck:
         return "wrong" if unlucky or prompt in missed else "right"
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """One for all tests here: what was measured at one address is known by it."""
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves its baseline and its store for the others."""
+    return tmp_path_factory.mktemp("first") / "run"
+
+
 @pytest.fixture
 def luck(shop: Shop) -> Luck:
     luck = Luck()
@@ -50,11 +67,15 @@ def luck(shop: Shop) -> Luck:
 
 
 @pytest.fixture
-def measured(shop: Shop, luck: Luck) -> Shop:
+def measured(shop: Shop, luck: Luck, first_run: Path) -> Shop:
     """A shop with a baseline in `base/`, and a change that may have made it worse."""
     shop.cases(CASES)
     shop.test(ANSWER)
-    shop.run("--ladder-live", "--ladder-report=base")
+    if first_run.exists():
+        shutil.copytree(first_run, shop.path, dirs_exist_ok=True)
+    else:
+        shop.run("--ladder-live", "--ladder-report=base")
+        shutil.copytree(shop.path, first_run)
     shop.ladder(CHANGED)
     return shop
 
@@ -87,9 +108,9 @@ def test_a_drop_that_may_be_chance_is_looked_into(
     result.stdout.fnmatch_lines_random(["*114 passed, 6 missed*"])
 
 
-def test_a_drop_that_stays_fails_the_run(measured: Shop, luck: Luck, run: Run) -> None:
+def test_a_drop_that_stays_fails_the_run(measured: Shop, luck: Luck) -> None:
     luck.always_misses = {f"say {n}?" for n in range(7)}
-    result = run(*GATED)
+    result = measured.run(*GATED)
     assert samples_of(measured)["bot/plain 3"] == 40
     assert (result.ret, verdict_of(result)) == (1, "FAIL")
     result.stdout.fnmatch_lines(["*ladder.toml::ladder gate*"])
@@ -200,23 +221,32 @@ def test_fixtures_of_others_are_set_up_once(measured: Shop, run: Run) -> None:
     assert ups == sum(told.values()) - ups
 
 
+FREE = ANSWER.replace("(reply, case)", "(llm, case)").replace(
+    "    assert", "    reply = llm.ask(case)\n    assert"
+)
+PACKED = ANSWER.replace('jsonl")', 'jsonl", pack=True)')
+
+
 @pytest.mark.parametrize(
-    "source",
+    ("source", "workers"),
     [
-        ANSWER.replace('jsonl")', 'jsonl", pack=True)'),
-        ANSWER.replace("def test", "async def test"),
-        ANSWER.replace("(reply, case)", "(llm, case)").replace(
-            "    assert", "    reply = llm.ask(case)\n    assert"
+        (PACKED, ()),
+        (PACKED, ("-n2",)),
+        (ANSWER.replace("def test", "async def test"), ()),
+        (FREE, ()),
+        (FREE, ("-n2",)),
+        (
+            ANSWER.replace(
+                "@pytest.mark.cheap",
+                '@pytest.mark.parametrize("tone", ["a"])\n@pytest.mark.cheap',
+            ).replace("(reply, case)", "(reply, case, tone)"),
+            (),
         ),
-        ANSWER.replace(
-            "@pytest.mark.cheap",
-            '@pytest.mark.parametrize("tone", ["a"])\n@pytest.mark.cheap',
-        ).replace("(reply, case)", "(reply, case, tone)"),
     ],
-    ids=["packed", "async", "free", "parametrized"],
+    ids=["packed", "packed-xdist", "async", "free", "free-xdist", "parametrized"],
 )
 def test_every_kind_of_test_has_more_samples(
-    measured: Shop, run: Run, source: str
+    measured: Shop, source: str, workers: tuple[str, ...]
 ) -> None:
     measured.test(source)
     measured.ladder(LADDER)
@@ -224,7 +254,7 @@ def test_every_kind_of_test_has_more_samples(
     luck.shipped_misses = {"say 0", "say 1", "say 2"}
     measured.run("--ladder-live", "--ladder-refresh", "--ladder-report=base")
     measured.ladder(CHANGED)
-    result = run(*GATED)
+    result = measured.run(*GATED, *workers)
     result.stdout.fnmatch_lines([MORE])
     assert (result.ret, verdict_of(result)) == (0, "PASS")
     assert samples_of(measured) == {f"bot/plain {n}": 40 for n in (1, 2, 3)}
@@ -247,9 +277,9 @@ def test_metric(reply, case):
     assert rows == {"test_answer": 120, "test_metric": 40}
 
 
-def test_a_failing_share_counts_all_samples(measured: Shop, run: Run) -> None:
+def test_a_failing_share_counts_all_samples(measured: Shop) -> None:
     measured.test(ANSWER.replace("0.1", "0.95"))
-    result = run(*GATED)
+    result = measured.run(*GATED)
     # 6 of 40 missed, and 6 of 120.
     assert result.ret == 0
     gates = {gate["name"]: gate for gate in measured.matrix()["gates"]}

@@ -244,7 +244,7 @@ def test_free(score):
     shop.run().assert_outcomes(skipped=2)
 
 
-@pytest.mark.parametrize("processes", [(), ("-n2",)], ids=["plain", "xdist"])
+@pytest.mark.parametrize("processes", [(), ("-n1",)], ids=["plain", "worker"])
 def test_bodies_under_given_use_llm_rung_and_score(
     shop: Shop, processes: tuple[str, ...]
 ) -> None:

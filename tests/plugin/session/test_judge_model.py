@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, Run, Shop
+from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
 from tests.plugin.session.test_judging import JUDGE
 from tests.scripted_server import last_user_message, says
 
@@ -32,6 +32,7 @@ def graded(shop: Shop) -> Shop:
     return shop
 
 
+@ONE_WORKER
 def test_its_calls_are_evaluation_and_never_made_twice(graded: Shop, run: Run) -> None:
     run("--ladder-live").assert_outcomes(passed=3)
     first = graded.rows()

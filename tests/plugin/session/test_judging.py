@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, Run, Shop
+from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
 from tests.scripted_server import Says, last_user_message, says
 
 JUDGE = """
@@ -60,6 +60,7 @@ def asked(shop: Shop, model: str) -> int:
     return sum(request.body["model"] == model for request in shop.server.requests)
 
 
+@ONE_WORKER
 def test_a_verdict_is_the_judges_and_its_price_is_evaluation(
     judged: Shop, run: Run
 ) -> None:
@@ -266,13 +267,13 @@ def test_a_judge_of_retrieval_is_skipped_where_nothing_is_retrieved(
     result.assert_outcomes(skipped=3)
 
 
-def test_packed_tests_are_judged_case_by_case(judged: Shop, run: Run) -> None:
+def test_packed_tests_are_judged_case_by_case(judged: Shop) -> None:
     judged.test(
         TONE.replace("judged(", "judged(at_least=0.3, ").replace(
             'cases="cases.jsonl"', 'cases="cases.jsonl", pack=True'
         )
     )
-    result = run("--ladder-live")
+    result = judged.run("--ladder-live")
     assert result.ret == 0
     assert [row["outcome"] for row in judged.rows()] == ["missed", "passed", "missed"]
 
