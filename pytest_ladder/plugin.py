@@ -223,7 +223,7 @@ def pytest_runtest_makereport(
     if session is not None and session.running.record is not None:
         from pytest_ladder.results import rows
 
-        rows.finish(session, session.running.record, call, report)
+        rows.complete_report(session, session.running.record, call, report)
         session.give_way()
     return report
 
@@ -285,7 +285,7 @@ class _ReportTaker:
             results_of(self._config).take(report)
 
 
-class Onlooker:
+class CollectedTests:
     """Keeps what was collected, for a command that runs none of it."""
 
     def __init__(self) -> None:

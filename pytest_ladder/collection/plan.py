@@ -18,7 +18,7 @@ from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.judging.jury import Jury
 from pytest_ladder.reporting.plan_table import plan_lines
 from pytest_ladder.session.judge import requests_of
-from pytest_ladder.session.ladder_test import LadderTest, Record
+from pytest_ladder.session.ladder_test import Record
 from pytest_ladder.session.llm import request_for
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
@@ -66,17 +66,17 @@ def _rung_plans(opened: OpenLadder, records: list[Record]) -> Iterator[RungPlan]
         requests = [
             request_for(rung, opened.prompter, case, sample)
             for record in of_rung
-            if _asks_plainly(record)
+            if _has_known_request(record)
             for case, sample in record.cases_and_samples
         ]
-        open_tests = sum(record.asks_freely for record in of_rung)
+        open_tests = sum(record.makes_unknown_requests for record in of_rung)
         if of_rung:
             yield plan_calls(
                 rung.id, rung.model, requests, opened.archive, open_tests=open_tests
             )
 
 
-def _asks_plainly(record: Record) -> bool:
+def _has_known_request(record: Record) -> bool:
     return record.test.uses_reply and record.test.task is None
 
 
@@ -115,14 +115,10 @@ def _verdict_requests(
     return requests_of(jury, judged, reply, case)
 
 
-def _tests_of(session: LadderSession, opened: OpenLadder) -> list[LadderTest]:
-    return [test for test in session.tests.values() if test.opened is opened]
-
-
 def check_budget(session: LadderSession) -> None:
     """Refuse a budget that cannot be kept; raises `ConfigError`."""
     for opened in session.opened:
-        judged = any(test.uses_judge for test in _tests_of(session, opened))
+        judged = any(test.uses_judge for test in session.tests_of(opened))
         judges = opened.judges if judged else ()
         for model in (*(rung.model for rung in opened.rungs), *judges):
             request = Request(model=model, messages=[], params=model.params)

@@ -24,7 +24,6 @@ from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
-from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session.judge import JudgeFixture, requests_of, verdict_of
 from pytest_ladder.session.ladder_test import LadderTest, Record
 from pytest_ladder.session.llm import request_for
@@ -179,7 +178,7 @@ class _Stock:
         module.items += 1
         if _is_open(record) and test not in module.open:
             module.open.append(test)
-        if not test.uses_reply or test.task is not None or _has_own_retriever(record):
+        if not test.uses_reply or test.task is not None or record.has_own_retriever:
             return
         for case, sample in record.cases_and_samples:
             request = request_for(record.rung, self._opened.prompter, case, sample)
@@ -374,7 +373,7 @@ def _is_labelled(recording: Recording, test: LadderTest) -> bool:
 def _is_open(record: Record) -> bool:
     """Tell whether an item's requests are only known when it runs."""
     test = record.test
-    if record.asks_freely or (test.uses_reply and _has_own_retriever(record)):
+    if record.makes_unknown_requests or (test.uses_reply and record.has_own_retriever):
         return True
     # By `request` a test, or a fixture of its suite, can use any other fixture.
     if "request" in argument_names(record.item):
@@ -391,8 +390,3 @@ def _is_of_the_suite(function: Any, root: Path) -> bool:
     code = getattr(function, "__code__", None)
     path = Path(code.co_filename) if code is not None else root
     return path.is_relative_to(root) and "site-packages" not in path.parts
-
-
-def _has_own_retriever(record: Record) -> bool:
-    """Tell whether the user's own code makes the prompt, and may call anybody."""
-    return record.rung.strategy.retriever not in (None, GOLD)

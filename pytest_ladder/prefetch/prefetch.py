@@ -166,7 +166,7 @@ class Prefetch:
         """
         by_model: dict[tuple[Path, str], list[Record]] = defaultdict(list)
         for record in records:
-            if record is not None and self._choice.asks_plainly(record):
+            if record is not None and self._choice.has_known_request(record):
                 model = record.test.opened.ladder.path, record.rung.model.name
                 by_model[model].append(record)
         for wanted in by_model.values():

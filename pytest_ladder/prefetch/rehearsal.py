@@ -29,7 +29,6 @@ from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import Abandoned
-from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session import fixtures
 from pytest_ladder.session.event_loops import (
     as_plain_function,
@@ -72,14 +71,14 @@ class Choice:
         self._user_hooks: dict[Path, bool] = {}
         """Whether the user has hooks around the tests of a file."""
 
-    def asks_plainly(self, record: Record) -> bool:
+    def has_known_request(self, record: Record) -> bool:
         """Tell whether the test's reply depends on rung, case and sample alone."""
         test = record.test
         return (
             test.uses_reply
             and test.task is None
             and (record.case is not None or test.pack)
-            and not _has_own_retriever(record)
+            and not record.has_own_retriever
             and self._may_be_early(record)
         )
 
@@ -89,7 +88,7 @@ class Choice:
         calls = (
             test.task is not None
             or not {"llm", "judge", "verdict"}.isdisjoint(_arguments_of(record))
-            or (test.uses_reply and _has_own_retriever(record))
+            or (test.uses_reply and record.has_own_retriever)
         )
         if not calls or test.external or not self._may_be_early(record):
             return False
@@ -267,11 +266,6 @@ def _may_be_skipped(item: pytest.Item) -> bool:
             if any(isinstance(each, str) or each for each in conditions):
                 return True
     return False
-
-
-def _has_own_retriever(record: Record) -> bool:
-    """Tell whether the user's own code makes the prompt."""
-    return record.rung.strategy.retriever not in (None, GOLD)
 
 
 def _function_of(item: pytest.Function) -> Callable[..., Any]:

@@ -53,7 +53,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Items of the file on one rung; 0: it was not collected whole."""
 
 
-def finish(
+def complete_report(
     session: LadderSession, record: Record, call: pytest.CallInfo[Any], report: Any
 ) -> None:
     """Turn the report of a ladder test's phase into its outcome, and add its row.

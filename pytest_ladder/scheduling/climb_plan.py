@@ -24,7 +24,7 @@ from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.results.rows import test_id_of
-from pytest_ladder.session.ladder_test import LadderTest, Record
+from pytest_ladder.session.ladder_test import Record
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 
@@ -186,7 +186,7 @@ def _suites(session: LadderSession, records: Iterable[Record | None]) -> dict[st
 
 
 def _suite(session: LadderSession, opened: OpenLadder, cases: set[bytes]) -> str:
-    tests = _tests_of(session, opened)
+    tests = session.tests_of(opened)
     loaded = {msgspec.json.encode(case) for test in tests for case in test.cases}
     judge = opened.ladder.judge
     free_form = [(t.module, t.nodeid.partition("::")[2]) for t in tests if not t.cases]
@@ -207,10 +207,6 @@ def _settings(rung: Rung) -> list[object]:
         *(model.id, model.revision, model.adapter, model.params),
         *(model.price, model.serve, model.build, rung.strategy),
     ]
-
-
-def _tests_of(session: LadderSession, opened: OpenLadder) -> list[LadderTest]:
-    return [test for test in session.tests.values() if test.opened is opened]
 
 
 def _graded(
@@ -237,7 +233,7 @@ def _cheap_bars(session: LadderSession) -> dict[str, float]:
     for opened in session.opened:
         demanding = [
             test
-            for test in _tests_of(session, opened)
+            for test in session.tests_of(opened)
             if test.level is Level.CHEAP and test.at_least < 1 and test.weight > 0
         ]
         weight = math.fsum(test.weight for test in demanding)

@@ -3,7 +3,8 @@
 Each process has one `CheapChecks`. It is written to by the main thread, when a test is
 over, and read by the main thread, before a verdict, and by the threads of rehearsals,
 which wait for the checks of their case. The condition `_news` guards what is known and
-how far the file was read; who waits for news has given its turn up (see `turns`).
+how far the file was read; a thread that waits for news has given its turn up (see
+`turns`).
 
 Workers of xdist run different checks of one case, so they share what they know by a
 file in the folder of the run: each appends lines by one small write each, and reads

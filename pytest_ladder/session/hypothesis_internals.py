@@ -1,6 +1,6 @@
 """What reaches into Hypothesis, in one place: a new version breaks it here.
 
-`integrations/perturb` uses what is public, and is loaded by who has Hypothesis only.
+`integrations/perturb` uses what is public, and is loaded only where Hypothesis is.
 This file is loaded in every run with a ladder test, with or without Hypothesis.
 """
 

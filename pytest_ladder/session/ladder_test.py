@@ -13,6 +13,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.row import Row, UsedReply
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level, Score, Verdict
+from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session.llm import Task
 from pytest_ladder.session.open_ladder import OpenLadder
 
@@ -138,10 +139,15 @@ class Record:
         return [] if self.case is None else [(self.case, self.sample)]
 
     @property
-    def asks_freely(self) -> bool:
+    def makes_unknown_requests(self) -> bool:
         """Whether its task or its body calls, by requests that nobody knows before."""
         calls_itself = not _CALLING_FIXTURES.isdisjoint(self.item.fixturenames)
         return self.test.task is not None or calls_itself
+
+    @property
+    def has_own_retriever(self) -> bool:
+        """Whether code of the user makes the prompt, and may call anybody."""
+        return self.rung.strategy.retriever not in (None, GOLD)
 
     @property
     def leaves_row_if_skipped(self) -> bool:

@@ -133,6 +133,10 @@ class LadderSession:
         """The ladders of this process."""
         return list(self._ladders.values())
 
+    def tests_of(self, opened: OpenLadder) -> list[LadderTest]:
+        """Return the collected tests of one ladder."""
+        return [test for test in self.tests.values() if test.opened is opened]
+
     def module_items(self, path: Path) -> int:
         """Count a file's items on one rung; 0 when it was not collected whole."""
         if path not in self._module_items:

@@ -9,7 +9,7 @@ test. So no two of them ever run at once, and no body needs to be safe for threa
 Locks. `Turns._lock` guards who has the turn, who waits for it and what was taken away;
 it is held for moments, never while waiting and never while code of the user runs.
 `Rehearsal._lock` guards whether that one rehearsal has a turn, and is held while it
-waits for one: threads of one body go on one after another. Who holds a
+waits for one: threads of one body go on one after another. A thread that holds a
 `Rehearsal._lock` may take `Turns._lock`, never the other way round.
 
 Ctrl-C. Python raises `KeyboardInterrupt` on the main thread only. If that one waits
