@@ -26,7 +26,7 @@ from pytest_ladder.text.phrases import shown
 
 
 def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
-    """Say what a live run of these items would call; calls nobody.
+    """Say what a live run of these items would call; calls no model.
 
     Raises `pytest.UsageError` where a request cannot be made.
     """

@@ -7,7 +7,7 @@ with workers. The hooks of `plugin.py` call all of it, on the main thread.
 
 A placeholder is a test that is begun and left at once, without its body and without a
 report: pytest ends a fixture when it sees the next test, so a test must be named as
-the next one even where nobody knows yet which it is. If the guess was wrong, the test
+the next one even where it is not known yet. If the guess was wrong, the test
 that was named becomes a placeholder, which ends the fixtures that were kept for it.
 
 After Ctrl-C `KeyboardInterrupt` leaves `run` as it leaves pytest's own loop; no stage

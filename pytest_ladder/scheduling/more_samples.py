@@ -3,9 +3,9 @@
 The tests of a live run that is compared with a baseline run once. If the gate then
 finds that a drop is possible, and may be chance, the same tests run again for two more
 samples of every case, within the budget, and the gate looks at all of them (methods,
-2.5). The tests of these extra samples are made while collecting, the same in every
-worker of xdist, and are no part of what was collected until the gate asks for them:
-their indices come behind those of all collected tests.
+section 2.5). The tests of these extra samples are made while collecting, the same in
+every worker of xdist, and are no part of what was collected until the gate asks for
+them: their indices come behind those of all collected tests.
 """
 
 from __future__ import annotations

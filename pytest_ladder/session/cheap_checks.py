@@ -10,7 +10,7 @@ Workers of xdist run different checks of one case, so they share what they know 
 file in the folder of the run: each appends lines by one small write each, and reads
 the whole lines that came since. A line that is lost means one verdict too many, or one
 that the controller leaves out of the report after all (`decide/funnel`), never a wrong
-result. Ctrl-C needs no care here: nobody waits longer than a tenth of a second.
+result. Ctrl-C needs no care here: no thread waits longer than a tenth of a second.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class Record:
 
     @property
     def makes_unknown_requests(self) -> bool:
-        """Whether its task or its body calls, by requests that nobody knows before."""
+        """Whether its task or its body calls, by requests that are not known before."""
         calls_itself = not _CALLING_FIXTURES.isdisjoint(self.item.fixturenames)
         return self.test.task is not None or calls_itself
 

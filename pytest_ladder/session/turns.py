@@ -51,13 +51,13 @@ class Turns:
         self.closed = False
         """Set once, by the main thread, under the lock; read by any thread without."""
         self.finished = 0
-        """Rehearsals that came to their end; counted by whoever has the turn."""
+        """Rehearsals that came to their end; each adds itself while it has the turn."""
         self._lock = threading.Lock()
         self._queue: deque[_Turn] = deque()
         """Who waits for the turn, the next one first."""
         self._main = _Turn()
         self._owner: _Turn | None = self._main
-        """Who has the turn; None: the main thread waits, and nobody wants it."""
+        """Who has the turn; None: the main thread waits, and no rehearsal wants it."""
         self._lost = 0
         """Rehearsals that lost their turn; the main thread alone counts them."""
 
@@ -172,7 +172,7 @@ class Turns:
     # The rest is called with the lock held.
 
     def _replace_owner_by(self, main: _Turn) -> None:
-        """Take the turn from whoever has it, and give it to the main thread."""
+        """Take the turn from the thread that has it, and give it to the main thread."""
         self._take_from_owner()
         if main in self._queue:
             self._queue.remove(main)
@@ -203,7 +203,7 @@ class _Turn:
         """Set when it may run, or when it need not wait any more."""
         self.random = random or RandomState()
         self.lost = False
-        """It was taken away, and somebody else has the turn."""
+        """It was taken away, and another thread has the turn."""
         self.isolation: Isolation | None = None
         """In force while a rehearsal has the turn; the main thread has none."""
         self.interrupt = interrupt
@@ -257,7 +257,7 @@ class Rehearsal:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody waits for its requests any more."""
+        """Whether its replies are not needed any more."""
         turn = self._turn
         return self._ended or self._turns.closed or (turn is not None and turn.lost)
 
@@ -300,9 +300,9 @@ class Rehearsal:
         Called on the main thread. It looks which code the other thread is in, by
         `sys._current_frames`, and raises `Abandoned` there by a function of CPython's C
         interface; Python has no public way to end a thread. In the test's own code,
-        while it sleeps, say, that is safe. In the midst of somebody else's, such as an
-        import, the exception might leave a lock taken: such a body runs on, and ends
-        with its next request.
+        while it sleeps, say, that is safe. In other code, such as an import, the
+        exception might leave a lock taken: such a body runs on, and ends with its next
+        request.
         """
         frame = sys._current_frames().get(self._thread)
         if frame is not None and frame.f_code in self._bodies:

@@ -5,11 +5,11 @@ Loaded in every suite, so it imports xdist only where that runs.
 A run with `-n` has a controller, which collects nothing and hands out tests by their
 indices in the collection, and workers, each a process that collects all tests and runs
 those it is handed. They share a folder of the run (`shared_by_processes`): the
-controller names it, whoever needs it first makes it, the controller removes it. In it
-lies one file a worker, `batches/gw0`, to which the controller appends what it hands to
-that worker, before it sends it; so the worker knows all that it will run, which xdist
-itself tells it test by test. The files are written by the controller's main thread
-alone, and read by a worker's main thread and the threads of its rehearsals
+controller names it, the process that needs it first makes it, and the controller
+removes it. In it lies one file a worker, `batches/gw0`, to which the controller appends
+what it hands to that worker, before it sends it; so the worker knows all that it will
+run, which xdist itself tells it test by test. The files are written by the controller's
+main thread alone, and read by a worker's main thread and the threads of its rehearsals
 (`Batch._lock`). After Ctrl-C xdist ends the workers; nothing here waits for anybody.
 
 What reaches into xdist is here: `announce_batches` replaces a method of each worker's
@@ -39,8 +39,8 @@ _SHARED = pytest.StashKey[dict[str, Any]]()
 def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
     """Return what workers share with their controller, as plain values.
 
-    `folder` holds the run's local servers, slots and budget, made by whoever needs it
-    first; `owner_pid` the process whose end ends them; `started` a Unix time.
+    `folder` holds the run's local servers, slots and budget, made by the process that
+    needs it first; `owner_pid` the process whose end ends them; `started` a Unix time.
     """
     handed_down = getattr(config, "workerinput", {}).get("ladder")
     if handed_down is not None:
