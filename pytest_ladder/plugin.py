@@ -72,19 +72,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Hand down to a worker of xdist what all processes of a run share."""
+    """Give a worker of xdist what all processes of a run share."""
     node.workerinput["ladder"] = shared_by_processes(node.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodeready(node: Any) -> None:
-    """Let a worker know which tests it is handed."""
+    """Have a worker told which tests it is handed, before it gets them."""
     announce_batches(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out tests such that a live run keeps its models busy."""
+    """Choose what hands tests to workers: in stages, or all at once in a live run."""
     settings = options.read(config)
     if settings.is_scheduled:
         from pytest_ladder.scheduling.xdist_scheduler import StagedScheduling
@@ -144,19 +144,19 @@ def pytest_report_collectionfinish(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Run ahead, unless only the plan is wanted; report shortfalls at the end."""
+    """Begin to ask for replies, and report at the end what fails the run as a whole."""
     ladder = known_session(session.config)
     if ladder is not None:
         _begin(ladder, session)
-    done = yield
+    outcome = yield
     results = known_results(session.config)
     if results is not None:
-        results.report_shortfalls(session)
-    return done
+        results.report_run_failures(session)
+    return outcome
 
 
 def _begin(ladder: LadderSession, session: pytest.Session) -> None:
-    _set_aside_what_stays()
+    _exempt_from_garbage_collection()
     if ladder.settings.live or ladder.settings.plan:
         from pytest_ladder.prefetch import prefetch
 
@@ -164,13 +164,13 @@ def _begin(ladder: LadderSession, session: pytest.Session) -> None:
 
 
 @functools.cache
-def _set_aside_what_stays() -> None:
-    """Take modules and collected tests out of the garbage collector's sight, once.
+def _exempt_from_garbage_collection() -> None:
+    """Let the garbage collector pass over modules and collected tests, once a process.
 
-    Most of it lives to the end of the process, where pytest and the interpreter look
-    through the whole heap again and again: a seventh of the time of a replay of 1,000
-    tests. What is garbage by now goes first. A later run in the same process is left
-    alone: what it collects need not stay. A test of leaks calls `gc.unfreeze()`.
+    Most of them live to the end of the process, and the collector would look through
+    all of them again and again: a seventh of the time of a replay of 1,000 tests. What
+    is garbage by now is collected first. Not for a later run in the same process: what
+    that collects need not live on. A test of leaks calls `gc.unfreeze()`.
     """
     gc.collect()
     gc.freeze()
@@ -179,7 +179,7 @@ def _set_aside_what_stays() -> None:
 # First, so that a timeout of the test does not count what others do.
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let others run before a test, and close its row when it is over."""
+    """Let rehearsals run before a test, and close its row when it is over."""
     session = known_session(item.config)
     if session is not None:
         session.step(item)
@@ -223,7 +223,7 @@ def pytest_runtest_makereport(
     if session is not None and session.running.record is not None:
         from pytest_ladder.results import rows
 
-        rows.finish(session, session.running.record, call, report)
+        rows.complete_report(session, session.running.record, call, report)
         session.give_way()
     return report
 
@@ -239,7 +239,7 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report, and let go of the engine and the local servers."""
+    """Write the report, and close the engine and the local servers."""
     results, ladder = known_results(session.config), known_session(session.config)
     try:
         if results is not None:
@@ -257,21 +257,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if results is not None:
         results.print_summary(terminalreporter)
     if _lacks_rows(terminalreporter.config):
-        told = "ladder gate: BROKEN: no row was evaluated, so nothing was compared."
-        terminalreporter.write_line(told, red=True)
+        problem = "ladder gate: BROKEN: no row was evaluated, so nothing was compared."
+        terminalreporter.write_line(problem, red=True)
 
 
 def _lacks_rows(config: pytest.Config) -> bool:
-    """Tell whether rows were to be compared, and none came: that is never green."""
+    """Tell whether rows were to be compared with a baseline, and none came.
+
+    That fails the run.
+    """
     settings = options.read(config)
     runs = not (config.option.collectonly or settings.plan)
-    gated = runs and settings.baseline is not None
+    compares = runs and settings.baseline is not None
     results = known_results(config)
-    return gated and not is_worker(config) and not (results and results.finished)
+    return compares and not is_worker(config) and not (results and results.finished)
 
 
 class _ReportTaker:
-    """Takes in reports: a hook that does not say whose run it is."""
+    """Takes in reports; a plugin of each run, for the hook does not name the run."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -282,7 +285,7 @@ class _ReportTaker:
             results_of(self._config).take(report)
 
 
-class Onlooker:
+class CollectedTests:
     """Keeps what was collected, for a command that runs none of it."""
 
     def __init__(self) -> None:
@@ -300,9 +303,9 @@ class _SchedulerHooks:
     """Runs the tests in stages; registered only for a run that has several."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_ladder.scheduling.loop import Stopgaps
+        from pytest_ladder.scheduling.loop import Placeholders
 
-        self._stopgaps = Stopgaps(config)
+        self._placeholders = Placeholders(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -322,5 +325,5 @@ class _SchedulerHooks:
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
-        """Leave out what a worker of xdist only waits with."""
-        return self._stopgaps.passes_over(item, nextitem) or None
+        """Leave out placeholders, which a worker of xdist only waits with."""
+        return self._placeholders.leaves_out(item, nextitem) or None

@@ -31,18 +31,18 @@ def collect(arguments: Sequence[str]) -> Collected | int:
     What pytest prints is shown in that case only. Raises `ConfigError` where there is
     no ladder test.
     """
-    from pytest_ladder.plugin import Onlooker
+    from pytest_ladder.plugin import CollectedTests
 
-    onlooker, output = Onlooker(), io.StringIO()
+    collected, output = CollectedTests(), io.StringIO()
     options = ("--collect-only", "-q", "--ladder=current", *QUIETLY)
     with contextlib.redirect_stdout(output):
-        status = pytest.main([*arguments, *options], plugins=[onlooker])
+        status = pytest.main([*arguments, *options], plugins=[collected])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sys.stdout.write(output.getvalue())
         return int(status)
-    if onlooker.session is None or not onlooker.session.tests:
+    if collected.session is None or not collected.session.tests:
         raise ConfigError(
             "No ladder test was collected, so nobody knows what is needed; name the "
             "folder of the tests."
         )
-    return Collected(onlooker.session, onlooker.items)
+    return Collected(collected.session, collected.items)

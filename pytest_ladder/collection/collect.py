@@ -1,34 +1,44 @@
-"""Collection: which tests are ladder tests, and over which rungs and cases they run."""
+"""Collection: which tests are ladder tests, and over which rungs and cases they run.
+
+`generate` is called for each test function, and makes a `LadderTest` of those that use
+a fixture of the plugin in reach of a `ladder.toml`; `finish` is called once, with all
+tests, and orders them. What the markers say is read by `markers`.
+"""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_ladder.collection.markers import (
-    _count,
-    _exceptions,
-    _is_graded,
-    _judged,
-    _level,
-    _options,
-    _pack,
-    _share,
-    _task,
-    _weight,
-)
+from pytest_ladder.collection import markers
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.session import fixtures
-from pytest_ladder.session.ladder_test import SAMPLE, LadderTest, Shape, rung_of
+from pytest_ladder.session.hypothesis_internals import (
+    allow_function_scoped_fixtures,
+    is_property,
+)
+from pytest_ladder.session.ladder_test import (
+    SAMPLE,
+    LadderTest,
+    Record,
+    Shape,
+    rung_of,
+)
 from pytest_ladder.session.open_ladder import OpenLadder
+from pytest_ladder.session.pytest_internals import (
+    fixture_definitions,
+    is_parameter_set,
+    names_in,
+    parametrize_replaced,
+)
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.session.xdist import is_worker
 from pytest_ladder.text.phrases import shown
@@ -53,17 +63,18 @@ def generate(
         _complain(session, error)
         return (yield)
     metafunc.parametrize("rung", rungs, indirect=True, scope="session")
-    watched = _watch_parametrize(metafunc, test)
+    parametrized = _Parametrized(metafunc, test.opened)
     try:
-        yield
+        with parametrize_replaced(metafunc, parametrized.note):
+            yield
     except LadderError as error:
         _complain(session, error)
         return None
-    del metafunc.parametrize
-    kinds = [kind for kind, _ in watched]
-    if _is_ours(metafunc, "case") and "case" not in kinds and not test.pack:
+    calls = parametrized.calls
+    kinds = [kind for kind, _ in calls]
+    if _is_own_fixture(metafunc, "case") and "case" not in kinds and not test.pack:
         metafunc.parametrize("case", test.cases, indirect=True)
-        watched.append(("case", len(test.cases)))
+        calls.append(("case", len(test.cases)))
     if test.samples > 1 and not test.pack:
         metafunc.fixturenames.append(SAMPLE)
         later = [f"s{number}" for number in range(2, test.samples + 1)]
@@ -75,11 +86,12 @@ def generate(
         )
     session.tests[test.nodeid] = test
     session.shapes[test.nodeid] = Shape(
-        parameters=("rung", *(kind for kind, _ in watched)),
-        items=math.prod(length for _, length in watched)
+        parameters=("rung", *(kind for kind, _ in calls)),
+        items=math.prod(length for _, length in calls)
         * (1 if test.pack else test.samples),
     )
-    _let_given_use_our_fixtures(metafunc)
+    if is_property(metafunc.function):
+        allow_function_scoped_fixtures(metafunc.function)
     return None
 
 
@@ -98,7 +110,7 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
             check_budget(session)
         baseline = session.settings.baseline
         if baseline is not None:
-            from pytest_ladder.results.finish import check_baseline
+            from pytest_ladder.results.output import check_baseline
 
             check_baseline(session, baseline)
         if not session.problems:
@@ -132,10 +144,10 @@ def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
         climb.check(session, plan)
         return
     kept = climb_plan.sample_of(plan, _LITMUS_CASES)
-    climb_plan.check_context(session, [items[place] for place in kept])
-    left = [item for place, item in enumerate(items) if place not in kept]
-    session.config.hook.pytest_deselected(items=left)
-    items[:] = [item for place, item in enumerate(items) if place in kept]
+    climb_plan.check_context(session, [items[index] for index in kept])
+    deselected = [item for index, item in enumerate(items) if index not in kept]
+    session.config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for index, item in enumerate(items) if index in kept]
 
 
 def _order(session: LadderSession, items: list[pytest.Item]) -> None:
@@ -143,25 +155,27 @@ def _order(session: LadderSession, items: list[pytest.Item]) -> None:
 
     Other tests keep their place.
     """
-    places = [index for index, item in enumerate(items) if rung_of(item) is not None]
+    indices = [index for index, item in enumerate(items) if rung_of(item) is not None]
     ranks: dict[int, int] = {}
     for opened in session.opened:
         ranks.update({id(rung): rank for rank, rung in enumerate(opened.rungs)})
-    mine = [(session.record_of(items[index]), items[index]) for index in places]
     levels = list(Level)
-    mine.sort(
-        key=lambda one: (
-            ranks[id(rung_of(one[1]))],
-            levels.index(one[0].test.level) if one[0] else 0,
-        )
-    )
-    session.funnel.expect(record for record, _ in mine if record is not None)
-    for index, (_, item) in zip(places, mine, strict=True):
+
+    def rank(pair: tuple[Record | None, pytest.Item]) -> tuple[int, int]:
+        record, item = pair
+        level = levels.index(record.test.level) if record is not None else 0
+        return ranks[id(rung_of(item))], level
+
+    tests = [(session.record_of(items[index]), items[index]) for index in indices]
+    tests.sort(key=rank)
+    records = (record for record, _ in tests if record is not None)
+    session.cheap_checks.expect(records)
+    for index, (_, item) in zip(indices, tests, strict=True):
         items[index] = item
 
 
 def _complain(session: LadderSession, error: LadderError) -> None:
-    """Keep a mistake for the end of collection, where pytest can say it in a line.
+    """Keep a mistake for the end of collection, where pytest can print it as one line.
 
     A worker of xdist reports it as a collection error: its exit status is not read.
     """
@@ -174,20 +188,24 @@ def _complain(session: LadderSession, error: LadderError) -> None:
 def _ladder_test(
     session: LadderSession, metafunc: pytest.Metafunc
 ) -> LadderTest | None:
+    """Return what a function is as a ladder test; None: it is none.
+
+    Raises `ConfigError` for a mistake in its markers, cases or configuration.
+    """
     definition = metafunc.definition
-    uses = {name for name in fixtures.NAMES if _is_ours(metafunc, name)}
-    if not uses or not _is_ours(metafunc, "rung"):
+    uses = {name for name in fixtures.NAMES if _is_own_fixture(metafunc, name)}
+    if not uses or not _is_own_fixture(metafunc, "rung"):
         return None
     opened = session.ladder_for(definition.path.parent)
     if opened is None:
         return None
-    where = f"{definition.nodeid}"
-    level, level_options = _level(definition, where)
-    options = _options(definition, where)
+    where = definition.nodeid
+    level, level_options = markers.level_of(definition, where)
+    options = markers.ladder_options(definition, where)
     cases = _cases(options.get("cases"), definition.path, opened)
     judged = None
     if "verdict" in uses:
-        judged = _judged(level, level_options, opened, where)
+        judged = markers.judged_of(level, level_options, opened, where)
     if "case" in uses and not cases and not _parametrizes(definition, "case"):
         raise ConfigError(
             f"{where} uses `case` or `reply` but has no cases; add "
@@ -198,30 +216,29 @@ def _ladder_test(
         path=definition.path,
         opened=opened,
         level=level,
-        at_least=_share(level_options.get("at_least", 1.0), where),
+        at_least=markers.share_of(level_options.get("at_least", 1.0), where),
         cases=cases,
-        task=_task(options.get("task"), where),
-        samples=_count(options.get("samples", session.settings.samples), where),
-        weight=_weight(options.get("weight", 1.0), where),
-        miss=_exceptions(options.get("miss", ()), where),
+        task=markers.task_of(options.get("task"), where),
+        samples=markers.count_of(
+            options.get("samples", session.settings.samples), where
+        ),
+        weight=markers.weight_of(options.get("weight", 1.0), where),
+        miss=markers.exceptions_of(options.get("miss", ()), where),
         external=bool(options.get("external", False)),
-        ahead=bool(options.get("ahead", True)),
-        asks=bool({"reply", "verdict"} & uses),
-        judges=bool({"judge", "verdict"} & uses),
+        may_run_ahead=bool(options.get("ahead", True)),
+        uses_reply=bool({"reply", "verdict"} & uses),
+        uses_judge=bool({"judge", "verdict"} & uses),
         judged=judged,
-        scores="score" in uses or _is_graded(judged),
-        pack=_pack(options.get("pack", False), uses, cases, where),
+        uses_score="score" in uses or markers.is_graded(judged),
+        pack=markers.is_packed(options.get("pack", False), uses, cases, where),
     )
 
 
-def _is_ours(metafunc: pytest.Metafunc, name: str) -> bool:
-    """Tell whether a fixture of the test is the plugin's and not the user's own.
-
-    pytest has no public way to ask which definition of a fixture a test gets.
-    """
+def _is_own_fixture(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Tell whether a fixture of the test is the plugin's and not the user's own."""
     if name not in metafunc.fixturenames:
         return False
-    definitions = metafunc.definition._fixtureinfo.name2fixturedefs.get(name)
+    definitions = fixture_definitions(metafunc.definition, name)
     if not definitions:
         return False
     return getattr(definitions[-1].func, "__module__", "") == fixtures.__name__
@@ -240,67 +257,38 @@ def _cases(source: Any, module: Path, opened: OpenLadder) -> tuple[Case, ...]:
 
 def _parametrizes(definition: pytest.Item, name: str) -> bool:
     return any(
-        mark.args and name in _names(mark.args[0])
+        mark.args and name in names_in(mark.args[0])
         for mark in definition.iter_markers("parametrize")
     )
 
 
-def _names(argnames: str | Iterable[str]) -> list[str]:
-    if isinstance(argnames, str):
-        return [name.strip() for name in argnames.split(",")]
-    return list(argnames)
+class _Parametrized:
+    """Notes what others parametrize a test with, and turns dicts into cases."""
 
+    def __init__(self, metafunc: pytest.Metafunc, opened: OpenLadder) -> None:
+        self._metafunc = metafunc
+        self._opened = opened
+        self.calls: list[tuple[str, int]] = []
+        """For each call of `parametrize`: `case` or `other`, and how many values."""
 
-def _let_given_use_our_fixtures(metafunc: pytest.Metafunc) -> None:
-    """Spare Hypothesis's check of function-scoped fixtures for `reply` and `case`.
-
-    It guards against state that one example leaves to the next; ours have none.
-    """
-    function = metafunc.function
-    if not hasattr(function, "hypothesis"):
-        return
-    from hypothesis import HealthCheck, settings
-
-    # There is no public way to ask a test for its settings.
-    chosen = getattr(function, "_hypothesis_internal_use_settings", settings())
-    suppressed = {*chosen.suppress_health_check, HealthCheck.function_scoped_fixture}
-    relaxed = settings(chosen, suppress_health_check=tuple(suppressed))
-    function._hypothesis_internal_use_settings = relaxed
-
-
-def _watch_parametrize(
-    metafunc: pytest.Metafunc, test: LadderTest
-) -> list[tuple[str, int]]:
-    """Note what others parametrize, and with how many values; their cases become ours.
-
-    Noted is `case` or `other` for each call.
-    """
-    watched: list[tuple[str, int]] = []
-    original: Callable[..., None] = metafunc.parametrize
-
-    def parametrize(
-        argnames: Any, argvalues: Iterable[Any], *args: Any, **kwargs: Any
-    ) -> None:
-        names, values = _names(argnames), list(argvalues)
+    def note(self, names: list[str], values: list[Any]) -> list[Any]:
+        """Note a call, and return the values to use; raises `ConfigError`."""
         # Of no values pytest makes one item that is skipped.
         if "case" in names and values:
-            values = _cases_of(values, names, metafunc, test.opened)
-        watched.append(("case" if "case" in names else "other", max(1, len(values))))
-        original(argnames, values, *args, **kwargs)
-
-    # Marks and other plugins' hooks all come through this method.
-    metafunc.parametrize = parametrize  # type: ignore[method-assign]
-    return watched
+            values = _cases_of(values, names, self._metafunc, self._opened)
+        kind = "case" if "case" in names else "other"
+        self.calls.append((kind, max(1, len(values))))
+        return values
 
 
 def _cases_of(
     values: list[Any], names: list[str], metafunc: pytest.Metafunc, opened: OpenLadder
 ) -> list[Any]:
     """Turn the dicts of a user's `parametrize("case", …)` into cases."""
-    at, definition = names.index("case"), metafunc.definition
+    column, definition = names.index("case"), metafunc.definition
     rows = [_row(value, single=len(names) == 1) for value in values]
     try:
-        cases = opened.cases([row[at] for row in rows], definition.path)
+        cases = opened.cases([row[column] for row in rows], definition.path)
     except ConfigError as error:
         path, line, _ = definition.reportinfo()
         where = f"{shown(Path(path))}:{(line or 0) + 1}: {definition.name}"
@@ -308,19 +296,15 @@ def _cases_of(
         raise ConfigError(f"{where}: parametrize: {problem}") from None
     converted: list[Any] = []
     for value, row, case in zip(values, rows, cases, strict=True):
-        row[at] = case
-        named = _is_parameter_set(value)
-        marks, name = (value.marks, value.id) if named else ((), None)
+        row[column] = case
+        is_set = is_parameter_set(value)
+        marks, name = (value.marks, value.id) if is_set else ((), None)
         converted.append(pytest.param(*row, marks=marks, id=name))
     return converted
 
 
 def _row(value: Any, *, single: bool) -> list[Any]:
     """Return the values of one parameter set, made by `pytest.param` or not."""
-    if _is_parameter_set(value):
+    if is_parameter_set(value):
         return list(value.values)
     return [value] if single else list(value)
-
-
-def _is_parameter_set(value: Any) -> bool:
-    return isinstance(value, type(pytest.param()))

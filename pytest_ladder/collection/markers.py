@@ -1,4 +1,8 @@
-"""What the markers of a ladder test say, checked."""
+"""What the markers of a ladder test say, read and checked for `collect`.
+
+Each function gets `where`, the test's node id, and raises `ConfigError` with it for a
+mistake.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.session.ladder_test import Judged
 from pytest_ladder.session.open_ladder import OpenLadder
 
+# A report with more cannot be read back: sums and ratios break on it.
+_MOST_WEIGHT = 1e9
 _LADDER_KEYS = (
     "cases",
     "task",
@@ -24,12 +30,6 @@ _LADDER_KEYS = (
     "ahead",
     "pack",
 )
-
-
-# A report with more cannot be read back: sums and ratios break on it.
-_MOST_WEIGHT = 1e9
-
-
 _LEVEL_KEYS = {
     Level.CHEAP: ("at_least",),
     Level.JUDGED: ("at_least", "rubric", "judge", "scale", "samples"),
@@ -37,8 +37,8 @@ _LEVEL_KEYS = {
 }
 
 
-def _level(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
-    """Return the level of a test and its marker's options."""
+def level_of(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
+    """Return the level of a test, and what its marker says."""
     nearest: dict[str, dict[str, Any]] = {}
     for level in Level:
         for mark in definition.iter_markers(level):
@@ -52,10 +52,10 @@ def _level(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
     return Level(name), options
 
 
-def _judged(
+def judged_of(
     level: Level, options: dict[str, Any], opened: OpenLadder, where: str
 ) -> Judged:
-    """Read what a `judged` marker says of its judge; mistakes show while collecting."""
+    """Return what a `judged` marker says of its judge."""
     from pytest_ladder.judging.jury import standard_of
     from pytest_ladder.judging.retrieval_metrics import METRICS
     from pytest_ladder.judging.rubrics import Rubric
@@ -77,7 +77,7 @@ def _judged(
         rubric=rubric,
         judge=judge,
         scale=options.get("scale"),
-        samples=_count(options.get("samples", 1), where),
+        samples=count_of(options.get("samples", 1), where),
         grades_retrieval=(
             "retrieved" in standard.needs
             if isinstance(standard, Rubric)
@@ -86,12 +86,12 @@ def _judged(
     )
 
 
-def _is_graded(judged: Judged | None) -> bool:
+def is_graded(judged: Judged | None) -> bool:
     """Tell whether a judge may say anything between pass and fail."""
     return judged is not None and (judged.scale == "graded" or judged.grades_retrieval)
 
 
-def _options(definition: pytest.Item, where: str) -> dict[str, Any]:
+def ladder_options(definition: pytest.Item, where: str) -> dict[str, Any]:
     """Merge the `ladder` markers of a test; the nearest one wins for each key."""
     merged: dict[str, Any] = {}
     for mark in definition.iter_markers("ladder"):
@@ -100,6 +100,7 @@ def _options(definition: pytest.Item, where: str) -> dict[str, Any]:
 
 
 def _keywords(mark: pytest.Mark, known: Sequence[str], where: str) -> dict[str, Any]:
+    """Return the keywords of a mark, of those it may have."""
     if mark.args:
         raise ConfigError(
             f"{where}: @pytest.mark.{mark.name} takes keywords only, such as "
@@ -115,19 +116,22 @@ def _keywords(mark: pytest.Mark, known: Sequence[str], where: str) -> dict[str, 
     return dict(mark.kwargs)
 
 
-def _share(value: Any, where: str) -> float:
+def share_of(value: Any, where: str) -> float:
+    """Check `at_least`, a share in (0, 1]."""
     if isinstance(value, int | float) and 0 < value <= 1:
         return float(value)
     raise ConfigError(f"{where}: at_least={value!r} is not a share in (0, 1].")
 
 
-def _weight(value: Any, where: str) -> float:
+def weight_of(value: Any, where: str) -> float:
+    """Check `weight`, a number from 0."""
     if isinstance(value, int | float) and 0 <= value <= _MOST_WEIGHT:
         return float(value)
     raise ConfigError(f"{where}: weight={value!r} is not a number from 0 to 1e9.")
 
 
-def _task(value: Any, where: str) -> Any:
+def task_of(value: Any, where: str) -> Any:
+    """Check `task`, a function or None."""
     if value is None or callable(value):
         return value
     raise ConfigError(
@@ -135,7 +139,8 @@ def _task(value: Any, where: str) -> Any:
     )
 
 
-def _pack(value: Any, uses: set[str], cases: tuple[Case, ...], where: str) -> bool:
+def is_packed(value: Any, uses: set[str], cases: tuple[Case, ...], where: str) -> bool:
+    """Check `pack`, which needs cases."""
     if value and not (cases and "case" in uses):
         raise ConfigError(
             f"{where}: pack=True packs cases; give `cases=` and use `case` or `reply`."
@@ -143,13 +148,15 @@ def _pack(value: Any, uses: set[str], cases: tuple[Case, ...], where: str) -> bo
     return bool(value)
 
 
-def _count(value: Any, where: str) -> int:
+def count_of(value: Any, where: str) -> int:
+    """Check `samples`, a whole number from 1."""
     if isinstance(value, int) and value >= 1:
         return value
     raise ConfigError(f"{where}: samples={value!r} is not a whole number from 1.")
 
 
-def _exceptions(value: Any, where: str) -> tuple[type[BaseException], ...]:
+def exceptions_of(value: Any, where: str) -> tuple[type[BaseException], ...]:
+    """Check `miss`, and return its exception types as a tuple."""
     types = value if isinstance(value, tuple) else (value,)
     if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
         return types

@@ -1,4 +1,4 @@
-"""Planning: what a live run would call, and whether a budget can be kept."""
+"""What a live run would call (`--ladder-plan`), and whether a budget can be kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.judging.jury import Jury
 from pytest_ladder.reporting.plan_table import plan_lines
 from pytest_ladder.session.judge import requests_of
-from pytest_ladder.session.ladder_test import LadderTest, Record
+from pytest_ladder.session.ladder_test import Record
 from pytest_ladder.session.llm import request_for
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
@@ -26,12 +26,14 @@ from pytest_ladder.text.phrases import shown
 
 
 def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
-    """Say what a live run of these items would call; calls nobody.
+    """Say what a live run of these items would call; calls no model.
 
     Raises `pytest.UsageError` where a request cannot be made.
     """
     try:
-        return plan_lines(_plans(session, items), _plans(session, session.held_back))
+        return plan_lines(
+            _plans(session, items), _plans(session, session.extra_samples)
+        )
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -42,38 +44,40 @@ def _plans(session: LadderSession, items: Iterable[pytest.Item]) -> list[RungPla
     records = [record for item in run if (record := session.record_of(item))]
     plans: list[RungPlan] = []
     for opened in session.opened:
-        mine = [record for record in records if record.test.opened is opened]
-        made = [*_rung_plans(opened, mine), *_judge_plans(session, opened, mine)]
+        of_ladder = [record for record in records if record.test.opened is opened]
+        for_rungs = _rung_plans(opened, of_ladder)
+        for_judges = _judge_plans(session, opened, of_ladder)
+        made = [*for_rungs, *for_judges]
         several = len(session.opened) > 1
-        plans += [_of(opened, plan) for plan in made] if several else made
+        plans += [_with_ladder(opened, plan) for plan in made] if several else made
     return plans
 
 
-def _of(opened: OpenLadder, plan: RungPlan) -> RungPlan:
+def _with_ladder(opened: OpenLadder, plan: RungPlan) -> RungPlan:
     """Name the ladder as well, where there are several."""
     rung = f"{shown(opened.ladder.path)}: {plan.rung}"
     return msgspec.structs.replace(plan, rung=rung)
 
 
 def _rung_plans(opened: OpenLadder, records: list[Record]) -> Iterator[RungPlan]:
-    """Plan what is asked by each rung that has a test to run."""
+    """Plan the calls of each rung that has a test to run."""
     for rung in opened.rungs:
-        mine = [record for record in records if record.rung is rung]
+        of_rung = [record for record in records if record.rung is rung]
         requests = [
             request_for(rung, opened.prompter, case, sample)
-            for record in mine
-            if _asks_plainly(record)
-            for case, sample in record.cells
+            for record in of_rung
+            if _has_known_request(record)
+            for case, sample in record.cases_and_samples
         ]
-        open_tests = sum(record.asks_freely for record in mine)
-        if mine:
+        open_tests = sum(record.makes_unknown_requests for record in of_rung)
+        if of_rung:
             yield plan_calls(
                 rung.id, rung.model, requests, opened.archive, open_tests=open_tests
             )
 
 
-def _asks_plainly(record: Record) -> bool:
-    return record.test.asks and record.test.task is None
+def _has_known_request(record: Record) -> bool:
+    return record.test.uses_reply and record.test.task is None
 
 
 def _judge_plans(
@@ -85,13 +89,13 @@ def _judge_plans(
         request
         for record in records
         if record.test.judged is not None and record.test.task is None
-        for case, sample in record.cells
+        for case, sample in record.cases_and_samples
         for request in _verdict_requests(jury, record, case, sample)
     ]
     for model in opened.judges:
-        mine = [request for request in requests if request.model.name == model.name]
-        if mine:
-            yield plan_calls(model.name, model, mine, opened.archive, repaired=True)
+        asked = [request for request in requests if request.model.name == model.name]
+        if asked:
+            yield plan_calls(model.name, model, asked, opened.archive, repaired=True)
 
 
 def _verdict_requests(
@@ -101,24 +105,20 @@ def _verdict_requests(
     opened, judged, rung = record.test.opened, record.test.judged, record.rung
     assert judged is not None
     request = request_for(rung, opened.prompter, case, sample)
-    found = opened.archive.find(opened.archive.key(request))
+    stored = opened.archive.find(opened.archive.key(request))
     length = request.output_limit or USUAL_OUTPUT
-    # Rungs, and samples, answer differently, as far as anybody knows.
-    unknown = f"{rung.id} {sample}".ljust(length * BYTES_PER_TOKEN, "x")
-    text = found.reply.text if found else unknown
+    # Replies of other rungs and samples differ, so the judge is asked about each.
+    stand_in = f"{rung.id} {sample}".ljust(length * BYTES_PER_TOKEN, "x")
+    text = stored.reply.text if stored else stand_in
     passages = opened.prompter.messages(rung.strategy, case).retrieved
     reply = Reply(text=text, retrieved=passages)
     return requests_of(jury, judged, reply, case)
 
 
-def _tests_of(session: LadderSession, opened: OpenLadder) -> list[LadderTest]:
-    return [test for test in session.tests.values() if test.opened is opened]
-
-
 def check_budget(session: LadderSession) -> None:
     """Refuse a budget that cannot be kept; raises `ConfigError`."""
     for opened in session.opened:
-        judged = any(test.judges for test in _tests_of(session, opened))
+        judged = any(test.uses_judge for test in session.tests_of(opened))
         judges = opened.judges if judged else ()
         for model in (*(rung.model for rung in opened.rungs), *judges):
             request = Request(model=model, messages=[], params=model.params)

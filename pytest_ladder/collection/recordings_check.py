@@ -1,7 +1,7 @@
-"""The inventory of recordings: what the collected tests need, and what no test does.
+"""Which recordings the collected tests need, and which no test needs.
 
-It calls nobody. What a free-form test or a task asks for is only known when it runs:
-the recordings that may be theirs are never taken for spare.
+For `pytest-ladder recordings`; no model is called. What a free-form test or a task asks
+for is only known when it runs: recordings that may be theirs are never taken for spare.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
-from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session.judge import JudgeFixture, requests_of, verdict_of
 from pytest_ladder.session.ladder_test import LadderTest, Record
 from pytest_ladder.session.llm import request_for
 from pytest_ladder.session.open_ladder import OpenLadder
+from pytest_ladder.session.pytest_internals import (
+    all_fixture_definitions,
+    argument_names,
+)
 from pytest_ladder.session.session import LadderSession
 
 
@@ -45,7 +48,7 @@ class Missing(NamedTuple):
     """Whether it is in the store, and recording it costs nothing."""
 
 
-class Kept(NamedTuple):
+class KeptRecordings(NamedTuple):
     """Recordings that no known request needs, and that are kept all the same."""
 
     path: Path
@@ -63,10 +66,10 @@ class Inventory:
     """Recordings that can be read."""
     missing: list[Missing]
     doubtful: list[Missing]
-    """Verdicts that nobody asks for where a cheap check of the case misses."""
+    """Verdicts that are not needed if a cheap check of the case misses."""
     spare: dict[Path, list[Recording]]
     """By their file: what no collected test needs."""
-    kept: list[Kept]
+    kept: list[KeptRecordings]
     damaged: list[Damaged]
     unknown_to_git: list[Path]
     """Files that no commit will have, though git knows tests that need them."""
@@ -90,9 +93,9 @@ def take_stock(
     records.sort(key=lambda record: record.item.nodeid)
     roots = [_root(session.config, argument) for argument in session.config.args]
     for opened in session.opened:
-        mine = [record for record in records if record.test.opened is opened]
-        if mine and not opened.current.model.is_scripted:
-            yield _Stock(session, opened, mine).inventory(roots)
+        of_ladder = [record for record in records if record.test.opened is opened]
+        if of_ladder and not opened.current.model.is_scripted:
+            yield _Stock(session, opened, of_ladder).inventory(roots)
 
 
 @dataclass
@@ -106,11 +109,14 @@ class _Module:
     open: list[LadderTest] = field(default_factory=list)
     """Its tests whose requests are only known when they run."""
     unjudged: dict[str, str] = field(default_factory=dict)
-    """By case: a test whose judge nobody knows the question to, for want of a reply."""
+    """By case, a test of it whose request to a judge is not known.
+
+    Because the reply is not recorded that the judge would see.
+    """
 
 
 class _Stock:
-    """Takes stock of one ladder."""
+    """Compares the recordings of one ladder with what its tests need."""
 
     def __init__(
         self, session: LadderSession, opened: OpenLadder, records: list[Record]
@@ -120,13 +126,16 @@ class _Stock:
         self._records = records
         folder = opened.archive.recordings.folder
         scanned = {path: scan(path) for path in sorted(folder.rglob("*.jsonl"))}
-        self._damaged = [one for _, damaged in scanned.values() for one in damaged]
+        self._damaged = [line for _, damaged in scanned.values() for line in damaged]
         self._files = {
-            path.relative_to(folder).as_posix().removesuffix(".jsonl"): (path, found)
-            for path, (found, _) in scanned.items()
+            path.relative_to(folder).as_posix().removesuffix(".jsonl"): (path, readable)
+            for path, (readable, _) in scanned.items()
         }
+        """By test file, without suffix: the path of its recordings, and they."""
         self._recorded: Mapping[str, Recording] = {
-            one.key: one for found, _ in scanned.values() for one in found
+            recording.key: recording
+            for readable, _ in scanned.values()
+            for recording in readable
         }
         self._modules: dict[str, _Module] = {}
         self._missing: dict[str, Missing] = {}
@@ -138,25 +147,24 @@ class _Stock:
         for record in self._records:
             self._note(record)
         spare, kept = {}, []
-        for name, (path, found) in self._files.items():
+        for name, (path, recordings) in self._files.items():
             if not self._may_be_pruned(name, roots):
                 continue
-            unneeded = [one for one in found if not self._serves(name, one)]
-            claims = [self._claim(name, one) for one in unneeded]
-            left = [
-                one for one, claim in zip(unneeded, claims, strict=True) if not claim
-            ]
-            if left:
-                spare[path] = left
-            tests = [claim for claim in claims if claim]
+            unneeded = [each for each in recordings if not self._serves(name, each)]
+            users = [self._possible_user(name, each) for each in unneeded]
+            pairs = zip(unneeded, users, strict=True)
+            unused = [recording for recording, user in pairs if not user]
+            if unused:
+                spare[path] = unused
+            tests = [user for user in users if user]
             if tests:
-                kept.append(Kept(path, len(tests), tests[0]))
+                kept.append(KeptRecordings(path, len(tests), tests[0]))
         missing, doubtful = self._missing, self._doubtful
         return Inventory(
             opened=self._opened,
-            recorded=sum(len(found) for _, found in self._files.values()),
+            recorded=sum(len(recordings) for _, recordings in self._files.values()),
             missing=list(missing.values()),
-            doubtful=[one for key, one in doubtful.items() if key not in missing],
+            doubtful=[each for key, each in doubtful.items() if key not in missing],
             spare=spare,
             kept=kept,
             damaged=self._damaged,
@@ -170,16 +178,16 @@ class _Stock:
         module.items += 1
         if _is_open(record) and test not in module.open:
             module.open.append(test)
-        if not test.asks or test.task is not None or _has_own_retriever(record):
+        if not test.uses_reply or test.task is not None or record.has_own_retriever:
             return
-        for case, sample in record.cells:
+        for case, sample in record.cases_and_samples:
             request = request_for(record.rung, self._opened.prompter, case, sample)
-            found = self._need(request, record, judge=False)
+            stored = self._need(request, record, judge=False)
             if test.judged is not None:
-                self._note_verdict(record, case, sample, found)
+                self._note_verdict(record, case, sample, stored)
 
     def _note_verdict(
-        self, record: Record, case: Case, sample: int, found: StoredReply | None
+        self, record: Record, case: Case, sample: int, stored: StoredReply | None
     ) -> None:
         """Note what a judge would be asked about a reply."""
         test, rung = record.test, record.rung
@@ -188,7 +196,7 @@ class _Stock:
         if judged.grades_retrieval and not rung.strategy.retrieves:
             return
         module = self._modules[test.module]
-        if found is None:
+        if stored is None:
             module.unjudged[case.id] = test.nodeid
             return
         doubt = (case.source, case.id, sample) in self._checked
@@ -197,7 +205,7 @@ class _Stock:
         )
         jury = self._opened.jury(asker)
         passages = self._opened.prompter.messages(rung.strategy, case).retrieved
-        reply = Reply(text=found.text, retrieved=passages)
+        reply = Reply(text=stored.text, retrieved=passages)
         try:
             requests = requests_of(jury, judged, reply, case)
             answers = [asker.look_up(request) for request in requests]
@@ -236,25 +244,27 @@ class _Stock:
         gone = not test_file.exists() and not elsewhere.exists()
         return gone and any(test_file.is_relative_to(root) for root in roots)
 
-    def _serves(self, name: str, one: Recording) -> bool:
+    def _serves(self, name: str, recording: Recording) -> bool:
         """Tell whether a known request needs a recording of this file.
 
         A test may have moved here from a file whose recordings still serve it.
         """
-        users = self._users.get(one.key, set())
+        users = self._users.get(recording.key, set())
         return name in users or any(
-            one.key not in self._keys_in.get(user, ()) for user in users
+            recording.key not in self._keys_in.get(user, ()) for user in users
         )
 
-    def _claim(self, name: str, one: Recording) -> str | None:
+    def _possible_user(self, name: str, recording: Recording) -> str | None:
         """Name a test that may need a recording, though no known request does."""
         module = self._modules.get(name)
         if module is not None and module.open:
             return module.open[0].nodeid
-        if module is not None and one.judge and one.case in module.unjudged:
-            return module.unjudged[one.case]
-        claims = (t.nodeid for t in self._without_recordings if _is_labelled(one, t))
-        return next(claims, None)
+        if module is not None and recording.judge:
+            test = module.unjudged.get(recording.case)
+            if test is not None:
+                return test
+        users = (t for t in self._without_recordings if _is_labelled(recording, t))
+        return next((user.nodeid for user in users), None)
 
     def _unknown_to_git(self) -> list[Path]:
         """Return files that git lacks, though it has a test that needs them.
@@ -275,10 +285,12 @@ class _Stock:
 
     def _users_of(self, name: str, kept: AbstractSet[str]) -> set[str]:
         """Name the test files that need, or may need, more of a file than was kept."""
-        found = [one for one in self._files[name][1] if one.key not in kept]
-        users = {user for one in found for user in self._users.get(one.key, ())}
-        if name in self._modules and any(self._claim(name, one) for one in found):
-            users.add(name)
+        recordings = [each for each in self._files[name][1] if each.key not in kept]
+        users: set[str] = set()
+        for recording in recordings:
+            users |= self._users.get(recording.key, set())
+            if name in self._modules and self._possible_user(name, recording):
+                users.add(name)
         return users
 
     def _is_tracked(self, module: str) -> bool:
@@ -298,7 +310,8 @@ class _Stock:
     def _keys_in(self) -> dict[str, set[str]]:
         """The keys that are recorded for each test file."""
         return {
-            name: {one.key for one in found} for name, (_, found) in self._files.items()
+            name: {recording.key for recording in recordings}
+            for name, (_, recordings) in self._files.items()
         }
 
     @cached_property
@@ -313,7 +326,7 @@ class _Stock:
             tests += [
                 test
                 for test in module.open
-                if not any(_is_labelled(one, test) for one in own)
+                if not any(_is_labelled(recording, test) for recording in own)
             ]
         return tests
 
@@ -325,10 +338,10 @@ class _Lookup:
         self.look_up = look_up
 
     def ask(self, request: Request) -> Served:
-        found = self.look_up(request)
-        if found is None:
+        stored = self.look_up(request)
+        if stored is None:
             raise MissingReply(f"No reply of {request.model.name} is stored.")
-        return Served(found.reply_to(request, replayed=True), "", live=False)
+        return Served(stored.reply_to(request, replayed=True), "", live=False)
 
     async def ask_async(self, request: Request) -> Served:
         return self.ask(request)
@@ -345,7 +358,7 @@ def _checked(records: list[Record]) -> set[tuple[str, str, int]]:
         (case.source, case.id, sample)
         for record in records
         if record.test.level is Level.CHEAP
-        for case, sample in record.cells
+        for case, sample in record.cases_and_samples
     }
 
 
@@ -359,16 +372,16 @@ def _is_labelled(recording: Recording, test: LadderTest) -> bool:
 
 def _is_open(record: Record) -> bool:
     """Tell whether an item's requests are only known when it runs."""
-    test, info = record.test, record.item._fixtureinfo
-    if record.asks_freely or (test.asks and _has_own_retriever(record)):
+    test = record.test
+    if record.makes_unknown_requests or (test.uses_reply and record.has_own_retriever):
         return True
-    # By `request` a test, or a fixture of its suite, gets at any other fixture.
-    if "request" in info.argnames:
+    # By `request` a test, or a fixture of its suite, can use any other fixture.
+    if "request" in argument_names(record.item):
         return True
     root = record.item.config.rootpath
     return any(
         "request" in definition.argnames and _is_of_the_suite(definition.func, root)
-        for definitions in info.name2fixturedefs.values()
+        for definitions in all_fixture_definitions(record.item).values()
         for definition in definitions
     )
 
@@ -377,8 +390,3 @@ def _is_of_the_suite(function: Any, root: Path) -> bool:
     code = getattr(function, "__code__", None)
     path = Path(code.co_filename) if code is not None else root
     return path.is_relative_to(root) and "site-packages" not in path.parts
-
-
-def _has_own_retriever(record: Record) -> bool:
-    """Tell whether the user's own code makes the prompt, and may call anybody."""
-    return record.rung.strategy.retriever not in (None, GOLD)

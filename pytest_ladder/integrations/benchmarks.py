@@ -37,7 +37,7 @@ ROUNDS = 5
 
 
 class LadderBenchmark(BenchmarkFixture):
-    """Times calls of a model: each round one call, for a sample nobody has seen.
+    """Times calls of a model: each round is one call, of which no reply is stored.
 
     Only in a live run; in a replay the function runs once and nothing is timed,
     because the store would answer in microseconds.
@@ -46,12 +46,14 @@ class LadderBenchmark(BenchmarkFixture):
     def __init__(
         self, inner: BenchmarkFixture, session: LadderSession, record: Record
     ) -> None:
-        # One state for both: pytest-benchmark closes the one it made, and wants the
-        # one that the test has to be of its own kind.
+        # One state for both objects: pytest-benchmark closes the one that it made, and
+        # demands that the one a test gets is a `BenchmarkFixture`, too. This reaches
+        # into its attributes; so do `disabled`, `_mode` and `has_error` below.
         self.__dict__ = inner.__dict__
         self._session = session
         self._record = record
         self._fresh = 0
+        """Rounds that were begun."""
 
     def __call__(  # type: ignore[override]
         self, target: Callable[..., T], *args: Any, **kwargs: Any
@@ -101,7 +103,7 @@ class LadderBenchmark(BenchmarkFixture):
 
     def _refuse(self, options: Mapping[str, Any], rounds: int) -> NoReturn:
         __tracebackhide__ = True
-        # As pytest-benchmark notes it, which else calls the fixture unused.
+        # As its own `pedantic` does: else pytest-benchmark warns of an unused fixture.
         self._mode, self.has_error = "benchmark.pedantic(...)", True
         raise ConfigError(
             f"{self._record.item.nodeid}: benchmark.pedantic has no {listed(options)} "
@@ -111,7 +113,7 @@ class LadderBenchmark(BenchmarkFixture):
         )
 
     def _freshen(self) -> None:
-        """Let the next call be for a sample that is in no store."""
+        """Let the next call be for a sample of which no reply can be stored."""
         self._fresh += 1
         self._record.sample = time.time_ns()
 

@@ -101,8 +101,8 @@ def typos(asked: Asked, most: int = 2) -> SearchStrategy[Asked]:
     """Mistype up to `most` letters: swapped, left out, doubled, or the key beside."""
 
     def perturb(text: str) -> SearchStrategy[str]:
-        places = [at for at, letter in enumerate(text) if letter.isalpha()]
-        return _edited(text, places, _TYPOS, most)
+        positions = [i for i, letter in enumerate(text) if letter.isalpha()]
+        return _edited(text, positions, _TYPOS, most)
 
     return _perturbed(asked, perturb)
 
@@ -121,8 +121,8 @@ def whitespace(asked: Asked, most: int = 3) -> SearchStrategy[Asked]:
     """Widen up to `most` gaps between words, by spaces, tabs or line breaks."""
 
     def perturb(text: str) -> SearchStrategy[str]:
-        places = [at for at, letter in enumerate(text) if letter == " "]
-        return _edited(text, places, _WIDENINGS, most)
+        positions = [i for i, letter in enumerate(text) if letter == " "]
+        return _edited(text, positions, _WIDENINGS, most)
 
     return _perturbed(asked, perturb)
 
@@ -131,8 +131,8 @@ def lookalikes(asked: Asked, most: int = 3) -> SearchStrategy[Asked]:
     """Put up to `most` Cyrillic letters in place of Latin ones that look the same."""
 
     def perturb(text: str) -> SearchStrategy[str]:
-        places = [at for at, letter in enumerate(text) if letter in _LOOKALIKES]
-        return _edited(text, places, (_look_alike,), most)
+        positions = [i for i, letter in enumerate(text) if letter in _LOOKALIKES]
+        return _edited(text, positions, (_look_alike,), most)
 
     return _perturbed(asked, perturb)
 
@@ -143,10 +143,10 @@ def distractors(
     """Put a sentence that has nothing to do with it before, between or after."""
 
     def perturb(text: str) -> SearchStrategy[str]:
-        said = _SENTENCE_END.split(text)
+        parts = _SENTENCE_END.split(text)
         forms = [
-            " ".join([*said[:place], sentence, *said[place:]])
-            for place in range(len(said) + 1)
+            " ".join([*parts[:position], sentence, *parts[position:]])
+            for position in range(len(parts) + 1)
             for sentence in sentences
         ]
         return _one_of(forms, text)
@@ -165,8 +165,8 @@ def paraphrases(
 
     def perturb(text: str) -> SearchStrategy[str]:
         def say(style: str) -> str:
-            said = llm(_PARAPHRASE.format(style=style, text=text)).text.strip()
-            return said or text
+            paraphrase = llm(_PARAPHRASE.format(style=style, text=text)).text.strip()
+            return paraphrase or text
 
         return st.sampled_from(tuple(styles)).map(say)
 
@@ -189,7 +189,7 @@ def reordered_shots(messages: Sequence[Message]) -> SearchStrategy[list[Message]
     end = start
     while roles[end : end + 2] == ["user", "assistant"]:
         end += 2
-    pairs = [list(messages[at : at + 2]) for at in range(start, end, 2)]
+    pairs = [list(messages[i : i + 2]) for i in range(start, end, 2)]
     return st.permutations(pairs).map(
         lambda order: [*messages[:start], *chain(*order), *messages[end:]]
     )
@@ -204,36 +204,36 @@ def _perturbed(
 
 
 def _saying(case: Case, text: str) -> Case:
-    """Return a case whose last user message is `text`; a failing test shows it."""
+    """Return a case whose last user message is `text`; pytest shows it on failure."""
     note(f"asked: {text!r}")
     if isinstance(case.input, str):
         return msgspec.structs.replace(case, input=text)
     messages = list(case.input)
-    spoken = [at for at, said in enumerate(messages) if said.get("role") == "user"]
-    if spoken:
-        messages[spoken[-1]] = {**messages[spoken[-1]], "content": text}
+    by_user = [i for i, each in enumerate(messages) if each.get("role") == "user"]
+    if by_user:
+        messages[by_user[-1]] = {**messages[by_user[-1]], "content": text}
     return msgspec.structs.replace(case, input=messages)
 
 
 Edit = Callable[[list[str], int], None]
-"""Changes the letters of a text at a place, and perhaps the one after it."""
+"""Changes the letters of a text at a position, and perhaps the one after it."""
 
 
 def _edited(
-    text: str, places: list[int], edits: Sequence[Edit], most: int
+    text: str, positions: list[int], edits: Sequence[Edit], most: int
 ) -> SearchStrategy[str]:
-    """Apply one to `most` edits, each at a place of its own."""
-    if not places:
+    """Apply one to `most` edits, each at a position of its own."""
+    if not positions:
         return st.just(text)
 
     def apply(chosen: list[tuple[int, Edit]]) -> str:
         letters = list(text)
-        for place, edit in chosen:
-            edit(letters, place)
+        for position, edit in chosen:
+            edit(letters, position)
         return "".join(letters)
 
-    edit = st.tuples(st.sampled_from(places), st.sampled_from(edits))
-    chosen = st.lists(edit, min_size=1, max_size=most, unique_by=lambda one: one[0])
+    edit = st.tuples(st.sampled_from(positions), st.sampled_from(edits))
+    chosen = st.lists(edit, min_size=1, max_size=most, unique_by=lambda pair: pair[0])
     return chosen.map(apply)
 
 
@@ -243,36 +243,36 @@ def _one_of(forms: Sequence[str], text: str) -> SearchStrategy[str]:
     return st.sampled_from(others or [text])
 
 
-def _leave_out(letters: list[str], place: int) -> None:
-    letters[place] = ""
+def _leave_out(letters: list[str], position: int) -> None:
+    letters[position] = ""
 
 
-def _double(letters: list[str], place: int) -> None:
-    letters[place] *= 2
+def _double(letters: list[str], position: int) -> None:
+    letters[position] *= 2
 
 
-def _swap(letters: list[str], place: int) -> None:
-    letters[place : place + 2] = reversed(letters[place : place + 2])
+def _swap(letters: list[str], position: int) -> None:
+    letters[position : position + 2] = reversed(letters[position : position + 2])
 
 
-def _beside(letters: list[str], place: int) -> None:
+def _beside(letters: list[str], position: int) -> None:
     """Hit the key to the right; at the end of a row, and for others, hit it twice."""
-    letter = letters[place]
+    letter = letters[position]
     for row in _KEYS:
         if letter.lower() in row[:-1] and letter:
             key = row[row.index(letter.lower()) + 1]
-            letters[place] = key.upper() if letter.isupper() else key
+            letters[position] = key.upper() if letter.isupper() else key
             return
-    _double(letters, place)
+    _double(letters, position)
 
 
-def _look_alike(letters: list[str], place: int) -> None:
-    letters[place] = _LOOKALIKES[letters[place]]
+def _look_alike(letters: list[str], position: int) -> None:
+    letters[position] = _LOOKALIKES[letters[position]]
 
 
 def _puts(filler: str) -> Edit:
-    def put(letters: list[str], place: int) -> None:
-        letters[place] = filler
+    def put(letters: list[str], position: int) -> None:
+        letters[position] = filler
 
     return put
 

@@ -110,7 +110,7 @@ class ReplyExtension(AmberSnapshotExtension):
 
     @classmethod
     def discovery_dirname(cls, *, test_location: PyTestLocation) -> str:
-        """Return what is searched for snapshots that nobody needs: the file alone."""
+        """Return where unused snapshots are searched for: in the one file alone."""
         return cls.get_location(test_location=test_location, index=0)
 
     def discover_snapshots(
@@ -123,11 +123,11 @@ class ReplyExtension(AmberSnapshotExtension):
 
         Else syrupy would take those of the others for unused.
         """
-        found = SnapshotCollections()
+        collections = SnapshotCollections()
         location = self.get_location(test_location=test_location, index=0)
         if Path(location).exists() and _is_whole(test_location.item):
-            found.add(self.read_snapshot_collection(snapshot_location=location))
-        return found
+            collections.add(self.read_snapshot_collection(snapshot_location=location))
+        return collections
 
 
 class ReplySnapshot(SnapshotAssertion):

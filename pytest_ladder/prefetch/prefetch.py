@@ -1,8 +1,21 @@
-"""Running ahead: replies are asked for before the tests that want them have their turn.
+"""Prefetch: replies are asked for before the tests that need them run.
 
-What a `reply` needs is known from rung, case and sample. What a free-form body or a
-task will ask is not, so it is rehearsed: run once for its replies, its outcome thrown
-away. The real run then finds every reply stored.
+What a `reply` needs is known from rung, case and sample, so it is asked for at once.
+What a free-form body or a task will ask is not known, so the body is rehearsed: it runs
+once for the replies it asks for, and what comes of it is dropped. The real run then
+finds every reply stored.
+
+Threads. The main thread makes the one `Prefetch` of a process and calls all its public
+methods. It starts threads, named after the test they rehearse, which take tests from
+`_next` until none is left: `_choosing` guards what is left. Of all these threads and
+the main thread one runs code of the user at a time (see `session/turns`). The replies
+that are known are asked for by the engine's thread, which pulls them from
+`_known_requests`.
+
+Ctrl-C ends the run, and `stop` is called: the engine is fed no more, and every
+rehearsal gets `Abandoned` where it waits or with its next request. The threads are
+daemons, so one that waits for something else does not keep the process alive; its test
+is named at the end of the run.
 """
 
 from __future__ import annotations
@@ -10,6 +23,7 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import functools
+import itertools
 import threading
 import time
 from collections import defaultdict, deque
@@ -25,7 +39,7 @@ from pytest_ladder.prefetch.rehearsal import Choice, rehearse
 from pytest_ladder.session.ladder_test import Record
 from pytest_ladder.session.llm import request_for
 from pytest_ladder.session.session import LadderSession
-from pytest_ladder.session.xdist import Batch, is_worker, place_among_workers
+from pytest_ladder.session.xdist import Batch, is_worker, share_to_begin_with
 
 _MOST_REHEARSALS = 128
 # An event loop of its own, which an `async def` body needs, takes three open files.
@@ -34,113 +48,137 @@ _FILES_PER_REHEARSAL = 8
 _ENDING_S = 0.3
 
 
-class Ahead:
-    """What runs ahead of the tests of one process."""
+class Prefetch:
+    """Asks for the replies of the tests of one process, ahead of them.
+
+    Tests are named by their indices: first what was collected, then extra samples.
+    """
 
     def __init__(self, session: LadderSession, items: list[pytest.Item]) -> None:
         self._session = session
         self._choice = Choice(session.config)
-        every = [*items, *session.held_back]
-        self._records = [session.record_of(item) for item in every]
-        self._places = {item.nodeid: place for place, item in enumerate(every)}
-        self._open_up_to = len(items)
-        """What lies behind is held back, and not asked for before one of it runs."""
-        self._place = 0
+        all_items = [*items, *session.extra_samples]
+        self._records = [session.record_of(item) for item in all_items]
+        self._index_of = {item.nodeid: index for index, item in enumerate(all_items)}
+        self._end = len(items)
+        """Nothing is asked for from here on: extra samples, until one of them runs."""
+        self._current = 0
+        """The test that runs."""
         self._steps = 0
-        self._had_their_turn: set[int] = set()
-        self._bounded = _stops_early(session.config)
-        self._asked_up_to = 0
+        """Tests and placeholders that were begun, in a run in stages."""
+        self._begun: set[int] = set()
+        """Tests that have run, or run now."""
+        self._may_end_early = _run_may_end_early(session.config)
+        """Whether only a few tests are asked for at a time, and none is rehearsed."""
+        self._asked_to = 0
+        """Replies of the tests before this one are asked for, if only a few are."""
         self._stop_feeding: list[Callable[[], None]] = []
-        # A worker of xdist rehearses only what was handed to it.
         config = session.config
         self._batch = Batch(config) if is_worker(config) else None
+        """What was handed to this worker of xdist: it rehearses nothing else."""
         self._released: deque[int] = deque()
-        """What may be rehearsed next, if not all that was handed to a worker."""
+        """Tests that may be rehearsed next; a worker has its batch besides."""
         self._climbs = session.settings.mode == "climb"
-        self._staged = session.settings.is_scheduled
+        self._in_stages = session.settings.is_scheduled
         self._cases: Iterator[Record] = iter(())
-        """What is left of a packed test that is rehearsed."""
+        """What is left of the cases of a packed test that is rehearsed."""
         self._choosing = threading.Lock()
         self._context = contextvars.copy_context()
+        """Context variables of the main thread, as rehearsed bodies see them."""
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Ask for what is known, and begin to rehearse; a climb does so by and by."""
-        if not self._bounded and not self._climbs:
-            self._begin(range(self._open_up_to))
+        """Ask for what is known, and begin to rehearse; a climb waits for `release`."""
+        if not self._may_end_early and not self._climbs:
+            self._begin(range(self._end))
 
-    def release(self, places: list[int]) -> None:
-        """Run these tests ahead, and nothing beyond them, if they are of a climb."""
-        if self._climbs and not self._bounded:
-            self._feed([self._records[place] for place in places])
-            self._released.extend(places)
+    def release(self, indices: list[int]) -> None:
+        """Ask for the replies of these tests, the next stage of a climb.
+
+        Does nothing in another run, which asks for all from the start.
+        """
+        if self._climbs and not self._may_end_early:
+            self._feed([self._records[index] for index in indices])
+            self._released.extend(indices)
             self._start_threads()
 
     def step(self, item: pytest.Item) -> None:
-        """Note that a test has its turn; called before each."""
-        self._place = self._places[item.nodeid]
+        """Note that a test begins, and let rehearsals run; called before each."""
+        self._current = self._index_of[item.nodeid]
         number, self._steps = self._steps, self._steps + 1
-        stopgap = self._staged and self._batch and self._batch.is_stopgap(number)
-        if not stopgap:
-            self._had_their_turn.add(self._place)
-            self._open_for(self._place)
-        # Bodies see context variables as the main thread has them.
+        placeholder = (
+            self._in_stages and self._batch and self._batch.is_placeholder(number)
+        )
+        if not placeholder:
+            self._begun.add(self._current)
+            self._add_extra_samples()
         self._context = contextvars.copy_context()
-        if self._bounded and not self._climbs:
-            begin = max(self._asked_up_to, self._place)
-            self._asked_up_to = min(self._place + self._most_at_once, self._open_up_to)
-            self._feed(self._records[begin : self._asked_up_to])
-        elif not self._session.stage.closed:
+        if self._may_end_early and not self._climbs:
+            begin = max(self._asked_to, self._current)
+            self._asked_to = min(self._current + self._most_at_once, self._end)
+            self._feed(self._records[begin : self._asked_to])
+        elif not self._session.turns.closed:
             if self._batch is not None and self._climbs:
                 self.release(list(self._batch))
             elif self._batch is not None:
                 self._start_threads()
-            self._session.stage.take_turns()
+            self._session.turns.let_others_run_once()
 
     def stop(self) -> None:
-        """Ask for nothing more, and send all rehearsals home."""
+        """Ask for nothing more, and end all rehearsals."""
         for stop in self._stop_feeding:
             stop()
-        self._session.stage.close()
+        self._session.turns.close()
 
-    def left_behind(self) -> list[str]:
-        """Name the tests whose rehearsal waits for something else than a reply."""
+    def stuck_rehearsals(self) -> list[str]:
+        """Name the tests whose rehearsal waits for something else than a reply.
+
+        Called after `stop`; waits 0.3 s for them at most.
+        """
         until = time.monotonic() + _ENDING_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         return [thread.name for thread in self._threads if thread.is_alive()]
 
-    def _open_for(self, place: int) -> None:
-        """Let all that was held back be run ahead when the first of it runs."""
-        begin = self._open_up_to
-        if place >= begin:
-            self._open_up_to = len(self._records)
-            if not self._bounded:
-                self._begin(range(begin, self._open_up_to))
+    def _add_extra_samples(self) -> None:
+        """Ask for the replies of all extra samples when the first of them runs."""
+        begin = self._end
+        if self._current >= begin:
+            self._end = len(self._records)
+            if not self._may_end_early:
+                self._begin(range(begin, self._end))
 
-    def _begin(self, places: range) -> None:
+    def _begin(self, indices: range) -> None:
         """Ask for what is known of these tests, and begin to rehearse the others."""
         # Each worker of xdist begins with another part, and passes over what others
         # have asked for by the time it gets there.
-        share = place_among_workers(self._session.config)
-        records = [self._records[place] for place in places]
+        share = share_to_begin_with(self._session.config)
+        records = [self._records[index] for index in indices]
         first = int(len(records) * share)
         self._feed([*records[first:], *records[:first]])
-        self._released.extend(places)
+        self._released.extend(indices)
         self._start_threads()
 
     def _feed(self, records: list[Record | None]) -> None:
-        """Ask for the replies that are known, fair between models."""
+        """Ask for the replies whose requests are known, a queue for each model.
+
+        So a slow model keeps no other waiting.
+        """
         by_model: dict[tuple[Path, str], list[Record]] = defaultdict(list)
         for record in records:
-            if record is not None and self._choice.asks_plainly(record):
-                place = record.test.opened.ladder.path, record.rung.model.name
-                by_model[place].append(record)
+            if record is not None and self._choice.has_known_request(record):
+                model = record.test.opened.ladder.path, record.rung.model.name
+                by_model[model].append(record)
         for wanted in by_model.values():
-            self._stop_feeding.append(self._session.engine.ahead(_jobs(wanted)))
+            self._stop_feeding.append(
+                self._session.engine.ahead(_known_requests(wanted))
+            )
 
     def _next(self) -> Record | None:
-        """Return what to rehearse next, None if there is nothing for now."""
+        """Return what to rehearse next, None if there is nothing for now.
+
+        Called by the main thread and by those that rehearse.
+        """
         with self._choosing:
             record = next(self._cases, None)
             if record is None:
@@ -150,24 +188,24 @@ class Ahead:
         return record
 
     def _wanted(self) -> Iterator[Record]:
-        """Yield the tests that are left to rehearse."""
-        for place in self._places_to_rehearse():
-            record = self._records[place]
+        """Yield the tests that are left to rehearse; called under `_choosing`."""
+        for index in self._indices_to_rehearse():
+            record = self._records[index]
             if record is None or not self._choice.is_rehearsable(record):
                 continue
-            # A packed test that has its turn has it for all its cases.
-            late = place in self._had_their_turn
-            if not late or (record.test.pack and place == self._place):
+            # While a packed test runs, its later cases may still be rehearsed.
+            too_late = index in self._begun
+            if not too_late or (record.test.pack and index == self._current):
                 yield record
 
-    def _places_to_rehearse(self) -> Iterator[int]:
+    def _indices_to_rehearse(self) -> Iterator[int]:
         if self._batch is not None and not self._climbs:
             yield from self._batch
         while self._released:
             yield self._released.popleft()
 
     def _start_threads(self) -> None:
-        """Start as many threads as calls may be under way, while there is work."""
+        """Start as many threads as calls may be under way, while tests are left."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         while len(self._threads) < min(self._most_at_once, _most_rehearsals()):
             record = self._next()
@@ -180,11 +218,11 @@ class Ahead:
             thread.start()
 
     def _rehearse_all(self, record: Record | None) -> None:
-        """Rehearse one test after another."""
+        """Rehearse one test after another; the body of each thread."""
         session = self._session
-        while record is not None and not session.stage.closed:
+        while record is not None and not session.turns.closed:
             threading.current_thread().name = record.item.nodeid
-            # A copy: what a body sets is gone with it.
+            # A copy: what a body sets in it is dropped.
             self._context.copy().run(rehearse, session, record)
             record = self._next()
 
@@ -196,14 +234,17 @@ class Ahead:
             for record in self._records
             if record is not None
         }
-        opened = {id(r.test.opened): r.test.opened for r in self._records if r}
-        judges = [judge for one in opened.values() for judge in one.judges]
+        ladders = {id(r.test.opened): r.test.opened for r in self._records if r}
+        judges = [judge for opened in ladders.values() for judge in opened.judges]
         engine = self._session.engine
         return sum(engine.most_at_once(model) for model in (*models.values(), *judges))
 
 
 def start(ladder: LadderSession, session: pytest.Session) -> None:
-    """Let the tests of a live run be run ahead; called before the first one."""
+    """Begin to ask for the replies of a live run; called before the first test.
+
+    With `--ladder-plan` it runs nothing at all.
+    """
     option = session.config.option
     if ladder.settings.plan:
         session.items.clear()
@@ -212,8 +253,8 @@ def start(ladder: LadderSession, session: pytest.Session) -> None:
     if session.testsfailed and not option.continue_on_collection_errors:
         # pytest will not run anything.
         return
-    ladder.ahead = Ahead(ladder, session.items)
-    ladder.ahead.start()
+    ladder.prefetch = Prefetch(ladder, session.items)
+    ladder.prefetch.start()
 
 
 def _unpacked(record: Record) -> Iterator[Record]:
@@ -221,25 +262,29 @@ def _unpacked(record: Record) -> Iterator[Record]:
     if not record.test.pack:
         yield record
         return
-    for case, sample in record.cells:
-        yield dataclasses.replace(record, sample=sample, one=case)
+    for case, sample in record.cases_and_samples:
+        yield dataclasses.replace(record, sample=sample, packed_case=case)
 
 
-def _jobs(records: list[Record]) -> Iterator[tuple[Request, Archive]]:
-    for record in (each for packed in records for each in _unpacked(packed)):
+def _known_requests(records: list[Record]) -> Iterator[tuple[Request, Archive]]:
+    """Yield the requests of tests, and where replies are kept; on the engine's thread.
+
+    It takes one after another when it has room for more calls.
+    """
+    for record in itertools.chain.from_iterable(map(_unpacked, records)):
         opened, case = record.test.opened, record.case
         assert case is not None
         try:
             request = request_for(record.rung, opened.prompter, case, record.sample)
         except LadderError:
-            # A case that the strategy cannot use is for its test to tell.
+            # The test itself says that the strategy cannot use the case.
             continue
         yield request, opened.archive
 
 
 @functools.cache
 def _most_rehearsals() -> int:
-    """Count the rehearsals that the system has open files for."""
+    """Count the rehearsals for which this process may open enough files."""
     try:
         import resource
     except ImportError:
@@ -250,8 +295,8 @@ def _most_rehearsals() -> int:
     return max(1, min(_MOST_REHEARSALS, files // _FILES_PER_REHEARSAL))
 
 
-def _stops_early(config: pytest.Config) -> bool:
-    """Tell whether a run may end, or stop to talk, before its last test."""
+def _run_may_end_early(config: pytest.Config) -> bool:
+    """Tell whether a run may end, or stop in a debugger, before its last test."""
     option = config.option
     return bool(
         getattr(option, "maxfail", 0)

@@ -1,4 +1,18 @@
-"""Rehearsing: which bodies may run ahead of their turn, and how they do."""
+"""Rehearsals: which bodies may run before their tests do, and how one is run.
+
+A rehearsal is one run of a test's body, or of its task, on a thread of `prefetch`, for
+the replies that it asks for. It must have no effect that a second run would see: so
+`Choice` takes only bodies whose fixtures are the plugin's or an installed plugin's,
+that no mark or hook of the user may skip, and whose code changes nothing of the whole
+process. `rehearse` runs one, with a turn of its own (see `session/turns`), which it
+gives up whenever it waits for a reply.
+
+`Choice` is asked by the main thread, and under the lock `_choosing` of `prefetch` by
+other threads; two that ask about one test at once come to the same answer. All else
+runs on the thread of the rehearsal, or on one that its body started. When a rehearsal
+is not needed any more, after Ctrl-C, say, `Abandoned` is raised where it asks or waits;
+it is no `Exception`, so that no `except` of the user keeps it.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +29,24 @@ from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import Abandoned
-from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session import fixtures
+from pytest_ladder.session.event_loops import (
+    as_plain_function,
+    let_others_run_when_idle,
+    run_coroutine,
+)
+from pytest_ladder.session.hypothesis_internals import is_property
 from pytest_ladder.session.judge import JudgeFixture, verdict_of
 from pytest_ladder.session.ladder_test import SAMPLE, Record
 from pytest_ladder.session.llm import Llm, Recorder, run_task
-from pytest_ladder.session.session import LadderSession
-from pytest_ladder.session.turns import (
-    Rehearsal,
-    on_loop_of_its_own,
-    run_off_stage,
-    wait_off_stage,
+from pytest_ladder.session.pytest_internals import (
+    argument_names,
+    fixture_definitions,
+    is_of_pytest,
 )
+from pytest_ladder.session.session import LadderSession
+from pytest_ladder.session.turns import Rehearsal
 
-_OURS = fixtures.NAMES
 # How often a rehearsal looks whether the cheap checks of its case are over.
 _CHEAP_CHECKS_S = 0.1
 _USER_HOOKS = (
@@ -37,30 +55,31 @@ _USER_HOOKS = (
     "pytest_runtest_call",
     "pytest_pyfunc_call",
 )
-# What changes the whole process would last while a body waits and others run.
-_WORLD_CHANGING = frozenset(
+# Names of what changes the whole process: while a body waits, others would see it.
+_CHANGING_THE_PROCESS = frozenset(
     ("patch", "MonkeyPatch", "environ", "putenv", "chdir", "freeze_time", "setlocale")
 )
 
 
 class Choice:
-    """Tells what may be asked for, and what may be rehearsed, ahead of its turn."""
+    """Tells which replies may be asked for, and which bodies rehearsed, early."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._fit: dict[str, bool] = {}
-        """Bodies that may run twice, by the node id of their function."""
-        self._stepped_between: dict[Path, bool] = {}
+        self._repeatable: dict[str, bool] = {}
+        """Whether a body may run twice, by the node id of its function."""
+        self._user_hooks: dict[Path, bool] = {}
+        """Whether the user has hooks around the tests of a file."""
 
-    def asks_plainly(self, record: Record) -> bool:
+    def has_known_request(self, record: Record) -> bool:
         """Tell whether the test's reply depends on rung, case and sample alone."""
         test = record.test
         return (
-            test.asks
+            test.uses_reply
             and test.task is None
             and (record.case is not None or test.pack)
-            and not _has_own_retriever(record)
-            and self._may_come_ahead(record)
+            and not record.has_own_retriever
+            and self._may_be_early(record)
         )
 
     def is_rehearsable(self, record: Record) -> bool:
@@ -69,71 +88,73 @@ class Choice:
         calls = (
             test.task is not None
             or not {"llm", "judge", "verdict"}.isdisjoint(_arguments_of(record))
-            or (test.asks and _has_own_retriever(record))
+            or (test.uses_reply and record.has_own_retriever)
         )
-        if not calls or test.external or not self._may_come_ahead(record):
+        if not calls or test.external or not self._may_be_early(record):
             return False
-        if test.nodeid not in self._fit:
-            self._fit[test.nodeid] = self._is_fit(record.item)
-        return self._fit[test.nodeid] and not any(record.item.iter_markers("anyio"))
+        if test.nodeid not in self._repeatable:
+            self._repeatable[test.nodeid] = self._is_repeatable(record.item)
+        repeatable = self._repeatable[test.nodeid]
+        return repeatable and not any(record.item.iter_markers("anyio"))
 
-    def _may_come_ahead(self, record: Record) -> bool:
+    def _may_be_early(self, record: Record) -> bool:
         """Tell whether it is sure that the test will run, and wants real replies."""
         return (
-            record.test.ahead
+            record.test.may_run_ahead
             and not record.rung.model.is_scripted
             and not _may_be_skipped(record.item)
-            and not self._is_stepped_between(record.item)
+            and not self._has_user_hooks(record.item)
         )
 
-    def _is_stepped_between(self, item: pytest.Item) -> bool:
-        """Tell whether the user has hooks between pytest and the test.
+    def _has_user_hooks(self, item: pytest.Item) -> bool:
+        """Tell whether the user's conftests have hooks around the test.
 
         They may skip tests, and a skipped test must not be paid for.
         """
-        if item.path not in self._stepped_between:
+        if item.path not in self._user_hooks:
             implementations = (
                 implementation.function
                 for name in _USER_HOOKS
                 for implementation in getattr(item.ihook, name).get_hookimpls()
             )
-            self._stepped_between[item.path] = any(map(self._is_users, implementations))
-        return self._stepped_between[item.path]
+            self._user_hooks[item.path] = any(map(self._is_users, implementations))
+        return self._user_hooks[item.path]
 
-    def _is_fit(self, item: pytest.Function) -> bool:
+    def _is_repeatable(self, item: pytest.Function) -> bool:
         function = _function_of(item)
         return (
-            # Others have a class of their own for what they run.
+            # Plugins have classes of their own for tests that they run in another way.
             type(item) is pytest.Function
-            and not hasattr(function, "hypothesis")
+            and not is_property(function)
+            # `unittest.mock.patch` replaces things of the whole process.
             and not hasattr(function, "patchings")
-            and not any(_changes_the_world(code) for code in _codes_of(function))
+            and not any(_changes_the_process(code) for code in _codes_of(function))
             and all(self._is_known(item, name) for name in item.fixturenames)
         )
 
     def _is_known(self, item: pytest.Function, name: str) -> bool:
-        """Tell whether an argument is ours, a parameter, or an installed plugin's.
+        """Tell whether a fixture is a parameter, or of this or an installed plugin.
 
         Fixtures of the user may have effects that must not come twice.
         """
         asked_for = name in inspect.signature(_function_of(item)).parameters
         if name == "request":
             return not asked_for
-        definitions = item._fixtureinfo.name2fixturedefs.get(name, ())
+        definitions = fixture_definitions(item, name)
         if not definitions:
             return False
         function = definitions[-1].func
         if function.__module__ == fixtures.__name__:
-            return name in (*_OURS, SAMPLE)
+            return name in (*fixtures.NAMES, SAMPLE)
         if name in item.callspec.params:
-            # Since 8.0, what is parametrized directly is a fixture of pytest's own.
-            return bool(function.__module__.startswith("_pytest."))
+            return is_of_pytest(function)
         # Functions such as setup_module are the user's, behind fixtures of pytest.
         return not (asked_for or "xunit_setup" in name or self._is_users(function))
 
     def _is_users(self, function: Callable[..., Any]) -> bool:
         """Tell code of the project from what is installed."""
-        if function.__module__.split(".", 1)[0] in ("pytest_ladder", "_pytest"):
+        own = function.__module__.partition(".")[0] == "pytest_ladder"
+        if own or is_of_pytest(function):
             return False
         try:
             file = Path(inspect.getsourcefile(function) or "")
@@ -146,16 +167,19 @@ class Choice:
 
 
 def rehearse(session: LadderSession, record: Record) -> None:
-    """Run a body once for its replies; whatever comes of it is thrown away."""
+    """Run a body once for its replies; whatever comes of it is dropped.
+
+    Called on a thread of `prefetch`.
+    """
     functions = filter(None, (_function_of(record.item), record.test.task))
     codes = tuple(code for function in functions for code in _codes_of(function)[:1])
-    with contextlib.suppress(Abandoned), Rehearsal(session.stage, codes) as rehearsal:
-        # Inside, so that what the body leaves behind is gone before others run. The
-        # real run will tell what was wrong.
+    with contextlib.suppress(Abandoned), Rehearsal(session.turns, codes) as rehearsal:
+        # Whatever the body raises: the real run will show it. Inside the rehearsal, so
+        # that what the traceback keeps alive is gone before others run.
         with contextlib.suppress(BaseException):
-            _seed(record.item)
+            _seed_random_numbers(record.item)
             _run(session, record, rehearsal)
-        session.stage.finished += 1
+        session.turns.finished += 1
 
 
 def _run(session: LadderSession, record: Record, rehearsal: Rehearsal) -> None:
@@ -163,15 +187,15 @@ def _run(session: LadderSession, record: Record, rehearsal: Rehearsal) -> None:
     asker = _RehearsalAsker(session, record, rehearsal)
     llm = Llm(record.rung, test.opened.prompter, asker, lambda: record.sample)
     names = _arguments_of(record)
-    reply = _reply(record, llm, asker, rehearsal) if test.asks else None
+    reply = _reply(record, llm, asker, rehearsal) if test.uses_reply else None
     judge = JudgeFixture(lambda: test.opened.jury(asker), lambda _: None)
     verdict = None
     if test.judged is not None and reply is not None:
         verdict = _verdict(session, record, reply, judge, rehearsal)
     if {"llm", "judge"}.isdisjoint(names):
-        # The task called, the strategy did, or a judge was; the body cannot.
+        # All calls are made: the body itself cannot make one.
         return
-    made = {
+    own = {
         "rung": record.rung,
         "case": record.case,
         "llm": llm,
@@ -180,11 +204,11 @@ def _run(session: LadderSession, record: Record, rehearsal: Rehearsal) -> None:
         "judge": judge,
         "verdict": verdict,
     }
-    values = {**item.callspec.params, **made}
+    values = {**item.callspec.params, **own}
     function = getattr(item.cls(), item.originalname) if item.cls else item.function
     result = function(**{name: values[name] for name in names})
     if inspect.iscoroutine(result):
-        run_off_stage(result, rehearsal.off)
+        run_coroutine(result, rehearsal.others_run)
 
 
 def _reply(
@@ -196,7 +220,7 @@ def _reply(
         return llm.ask(case)
     recorder = Recorder(asker)
     inner = Llm(record.rung, test.opened.prompter, recorder, llm.sample)
-    task = on_loop_of_its_own(test.task, rehearsal.off)
+    task = as_plain_function(test.task, rehearsal.others_run)
     return run_task(task, case, inner, recorder).reply
 
 
@@ -211,19 +235,22 @@ def _verdict(
     judged, case = record.test.judged, record.case
     assert judged is not None
     assert case is not None
-    held_back: bool | None = False
+    missed: bool | None = False
     if record.test.opened.has_funnel:
-        held_back = session.funnel.holds_back(record)
-    while held_back is None:
+        missed = session.cheap_checks.any_missed(record)
+    while missed is None:
         rehearsal.check()
-        with rehearsal.off():
-            session.funnel.wait(_CHEAP_CHECKS_S)
-        held_back = session.funnel.holds_back(record)
-    return None if held_back else verdict_of(judge, judged, reply, case)
+        with rehearsal.others_run():
+            session.cheap_checks.wait(_CHEAP_CHECKS_S)
+        missed = session.cheap_checks.any_missed(record)
+    return None if missed else verdict_of(judge, judged, reply, case)
 
 
-def _seed(item: pytest.Function) -> None:
-    """Let a body draw the random numbers that it will draw in its turn."""
+def _seed_random_numbers(item: pytest.Function) -> None:
+    """Let a body draw the random numbers that it will draw when its test runs.
+
+    pytest-randomly seeds them before each test, by a hook that is called here.
+    """
     randomly: Any = item.config.pluginmanager.get_plugin("randomly")
     if randomly is not None:
         randomly.pytest_runtest_call(item)
@@ -236,14 +263,9 @@ def _may_be_skipped(item: pytest.Item) -> bool:
             return True
         if mark.name == "skipif":
             conditions = (*mark.args, mark.kwargs.get("condition", False))
-            if any(isinstance(one, str) or one for one in conditions):
+            if any(isinstance(each, str) or each for each in conditions):
                 return True
     return False
-
-
-def _has_own_retriever(record: Record) -> bool:
-    """Tell whether the user's own code makes the prompt."""
-    return record.rung.strategy.retriever not in (None, GOLD)
 
 
 def _function_of(item: pytest.Function) -> Callable[..., Any]:
@@ -253,7 +275,7 @@ def _function_of(item: pytest.Function) -> Callable[..., Any]:
 
 
 def _arguments_of(record: Record) -> tuple[str, ...]:
-    return record.item._fixtureinfo.argnames
+    return argument_names(record.item)
 
 
 def _codes_of(function: Callable[..., Any]) -> list[CodeType]:
@@ -269,12 +291,15 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
             yield from _with_inner(constant)
 
 
-def _changes_the_world(code: CodeType) -> bool:
-    return not _WORLD_CHANGING.isdisjoint((*code.co_names, *code.co_freevars))
+def _changes_the_process(code: CodeType) -> bool:
+    return not _CHANGING_THE_PROCESS.isdisjoint((*code.co_names, *code.co_freevars))
 
 
 class _RehearsalAsker:
-    """Asks for replies, and is off stage while it waits."""
+    """Asks for the replies of one rehearsal, and lets others run while it waits.
+
+    Called on the thread of the rehearsal, and on those that its body starts.
+    """
 
     def __init__(
         self, session: LadderSession, record: Record, rehearsal: Rehearsal
@@ -285,19 +310,19 @@ class _RehearsalAsker:
 
     def ask(self, request: Request) -> Served:
         self._rehearsal.check()
-        found = self._engine.look_up(request, self._archive)
-        if found is not None:
-            return found
+        stored = self._engine.look_up(request, self._archive)
+        if stored is not None:
+            return stored
         future = self._engine.submit(request, self._archive, ahead=True)
-        with self._rehearsal.off():
+        with self._rehearsal.others_run():
             return future.result()
 
     async def ask_async(self, request: Request) -> Served:
         self._rehearsal.check()
-        wait_off_stage(self._rehearsal.off)
-        found = self._engine.look_up(request, self._archive)
-        if found is not None:
-            return found
+        let_others_run_when_idle(self._rehearsal.others_run)
+        stored = self._engine.look_up(request, self._archive)
+        if stored is not None:
+            return stored
         import asyncio
 
         return await asyncio.wrap_future(

@@ -17,9 +17,9 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.funnel import is_unsure
 from pytest_ladder.results.rows import row_of
+from pytest_ladder.session.event_loops import run_coroutine
 from pytest_ladder.session.ladder_test import Record
 from pytest_ladder.session.session import LadderSession
-from pytest_ladder.session.turns import run_off_stage
 
 _MOST_LISTED = 20
 
@@ -32,19 +32,23 @@ def run(session: LadderSession, packed: Record) -> None:
     """
     packed.rows = []
     test = packed.test
-    for case, sample in packed.cells:
+    for case, sample in packed.cases_and_samples:
         record = Record(
-            test=test, item=packed.item, rung=packed.rung, sample=sample, one=case
+            test=test,
+            item=packed.item,
+            rung=packed.rung,
+            sample=sample,
+            packed_case=case,
         )
         with _running(session, record, packed):
-            problem = _problem(session, record, case)
+            raised = _run_body(session, record, case)
         packed.over_budget = packed.over_budget or record.over_budget
-        if isinstance(problem, pytest.skip.Exception) and not record.counts:
-            continue
-        packed.rows.append(row_of(session, record, problem, "call"))
-    told = _shortfall(packed)
-    if told:
-        pytest.fail(told, pytrace=False)
+        skipped = isinstance(raised, pytest.skip.Exception)
+        if not skipped or record.leaves_row_if_skipped:
+            packed.rows.append(row_of(session, record, raised, "call"))
+    problem = _problem_of_item(packed)
+    if problem:
+        pytest.fail(problem, pytrace=False)
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def _running(session: LadderSession, record: Record, packed: Record) -> Iterator
         session.running.record = packed
 
 
-def _problem(
+def _run_body(
     session: LadderSession, record: Record, case: Case
 ) -> BaseException | None:
     """Run the body for one case; returns what it raised."""
@@ -64,7 +68,7 @@ def _problem(
     try:
         arguments = _arguments(session, record, case)
         if inspect.iscoroutinefunction(function):
-            run_off_stage(function(**arguments), session.running.waiting)
+            run_coroutine(function(**arguments), session.running.waiting)
         else:
             function(**arguments)
     except (
@@ -82,7 +86,7 @@ def _arguments(session: LadderSession, record: Record, case: Case) -> dict[str, 
     arguments = {name: record.item.funcargs[name] for name in names}
     if "case" in arguments:
         arguments["case"] = case
-    reply = session.running.reply(case) if record.test.asks else None
+    reply = session.running.reply(case) if record.test.uses_reply else None
     if "reply" in arguments:
         arguments["reply"] = reply
     if "verdict" in arguments and reply is not None:
@@ -90,11 +94,12 @@ def _arguments(session: LadderSession, record: Record, case: Case) -> dict[str, 
     return arguments
 
 
-def _shortfall(packed: Record) -> str:
+def _problem_of_item(packed: Record) -> str:
     """Say what fails the item, with the first rows that did; empty: nothing."""
     rows = packed.rows or []
-    broke = [row for row in rows if row.outcome is Outcome.ERROR]
-    errors = [row for row in broke if not is_unsure(row)]
+    errors = [
+        row for row in rows if row.outcome is Outcome.ERROR and not is_unsure(row)
+    ]
     missed = [row for row in rows if row.outcome is Outcome.MISSED]
     allowed = len(rows) - math.ceil(packed.test.at_least * len(rows) - 1e-9)
     parts = []

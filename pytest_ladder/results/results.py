@@ -1,4 +1,12 @@
-"""The results of a run, gathered in the controller: shares, reports, recordings."""
+"""The results of a run: gathers what tests left, and sees that all of it is told.
+
+The way of a row: `rows` makes it of a finished test, in the process that ran it, and
+puts it on the test's report. `Results` takes it from there, in the controller of xdist,
+or in the one process there is; all of it on the main thread. When the tests are over,
+it makes a `LadderResult` of the rows of each ladder (`ladder_result`), reports what
+fails the run though no test does (`run_failures`), and has recordings and reports
+written and printed (`output`).
+"""
 
 from __future__ import annotations
 
@@ -25,21 +33,17 @@ from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.calibration.calibrate import Calibration, calibrations_of
 from pytest_ladder.judging.calibration.labels import read_labels
 from pytest_ladder.reporting.report import Report, RunInfo, machine_info, report_on
-from pytest_ladder.results import run_failures
-from pytest_ladder.results.finish import (
+from pytest_ladder.results import output, run_failures
+from pytest_ladder.results.ladder_result import (
+    Arrived,
     LadderResult,
-    _escalation,
-    _folder,
-    _is_whole,
-    _left_out,
-    _print_result,
-    _record,
-    _shortfalls,
-    _write_report,
     exchanges_of,
+    failures_of,
+    is_whole,
+    left_out,
+    state_of_extra_samples,
 )
 from pytest_ladder.results.rows import Payload
-from pytest_ladder.results.run_failures import Arrived
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text.phrases import shown
@@ -55,12 +59,12 @@ class Results:
     climb_of: Callable[[str], ClimbResult | None] = lambda _: None
     """What the climb of a ladder came to, by its configuration file.
 
-    Whoever decides what runs next puts it here.
+    Set by what schedules a climb (`scheduling`).
     """
     _ended: bool = False
     """Whether the tests ran to their end."""
     _odd_bills: list[str] = field(default_factory=list)
-    """What is told of bills that were higher than they could be."""
+    """Sentences on bills that were higher than they could be."""
     _finished: list[LadderResult] | None = None
     problems: list[str] = field(default_factory=list)
     """Why something could not be written."""
@@ -83,11 +87,11 @@ class Results:
             self._finished = list(self._results())
         return self._finished
 
-    def report_shortfalls(self, session: pytest.Session) -> None:
-        """Report what no single item can tell as failures, when all tests ran."""
+    def report_run_failures(self, session: pytest.Session) -> None:
+        """Report as failures what no single test can tell; called when all ran."""
         self._ended = True
-        missed = [one for result in self.finished for one in _shortfalls(result)]
-        run_failures.report(session, self.items, self.session, missed)
+        failures = [each for result in self.finished for each in failures_of(result)]
+        run_failures.report(session, self.items, self.session, failures)
         self._odd_bills = run_failures.surprising_bills(self.session)
 
     def missed_lines(self) -> list[str]:
@@ -104,13 +108,12 @@ class Results:
             if self.session.settings.live:
                 # First: these were paid for.
                 self._try(
-                    _record,
+                    output.write_recordings,
                     result.opened,
                     self._items_of(result.opened),
                     self.session.started,
                 )
-            self._try(_write_report, result)
-
+            self._try(output.write_report, result)
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -126,7 +129,7 @@ class Results:
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
-            _print_result(reporter, result)
+            output.print_result(reporter, result)
         shares = run_failures.partial_shares(self.items)
         for line in [*shares, *self._notices()]:
             reporter.write_line(line)
@@ -134,18 +137,18 @@ class Results:
             reporter.write_line(problem, red=True)
 
     def _try(self, write: Callable[..., None], *arguments: Any) -> None:
-        """Write something; what cannot be written is told at the end."""
+        """Write something; why it could not be written is printed at the end."""
         try:
             write(*arguments)
         except (LadderError, OSError) as error:
             self.problems.append(str(error))
 
     def _notices(self) -> Iterator[str]:
-        """Tell of damaged stores, of odd bills, and of what did not end."""
+        """Yield a sentence on each damaged store, odd bill and stuck rehearsal."""
         for opened in self.session.opened:
             yield from opened.archive.store.notices(self.session.started)
         yield from self._odd_bills
-        for name in self.session.left_behind:
+        for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."
 
     def _print_misses(self, reporter: pytest.TerminalReporter) -> None:
@@ -157,49 +160,50 @@ class Results:
 
     def _items_of(self, opened: OpenLadder) -> list[Arrived]:
         name = str(opened.ladder.path)
-        return [one for one in self.items.values() if one.payload.config == name]
+        return [item for item in self.items.values() if item.payload.config == name]
 
     def gates_so_far(self) -> dict[str, GateResult]:
         """Hold what came in so far against the baseline, by configuration file."""
         gates = {}
         for config in self._configs():
             opened = self.session.open(Path(config))
-            arrived, rows = self._rows_of(opened)
+            items, rows = self._rows_of(opened)
             if rows:
-                states = self._states(arrived, rows, None)
+                states = self._states(items, rows, None)
                 matrix = build_matrix(rows, opened.rungs, states, volume=opened.volume)
                 info = self._info(opened, None)
-                held = self._gate(opened, report_on(info, matrix, rows, None))
-                gates.update({config: held} if held is not None else {})
+                gate = self._gate(opened, report_on(info, matrix, rows, None))
+                gates.update({config: gate} if gate is not None else {})
         return gates
 
     def _configs(self) -> list[str]:
         return sorted({arrived.payload.config for arrived in self.items.values()})
 
     def _rows_of(self, opened: OpenLadder) -> tuple[list[Arrived], list[Row]]:
-        arrived = self._items_of(opened)
+        items = self._items_of(opened)
         if opened.has_funnel:
-            _funnel(arrived)
-        return arrived, [row for one in arrived for row in one.rows]
+            _apply_funnel(items)
+        return items, [row for item in items for row in item.rows]
 
     def _results(self) -> Iterator[LadderResult]:
         configs = self._configs()
         for config in configs:
             opened = self.session.open(Path(config))
-            arrived, rows = self._rows_of(opened)
+            items, rows = self._rows_of(opened)
             if rows:
-                folder = _folder(self.session, opened, several=len(configs) > 1)
-                yield self._result(opened, arrived, rows, folder)
+                several = len(configs) > 1
+                folder = output.report_folder(self.session, opened, several=several)
+                yield self._result(opened, items, rows, folder)
 
     def _result(
-        self, opened: OpenLadder, arrived: list[Arrived], rows: list[Row], folder: Path
+        self, opened: OpenLadder, items: list[Arrived], rows: list[Row], folder: Path
     ) -> LadderResult:
         climb = self.climb_of(str(opened.ladder.path))
         mode, objective = self.session.settings.mode, opened.ladder.objective
         matrix = build_matrix(
             rows,
             opened.rungs,
-            self._states(arrived, rows, climb),
+            self._states(items, rows, climb),
             volume=opened.volume,
             settled=climb.settled if climb else None,
         )
@@ -225,7 +229,7 @@ class Results:
                 looks=[str(look) for look in climb.looks] if climb else (),
             ),
             folder=folder,
-            whole=bool(climb) or _is_whole(arrived, len(opened.rungs)),
+            whole=bool(climb) or is_whole(items, len(opened.rungs)),
             feasible=feasible,
             spared=climb.summary if climb else "",
         )
@@ -261,20 +265,21 @@ class Results:
         return calibrations_of(rows, labels, rungs)
 
     def _states(
-        self, arrived: list[Arrived], rows: list[Row], climb: ClimbResult | None
+        self, items: list[Arrived], rows: list[Row], climb: ClimbResult | None
     ) -> dict[str, str]:
         """Return what became of each rung; one that was interrupted is stopped."""
-        begun = {row.rung for row in rows}
+        with_rows = {row.rung for row in rows}
         if climb is not None:
             return {
-                rung: "stopped" if state == "not run" and rung in begun else state
+                rung: "stopped" if state == "not run" and rung in with_rows else state
                 for rung, state in climb.states.items()
             }
-        states = {a.payload.rung: "not run" for a in arrived if a.payload.not_run}
-        return states | dict.fromkeys(begun, "run")
+        payloads = [item.payload for item in items]
+        states = {each.rung: "not run" for each in payloads if each.not_run}
+        return states | dict.fromkeys(with_rows, "run")
 
     def _info(self, opened: OpenLadder, climb: ClimbResult | None) -> RunInfo:
-        arrived = self._items_of(opened)
+        items = self._items_of(opened)
         return RunInfo(
             id=uuid.uuid4().hex[:12],
             started=datetime.datetime.fromtimestamp(
@@ -282,9 +287,9 @@ class Results:
             ).isoformat(timespec="seconds"),
             mode=self.session.settings.mode,
             current=opened.current.id,
-            escalation=_escalation(arrived),
+            escalation=state_of_extra_samples(items),
             stopped=not self._ended,
-            **_left_out(arrived),
+            **left_out(items),
             git_sha=git.head(opened.ladder.folder),
             seed=climb.seeds[-1] if climb else None,
             versions={
@@ -296,9 +301,12 @@ class Results:
         )
 
 
-def _funnel(arrived: list[Arrived]) -> None:
-    """Let the funnel have the last word, for now all cheap checks are known."""
-    rows = iter(funnelled([row for one in arrived for row in one.rows]))
-    for one in arrived:
-        settled = tuple(itertools.islice(rows, len(one.rows)))
-        one.payload = msgspec.structs.replace(one.payload, rows=settled)
+def _apply_funnel(items: list[Arrived]) -> None:
+    """Turn judged rows into misses whose case missed a cheap check.
+
+    Only now all cheap checks are known, of all workers.
+    """
+    rows = iter(funnelled([row for item in items for row in item.rows]))
+    for item in items:
+        final = tuple(itertools.islice(rows, len(item.rows)))
+        item.payload = msgspec.structs.replace(item.payload, rows=final)

@@ -1,4 +1,8 @@
-"""Outcomes: what a finished ladder test means, and the row it leaves."""
+"""The row that a finished ladder test leaves, and its outcome: pass, miss or error.
+
+Made in the process that ran the test, on the main thread, and put on the test's report
+as a `Payload`; xdist carries that to the controller, where `results` takes it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from pytest_ladder.core.score import Level, Score
 from pytest_ladder.decide.gate.result import ESCALATED
 from pytest_ladder.errors import LadderError
 from pytest_ladder.session.ladder_test import Record
+from pytest_ladder.session.pytest_internals import id_parts
 from pytest_ladder.session.session import LadderSession
 
 _REASON_LENGTH = 300
@@ -48,7 +53,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Items of the file on one rung; 0: it was not collected whole."""
 
 
-def finish(
+def complete_report(
     session: LadderSession, record: Record, call: pytest.CallInfo[Any], report: Any
 ) -> None:
     """Turn the report of a ladder test's phase into its outcome, and add its row.
@@ -62,13 +67,16 @@ def finish(
     problem = call.excinfo.value if call.excinfo else None
     rows = record.rows
     if rows is None:
-        skipped = isinstance(problem, pytest.skip.Exception) and not record.counts
+        skipped = (
+            isinstance(problem, pytest.skip.Exception)
+            and not record.leaves_row_if_skipped
+        )
         if skipped and record.test.level is Level.CHEAP:
-            # Nobody waits for this check any more.
-            session.funnel.note(record, missed=False)
+            # A judged test of the case need not wait for this check.
+            session.cheap_checks.note(record, missed=False)
         rows = [] if skipped else [row_of(session, record, problem, report.when)]
     _add_properties(record.item, report, rows)
-    if report.when == "setup" and _is_a_sentence(problem):
+    if report.when == "setup" and _needs_no_traceback(problem):
         # pytest would add that every frame is hidden.
         report.longrepr = str(problem)
     missed = record.rows is None and any(
@@ -84,21 +92,21 @@ def finish(
     report.ladder = {"missed": missed, "payload": text}
 
 
-def _is_a_sentence(problem: BaseException | None) -> bool:
-    """Tell a problem that says it all from one with a traceback worth reading."""
+def _needs_no_traceback(problem: BaseException | None) -> bool:
+    """Tell a problem whose message says it all from one with a traceback of use."""
     if isinstance(problem, pytest.fail.Exception):
         return not problem.pytrace
     return isinstance(problem, LadderError)
 
 
 def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
-    """Tell a miss that is data from one that fails its test."""
+    """Tell a miss that is counted, and fails nothing, from one that fails its test."""
     if record.funnelled:
         return False
     if row.outcome is not Outcome.MISSED or hasattr(report, "wasxfail"):
         return False
     if record.is_extra:
-        # It is the gate that judges these.
+        # These are for the gate to judge.
         return True
     return not record.is_current or record.test.at_least < 1
 
@@ -112,7 +120,7 @@ def row_of(
     outcome = _outcome(record, problem, phase)
     score = _score(record, outcome)
     if test.level is Level.CHEAP:
-        session.funnel.note(record, missed=outcome is Outcome.MISSED)
+        session.cheap_checks.note(record, missed=outcome is Outcome.MISSED)
     return Row(
         test=test_id,
         rung=record.rung.id,
@@ -124,25 +132,25 @@ def row_of(
         outcome=outcome,
         score=None if score is None else score.value,
         scores={name: score.value for name, score in sorted(record.scores.items())},
-        reason=_reason(problem) or _said(record, score),
+        reason=_problem_line(problem) or _given_reason(record, score),
         weight=test.weight,
         at_least=test.at_least,
         cluster=case.cluster if case else None,
         tags=case.tags if case else (),
         replies=tuple(record.replies),
-        evaluations=(*record.evaluations, *_unseen(record, test_id)),
+        evaluations=(*record.evaluations, *_unknown_bill(record, test_id)),
         verdict=record.verdict,
         text=record.text,
         retrieved=record.retrieved,
     )
 
 
-def _unseen(record: Record, test_id: str) -> Iterator[UsedReply]:
-    """Bill what a metric spent by itself: nobody knows how much, but not nothing."""
+def _unknown_bill(record: Record, test_id: str) -> Iterator[UsedReply]:
+    """Put a call of unknown cost on the row of a test whose metric calls by itself."""
     test, case = record.test, record.case
     if test.external and test.task is None:
-        of = f"{test_id}#{record.rung.id}#{case and case.id}#{record.sample}"
-        yield UsedReply(key=f"{of}#external", live=True)
+        run = f"{test_id}#{record.rung.id}#{case and case.id}#{record.sample}"
+        yield UsedReply(key=f"{run}#external", live=True)
 
 
 def _outcome(record: Record, problem: BaseException | None, phase: str) -> Outcome:
@@ -187,13 +195,13 @@ def _score(record: Record, outcome: Outcome) -> Score | None:
     return Score(value=1.0 if outcome is Outcome.PASSED else 0.0)
 
 
-def _said(record: Record, score: Score | None) -> str:
+def _given_reason(record: Record, score: Score | None) -> str:
     """Return the reason that came with a score, or else with a verdict."""
-    said = score.reason if score else ""
-    return said or (record.verdict.reason if record.verdict else "")
+    reason = score.reason if score else ""
+    return reason or (record.verdict.reason if record.verdict else "")
 
 
-def _reason(problem: BaseException | None) -> str:
+def _problem_line(problem: BaseException | None) -> str:
     """Return the first line of what went wrong, in readable length."""
     if problem is None:
         return ""
@@ -204,8 +212,7 @@ def _reason(problem: BaseException | None) -> str:
 def test_id_of(session: LadderSession, record: Record) -> str:
     """Name the test without rung, case and sample, but with the user's parameters."""
     shape = session.shapes[record.test.nodeid]
-    # An id is made of parts in the order of the calls; pytest only tells the whole.
-    parts = zip(shape.parameters, record.item.callspec._idlist, strict=False)
+    parts = zip(shape.parameters, id_parts(record.item), strict=False)
     others = "-".join(str(part) for kind, part in parts if kind == "other")
     return f"{record.test.nodeid}[{others}]" if others else record.test.nodeid
 

@@ -1,23 +1,22 @@
-"""Shortfalls: what fails a run although no single test does.
+"""Failures that belong to no test: a share, a budget, an objective, a gate, a verdict.
 
-Too low a share of passes, and a budget that was reached. They are reported like tests,
-so that the terminal, JUnit and `--lf` see them.
+Too low a share of passes, say, or a budget that was reached. They are reported as tests
+are, so that the terminal, JUnit and `--lf` see them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ladder.core.row import OVER_BUDGET, Outcome, Row
+from pytest_ladder.core.row import OVER_BUDGET, Outcome
 from pytest_ladder.decide.funnel import is_unsure
-from pytest_ladder.results.rows import Payload
+from pytest_ladder.results.ladder_result import Arrived, Items
+from pytest_ladder.session import pytest_internals
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text.numbers import count, dollars
 
@@ -25,69 +24,39 @@ if TYPE_CHECKING:
     from pytest_ladder.calls.one_machine.budget import Budget
 
 
-@dataclass(kw_only=True)
-class Arrived:
-    """What came in for one test item; a rerun replaces it."""
-
-    payload: Payload
-    location: tuple[str, int | None, str]
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """Its row, or those of a packed test; none if it was skipped."""
-        return self.payload.rows
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it ran and nothing broke."""
-        broke = any(row.outcome is Outcome.ERROR for row in self.rows)
-        return bool(self.rows) and not broke
-
-
-Items = Mapping[str, Arrived]
-"""What came in, by node id."""
-
-
 def report(
     session: pytest.Session,
     items: Items,
     ladder: LadderSession,
-    missed: Iterable[tuple[str, str]],
+    decided: Iterable[tuple[str, str]],
 ) -> None:
-    """Report every shortfall as a failure.
+    """Report all that fails the run.
 
-    `missed` are objectives and gates, by name and reason.
+    `decided` are the objectives and gates that do, by name and reason.
     """
     reports = [
         *_budget_report(items, ladder),
         *_verdict_reports(session.config, items),
         *_share_reports(session.config, items),
     ]
-    for name, reason in missed:
+    for name, reason in decided:
         file, _, rest = name.partition("::")
         reports.append(_failed_report(name, reason, (file, None, rest)))
     for failed in reports:
-        # One more report than tests: without this the terminal counts to 101 %.
-        session.testscollected += 1
+        pytest_internals.count_more_tests(session.config, 1)
         session.config.hook.pytest_runtest_logreport(report=failed)
-        _name_in_junit(session.config, failed)
-        # Some reports of other tools take a test for over only by its teardown.
-        over = _closing_report(failed)
-        session.config.hook.pytest_runtest_logreport(report=over)
+        pytest_internals.name_in_junit(session.config, failed)
+        # Some other plugins take a test for over only when its teardown is reported.
+        teardown = _teardown_report(failed)
+        session.config.hook.pytest_runtest_logreport(report=teardown)
 
 
 def partial_shares(items: Items) -> Iterator[str]:
-    """Tell of shares that a part of their tests leaves open."""
+    """Yield a sentence on each share that is open: a part of its tests did not run."""
     for name, arrived in _tests_on_current(items).items():
         expected = _expected(arrived)
         if len(arrived) < expected and _share_problem(arrived) is None:
             yield f"{name}: partial, {len(arrived)} of {expected} ran"
-
-
-def _last_failed(config: pytest.Config) -> dict[str, bool]:
-    """Return what `--lf` will run, to be written to."""
-    plugin: Any = config.pluginmanager.get_plugin("lfplugin")
-    return plugin.lastfailed if plugin is not None else {}
 
 
 def _verdict_reports(
@@ -97,30 +66,32 @@ def _verdict_reports(
     for nodeid, arrived in items.items():
         lacking = [row.reason for row in arrived.rows if is_unsure(row)]
         if lacking:
-            _last_failed(config)[nodeid] = True
+            pytest_internals.last_failed(config)[nodeid] = True
             yield _failed_report(f"{nodeid} verdict", lacking[0], arrived.location)
 
 
 def _share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestReport]:
-    last_failed = _last_failed(config)
+    last_failed = pytest_internals.last_failed(config)
     for name, arrived in _tests_on_current(items).items():
         problem = _share_problem(arrived)
         if problem is None:
             last_failed.pop(name, None)
             continue
-        # `--lf` runs what fell short, and that is the misses.
-        ids = {
-            id(one) for one in arrived if one.payload.missed and not one.payload.extra
-        }
-        missed = [nodeid for nodeid, one in items.items() if id(one) in ids]
+        # `--lf` runs the misses again.
+        of_share = {id(item) for item in arrived if not item.payload.extra}
+        missed = [
+            nodeid
+            for nodeid, item in items.items()
+            if item.payload.missed and id(item) in of_share
+        ]
         last_failed.update(dict.fromkeys(missed, True))
         yield _failed_report(name, problem, arrived[0].location)
 
 
 def surprising_bills(ladder: LadderSession) -> list[str]:
-    """Tell of bills above what their calls had reserved, where the budget held them.
+    """Return a sentence on each bill above what its call had reserved.
 
-    Those that it did not hold fail the run.
+    Where the budget was kept all the same; where it was not, they fail the run.
     """
     budget = _budget(ladder)
     if budget is None or _is_reached(budget):
@@ -142,31 +113,33 @@ def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestR
 
     And when a provider billed more than was left, if only with the last call.
     """
-    # What the gate asked for is for the gate to tell.
-    over = [a for a in items.values() if a.payload.over_budget and not a.payload.extra]
+    # What became of the samples that the gate asked for, the gate says itself.
+    collected = [item for item in items.values() if not item.payload.extra]
+    over = [item for item in collected if item.payload.over_budget]
     budget = _budget(ladder)
     if budget is None or not items:
         return
     if not over and budget.spent_usd() <= budget.cap_usd:
         return
-    told = [_spent(budget), *map(str, budget.surprises())]
+    sentences = [_spent(budget), *map(str, budget.surprises())]
     if over and not budget.refused().calls:
-        # Not the sum was in the way, but a call that nothing bounds.
+        # The budget was not used up: nothing bounds what that call may cost.
         reasons = (row.reason for row in over[0].rows if row.over_budget)
-        told = [next(reasons).removeprefix(f"{OVER_BUDGET}: ")]
+        sentences = [next(reasons).removeprefix(f"{OVER_BUDGET}: ")]
     location = (over or [*items.values()])[0].location
-    yield _failed_report(f"{location[0]}::ladder budget", " ".join(told), location)
+    problem = " ".join(sentences)
+    yield _failed_report(f"{location[0]}::ladder budget", problem, location)
 
 
 def _spent(budget: Budget) -> str:
     """Say what is spent, what was left out, and what it takes to go on."""
     refused, spent = budget.refused(), budget.spent_usd()
-    told = f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent"
+    sum_spent = f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent"
     if not refused.calls:
-        return f"{told}; no call was left out."
+        return f"{sum_spent}; no call was left out."
     needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
     return (
-        f"{told}; left out: {count(refused.calls, 'call')} that may cost up to "
+        f"{sum_spent}; left out: {count(refused.calls, 'call')} that may cost up to "
         f"{dollars(refused.usd)}. To make them, run again with "
         f"--ladder-budget={needed:.2f}; what is stored is not paid again."
     )
@@ -185,7 +158,7 @@ def _tests_on_current(items: Items) -> dict[str, list[Arrived]]:
 
 def _expected(arrived: list[Arrived]) -> int:
     """Count the items of a test on the current rung, before any was deselected."""
-    return max(one.payload.expected for one in arrived)
+    return max(item.payload.expected for item in arrived)
 
 
 def _share_problem(arrived: list[Arrived]) -> str | None:
@@ -194,7 +167,7 @@ def _share_problem(arrived: list[Arrived]) -> str | None:
     On a subset of the cases it is too low only if its misses alone are more than
     the whole test allows.
     """
-    rows = [row for one in arrived for row in one.rows]
+    rows = [row for item in arrived for row in item.rows]
     finished = [row for row in rows if row.outcome is not Outcome.ERROR]
     missed = sum(row.outcome is Outcome.MISSED for row in finished)
     payload = arrived[0].payload
@@ -226,14 +199,11 @@ def _failed_report(
         longrepr=problem,
         when="call",
     )
-    if hasattr(report, "id"):
-        # pytest 9.2 takes all behind "[" for parameters, and would print the name
-        # with a bracket more than it has.
-        report._id = dataclasses.replace(report.id, names=(rest,), params=None)
+    pytest_internals.name_exactly(report, rest)
     return report
 
 
-def _closing_report(report: pytest.TestReport) -> pytest.TestReport:
+def _teardown_report(report: pytest.TestReport) -> pytest.TestReport:
     return pytest.TestReport(
         nodeid=report.nodeid,
         location=report.location,
@@ -242,11 +212,3 @@ def _closing_report(report: pytest.TestReport) -> pytest.TestReport:
         longrepr=None,
         when="teardown",
     )
-
-
-def _name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Mend the name in a JUnit file, which is parsed anew from the node id."""
-    for plugin in config.pluginmanager.get_plugins():
-        if hasattr(plugin, "node_reporter"):
-            name = report.nodeid.rpartition("::")[2]
-            plugin.node_reporter(report).add_attribute("name", name)

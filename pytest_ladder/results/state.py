@@ -1,4 +1,8 @@
-"""Where the controller keeps the results of a run; loaded in every suite."""
+"""Where the controller keeps the results of a run.
+
+A file of its own because it is loaded in every suite, with or without ladder tests, and
+so must import no more than this.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
-"""Climbing: which of the collected tests run, and in which order, one rung at a time.
+"""A climb: which of the collected tests run next, one rung at a time.
 
 The process that collects writes down what there is to climb (a `ClimbPlan`); the one
-that decides, the controller, walks it (an `Ascent`). Without xdist both are one.
+that decides, the controller of xdist, goes through it (a `ClimbScheduler`). Without
+xdist both are one process. What a verdict needs, and when it is reached, `decide/climb`
+knows, which speaks of units (a case of a suite); here these become collected tests, by
+their indices in the collection.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from pytest_ladder.results.rows import Payload
 from pytest_ladder.scheduling.climb_plan import (
     FIRST,
     ClimbPlan,
-    Entry,
+    PlannedTest,
     Seeds,
     name_of,
     shuffled,
@@ -48,12 +51,12 @@ _FEWEST_A_LOOK, _MOST_A_LOOK = 10, 25
 def check(session: LadderSession, plan: ClimbPlan) -> None:
     """Show mistakes before anything is called; raises `ConfigError`."""
     for opened in session.opened:
-        if any(entry and entry.config == name_of(opened) for entry in plan.entries):
-            Route(opened, plan)
+        if any(test and test.config == name_of(opened) for test in plan.tests):
+            LadderClimb(opened, plan)
 
 
-class Route:
-    """The climb of one ladder, from units to tests."""
+class LadderClimb:
+    """The climb of one ladder: what it decides by units, as tests that run."""
 
     def __init__(
         self, opened: OpenLadder, plan: ClimbPlan, attempts: Sequence[int] = (FIRST,)
@@ -62,33 +65,37 @@ class Route:
         self.attempts = tuple(attempts)
         """Seeds that these cases were climbed with; the last one is in use."""
         name = name_of(opened)
-        self._entries = {
-            place: entry
-            for place, entry in enumerate(plan.entries)
-            if entry is not None and entry.config == name
+        self._tests = {
+            index: test
+            for index, test in enumerate(plan.tests)
+            if test is not None and test.config == name
         }
-        self._objective = self._wanted()
+        self._objective = self._required_objective()
         self.course = self._open(plan, name)
-        self._places: dict[tuple[str, Level, Unit], list[int]] = defaultdict(list)
-        for place, entry in self._entries.items():
-            self._places[entry.rung, entry.level, entry.unit].append(place)
+        self._indices: dict[tuple[str, Level, Unit], list[int]] = defaultdict(list)
+        for index, test in self._tests.items():
+            self._indices[test.rung, test.level, test.unit].append(index)
         self.ran: set[int] = set()
-        """Tests that had their turn."""
+        """Tests that `next` returned so far."""
         self._running: list[int] = []
-        self._came: dict[int, Payload | None] = {}
+        """Tests that `next` returned last."""
+        self._payloads: dict[int, Payload | None] = {}
+        """What each test left; None: it is lost with its worker."""
         self._replies: dict[str, list[UsedReply]] = defaultdict(list)
 
     def tests(self, stage: Stage | None) -> list[int]:
-        """Return the places of a stage's tests, as they were collected.
+        """Return the indices of a stage's tests, in the order of collection.
 
         In that order fixtures of modules are set up least often.
         """
-        return [] if stage is None else self._of(stage.rung, stage.level, stage.units)
+        if stage is None:
+            return []
+        return self._tests_of(stage.rung, stage.level, stage.units)
 
     def next(self) -> list[int]:
-        """Return the places of the tests that run next; empty: the climb is over."""
+        """Return the indices of the tests that run next; empty: the climb is over."""
         while (stage := self.course.stage) is not None:
-            self._running = self._part(stage)
+            self._running = self._next_part(stage)
             if self._running:
                 self.ran.update(self._running)
                 return self._running
@@ -99,8 +106,9 @@ class Route:
         """Take in what the tests of the last `next` left; None: it is lost."""
         stage = self.course.stage
         assert stage is not None
-        self._came.update({place: payload_of(place) for place in self._running})
-        payloads = [one for place in self._running if (one := self._came[place])]
+        self._payloads.update({index: payload_of(index) for index in self._running})
+        arrived = (self._payloads[index] for index in self._running)
+        payloads = [payload for payload in arrived if payload is not None]
         rows = [row for payload in payloads for row in payload.rows]
         self._replies[stage.rung] += [bill for row in rows for bill in row.replies]
         if payloads and all(payload.not_run for payload in payloads):
@@ -109,31 +117,36 @@ class Route:
         elif (limit := self._cost_limit(stage.rung)) is not None:
             self.course.drop(stage.rung, f"climb: {limit}")
 
-    def _of(self, rung: str, level: Level, units: Iterable[Unit]) -> list[int]:
-        return sorted(p for unit in units for p in self._places[rung, level, unit])
+    def _tests_of(self, rung: str, level: Level, units: Iterable[Unit]) -> list[int]:
+        by_unit = (self._indices[rung, level, unit] for unit in units)
+        return sorted(index for indices in by_unit for index in indices)
 
-    def _part(self, stage: Stage) -> list[int]:
-        """Return what runs first of a stage; empty: all its tests ran."""
+    def _next_part(self, stage: Stage) -> list[int]:
+        """Return what runs next of a stage; empty: all its tests ran.
+
+        Cheap checks of its cases come first, and a few calls where they may show that
+        the rung is too dear.
+        """
         if stage.level is not Level.CHEAP and self.opened.has_funnel:
-            checks = self._of(stage.rung, Level.CHEAP, stage.units)
+            checks = self._tests_of(stage.rung, Level.CHEAP, stage.units)
             if not self.ran.issuperset(checks):
-                return [place for place in checks if place not in self.ran]
+                return [index for index in checks if index not in self.ran]
         if stage.rung in self._of_doubtful_price:
             self._of_doubtful_price.remove(stage.rung)
             stage = msgspec.structs.replace(stage, units=stage.units[:_PROBE])
-        return [place for place in self.tests(stage) if place not in self.ran]
+        return [index for index in self.tests(stage) if index not in self.ran]
 
     def _close(self, stage: Stage) -> None:
         """Judge a stage by the rows of all its tests."""
-        places = self.tests(stage)
+        indices = self.tests(stage)
         lost = {
-            self._entries[place].unit
-            for place in places
-            if (payload := self._came[place]) is None or payload.not_run
+            self._tests[index].unit
+            for index in indices
+            if (payload := self._payloads[index]) is None or payload.not_run
         }
-        checks = self._of(stage.rung, Level.CHEAP, stage.units)
-        came = (self._came.get(place) for place in sorted({*checks, *places}))
-        rows = [row for payload in came if payload for row in payload.rows]
+        checks = self._tests_of(stage.rung, Level.CHEAP, stage.units)
+        payloads = (self._payloads.get(i) for i in sorted({*checks, *indices}))
+        rows = [row for payload in payloads if payload for row in payload.rows]
         if self.opened.has_funnel:
             rows = funnelled(rows)
         rows = [row for row in rows if row.level is stage.level]
@@ -154,8 +167,8 @@ class Route:
         usd = cost_of(rung.model, replies, self._objective.volume).usd_per_1k
         if usd is None or usd <= cap:
             return None
-        dear, most = numbers.dollars(usd), numbers.dollars(cap)
-        return f"{dear} per 1,000 calls, over the cap of {most}"
+        cost, most = numbers.dollars(usd), numbers.dollars(cap)
+        return f"{cost} per 1,000 calls, over the cap of {most}"
 
     def _latency_limit(self, name: str) -> str | None:
         """Say that a rung reaches the bar, but not in time."""
@@ -168,10 +181,10 @@ class Route:
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield the tests that do not run, with the reason."""
-        for place, entry in self._entries.items():
-            if place not in self.ran:
-                reason = self.course.reason(entry.rung) or "climb: not needed"
-                yield place, reason
+        for index, test in self._tests.items():
+            if index not in self.ran:
+                reason = self.course.reason(test.rung) or "climb: not needed"
+                yield index, reason
 
     def result(self) -> ClimbResult:
         """Return what the climb came to so far."""
@@ -190,7 +203,7 @@ class Route:
         """Say what was decided, and what that left unspent."""
         calls, usd = self._unspent()
         if not calls:
-            tests = len(self._entries) - len(self.ran)
+            tests = len(self._tests) - len(self.ran)
             return f"climb: {numbers.count(tests, 'test')} left out"
         what = "an unknown sum" if usd is None else f"about ${usd:.2g}"
         return f"climb: {calls:,} calls and {what} not spent"
@@ -200,13 +213,14 @@ class Route:
 
         As those cost that were made on the rung, or else as they are expected to.
         """
-        made = {_call(self._entries[place]) for place in self.ran}
-        calls = {_call(entry) for entry in self._entries.values() if entry.calls}
-        left = calls - made
+        made = {_call(self._tests[index]) for index in self.ran}
+        calls = {_call(test) for test in self._tests.values() if test.calls}
+        not_made = calls - made
         usd = {rung.id: self._usd_of(rung) for rung in self.opened.rungs}
-        costs = [usd[rung] for rung, *_ in left]
+        costs = [usd[rung] for rung, *_ in not_made]
         known = [cost for cost in costs if cost is not None]
-        return len(left), math.fsum(known) if len(known) == len(costs) else None
+        total = math.fsum(known) if len(known) == len(costs) else None
+        return len(not_made), total
 
     def _usd_of(self, rung: Rung) -> float | None:
         """Return what a call of a rung costs to serve, in USD; None: unknown."""
@@ -216,7 +230,8 @@ class Route:
             return measured.serve_usd_per_1k / 1000
         return self.opened.expected_usd(rung)
 
-    def _wanted(self) -> Objective:
+    def _required_objective(self) -> Objective:
+        """Return the objective; raises `ConfigError` where there is none."""
         objective = self.opened.ladder.objective
         if objective is None:
             raise ConfigError(
@@ -229,11 +244,11 @@ class Route:
     def _open(self, plan: ClimbPlan, name: str) -> Course:
         objective = self._objective
         rungs = self._selected
-        order = shuffled(self._entries.values(), plan.suites[name], self.attempts[-1])
+        order = shuffled(self._tests.values(), plan.suites[name], self.attempts[-1])
         units = {
             level: [unit for unit in order if unit in given]
             for level in Level
-            if (given := {e.unit for e in self._entries.values() if e.level is level})
+            if (given := {t.unit for t in self._tests.values() if t.level is level})
         }
         course = climb_of(
             objective,
@@ -241,12 +256,12 @@ class Route:
             units,
             graded={level: level in plan.graded.get(name, ()) for level in Level},
             cheap_bar=plan.cheap_bars.get(name),
-            every=self._every(),
+            every=self._cases_a_look(),
             price_cap_ok={rung.id: self._may_be_within(rung) for rung in rungs},
             clusters={
-                entry.unit: entry.cluster
-                for entry in self._entries.values()
-                if entry.cluster is not None
+                test.unit: test.cluster
+                for test in self._tests.values()
+                if test.cluster is not None
             },
         )
         most = objective.build_hours
@@ -255,10 +270,11 @@ class Route:
             if most is not None and hours > most:
                 took = f"takes {hours:,g} h to build, at most {most:,g} h"
                 course.drop(rung.id, f"climb: {took}")
-        self._complain_if_none_is_left(course)
+        self._check_that_any_is_left(course)
         return course
 
-    def _complain_if_none_is_left(self, course: Course) -> None:
+    def _check_that_any_is_left(self, course: Course) -> None:
+        """Raise `ConfigError` where no rung is within the limits of the objective."""
         if course.stage is None:
             whys = [f"{rung} ({course.reason(rung)})" for rung in course.rungs]
             raise ConfigError(
@@ -270,10 +286,11 @@ class Route:
     @cached_property
     def _selected(self) -> list[Rung]:
         """Rungs that have tests."""
-        found = {entry.rung for entry in self._entries.values()}
-        return [rung for rung in self.opened.rungs if rung.id in found]
+        with_tests = {test.rung for test in self._tests.values()}
+        return [rung for rung in self.opened.rungs if rung.id in with_tests]
 
-    def _every(self) -> int:
+    def _cases_a_look(self) -> int:
+        """Return after how many cases the climb looks at the scores."""
         most = [rung.model.limits.concurrency or 0 for rung in self.opened.rungs]
         return min(_MOST_A_LOOK, max(_FEWEST_A_LOOK, *most))
 
@@ -301,57 +318,64 @@ class Route:
         return 1000 * (built + usd / _GUESS_MAY_BE_OFF) <= cap
 
 
-class Ascent:
-    """All climbs of a run, one after another, behind the tests that are none."""
+class ClimbScheduler:
+    """Decides what runs next in a run with --ladder=climb; a `Scheduler`.
+
+    First all tests that are no ladder tests, then the climb of each ladder, one after
+    another.
+    """
 
     def __init__(self, session: LadderSession, plan: ClimbPlan) -> None:
-        self.plan = plan
-        self.routes: list[Route] = []
-        for config in sorted({entry.config for entry in plan.entries if entry}):
+        self.climbs: list[LadderClimb] = []
+        for config in sorted({test.config for test in plan.tests if test}):
             opened = session.open(Path(config))
             seeds = Seeds(opened.archive.store)
             tried = seeds.use(plan.suites[config], session.settings.seed)
-            self.routes.append(Route(opened, plan, tried))
-        self._others = [p for p, entry in enumerate(plan.entries) if entry is None]
-        self._open: Route | None = None
+            self.climbs.append(LadderClimb(opened, plan, tried))
+        self._others = [i for i, test in enumerate(plan.tests) if test is None]
+        self._running: LadderClimb | None = None
+        """Whose tests `next` returned last."""
 
     def next(self) -> list[int]:
-        """Return the places of the tests that run next; empty: it is over."""
+        """Return the indices of the tests that run next; empty: it is over."""
         if self._others:
             others, self._others = self._others, []
             return others
-        for route in self.routes:
-            places = route.next()
-            if places:
-                self._open = route
-                return places
+        for climb in self.climbs:
+            indices = climb.next()
+            if indices:
+                self._running = climb
+                return indices
         return []
 
     def close(self, payload_of: Callable[[int], Payload | None]) -> None:
         """Judge the stage that `next` opened by what its tests left; None: lost."""
-        route, self._open = self._open, None
-        if route is not None:
-            route.take(payload_of)
+        climb, self._running = self._running, None
+        if climb is not None:
+            climb.take(payload_of)
 
     def likely(self) -> list[int]:
         """Return what will probably run after the open stage; it may be wrong."""
-        if self._open is not None:
-            places = self._open.tests(self._open.course.likely)
-            if places:
-                return places
-        closed = [route for route in self.routes if route is not self._open]
-        return next((p for r in closed if (p := r.tests(r.course.stage))), [])
+        if self._running is not None:
+            indices = self._running.tests(self._running.course.likely)
+            if indices:
+                return indices
+        others = [climb for climb in self.climbs if climb is not self._running]
+        stages = (climb.tests(climb.course.stage) for climb in others)
+        return next(filter(None, stages), [])
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield the tests that do not run, with the reason."""
-        for route in self.routes:
-            yield from route.left()
+        for climb in self.climbs:
+            yield from climb.left()
 
     def result_of(self, config: str) -> ClimbResult | None:
         """Return what the climb of a ladder came to, by its configuration file."""
-        route = next((r for r in self.routes if name_of(r.opened) == config), None)
-        return None if route is None else route.result()
+        climbs = (climb for climb in self.climbs if name_of(climb.opened) == config)
+        climb = next(climbs, None)
+        return None if climb is None else climb.result()
 
 
-def _call(entry: Entry) -> tuple[str, str, str, int]:
-    return entry.rung, entry.source, entry.case, entry.sample
+def _call(test: PlannedTest) -> tuple[str, str, str, int]:
+    """Name the call for a test's reply: tests of one case share it."""
+    return test.rung, test.source, test.case, test.sample

@@ -1,4 +1,8 @@
-"""What there is to climb: written down where tests are collected, for who decides."""
+"""What there is to climb: written where tests are collected, read where it is decided.
+
+Workers of xdist collect, and the controller decides, so the plan is a file in the
+folder of the run. All workers write the same, whole and at once.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,14 @@ from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.results.rows import test_id_of
-from pytest_ladder.session.ladder_test import LadderTest, Record
+from pytest_ladder.session.ladder_test import Record
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 
 _PLAN = "climb.json"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PlannedTest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one collected test is about."""
 
     config: str
@@ -38,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     case: str
     cluster: str | None = None
     calls: bool = False
-    """Whether it uses a reply of its own: a test of the same case shares it."""
+    """Whether it uses the reply to its case, which other tests of the case share."""
     sample: int = 1
 
     @property
@@ -50,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ClimbPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to climb, for all ladders of a run."""
 
-    entries: tuple[Entry | None, ...]
+    tests: tuple[PlannedTest | None, ...]
     """One per collected test, in order; None for what is not a ladder test."""
     suites: dict[str, str]
     """Hash of cases and configuration, by configuration file."""
@@ -63,22 +67,22 @@ class ClimbPlan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_of(session: LadderSession, items: Sequence[pytest.Item]) -> ClimbPlan:
     """Write down what was collected; raises `ConfigError` for a packed test."""
     records = [session.record_of(item) for item in items]
-    entries = [
+    tests = [
         None
         if record is None or _is_skipped(session, record)
-        else _entry(session, record)
+        else _planned_test(session, record)
         for record in records
     ]
     return ClimbPlan(
-        entries=tuple(entries),
+        tests=tuple(tests),
         suites=_suites(session, records),
-        graded=_graded(session, entries),
+        graded=_graded(session, tests),
         cheap_bars=_cheap_bars(session),
     )
 
 
 def write_plan(plan: ClimbPlan, folder: Path) -> None:
-    """Leave the plan for the controller of xdist; all workers write the same."""
+    """Write the plan for the controller of xdist."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / _PLAN, msgspec.json.encode(plan))
 
@@ -87,7 +91,7 @@ def read_plan(folder: Path, count: int) -> ClimbPlan:
     """Read what a worker wrote of `count` tests: nothing if none was a ladder test."""
     path = folder / _PLAN
     if not path.exists():
-        return ClimbPlan(entries=(None,) * count, suites={}, graded={}, cheap_bars={})
+        return ClimbPlan(tests=(None,) * count, suites={}, graded={}, cheap_bars={})
     return msgspec.json.decode(path.read_bytes(), type=ClimbPlan)
 
 
@@ -95,14 +99,14 @@ def sample_of(plan: ClimbPlan, size: int) -> set[int]:
     """Choose the tests of `size` units of each ladder at random, for a litmus."""
     chosen: set[int] = set()
     for config, suite in plan.suites.items():
-        entries = {p: e for p, e in enumerate(plan.entries) if e and e.config == config}
-        units = set(shuffled(entries.values(), suite, FIRST)[:size])
-        chosen |= {place for place, entry in entries.items() if entry.unit in units}
+        tests = {i: t for i, t in enumerate(plan.tests) if t and t.config == config}
+        units = set(shuffled(tests.values(), suite, FIRST)[:size])
+        chosen |= {index for index, test in tests.items() if test.unit in units}
     return chosen
 
 
 def check_context(session: LadderSession, items: Iterable[pytest.Item]) -> None:
-    """Make sure that a litmus has something to show; raises `ConfigError`."""
+    """Check that a litmus has context to show a model; raises `ConfigError`."""
     records = [record for item in items if (record := session.record_of(item))]
     cases = [record.case for record in records if record.case is not None]
     if records and not any(case.context for case in cases):
@@ -116,31 +120,31 @@ def check_context(session: LadderSession, items: Iterable[pytest.Item]) -> None:
         )
 
 
-def shuffled(entries: Iterable[Entry], suite: str, seed: int) -> list[Unit]:
+def shuffled(tests: Iterable[PlannedTest], suite: str, seed: int) -> list[Unit]:
     """Put all units in random order, each cluster in one piece."""
     groups: dict[object, set[Unit]] = defaultdict(set)
-    for entry in entries:
-        groups[entry.cluster or entry.unit].add(entry.unit)
-    mixed = sorted(sorted(group) for group in groups.values())
-    random.Random(f"{suite}-{seed}").shuffle(mixed)
-    return [unit for group in mixed for unit in group]
+    for test in tests:
+        groups[test.cluster or test.unit].add(test.unit)
+    ordered = sorted(sorted(group) for group in groups.values())
+    random.Random(f"{suite}-{seed}").shuffle(ordered)
+    return [unit for group in ordered for unit in group]
 
 
-def _entry(session: LadderSession, record: Record) -> Entry:
+def _planned_test(session: LadderSession, record: Record) -> PlannedTest:
     test, case = record.test, record.case
     if test.pack:
         raise ConfigError(
             f"{test.nodeid}: a climb stops in the middle of a rung, which pack=True "
             "has one test for; drop it here, or run --ladder=matrix."
         )
-    return Entry(
+    return PlannedTest(
         config=name_of(test.opened),
         rung=record.rung.id,
         level=test.level,
         source=case.source if case else test_id_of(session, record),
         case=case.id if case else "",
         cluster=case.cluster if case else None,
-        calls=test.asks and test.task is None,
+        calls=test.uses_reply and test.task is None,
         sample=record.sample,
     )
 
@@ -158,7 +162,8 @@ def _is_skipped(session: LadderSession, record: Record) -> bool:
         if mark.name == "skip":
             return True
         conditions = (*mark.args, mark.kwargs.get("condition", False))
-        # A text is for pytest to read; the test says by itself that it was skipped.
+        # A condition in words pytest reads when the test runs, which then says that it
+        # was skipped.
         if mark.name == "skipif" and any(
             c for c in conditions if not isinstance(c, str)
         ):
@@ -181,22 +186,22 @@ def _suites(session: LadderSession, records: Iterable[Record | None]) -> dict[st
 
 
 def _suite(session: LadderSession, opened: OpenLadder, cases: set[bytes]) -> str:
-    tests = _tests_of(session, opened)
+    tests = session.tests_of(opened)
     loaded = {msgspec.json.encode(case) for test in tests for case in test.cases}
     judge = opened.ladder.judge
-    free = [(t.module, t.nodeid.partition("::")[2]) for t in tests if not t.cases]
+    free_form = [(t.module, t.nodeid.partition("::")[2]) for t in tests if not t.cases]
     content = [
         [(rung.id, _settings(rung)) for rung in opened.ladder.rungs],
         opened.ladder.objective,
         judge and (judge.id, judge.revision, judge.params, judge.funnel),
         sorted(cases | loaded),
-        sorted(free),
+        sorted(free_form),
     ]
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
 
 
 def _settings(rung: Rung) -> list[object]:
-    """Return what changes a rung's replies or its place; not where it is called."""
+    """Return what changes a rung's replies or its order; not where it is called."""
     model = rung.model
     return [
         *(model.id, model.revision, model.adapter, model.params),
@@ -204,35 +209,31 @@ def _settings(rung: Rung) -> list[object]:
     ]
 
 
-def _tests_of(session: LadderSession, opened: OpenLadder) -> list[LadderTest]:
-    return [test for test in session.tests.values() if test.opened is opened]
-
-
 def _graded(
-    session: LadderSession, entries: Sequence[Entry | None]
+    session: LadderSession, tests: Sequence[PlannedTest | None]
 ) -> dict[str, tuple[Level, ...]]:
     """Find the levels where a unit has several rows, or a score that is a number."""
-    found: dict[str, set[Level]] = defaultdict(set)
+    graded: dict[str, set[Level]] = defaultdict(set)
     counts: dict[tuple[str, str, Level, Unit], int] = defaultdict(int)
-    for entry in entries:
-        if entry is not None:
-            counts[entry.config, entry.rung, entry.level, entry.unit] += 1
+    for test in tests:
+        if test is not None:
+            counts[test.config, test.rung, test.level, test.unit] += 1
     for (config, _, level, _), count in counts.items():
         if count > 1:
-            found[config].add(level)
-    for test in session.tests.values():
-        if test.scores:
-            found[name_of(test.opened)].add(test.level)
-    return {config: tuple(sorted(levels)) for config, levels in found.items()}
+            graded[config].add(level)
+    for function in session.tests.values():
+        if function.uses_score:
+            graded[name_of(function.opened)].add(function.level)
+    return {config: tuple(sorted(levels)) for config, levels in graded.items()}
 
 
 def _cheap_bars(session: LadderSession) -> dict[str, float]:
-    """Take the mean of what cheap tests demand, by weight, where they do demand."""
+    """Return the mean of `at_least` of cheap tests, by weight; those of 1 left out."""
     bars = {}
     for opened in session.opened:
         demanding = [
             test
-            for test in _tests_of(session, opened)
+            for test in session.tests_of(opened)
             if test.level is Level.CHEAP and test.at_least < 1 and test.weight > 0
         ]
         weight = math.fsum(test.weight for test in demanding)
@@ -244,9 +245,8 @@ def _cheap_bars(session: LadderSession) -> dict[str, float]:
 
 FIRST = 0
 """The seed of a suite that was never climbed: the same on every machine."""
-
-
 NEW = "new"
+"""What `--ladder-seed` says for one that was never tried."""
 
 
 class Seeds:
@@ -275,7 +275,7 @@ class Seeds:
             seed = max(tried, default=FIRST) + 1
         else:
             seed = int(wanted)
-        others = [one for one in tried if one != seed]
+        others = [other for other in tried if other != seed]
         if tried != [*others, seed]:
             with usable(self._path):
                 self._store.make_folder()

@@ -1,6 +1,17 @@
-"""The loop of a run in stages: what runs next depends on what came out.
+"""The loop of a run in stages, where the results of a stage decide what runs next.
 
-A climb is one, and a live run that is held against a baseline.
+A climb is such a run, and a live run that is compared with a baseline. A `Scheduler`
+decides (`climb`, `more_samples`); this file runs its stages in a process without xdist,
+in place of pytest's own loop, and `xdist_scheduler` does in the controller of a run
+with workers. The hooks of `plugin.py` call all of it, on the main thread.
+
+A placeholder is a test that is begun and left at once, without its body and without a
+report: pytest ends a fixture when it sees the next test, so a test must be named as
+the next one even where it is not known yet. If the guess was wrong, the test
+that was named becomes a placeholder, which ends the fixtures that were kept for it.
+
+After Ctrl-C `KeyboardInterrupt` leaves `run` as it leaves pytest's own loop; no stage
+is closed, and the report says that the run was stopped.
 """
 
 from __future__ import annotations
@@ -11,15 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from pytest_ladder.errors import LadderError
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.results.state import results_of
 from pytest_ladder.scheduling import more_samples
-from pytest_ladder.scheduling.climb import Ascent
+from pytest_ladder.scheduling.climb import ClimbScheduler
 from pytest_ladder.scheduling.climb_plan import plan_of, write_plan
-from pytest_ladder.scheduling.more_samples import Escalation
+from pytest_ladder.scheduling.more_samples import SampleScheduler
+from pytest_ladder.session.pytest_internals import run_phases
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.session.state import known_session, session_of
 from pytest_ladder.session.xdist import Batch, is_worker, shared_by_processes
@@ -30,10 +41,10 @@ if TYPE_CHECKING:
 
 
 class Scheduler(Protocol):
-    """What decides, stage by stage, which tests run."""
+    """Decides, stage by stage, which tests run; tests are named by their indices."""
 
     def next(self) -> list[int]:
-        """Return the places of the tests that run next; empty: it is over."""
+        """Return the tests that run next; empty: it is over."""
 
     def close(self, payload_of: Callable[[int], Payload | None]) -> None:
         """Judge the stage that `next` opened by what its tests left; None: lost."""
@@ -49,102 +60,107 @@ def run(session: pytest.Session) -> bool | None:
     """Run the tests stage by stage; None where another loop runs them."""
     ladder, config = known_session(session.config), session.config
     if ladder is not None and is_worker(config):
-        # Behind what it told of: the controller knows that they are there.
-        session.items.extend(ladder.held_back)
+        # After the plan was handed over: the controller knows that they are there.
+        session.items.extend(ladder.extra_samples)
     elsewhere = config.pluginmanager.hasplugin("dsession") or is_worker(config)
     if ladder is None or elsewhere or ladder.settings.plan or config.option.collectonly:
         return None
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return None
-    if ladder.settings.escalates and not ladder.held_back:
+    if ladder.settings.escalates and not ladder.extra_samples:
         return None
-    items = [*session.items, *ladder.held_back]
-    stages = _stages(ladder, session)
-    for item, following in _turns(ladder, stages, items):
+    items = [*session.items, *ladder.extra_samples]
+    scheduler = _scheduler(ladder, session)
+    for item, following in _in_order(ladder, scheduler, items):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
-    report_left(config, stages, [item.nodeid for item in items])
+    report_left(config, scheduler, [item.nodeid for item in items])
     return True
 
 
-def _stages(ladder: LadderSession, session: pytest.Session) -> Scheduler:
+def _scheduler(ladder: LadderSession, session: pytest.Session) -> Scheduler:
     results = results_of(session.config)
     if ladder.settings.escalates:
-        places = len(session.items)
-        return Escalation(results, places, more_samples.held_back_of(ladder))
+        extra = more_samples.extra_samples_of(ladder)
+        return SampleScheduler(results, len(session.items), extra)
     try:
-        ascent = Ascent(ladder, plan_of(ladder, session.items))
+        climbs = ClimbScheduler(ladder, plan_of(ladder, session.items))
     except LadderError as error:
         raise pytest.UsageError(str(error)) from error
-    results.climb_of = ascent.result_of
-    return ascent
+    results.climb_of = climbs.result_of
+    return climbs
 
 
 def hand_over_plan(session: pytest.Session) -> None:
-    """Hold back what runs only if asked for; a worker tells its controller the plan.
+    """Make the extra samples; in a worker write down what the controller must know.
 
-    Only now the tests have the places that the worker tells: `--lf` and `--ff` come
-    after all others.
+    Called when collection is over: only now tests have the order that the worker tells
+    the controller, for `--lf` and `--ff` change it last.
     """
     ladder, config = known_session(session.config), session.config
     if ladder is None or session.testsfailed:
         return
     if ladder.settings.escalates:
-        more_samples.hold_back(ladder, session.items)
+        more_samples.make_extra_samples(ladder, session.items)
     if not is_worker(config):
         return
     folder = Path(shared_by_processes(config)["folder"])
     if ladder.settings.escalates:
-        more_samples.write_held_back(ladder, folder)
+        more_samples.write_extra_samples(ladder, folder)
     else:
         write_plan(plan_of(ladder, session.items), folder)
 
 
-class Stopgaps:
-    """Tells the stopgaps of a worker of xdist from its tests."""
+class Placeholders:
+    """Leaves out, in a worker of xdist, what the controller sent as a placeholder."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._batch = Batch(config) if is_worker(config) else None
-        self._came = 0
+        self._begun = 0
+        """Tests and placeholders that were begun."""
 
-    def passes_over(self, item: pytest.Item, following: pytest.Item | None) -> bool:
-        """Take a stopgap up and leave it again; False for a test that is to run."""
-        number, self._came = self._came, self._came + 1
-        if self._batch is None or not self._batch.is_stopgap(number):
+    def leaves_out(self, item: pytest.Item, following: pytest.Item | None) -> bool:
+        """Begin and leave a placeholder; False for a test that is to run.
+
+        Called before each test.
+        """
+        number, self._begun = self._begun, self._begun + 1
+        if self._batch is None or not self._batch.is_placeholder(number):
             return False
-        pass_over(item, following)
+        run_placeholder(item, following)
         return True
 
 
-def pass_over(item: pytest.Item, following: pytest.Item | None) -> None:
+def run_placeholder(item: pytest.Item, following: pytest.Item | None) -> None:
     """End the fixtures that the next test does not need, as if `item` had run."""
     ladder = session_of(item.config)
-    ladder.running.passing_over = True
+    ladder.running.is_placeholder = True
     try:
-        reports = runtestprotocol(item, log=False, nextitem=following)
+        reports = run_phases(item, following)
     finally:
-        ladder.running.passing_over = False
+        ladder.running.is_placeholder = False
     for report in reports:
         if report.failed:
             # The end of a fixture broke: that must not get lost.
             item.ihook.pytest_runtest_logreport(report=report)
 
 
-def report_left(config: pytest.Config, stages: Scheduler, nodeids: list[str]) -> None:
+def report_left(
+    config: pytest.Config, scheduler: Scheduler, nodeids: list[str]
+) -> None:
     """Report the tests that do not run as skipped, with the reason of each rung."""
-    for place, reason in stages.left():
-        nodeid = nodeids[place]
-        # Some reports of other tools take a test for over only by its teardown.
-        for report in _left_reports(config.rootpath, nodeid, reason):
+    for index, reason in scheduler.left():
+        # Some other plugins take a test for over only when its teardown is reported.
+        for report in _left_reports(config.rootpath, nodeids[index], reason):
             config.hook.pytest_runtest_logreport(report=report)
 
 
-def payload_at(results: Results, nodeids: list[str], place: int) -> Payload | None:
-    """Return what the test at a place left; None: it is lost with its worker."""
-    arrived = results.items.get(nodeids[place])
+def payload_at(results: Results, nodeids: list[str], index: int) -> Payload | None:
+    """Return what a test left; None: it is lost with its worker."""
+    arrived = results.items.get(nodeids[index])
     return None if arrived is None else arrived.payload
 
 
@@ -171,28 +187,28 @@ def _left_reports(root: Path, nodeid: str, reason: str) -> Iterator[pytest.TestR
     )
 
 
-def _turns(
-    ladder: LadderSession, stages: Scheduler, items: list[pytest.Item]
+def _in_order(
+    ladder: LadderSession, scheduler: Scheduler, items: list[pytest.Item]
 ) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
     """Yield each test with the one that is expected to follow it."""
     nodeids, results = [item.nodeid for item in items], results_of(ladder.config)
-    stage = stages.next()
+    stage = scheduler.next()
     while stage:
-        if ladder.ahead is not None:
-            ladder.ahead.release(stage)
-        # Something is always expected: with nothing to follow all fixtures would end.
-        expected = stages.likely()[:1] or neighbours(stage[-1], len(items))
-        turns = [items[place] for place in [*stage, *expected]]
-        yield from zip_longest(turns[: len(stage)], turns[1 : len(stage) + 1])
-        stages.close(lambda place: payload_at(results, nodeids, place))
-        stage = stages.next()
+        if ladder.prefetch is not None:
+            ladder.prefetch.release(stage)
+        # Some test is always expected: with none to follow all fixtures would end.
+        expected = scheduler.likely()[:1] or neighbour(stage[-1], len(items))
+        tests = [items[index] for index in [*stage, *expected]]
+        yield from zip_longest(tests[: len(stage)], tests[1 : len(stage) + 1])
+        scheduler.close(lambda index: payload_at(results, nodeids, index))
+        stage = scheduler.next()
         if expected and expected != stage[:1]:
-            # Fixtures were kept for a test that has no turn now.
-            pass_over(items[expected[0]], items[stage[0]] if stage else None)
+            # Fixtures were kept for a test that does not run now.
+            run_placeholder(items[expected[0]], items[stage[0]] if stage else None)
 
 
-def neighbours(place: int, count: int) -> list[int]:
-    """Return a place next to another, for fixtures of its module to stay."""
+def neighbour(index: int, count: int) -> list[int]:
+    """Return a test beside another, whose fixtures of the module stay; none of one."""
     if count == 1:
         return []
-    return [place - 1 if place else place + 1]
+    return [index - 1 if index else index + 1]

@@ -1,15 +1,15 @@
-"""Escalation: more samples of what ships, where one does not tell whether it is worse.
+"""More samples for the gate, where one does not tell whether the current rung is worse.
 
-The tests of a live run that is held against a baseline run once. If the gate then
+The tests of a live run that is compared with a baseline run once. If the gate then
 finds that a drop is possible, and may be chance, the same tests run again for two more
-samples of every case, within the budget, and the gate looks at all of them (methods
-note, 2.5). They are made while collecting, the same in every worker of xdist, and are
-no part of what was collected until they are asked for.
+samples of every case, within the budget, and the gate looks at all of them (methods,
+section 2.5). The tests of these extra samples are made while collecting, the same in
+every worker of xdist, and are no part of what was collected until the gate asks for
+them: their indices come behind those of all collected tests.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ import pytest
 from pytest_ladder.decide.gate.result import ESCALATED, GateResult
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.results.rows import Payload
+from pytest_ladder.session import pytest_internals
 from pytest_ladder.session.ladder_test import SAMPLE, Record
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text import numbers
@@ -27,12 +28,12 @@ from pytest_ladder.text import numbers
 if TYPE_CHECKING:
     from pytest_ladder.results.results import Results
 
-_FILE = "held-back.json"
-# What compares a reply with one of before, or times it, has one sample only.
+_FILE = "extra-samples.json"
+# What compares a reply with an earlier one, or times it, has one sample only.
 _OF_ONE_SAMPLE = frozenset({"benchmark", "snapshot"})
 
 
-class HeldBack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ExtraSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A sample that runs only if the gate asks for it."""
 
     nodeid: str
@@ -40,137 +41,118 @@ class HeldBack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The configuration file of its ladder."""
 
 
-class Escalation:
-    """The stages of a run: all tests, then more samples if the gate needs them."""
+class SampleScheduler:
+    """Decides what runs next in a run that is compared with a baseline; a `Scheduler`.
+
+    First all tests, then the extra samples of ladders whose gate needs them.
+    """
 
     def __init__(
-        self, results: Results, tests: int, held_back: Sequence[HeldBack]
+        self, results: Results, tests: int, extra_samples: Sequence[ExtraSample]
     ) -> None:
         self._results = results
         self._tests = tests
-        self._held_back = held_back
+        """Number of collected tests; behind them come the extra samples."""
+        self._extra_samples = extra_samples
         self._stages = [list(range(tests))]
+        """What is still to run, by indices."""
         self._decided = False
 
     def next(self) -> list[int]:
-        """Return the places of the tests that run next; empty: it is over."""
+        """Return the indices of the tests that run next; empty: it is over."""
         return self._stages.pop() if self._stages else []
 
     def close(self, _: Callable[[int], Payload | None]) -> None:
-        """Hold what came in against the baseline, once."""
-        if self._decided or not self._held_back:
+        """Compare what came in with the baseline, once, and ask for more if needed."""
+        if self._decided or not self._extra_samples:
             return
         self._decided = True
         gates = self._results.gates_so_far()
-        needed = {name for name, held in gates.items() if held.needs_escalation}
-        places = [
-            place
-            for place, one in enumerate(self._held_back, start=self._tests)
-            if one.config in needed
+        needed = {name for name, gate in gates.items() if gate.needs_escalation}
+        indices = [
+            index
+            for index, sample in enumerate(self._extra_samples, start=self._tests)
+            if sample.config in needed
         ]
-        if places:
-            self._stages.append(places)
-            self._announce([gates[name] for name in sorted(needed)], len(places))
+        if indices:
+            self._stages.append(indices)
+            self._announce([gates[name] for name in sorted(needed)], len(indices))
 
     def likely(self) -> list[int]:
         """Return what will run after the open stage, if anything does."""
-        return [] if self._decided else [self._tests][: len(self._held_back)]
+        return [] if self._decided else [self._tests][: len(self._extra_samples)]
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield nothing: what is not asked for was never collected."""
         yield from ()
 
     def _announce(self, gates: Sequence[GateResult], tests: int) -> None:
+        """Say on the terminal which gate asks for how many more samples."""
         config = self._results.session.config
-        session = config.pluginmanager.get_plugin("session")
-        if session is not None:
-            # The terminal counts the share of tests that are over.
-            session.testscollected += tests
+        pytest_internals.count_more_tests(config, tests)
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
-            if reporter._tw.width_of_current_line:
+            if config.get_terminal_writer().width_of_current_line:
                 # Workers of xdist leave their dots in the middle of a line.
                 reporter.write_line("")
-            for held in gates:
-                reporter.write_line(_told(held))
+            for gate in gates:
+                reporter.write_line(_sentence(gate))
 
 
-def hold_back(session: LadderSession, items: Sequence[pytest.Item]) -> None:
-    """Make the samples that run only if the gate asks for them."""
+def make_extra_samples(session: LadderSession, items: Sequence[pytest.Item]) -> None:
+    """Make the tests of samples that run only if the gate asks for them."""
     records = [session.record_of(item) for item in items]
-    session.held_back = [
-        _again(record, sample)
+    session.extra_samples = [
+        pytest_internals.with_parameter(record.item, SAMPLE, sample, f"s{sample}")
         for record in records
-        if record is not None and _may_be_escalated(record)
+        if record is not None and _may_have_extra_samples(record)
         for sample in range(record.test.samples + 1, ESCALATED + 1)
     ]
-    more = (session.record_of(item) for item in session.held_back)
-    session.funnel.expect(record for record in more if record is not None)
+    made = (session.record_of(item) for item in session.extra_samples)
+    session.cheap_checks.expect(record for record in made if record is not None)
 
 
-def held_back_of(session: LadderSession) -> list[HeldBack]:
-    """Name what is held back, for the process that decides."""
-    records = [session.record_of(item) for item in session.held_back]
+def extra_samples_of(session: LadderSession) -> list[ExtraSample]:
+    """Name the extra samples, for the process that decides."""
+    records = [session.record_of(item) for item in session.extra_samples]
     return [
-        HeldBack(nodeid=record.item.nodeid, config=str(record.test.opened.ladder.path))
+        ExtraSample(
+            nodeid=record.item.nodeid, config=str(record.test.opened.ladder.path)
+        )
         for record in records
         if record is not None
     ]
 
 
-def write_held_back(session: LadderSession, folder: Path) -> None:
-    """Leave it for the controller of xdist; all workers write the same."""
+def write_extra_samples(session: LadderSession, folder: Path) -> None:
+    """Write their names for the controller of xdist; all workers write the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _FILE, msgspec.json.encode(held_back_of(session)))
+    write_atomically(folder / _FILE, msgspec.json.encode(extra_samples_of(session)))
 
 
-def read_held_back(folder: Path) -> list[HeldBack]:
+def read_extra_samples(folder: Path) -> list[ExtraSample]:
     """Read what a worker wrote: nothing if none was a ladder test."""
     path = folder / _FILE
     if not path.exists():
         return []
-    return msgspec.json.decode(path.read_bytes(), type=list[HeldBack])
+    return msgspec.json.decode(path.read_bytes(), type=list[ExtraSample])
 
 
-def _may_be_escalated(record: Record) -> bool:
-    """Tell whether a further sample may tell more, and the budget bounds its cost."""
+def _may_have_extra_samples(record: Record) -> bool:
+    """Tell whether another sample is of use, and paid within the budget."""
     test = record.test
     if not record.is_current or record.sample > 1 or test.external or not test.weight:
         return False
     return _OF_ONE_SAMPLE.isdisjoint(record.item.fixturenames)
 
 
-def _again(record: Record, sample: int) -> pytest.Item:
-    """Make the test of another sample of the same case.
-
-    As pytest makes the tests of `ladder(samples=…)`, so that ids and fixtures agree.
-    """
-    item = record.item
-    callspec = dataclasses.replace(
-        item.callspec,
-        params={**item.callspec.params, SAMPLE: sample},
-        _idlist=[*item.callspec._idlist, f"s{sample}"],
-    )
-    more: pytest.Function = type(item).from_parent(
-        item.parent,
-        name=f"{item.originalname}[{callspec.id}]",
-        callspec=callspec,
-        fixtureinfo=item._fixtureinfo,
-        originalname=item.originalname,
-    )
-    # Other plugins, and conftests, mark tests when all are collected.
-    more.own_markers = list(item.own_markers)
-    more.keywords.update({mark.name: mark for mark in item.own_markers})
-    return more
-
-
-def _told(held: GateResult) -> str:
-    """Say what is done, and why."""
+def _sentence(gate: GateResult) -> str:
+    """Say that more samples are taken, and why."""
     # Workers need none of the gate's mathematics.
     from pytest_ladder.decide.gate.quality import BLOCK_AT, p_value
 
-    suite = min(held.suites, key=lambda suite: suite.p)
+    suite = min(gate.suites, key=lambda suite: suite.p)
     more = numbers.count(ESCALATED - suite.samples, "more sample")
     why = "to be sure" if suite.p <= BLOCK_AT else "that may be chance, so"
     return (

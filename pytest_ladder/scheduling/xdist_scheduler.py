@@ -1,4 +1,14 @@
-"""Stages over workers of pytest-xdist: one at a time, from the controller."""
+"""A run in stages over workers of pytest-xdist: the controller hands out each stage.
+
+xdist makes a `StagedScheduling` in the controller, by the hook
+`pytest_xdist_make_scheduler`, and calls its methods on the main thread as workers come,
+finish a test or die; nothing here waits. A `Scheduler` (`climb`, `more_samples`)
+decides what runs next, when all results of a stage are in. After Ctrl-C xdist calls
+nothing more.
+
+Tests are named by their indices in the collection, which is the same in all workers.
+For placeholders see `loop` and `session/xdist`, which has `node.send_placeholder`.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +23,39 @@ from xdist.workermanage import parse_tx_spec_config  # type: ignore[import-untyp
 
 from pytest_ladder.errors import LadderError
 from pytest_ladder.results.state import results_of
-from pytest_ladder.scheduling.climb import Ascent
+from pytest_ladder.scheduling.climb import ClimbScheduler
 from pytest_ladder.scheduling.climb_plan import read_plan
-from pytest_ladder.scheduling.loop import Scheduler, neighbours, payload_at, report_left
-from pytest_ladder.scheduling.more_samples import Escalation, read_held_back
+from pytest_ladder.scheduling.loop import Scheduler, neighbour, payload_at, report_left
+from pytest_ladder.scheduling.more_samples import SampleScheduler, read_extra_samples
 from pytest_ladder.session.state import session_of
 from pytest_ladder.session.xdist import shared_by_processes
 
-_Handed = tuple[int, bool]
+_Sent = tuple[int, bool]
+"""The index of a test that a worker has, and whether it is a placeholder."""
 
 
 class StagedScheduling:
-    """Hands out the tests of the open stage, and no others, by the user's scope.
+    """Hands out the tests of the open stage, and no others, by the user's `--dist`.
 
     A scheduler of xdist. A worker runs a test only when it has the next one, so each
-    batch ends with a stopgap; else the last tests of a stage, whose verdict decides
-    what comes next, would wait for it for ever.
+    batch ends with a placeholder: the last test of a stage would else wait for the next
+    stage, which waits for its result.
     """
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         self.config = config
         self._expected = len(parse_tx_spec_config(config))
         self._dist: str = config.getoption("dist")
-        self._queues: dict[Any, deque[_Handed]] = {}
+        self._queues: dict[Any, deque[_Sent]] = {}
         self._collections: dict[Any, list[str]] = {}
         self._collection: list[str] = []
         self._names: list[str] = []
-        """All node ids: what was collected, and what is held back behind it."""
-        self._homes: dict[str, Any] = {}
+        """All node ids: of what was collected, and behind them of extra samples."""
+        self._worker_of_scope: dict[str, Any] = {}
         """The worker of each scope."""
         self._waiting: list[int] = []
         """Tests of the open stage that no worker has."""
-        self._stages: Scheduler | None = None
+        self._scheduler: Scheduler | None = None
         self._over = False
 
     @property
@@ -59,16 +70,16 @@ class StagedScheduling:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether the climb is over; workers may still hold a stopgap."""
+        """Whether all stages are over; workers may still have a placeholder."""
         return self._over
 
     @property
     def has_pending(self) -> bool:
         """Whether tests of the open stage are still to run."""
-        return bool(self._waiting) or any(self._real(node) for node in self._queues)
+        return bool(self._waiting) or any(self._tests_on(node) for node in self._queues)
 
     def add_node(self, node: Any) -> None:
-        """Take up a worker."""
+        """Note a new worker."""
         self._queues[node] = deque()
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
@@ -80,7 +91,7 @@ class StagedScheduling:
 
     def schedule(self) -> None:
         """Open the first stage, or give a worker that came later its part."""
-        if self._stages is not None or self._over:
+        if self._scheduler is not None or self._over:
             self._hand_out()
             self._go_on()
             return
@@ -103,7 +114,7 @@ class StagedScheduling:
         self._go_on()
 
     def mark_test_pending(self, item: str) -> None:
-        """Run a test once more: whoever has lost it says so."""
+        """Run a test once more; called by plugins that do so after a crash."""
         self._waiting.insert(0, self._names.index(item))
         self._hand_out()
 
@@ -112,91 +123,100 @@ class StagedScheduling:
         raise NotImplementedError
 
     def remove_node(self, node: Any) -> str | None:
-        """Let go of a worker; returns the test that it died of, if it did."""
+        """Forget a worker that ended; returns the test that it crashed in, if it did.
+
+        Its other tests go to the workers that are left.
+        """
         queue = self._queues.pop(node)
         self._collections.pop(node, None)
-        self._homes = {k: home for k, home in self._homes.items() if home is not node}
-        lost = [place for place, stopgap in queue if not stopgap]
-        died_of = lost.pop(0) if queue and not queue[0][1] else None
+        self._worker_of_scope = {
+            scope: worker
+            for scope, worker in self._worker_of_scope.items()
+            if worker is not node
+        }
+        lost = [index for index, placeholder in queue if not placeholder]
+        crashed_in = lost.pop(0) if queue and not queue[0][1] else None
         self._waiting += lost
-        # Whether the stage is over shows when the worker's successor is there: somebody
-        # may want the lost test to run once more.
+        # Whether the stage is over shows when the worker's successor is there: a plugin
+        # may want the test to run once more.
         self._hand_out()
-        return None if died_of is None else self._names[died_of]
+        return None if crashed_in is None else self._names[crashed_in]
 
     def _start(self) -> None:
         folder = Path(shared_by_processes(self.config)["folder"])
         self._names = list(self._collection)
         if session_of(self.config).settings.escalates:
-            held_back = read_held_back(folder)
-            self._names += [one.nodeid for one in held_back]
+            extra = read_extra_samples(folder)
+            self._names += [sample.nodeid for sample in extra]
             count = len(self._collection)
-            self._stages = Escalation(results_of(self.config), count, held_back)
+            self._scheduler = SampleScheduler(results_of(self.config), count, extra)
         else:
-            self._stages = self._ascent(folder)
-        self._open(self._stages.next())
+            self._scheduler = self._climbs(folder)
+        self._open(self._scheduler.next())
 
-    def _ascent(self, folder: Path) -> Ascent:
+    def _climbs(self, folder: Path) -> ClimbScheduler:
         results, plan = results_of(self.config), read_plan(folder, len(self._names))
         try:
-            ascent = Ascent(session_of(self.config), plan)
+            climbs = ClimbScheduler(session_of(self.config), plan)
         except LadderError as error:
             raise pytest.UsageError(str(error)) from error
-        results.climb_of = ascent.result_of
-        return ascent
+        results.climb_of = climbs.result_of
+        return climbs
 
     def _go_on(self) -> None:
         """Close the stage when all its tests are over, and open the next."""
-        if self._stages is None or self._over or self.has_pending:
+        if self._scheduler is None or self._over or self.has_pending:
             return
         results = results_of(self.config)
-        self._stages.close(lambda place: payload_at(results, self._names, place))
-        self._open(self._stages.next())
+        self._scheduler.close(lambda index: payload_at(results, self._names, index))
+        self._open(self._scheduler.next())
 
     def _open(self, stage: list[int]) -> None:
         if not stage:
             self._over = True
-            assert self._stages is not None
-            report_left(self.config, self._stages, self._names)
+            assert self._scheduler is not None
+            report_left(self.config, self._scheduler, self._names)
             return
         self._waiting = list(stage)
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Give what waits to the workers there are."""
+        """Send the tests that no worker has to the workers there are."""
         workers = [node for node in self._collections if not node.shutting_down]
         if not workers or not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
         shares: dict[Any, list[int]] = defaultdict(list)
-        for place in waiting:
-            home = self._home(self._names[place], workers, shares)
-            shares[home].append(place)
-        for node, places in shares.items():
-            node.send_runtest_some(places)
-            self._queues[node].extend((place, False) for place in places)
-            self._send_stopgap(node, places[-1])
+        for index in waiting:
+            worker = self._worker_for(self._names[index], workers, shares)
+            shares[worker].append(index)
+        for node, indices in shares.items():
+            node.send_runtest_some(indices)
+            self._queues[node].extend((index, False) for index in indices)
+            self._send_placeholder(node, indices[-1])
 
-    def _send_stopgap(self, node: Any, last: int) -> None:
-        near = neighbours(last, len(self._names))
-        if not near:
+    def _send_placeholder(self, node: Any, last: int) -> None:
+        beside = neighbour(last, len(self._names))
+        if not beside:
             node.shutdown()
             return
-        node.send_stopgap(near[0])
-        self._queues[node].append((near[0], True))
+        node.send_placeholder(beside[0])
+        self._queues[node].append((beside[0], True))
 
-    def _home(self, nodeid: str, workers: list[Any], shares: dict[Any, Any]) -> Any:
+    def _worker_for(
+        self, nodeid: str, workers: list[Any], shares: dict[Any, Any]
+    ) -> Any:
         """Return the worker of a test's scope; of a new scope the least busy one."""
         scope = self._scope(nodeid)
-        if self._homes.get(scope) not in workers:
-            self._homes[scope] = min(
+        if self._worker_of_scope.get(scope) not in workers:
+            self._worker_of_scope[scope] = min(
                 workers,
-                key=lambda node: len(self._real(node)) + len(shares.get(node, ())),
+                key=lambda node: len(self._tests_on(node)) + len(shares.get(node, ())),
             )
-        home = self._homes[scope]
+        worker = self._worker_of_scope[scope]
         if scope == nodeid:
-            del self._homes[scope]
-        return home
+            del self._worker_of_scope[scope]
+        return worker
 
     def _scope(self, nodeid: str) -> str:
         """Return what must stay on one worker, as xdist's own schedulers see it."""
@@ -208,15 +228,16 @@ class StagedScheduling:
             return nodeid.rpartition("@")[2]
         return nodeid
 
-    def _real(self, node: Any) -> list[int]:
-        return [place for place, stopgap in self._queues[node] if not stopgap]
+    def _tests_on(self, node: Any) -> list[int]:
+        """Return the tests that a worker has, placeholders left out."""
+        return [index for index, placeholder in self._queues[node] if not placeholder]
 
     def _complain(self, node: Any, here: Sequence[str], there: Sequence[str]) -> None:
         """Report that a worker collected other tests."""
-        told = report_collection_diff(
+        problem = report_collection_diff(
             list(here), list(there), "the first worker", node.gateway.id
         )
         report = pytest.CollectReport(
-            nodeid=node.gateway.id, outcome="failed", longrepr=told, result=[]
+            nodeid=node.gateway.id, outcome="failed", longrepr=problem, result=[]
         )
         self.config.hook.pytest_collectreport(report=report)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_ladder.session.llm import Llm
     from pytest_ladder.session.session import LadderSession
 
+# pytest reads a fixture's docstring to users, in `pytest --fixtures`.
 NAMES = ("rung", "case", "reply", "llm", "score", "judge", "verdict")
 
 
@@ -29,16 +30,16 @@ def rung() -> Rung:
     parameters = _parameters(item)
     if "rung" not in parameters:
         raise _not_a_ladder_test(item)
-    found: Rung = parameters["rung"]
-    return found
+    value: Rung = parameters["rung"]
+    return value
 
 
 @pytest.fixture
 def case(rung: Rung) -> Case:
     """The case under test: its input, what is expected, and its context."""
     # A packed test has all its cases in one item, and gets each in its turn.
-    found: Case = _parameters(running_item()).get("case")  # type: ignore[assignment]
-    return found
+    value: Case = _parameters(running_item()).get("case")  # type: ignore[assignment]
+    return value
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def scripted() -> Callable[..., ScriptedModel]:
 
 @pytest.fixture
 def _ladder_sample() -> int:
-    """Tell the samples of a case apart."""
+    """The number of the sample: it tells the samples of a case apart."""
     number: int = _parameters(running_item())["_ladder_sample"]
     return number
 
@@ -121,7 +122,7 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 
 
 def _not_a_ladder_test(item: pytest.Item) -> Exception:
-    """Explain what a test lacks that uses a fixture of ours."""
+    """Explain what a test lacks that uses a fixture of the plugin."""
     from pytest_ladder.errors import ConfigError
 
     if any(item.get_closest_marker(level) for level in ("cheap", "judged", "real")):

@@ -1,4 +1,4 @@
-"""Grading: the `judge` of the test that is running."""
+"""The fixture `judge`: the judges of the running test's ladder, with its options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from pytest_ladder.session.ladder_test import Judged
 
 
 class JudgeFixture:
-    """Grades replies by the `[judge]` of the running test's ladder, and notes it."""
+    """Grades replies by the `[judge]` of the running test's ladder.
+
+    Each verdict is put on the test's row.
+    """
 
     def __init__(
         self, jury: Callable[[], Jury], note: Callable[[Verdict], None]
@@ -84,7 +87,7 @@ def verdict_of(
 
 
 def requests_of(jury: Jury, judged: Judged, reply: Reply, case: Case) -> list[Request]:
-    """Return what a `judged` marker's verdict would ask; calls nobody."""
+    """Return the requests that a `judged` marker's verdict would make; makes none."""
     return jury.requests(reply, judged.rubric, **_options(judged, case))
 
 

@@ -13,13 +13,14 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.row import Row, UsedReply
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level, Score, Verdict
+from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session.llm import Task
 from pytest_ladder.session.open_ladder import OpenLadder
 
 SAMPLE = "_ladder_sample"
 """Name of the hidden parameter that tells samples apart."""
-_FREE = frozenset({"llm", "judge"})
-"""Fixtures by which a body asks for what it likes."""
+_CALLING_FIXTURES = frozenset({"llm", "judge"})
+"""Fixtures by which a body calls models with requests of its own."""
 
 
 def rung_of(item: pytest.Item) -> Rung | None:
@@ -59,13 +60,13 @@ class LadderTest:
     weight: float
     miss: tuple[type[BaseException], ...]
     external: bool
-    ahead: bool
-    """Whether it may run ahead of its turn."""
-    asks: bool
+    may_run_ahead: bool
+    """Whether its replies may be asked for before the test runs."""
+    uses_reply: bool
     """Whether the test uses `reply`."""
-    scores: bool
+    uses_score: bool
     """Whether the test uses `score`, and may give any number from 0 to 1."""
-    judges: bool
+    uses_judge: bool
     """Whether the test uses `judge` or `verdict`."""
     judged: Judged | None = None
     """What `verdict` asks of a judge; None where the test does not use it."""
@@ -93,7 +94,7 @@ class Shape:
 
 @dataclass(kw_only=True)
 class Record:
-    """What the test under way used and said."""
+    """What a running test used, and what came of it; its row is made of this."""
 
     test: LadderTest
     item: pytest.Function
@@ -105,7 +106,7 @@ class Record:
     funnelled: bool = False
     """It was not judged, because a cheap check of its case missed."""
     unsure: bool = False
-    """It was to be judged before the cheap checks of its case were over."""
+    """A verdict was asked for before all cheap checks of its case were over."""
     score: Score | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     text: str = ""
@@ -117,34 +118,39 @@ class Record:
     """The budget did not allow a call."""
     broken: bool = False
     """It failed for want of a reply: an error, whatever was raised."""
-    one: Case | None = None
-    """The case under way in a packed test."""
+    packed_case: Case | None = None
+    """The case that a packed test is running now."""
     rows: list[Row] | None = None
     """The rows of a packed test; None for any other."""
 
     @property
     def case(self) -> Case | None:
         """The case of the test, None for a free-form one."""
-        case = self.one or self.item.callspec.params.get("case")
+        case = self.packed_case or self.item.callspec.params.get("case")
         return case if isinstance(case, Case) else None
 
     @property
-    def cells(self) -> list[tuple[Case, int]]:
+    def cases_and_samples(self) -> list[tuple[Case, int]]:
         """The cases and samples it runs: all of a packed test, none if free-form."""
-        if self.test.pack and self.one is None:
-            extra = [self.sample] if self.is_extra else None
-            samples = extra or range(1, self.test.samples + 1)
+        if self.test.pack and self.packed_case is None:
+            all_samples = range(1, self.test.samples + 1)
+            samples = [self.sample] if self.is_extra else all_samples
             return [(case, sample) for case in self.test.cases for sample in samples]
         return [] if self.case is None else [(self.case, self.sample)]
 
     @property
-    def asks_freely(self) -> bool:
-        """Whether it makes calls that are known only when it runs."""
-        free = not _FREE.isdisjoint(self.item.fixturenames)
-        return self.test.task is not None or free
+    def makes_unknown_requests(self) -> bool:
+        """Whether its task or its body calls, by requests that are not known before."""
+        calls_itself = not _CALLING_FIXTURES.isdisjoint(self.item.fixturenames)
+        return self.test.task is not None or calls_itself
 
     @property
-    def counts(self) -> bool:
+    def has_own_retriever(self) -> bool:
+        """Whether code of the user makes the prompt, and may call anybody."""
+        return self.rung.strategy.retriever not in (None, GOLD)
+
+    @property
+    def leaves_row_if_skipped(self) -> bool:
         """Whether it leaves a row even if it was skipped."""
         refused = self.over_budget and not self.is_extra
         return refused or self.funnelled or self.broken

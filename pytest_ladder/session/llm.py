@@ -55,20 +55,23 @@ def request_for(rung: Rung, prompter: Prompter, case: Case, sample: int = 1) -> 
 
 
 class Recorder:
-    """An asker that remembers what it served; threads of a task may share it."""
+    """An asker that remembers the replies it passed on; threads of a task may share it.
+
+    Without a lock: appending to a list is safe between threads.
+    """
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
         self.served: list[Served] = []
 
     def ask(self, request: Request) -> Served:
-        """Pass on, and remember."""
+        """Ask, and remember the reply."""
         served = self._asker.ask(request)
         self.served.append(served)
         return served
 
     async def ask_async(self, request: Request) -> Served:
-        """Pass on, and remember."""
+        """Ask, and remember the reply."""
         served = await self._asker.ask_async(request)
         self.served.append(served)
         return served
@@ -78,8 +81,8 @@ def run_task(task: Task, case: Case, llm: Llm, recorder: Recorder) -> Served:
     """Run a user's application on a case; its calls add up to one reply.
 
     The task gets an `llm` whose asker is `recorder`, and returns str, dict or
-    Reply; one that is `async def` comes with a loop of its own around it. Raises
-    `LadderError` for any other result.
+    Reply; one that is `async def` was made a plain function before (`event_loops`).
+    Raises `LadderError` for any other result.
     """
     result = task(case, llm)
     return _sum_up(_as_reply(result, task), recorder.served)

@@ -1,4 +1,4 @@
-"""An open ladder: the configuration with all that its tests need."""
+"""One ladder in use: its configuration, store, prompts, prices and cases."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ class OpenLadder:
     @cached_property
     def rungs(self) -> tuple[Rung, ...]:
         """The rungs of this run, in run order; raises `ConfigError` if none is left."""
-        wanted = (self.current,) if self._settings.mode == "current" else self.ordered
+        of_mode = (self.current,) if self._settings.mode == "current" else self.ordered
         pattern = self._settings.rungs or "*"
-        left = tuple(rung for rung in wanted if fnmatch.fnmatchcase(rung.id, pattern))
-        if self._settings.mode == "litmus" and left:
-            left = (_with_gold_context(left[-1]),)
-        for rung in left:
+        selected = tuple(r for r in of_mode if fnmatch.fnmatchcase(r.id, pattern))
+        if self._settings.mode == "litmus" and selected:
+            selected = (_with_gold_context(selected[-1]),)
+        for rung in selected:
             # Mistakes in examples and corpora show before anything is called.
             self.prompter.prepare(rung.strategy)
-        if not left:
-            known = ", ".join(rung.id for rung in wanted)
+        if not selected:
+            known = ", ".join(rung.id for rung in of_mode)
             widen = (
                 " or add --ladder=matrix" if self._settings.mode == "current" else ""
             )
@@ -81,7 +81,7 @@ class OpenLadder:
                 f"--ladder-rungs={pattern} matches no rung of this run ({known}); "
                 f"change the pattern{widen}."
             )
-        return left
+        return selected
 
     @property
     def judges(self) -> tuple[Model, ...]:
@@ -93,7 +93,7 @@ class OpenLadder:
 
     @property
     def has_funnel(self) -> bool:
-        """Whether what missed a cheap check is left unjudged."""
+        """Whether a case that missed a cheap check is not judged."""
         return self.ladder.judge is None or self.ladder.judge.funnel
 
     def jury(self, asker: Asker) -> Jury:
@@ -108,8 +108,8 @@ class OpenLadder:
         return None if usd is None else usd + build_usd(rung.model, self.volume)
 
     def _price_of(self, model: Model) -> Price | None:
-        found = self._prices.price_of(model)
-        return None if found is None else found[0]
+        priced = self._prices.price_of(model)
+        return None if priced is None else priced[0]
 
     def _prompt_tokens(self, rung: Rung) -> float:
         return prompt_tokens(rung.strategy, self.ladder.folder)
@@ -129,7 +129,7 @@ class OpenLadder:
 
 
 def _with_gold_context(rung: Rung) -> Rung:
-    """Return the rung with a retriever that finds what each case names itself."""
+    """Return the rung with a retriever that returns the context given in each case."""
     strategy = msgspec.structs.replace(
         rung.strategy, name=GOLD, corpus=None, retriever=GOLD, models=()
     )

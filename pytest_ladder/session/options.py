@@ -19,7 +19,10 @@ MISSING = ("fail", "skip")
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option with its twins; `ladder_NAME` in ini, `LADDER_NAME` around."""
+    """One option, and the same in the environment and in an ini file.
+
+    `--ladder-NAME`, `LADDER_NAME` and `ladder_NAME`.
+    """
 
     name: str
     help: str
@@ -155,7 +158,7 @@ OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The options of this run after all twins were asked."""
+    """The options of this run, from command line, environment and ini file."""
 
     mode: str
     rungs: str | None
@@ -179,12 +182,12 @@ class Settings:
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether what came out decides what else runs."""
+        """Whether the results so far decide which tests run next."""
         return self.mode == "climb" or self.escalates
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Register every option with its ini twin."""
+    """Register every option, and those that may stand in an ini file."""
     group = parser.getgroup("ladder", "LLM evals (pytest-ladder)")
     for option in OPTIONS:
         if option.metavar is None:
@@ -204,7 +207,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def read(config: pytest.Config) -> Settings:
-    """Ask the twins of every option; raises `pytest.UsageError` for a bad value."""
+    """Read every option; raises `pytest.UsageError` for a bad value."""
     values = {option.name: _value(option, config) for option in OPTIONS}
     if values["refresh"] and not values["live"]:
         raise pytest.UsageError(
@@ -244,22 +247,24 @@ def check_workers(config: pytest.Config, settings: Settings) -> None:
 
 
 def _check_sharing(config: pytest.Config, settings: Settings) -> None:
-    there, copy = worker_elsewhere(config), worker_with_own_files(config)
-    if there is not None and settings.budget is not None:
+    elsewhere, in_copy = worker_elsewhere(config), worker_with_own_files(config)
+    if elsewhere is not None and settings.budget is not None:
         raise pytest.UsageError(
             f"--ladder-budget cannot be kept on workers of other machines (--tx "
-            f"{there}): each machine would spend all of it; use workers of this "
+            f"{elsewhere}): each machine would spend all of it; use workers of this "
             "machine (-n), or leave the budget out."
         )
-    if there is not None:
-        told = f"on other machines (--tx {there}) share neither claims nor budget"
-    elif copy is not None:
-        told = f"in several folders (--tx {copy}) share no claims"
+    if elsewhere is not None:
+        problem = (
+            f"on other machines (--tx {elsewhere}) share neither claims nor budget"
+        )
+    elif in_copy is not None:
+        problem = f"in several folders (--tx {in_copy}) share no claims"
     else:
         return
     warning = pytest.PytestWarning(
-        f"ladder: workers {told}, so a reply that two of them need is paid for twice; "
-        "with -n all is paid for once."
+        f"ladder: workers {problem}, so a reply that two of them need is paid for "
+        "twice; with -n all is paid for once."
     )
     try:
         config.issue_config_time_warning(warning, stacklevel=2)
@@ -276,25 +281,28 @@ def _check_stages(config: pytest.Config, settings: Settings) -> None:
             f"{what} runs each test once, and --dist=each on every worker; choose "
             "another --dist."
         )
-    there = worker_elsewhere(config)
-    if there is not None:
+    elsewhere = worker_elsewhere(config)
+    if elsewhere is not None:
         raise pytest.UsageError(
             f"{what} decides by what came in what runs next, and workers on other "
-            f"machines (--tx {there}) cannot know: they would run, and pay for, all "
-            "that there is; use workers of this machine (-n), or leave --tx out."
+            f"machines (--tx {elsewhere}) cannot know: they would run, and pay for, "
+            "all that there is; use workers of this machine (-n), or leave --tx out."
         )
 
 
 def _value(option: Option, config: pytest.Config) -> Any:
-    """Return the value of the first twin that has one, parsed; None: not set."""
+    """Return the value, parsed; None: not set.
+
+    The command line wins over the environment, and that over the ini file.
+    """
     given = config.getoption(option.dest)
     if given is not None:
         return given if given is True else _parse(option, given, option.flag)
-    around = os.environ.get(option.environment)
-    if around:
-        return _parse(option, around, option.environment)
-    written = config.getini(option.dest) if option.ini else None
-    return _parse(option, written, f"ini option {option.dest}") if written else None
+    in_environment = os.environ.get(option.environment)
+    if in_environment:
+        return _parse(option, in_environment, option.environment)
+    in_file = config.getini(option.dest) if option.ini else None
+    return _parse(option, in_file, f"ini option {option.dest}") if in_file else None
 
 
 def _parse(option: Option, text: str, where: str) -> Any:

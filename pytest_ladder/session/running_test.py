@@ -1,4 +1,17 @@
-"""The ladder test under way: what it asks, what that cost, and how it ends."""
+"""The ladder test that runs: what it asks, what that costs, and how it ends.
+
+pytest runs one test after another on the main thread, and fixtures and hooks call
+`RunningTest` there. A test may ask for replies from threads and event loops of its own,
+too: so `serve`, `serve_async` and the methods that note a reply may run on any thread.
+They share one `Record` without a lock, for appending to a list and setting an attribute
+are safe between threads; but all threads of a test must end before the test does, or
+what they note goes to the row of the next one.
+
+`waiting` is the way by which rehearsals get their turn while a coroutine of the main
+thread waits (see `turns`); a plain test that waits does the same in
+`StatusLine.waiting`. After Ctrl-C the `KeyboardInterrupt` leaves through the wait and
+the body to pytest, as if the body had raised it.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +41,18 @@ from pytest_ladder.errors import (
     MissingReply,
     StoreError,
 )
-from pytest_ladder.session.cheap_checks import Funnel
+from pytest_ladder.session.cheap_checks import CheapChecks
+from pytest_ladder.session.event_loops import (
+    as_plain_function,
+    let_others_run_when_idle,
+    run_coroutine,
+)
 from pytest_ladder.session.ladder_test import LadderTest, Record, rung_of
 from pytest_ladder.session.llm import Llm, Recorder, request_for, run_task
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.options import Settings
 from pytest_ladder.session.status_line import StatusLine
-from pytest_ladder.session.turns import (
-    Turns,
-    on_loop_of_its_own,
-    run_off_stage,
-    wait_off_stage,
-)
+from pytest_ladder.session.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_ladder.judging.jury import Jury
@@ -47,20 +60,20 @@ if TYPE_CHECKING:
 
 
 class Process(Protocol):
-    """What the test under way uses of its pytest process."""
+    """What the running test uses of its pytest process; `LadderSession` is it."""
 
     settings: Settings
     tests: dict[str, LadderTest]
     """The ladder tests that were collected, by node id of the function."""
-    stage: Turns
+    turns: Turns
 
     @property
     def engine(self) -> Engine:
         """Looks replies up, or calls models for them."""
 
     @property
-    def funnel(self) -> Funnel:
-        """What is known of the cheap checks, for the judged ones."""
+    def cheap_checks(self) -> CheapChecks:
+        """Which cheap checks are over, and missed."""
 
     @property
     def status(self) -> StatusLine:
@@ -68,18 +81,17 @@ class Process(Protocol):
 
 
 class RunningTest:
-    """The ladder test under way in a process, if one is.
+    """The ladder test that runs in a process, if one does.
 
-    Its methods are called on the main thread, by fixtures and hooks. Only `serve` and
-    `serve_async`, and what notes a reply, may run on a thread or loop of the test's
-    own; a test that uses several must not end before they do.
+    Its methods are called on the main thread, by fixtures and hooks, save those that
+    serve and note replies.
     """
 
     def __init__(self, process: Process) -> None:
         self.record: Record | None = None
-        """What it used and said so far; None: no ladder test runs."""
-        self.passing_over = False
-        """Whether the test under way is only taken up to be left again."""
+        """What it has used so far; None: no ladder test runs."""
+        self.is_placeholder = False
+        """Whether the test is begun only so that fixtures of others end."""
         self.waited_in_loops_s = 0.0
         """Seconds that coroutines of the main thread waited for replies so far."""
         self._process = process
@@ -95,7 +107,7 @@ class RunningTest:
 
         `record` is None for any other test.
         """
-        if self.passing_over:
+        if self.is_placeholder:
             pytest.skip("it only lets fixtures of others end")
         self.record = record
         if self.record is None:
@@ -122,7 +134,7 @@ class RunningTest:
         if test.task is None:
             try:
                 reply = self.llm(record.rung).ask(case)
-                record.retrieved = tuple(one.source for one in reply.retrieved)
+                record.retrieved = tuple(part.source for part in reply.retrieved)
                 return reply
             except (CallError, StoreError) as error:
                 problem = str(error)
@@ -132,14 +144,14 @@ class RunningTest:
         recorder = Recorder(_Asker(self, test.opened))
         llm = Llm(record.rung, test.opened.prompter, recorder, self._sample)
         served = run_task(
-            on_loop_of_its_own(test.task, self.waiting), case, llm, recorder
+            as_plain_function(test.task, self.waiting), case, llm, recorder
         )
         if test.external:
             unknown = {"cost_usd": None, "usage": None}
             reply = msgspec.structs.replace(served.reply, **unknown)
             served = served._replace(reply=reply)
         self.note(served, tuple(call.key for call in recorder.served))
-        record.retrieved = tuple(one.source for one in served.reply.retrieved)
+        record.retrieved = tuple(part.source for part in served.reply.retrieved)
         return served.reply
 
     def judge(self) -> JudgeFixture:
@@ -166,9 +178,9 @@ class RunningTest:
         if judged.grades_retrieval and not retrieves:
             pytest.skip(f"{record.rung.id} retrieves nothing that could be judged")
         if record.test.opened.has_funnel:
-            held_back = self._process.funnel.holds_back(record)
-            record.unsure = held_back is None
-            if held_back:
+            missed = self._process.cheap_checks.any_missed(record)
+            record.unsure = missed is None
+            if missed:
                 record.funnelled = True
                 pytest.skip(REASON)
         try:
@@ -192,24 +204,24 @@ class RunningTest:
             return None
         names = inspect.signature(item.obj).parameters
         arguments = {name: item.funcargs[name] for name in names}
-        run_off_stage(item.obj(**arguments), self.waiting)
+        run_coroutine(item.obj(**arguments), self.waiting)
         return True
 
     def note(self, served: Served, calls: tuple[str, ...] = ()) -> None:
-        """Put a reply on the bill of the running test."""
+        """Put a reply, with its cost, on the running test's row; on any thread."""
         record = self.record
         if record is None:
             return
         reply = served.reply
         # A reply that is not stored has no key; it is still one reply of one test.
-        of = f"{record.item.nodeid}#{record.case and record.case.id}#{record.sample}"
-        key = served.key or f"{of}#{len(record.replies)}"
+        run = f"{record.item.nodeid}#{record.case and record.case.id}#{record.sample}"
+        key = served.key or f"{run}#{len(record.replies)}"
         record.text = reply.text
         record.replies.append(_bill(served, key, calls))
         self._served.add((record.test.opened.ladder.path, record.rung.id))
 
     def note_evaluation(self, served: Served) -> None:
-        """Put an answer of a judge on the bill of the running test."""
+        """Put a judge's answer, with its cost, on the running test's row."""
         record = self.record
         if record is not None:
             key = served.key or f"{record.item.nodeid}#judge{len(record.evaluations)}"
@@ -224,7 +236,10 @@ class RunningTest:
             record.scores[score.name] = score
 
     def serve(self, opened: OpenLadder, request: Request) -> Served:
-        """Look a reply up or call for it; ends the test when there is none."""
+        """Look a reply up or call for it; ends the test when there is none.
+
+        Called on any thread of the test; waits there.
+        """
         __tracebackhide__ = True
         try:
             return self._process.engine.ask(request, opened.archive)
@@ -233,10 +248,10 @@ class RunningTest:
         self._end_test(problem)
 
     async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
-        """Do what `serve` does, from any event loop."""
+        """Do what `serve` does, from any event loop, of any thread."""
         __tracebackhide__ = True
         if threading.current_thread() is threading.main_thread():
-            wait_off_stage(self.waiting)
+            let_others_run_when_idle(self.waiting)
         self._asking += 1
         try:
             return await self._process.engine.ask_async(request, opened.archive)
@@ -248,11 +263,15 @@ class RunningTest:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let others run while an event loop of the main thread waits."""
+        """Let rehearsals run while an event loop of the main thread waits.
+
+        Called on the main thread by the selector of that loop. Counts the wait if a
+        reply is waited for: it is no part of the test's own duration.
+        """
         begun = time.monotonic()
         asking = bool(self._asking)
         try:
-            with self._process.stage.offered():
+            with self._process.turns.others_run():
                 yield
         finally:
             if asking:
@@ -261,31 +280,35 @@ class RunningTest:
 
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
-        free = record.rung.model.is_scripted
-        if self._process.settings.live or record.is_current or free:
+        needs_none = record.rung.model.is_scripted
+        if self._process.settings.live or record.is_current or needs_none:
             return
-        place = (record.test.opened.ladder.path, record.rung.id)
-        if place not in self._stored:
-            self._stored[place] = self._any_stored(record)
-        if self._stored[place] is False:
+        rung = (record.test.opened.ladder.path, record.rung.id)
+        if rung not in self._stored:
+            self._stored[rung] = self._any_stored(record)
+        if self._stored[rung] is False:
             self._not_run(record)
 
     def _any_stored(self, record: Record) -> bool | None:
         """Tell whether any reply of a rung is stored; None: no request is known."""
-        known = None
+        any_stored = None
         for test in self._process.tests.values():
-            if test.opened is not record.test.opened or test.task or not test.asks:
+            if (
+                test.opened is not record.test.opened
+                or test.task
+                or not test.uses_reply
+            ):
                 continue
             for case in test.cases:
-                known = False
+                any_stored = False
                 request = request_for(record.rung, test.opened.prompter, case)
                 key = test.opened.archive.key(request)
                 if test.opened.archive.find(key) is not None:
                     return True
-        return known
+        return any_stored
 
     def _end_test(self, error: MissingReply | BudgetReached) -> NoReturn:
-        """End the running test: nothing is wrong with its code."""
+        """End the running test for want of a reply: its code is not at fault."""
         __tracebackhide__ = True
         record = self.record
         if record is None:
@@ -293,11 +316,10 @@ class RunningTest:
         if isinstance(error, BudgetReached):
             record.over_budget = True
             pytest.skip(str(error))
-        place = (record.test.opened.ladder.path, record.rung.id)
-        if self._stored.get(place, True) is None and place not in self._served:
+        rung = (record.test.opened.ladder.path, record.rung.id)
+        if self._stored.get(rung, True) is None and rung not in self._served:
             self._not_run(record)
-        where = f"{record.item.nodeid}"
-        message = f'{error} Record it: pytest "{where}" --ladder-live'
+        message = f'{error} Record it: pytest "{record.item.nodeid}" --ladder-live'
         if self._process.settings.mode != "current":
             message += f" --ladder={self._process.settings.mode}"
         if self._process.settings.missing == "skip":
@@ -323,7 +345,7 @@ class RunningTest:
 
 
 class _Asker:
-    """Answers requests of a ladder."""
+    """Serves the requests of one ladder to the running test."""
 
     def __init__(self, running: RunningTest, opened: OpenLadder) -> None:
         self._running = running
@@ -338,7 +360,7 @@ class _Asker:
 
 
 class _NotingAsker(_Asker):
-    """Answers requests, and puts them on a bill of the running test."""
+    """Serves requests, and puts each reply on the running test's row by `note`."""
 
     def __init__(
         self, running: RunningTest, opened: OpenLadder, note: Callable[[Served], None]

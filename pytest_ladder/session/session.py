@@ -1,4 +1,11 @@
-"""The state of one pytest process: open ladders, the engine, the test under way."""
+"""All that pytest-ladder keeps in one pytest process.
+
+Open ladders, the engine that calls models, collected tests, the test that runs, and
+what runs ahead of it. There is one `LadderSession` in a run without xdist, and one in
+each worker and one in the controller of a run with it. It is made, and all its methods
+are called, on the main thread. Other threads use parts of it that say so: the engine,
+`turns` and `cheap_checks`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,7 @@ import os
 import shutil
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import pytest
 
@@ -15,30 +22,25 @@ from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.local.servers import Servers
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.session import options
-from pytest_ladder.session.cheap_checks import Funnel
+from pytest_ladder.session.cheap_checks import CheapChecks
 from pytest_ladder.session.ladder_test import SAMPLE, LadderTest, Record, Shape, rung_of
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.running_test import RunningTest
 from pytest_ladder.session.status_line import StatusLine
-from pytest_ladder.session.turns import (
-    Turns,
-)
+from pytest_ladder.session.turns import Turns
 from pytest_ladder.session.xdist import is_worker, shared_by_processes, workers
 from pytest_ladder.text.phrases import shown
-
-if TYPE_CHECKING:
-    pass
 
 # How long the end of a run waits for calls that were sent and that no test of this
 # process waits for: they are paid for, and another worker may need them.
 _PATIENCE_S = 30.0
 
 
-class RunsAhead(Protocol):
-    """What runs ahead of the tests of one process."""
+class PrefetchHooks(Protocol):
+    """What asks for replies before their tests run; called on the main thread."""
 
-    def release(self, places: list[int]) -> None:
-        """Let these tests be run ahead, by their places among the collected."""
+    def release(self, indices: list[int]) -> None:
+        """Let these collected tests be run ahead, and none beyond them."""
 
     def start(self) -> None:
         """Begin; called before the first test."""
@@ -47,10 +49,10 @@ class RunsAhead(Protocol):
         """Go on; called before each test."""
 
     def stop(self) -> None:
-        """End; called after the last test."""
+        """Ask for nothing more; called after the last test."""
 
-    def left_behind(self) -> list[str]:
-        """Name the tests whose rehearsal did not end."""
+    def stuck_rehearsals(self) -> list[str]:
+        """Name the tests whose rehearsal does not end; called after `stop`."""
 
 
 class LadderSession:
@@ -62,19 +64,19 @@ class LadderSession:
         self.tests: dict[str, LadderTest] = {}
         self.shapes: dict[str, Shape] = {}
         """How each test was parametrized."""
-        self.stage = Turns()
-        self.ahead: RunsAhead | None = None
-        """What runs ahead of the tests; None in a replay."""
-        self.held_back: list[pytest.Item] = []
-        """Samples that run only if the gate asks for them."""
-        self.left_behind: list[str] = []
+        self.turns = Turns()
+        self.prefetch: PrefetchHooks | None = None
+        """What asks for replies before their tests run; None in a replay."""
+        self.extra_samples: list[pytest.Item] = []
+        """Further samples of collected tests, which run only if the gate asks."""
+        self.stuck_rehearsals: list[str] = []
         """Tests whose rehearsal did not end."""
         self.started: float = shared_by_processes(config)["started"]
         """Unix time."""
         self.problems: list[str] = []
         """Mistakes in configuration found while collecting."""
         self._ladders: dict[Path, OpenLadder] = {}
-        self._found: dict[Path, OpenLadder | None] = {}
+        self._ladder_of_folder: dict[Path, OpenLadder | None] = {}
         self._module_items: dict[Path, int] = {}
         self._waited_before_s = 0.0
         self.running = RunningTest(self)
@@ -87,13 +89,13 @@ class LadderSession:
     @cached_property
     def status(self) -> StatusLine:
         """What is shown of it while the main thread waits."""
-        return StatusLine(self.config, self.progress, self.stage)
+        return StatusLine(self.config, self.progress, self.turns)
 
     @cached_property
-    def funnel(self) -> Funnel:
-        """What is known of the cheap checks, for the judged ones."""
+    def cheap_checks(self) -> CheapChecks:
+        """Which cheap checks are over, and missed."""
         folder = Path(shared_by_processes(self.config)["folder"])
-        return Funnel(folder / "funnel" if is_worker(self.config) else None)
+        return CheapChecks(folder / "cheap-checks" if is_worker(self.config) else None)
 
     @cached_property
     def engine(self) -> Engine:
@@ -113,10 +115,11 @@ class LadderSession:
 
     def ladder_for(self, folder: Path) -> OpenLadder | None:
         """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
-        if folder not in self._found:
+        if folder not in self._ladder_of_folder:
             path = self.settings.config or find_ladder(folder)
-            self._found[folder] = None if path is None else self.open(path)
-        return self._found[folder]
+            opened = None if path is None else self.open(path)
+            self._ladder_of_folder[folder] = opened
+        return self._ladder_of_folder[folder]
 
     def open(self, path: Path) -> OpenLadder:
         """Open a ladder by its configuration file, once."""
@@ -129,6 +132,10 @@ class LadderSession:
     def opened(self) -> list[OpenLadder]:
         """The ladders of this process."""
         return list(self._ladders.values())
+
+    def tests_of(self, opened: OpenLadder) -> list[LadderTest]:
+        """Return the collected tests of one ladder."""
+        return [test for test in self.tests.values() if test.opened is opened]
 
     def module_items(self, path: Path) -> int:
         """Count a file's items on one rung; 0 when it was not collected whole."""
@@ -156,7 +163,7 @@ class LadderSession:
         return Record(test=self.tests[nodeid], item=item, rung=rung, sample=sample)
 
     def waited_s(self) -> float:
-        """Return the seconds spent waiting in a phase; called when it is over."""
+        """Return how long a phase of a test waited, in seconds; called at its end."""
         if "engine" not in self.__dict__:
             return 0.0
         self.status.take_back()
@@ -166,15 +173,15 @@ class LadderSession:
         return waited
 
     def give_way(self) -> None:
-        """Let calls under way go first; called between the phases of tests."""
+        """Let the engine's thread run first; called between the phases of tests."""
         if "engine" in self.__dict__:
             self.engine.give_way()
 
     def step(self, item: pytest.Item) -> None:
-        """Let others run before a test; called before each."""
+        """Let the engine and rehearsals run; called before each test."""
         self.give_way()
-        if self.ahead is not None:
-            self.ahead.step(item)
+        if self.prefetch is not None:
+            self.prefetch.step(item)
 
     def header(self) -> list[str]:
         """Say which rungs are tested, and whether models may be called."""
@@ -195,13 +202,18 @@ class LadderSession:
         return line
 
     def close(self, *, interrupted: bool) -> None:
-        """Let go of everything; local servers end with the controller."""
-        if self.ahead is not None:
-            self.ahead.stop()
+        """Close the engine, the status line and the stores; called at the end of a run.
+
+        In a run with xdist workers do so, and the controller, which ends last, also
+        stops local servers and removes the folder of the run. `interrupted`: after
+        Ctrl-C, or an error of pytest's own, calls that were sent are not waited for.
+        """
+        if self.prefetch is not None:
+            self.prefetch.stop()
         if "engine" in self.__dict__:
             self.engine.close(patience_s=0.0 if interrupted else _PATIENCE_S)
-        if self.ahead is not None:
-            self.left_behind = self.ahead.left_behind()
+        if self.prefetch is not None:
+            self.stuck_rehearsals = self.prefetch.stuck_rehearsals()
         if "status" in self.__dict__:
             self.status.close()
         folder = Path(shared_by_processes(self.config)["folder"])

@@ -1,4 +1,8 @@
-"""Where a pytest process keeps its ladder state; loaded in every suite."""
+"""Where a pytest process keeps its ladder session, and which test runs now.
+
+A file of its own because it is loaded in every suite, with or without ladder tests, and
+so must import no more than this.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,10 @@ def begin(item: pytest.Item) -> None:
 
 
 def end(item: pytest.Item) -> None:
-    """Forget a test, and what ran within it; one that did not get to its setup too."""
+    """Forget a test, and those that ran within it; called after every test.
+
+    Also for one whose setup was never begun.
+    """
     if item in _running:
         del _running[_running.index(item) :]
 

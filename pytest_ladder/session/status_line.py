@@ -1,4 +1,10 @@
-"""The status line: what a waiting run waits for, on terminals only."""
+"""The status line: calls, dollars and time left, while a run on a terminal waits.
+
+All of it runs on the main thread: the engine calls `show` again and again while it
+waits there for a reply, and `RunningTest` when a loop has waited. What it reads of
+`Progress` the engine's thread writes, and a number of a moment ago does no harm: no
+lock is needed.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +32,10 @@ class StatusLine:
     goes on, so that the finished output is pytest's own.
     """
 
-    def __init__(self, config: pytest.Config, progress: Progress, stage: Turns) -> None:
+    def __init__(self, config: pytest.Config, progress: Progress, turns: Turns) -> None:
         self._config = config
         self._progress = progress
-        self._stage = stage
+        self._turns = turns
         self._started = time.monotonic()
         self._drawn_at = 0.0
         self._shown = False
@@ -51,28 +57,31 @@ class StatusLine:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let rehearsals go on while the main thread waits, then take the line back."""
+        """Let rehearsals run while the main thread waits, then clear the line.
+
+        Called by the engine around each wait.
+        """
         try:
-            with self._stage.offered():
+            with self._turns.others_run():
                 yield
         finally:
             self.take_back()
 
     def take_back(self) -> None:
-        """Leave the terminal as pytest left it."""
+        """Clear the line, so that the terminal is as pytest left it."""
         if self._shown:
             self._write("")
             self._shown = False
 
     def close(self) -> None:
-        """Let go of the terminal."""
+        """Close the file that leads to the terminal."""
         if "_terminal" in self.__dict__:
             os.close(self._terminal)
             self._quiet = True
 
     @cached_property
     def _terminal(self) -> int:
-        """The terminal itself: output may be captured, or muted, when it is drawn."""
+        """A file that leads to the terminal, whatever happens to other output."""
         capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
         if capture is None:
             return os.dup(1)

@@ -1,4 +1,21 @@
-"""What the processes of a pytest-xdist run share; loaded in every suite."""
+"""What the processes of a pytest-xdist run share, and what workers are told.
+
+Loaded in every suite, so it imports xdist only where that runs.
+
+A run with `-n` has a controller, which collects nothing and hands out tests by their
+indices in the collection, and workers, each a process that collects all tests and runs
+those it is handed. They share a folder of the run (`shared_by_processes`): the
+controller names it, the process that needs it first makes it, and the controller
+removes it. In it lies one file a worker, `batches/gw0`, to which the controller appends
+what it hands to that worker, before it sends it; so the worker knows all that it will
+run, which xdist itself tells it test by test. The files are written by the controller's
+main thread alone, and read by a worker's main thread and the threads of its rehearsals
+(`Batch._lock`). After Ctrl-C xdist ends the workers; nothing here waits for anybody.
+
+What reaches into xdist is here: `announce_batches` replaces a method of each worker's
+controller, and `config.workerinput` is read, which xdist documents. The scheduler in
+`scheduling/xdist_scheduler` uses what `pytest_xdist_make_scheduler` is documented with.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +31,16 @@ from typing import Any
 
 import pytest
 
-_STOPGAP = "stopgap"
+_PLACEHOLDER = "placeholder"
+"""Marks the line of a test that is not to run: see `Batch`."""
 _SHARED = pytest.StashKey[dict[str, Any]]()
 
 
 def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
     """Return what workers share with their controller, as plain values.
 
-    `folder` holds the run's local servers, slots and budget, made by whoever needs it
-    first; `owner_pid` the process whose end ends them; `started` a Unix time.
+    `folder` holds the run's local servers, slots and budget, made by the process that
+    needs it first; `owner_pid` the process whose end ends them; `started` a Unix time.
     """
     handed_down = getattr(config, "workerinput", {}).get("ladder")
     if handed_down is not None:
@@ -48,8 +66,11 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def place_among_workers(config: pytest.Config) -> float:
-    """Return where this process stands among its like, in [0, 1)."""
+def share_to_begin_with(config: pytest.Config) -> float:
+    """Return at which share of all tests this process begins, in [0, 1).
+
+    Another one for each worker; 0 without workers.
+    """
     name: str = getattr(config, "workerinput", {}).get("workerid", "gw0")
     # A worker that replaces a dead one counts on.
     return int(name.removeprefix("gw")) % workers(config) / workers(config)
@@ -62,10 +83,10 @@ def worker_elsewhere(config: pytest.Config) -> str | None:
     the near end of a tunnel.
     """
     typed = _typed(config, "tx")
-    every = {**_typed(config, "px"), **typed}.values()
-    named = {parts["id"]: parts for parts in every if "id" in parts}
-    there = (spec for spec, parts in typed.items() if not _is_here(parts, named))
-    return next(there, None)
+    specs = {**_typed(config, "px"), **typed}.values()
+    by_id = {parts["id"]: parts for parts in specs if "id" in parts}
+    elsewhere = (s for s, parts in typed.items() if not _is_here(parts, by_id))
+    return next(elsewhere, None)
 
 
 def worker_with_own_files(config: pytest.Config) -> str | None:
@@ -91,13 +112,17 @@ def _parts(spec: str) -> dict[str, str]:
     return dict(part.partition("=")[::2] for part in single.split("//"))
 
 
-def _is_here(parts: dict[str, str], named: dict[str, dict[str, str]]) -> bool:
-    """Tell whether a worker is a process of this machine, and its proxies are."""
+def _is_here(parts: dict[str, str], by_id: dict[str, dict[str, str]]) -> bool:
+    """Tell whether a worker is a process of this machine, and its proxies are.
+
+    `by_id` are the workers and proxies that have an id, by which `via=` names them.
+    """
     if "popen" not in parts or "via" not in parts:
         return "popen" in parts
     via = parts["via"]
-    others = {name: one for name, one in named.items() if name != via}
-    return _is_here(named.get(via, {}), others)
+    # Without the one that was looked at: proxies may name each other in a circle.
+    others = {name: proxy for name, proxy in by_id.items() if name != via}
+    return _is_here(by_id.get(via, {}), others)
 
 
 def stay_alone(config: pytest.Config) -> None:
@@ -109,8 +134,8 @@ def stay_alone(config: pytest.Config) -> None:
 def make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Return a scheduler that hands out all tests at once, and moves them later.
 
-    Instead of `--dist=load`, which hands out a few at a time: what a worker may
-    rehearse would be too little to keep the model busy.
+    Instead of `--dist=load`, which hands out a few at a time: these would be too few to
+    run ahead, and the model would have pauses.
     """
     from xdist.scheduler import WorkStealingScheduling  # type: ignore[import-untyped]
 
@@ -120,8 +145,11 @@ def make_scheduler(config: pytest.Config, log: Any) -> Any:
 def announce_batches(node: Any) -> None:
     """Let a worker know what is handed to it; called when it is ready.
 
-    Schedulers hand tests out by `send_runtest_some`; the worker reads what passes
-    through it from a file. (`--dist each` hands out everything by another way.)
+    Called in the controller, on its main thread, with xdist's `WorkerController`.
+    Replaces its method `send_runtest_some`, by which all schedulers but that of
+    `--dist each` hand out tests, and adds a method `send_placeholder` for our own
+    scheduler. If xdist sent tests by another method, a worker would run nothing ahead,
+    and a run in stages would stop at the first placeholder.
     """
     send = node.send_runtest_some
 
@@ -129,12 +157,12 @@ def announce_batches(node: Any) -> None:
         _note_batch(node, [str(index) for index in indices])
         send(indices)
 
-    def send_stopgap(index: int) -> None:
-        _note_batch(node, [f"{index} {_STOPGAP}"])
+    def send_placeholder(index: int) -> None:
+        _note_batch(node, [f"{index} {_PLACEHOLDER}"])
         send([index])
 
     node.send_runtest_some = send_and_note
-    node.send_stopgap = send_stopgap
+    node.send_placeholder = send_placeholder
 
 
 def _note_batch(node: Any, lines: list[str]) -> None:
@@ -145,11 +173,12 @@ def _note_batch(node: Any, lines: list[str]) -> None:
 
 
 class Batch:
-    """What was handed to this worker, as it comes in.
+    """What was handed to this worker, read anew whenever it is asked.
 
-    A worker of xdist runs a test only when it knows the next one. So a climb, which
-    has to wait for a verdict before it hands out more, puts a stopgap behind each
-    batch: a test that is taken up only to be left again.
+    A worker of xdist runs a test only when it knows the next one. A run in stages has
+    to wait for the results of a stage before it hands out more, so it puts a
+    placeholder behind each batch: a test that the worker begins and leaves at once,
+    without its body, and that is not reported.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -157,26 +186,33 @@ class Batch:
         name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
         self._path = folder / name
         self._read_to = 0
+        """Bytes of the file that were read."""
         self._lines: list[str] = []
-        self._given = 0
-        self._reading = threading.Lock()
+        self._yielded = 0
+        self._lock = threading.Lock()
+        """Guards the lines and how far the file was read."""
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the places of new tests, stopgaps left out; ask again for more."""
+        """Yield the indices of tests that came since, placeholders left out.
+
+        Called by one thread at a time: the main thread in a climb, else under the lock
+        by which threads choose what to rehearse.
+        """
         self._read()
-        while self._given < len(self._lines):
-            line = self._lines[self._given]
-            self._given += 1
-            if not line.endswith(_STOPGAP):
+        while self._yielded < len(self._lines):
+            line = self._lines[self._yielded]
+            self._yielded += 1
+            if not line.endswith(_PLACEHOLDER):
                 yield int(line)
 
-    def is_stopgap(self, number: int) -> bool:
+    def is_placeholder(self, number: int) -> bool:
         """Tell whether what came as the `number`th, from 0, is no test to run."""
         self._read()
-        return number < len(self._lines) and self._lines[number].endswith(_STOPGAP)
+        in_file = number < len(self._lines)
+        return in_file and self._lines[number].endswith(_PLACEHOLDER)
 
     def _read(self) -> None:
-        with self._reading, contextlib.suppress(FileNotFoundError):
+        with self._lock, contextlib.suppress(FileNotFoundError):
             with self._path.open(encoding="ascii") as file:
                 file.seek(self._read_to)
                 text = file.read()

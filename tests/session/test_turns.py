@@ -1,4 +1,4 @@
-"""The stage: one at a time, muted, and nobody waits for ever."""
+"""Turns: one at a time, without output, and nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_ladder.errors import Abandoned
-from pytest_ladder.session.turns import (
-    Rehearsal,
-    Turns,
-    on_loop_of_its_own,
-    run_off_stage,
-    wait_off_stage,
+from pytest_ladder.session.event_loops import (
+    as_plain_function,
+    let_others_run_when_idle,
+    run_coroutine,
 )
+from pytest_ladder.session.turns import Rehearsal, Turns
 
 WAIT_S = 10.0
 """Nothing in these tests takes as long; a thread that does is a failure."""
 
 
-class Troupe:
-    """Threads that rehearse on one stage."""
+class Rehearsals:
+    """Threads that rehearse, and take turns."""
 
     def __init__(self) -> None:
-        self.stage = Turns()
+        self.turns = Turns()
         self.threads: list[threading.Thread] = []
         self.abandoned = 0
 
-    def rehearse(self, play: Callable[[Rehearsal], object]) -> None:
+    def rehearse(self, body: Callable[[Rehearsal], object]) -> None:
         def run() -> None:
             try:
-                code = (play.__code__,)
-                with Rehearsal(self.stage, code) as rehearsal:
-                    play(rehearsal)
-                    self.stage.finished += 1
+                code = (body.__code__,)
+                with Rehearsal(self.turns, code) as rehearsal:
+                    body(rehearsal)
+                    self.turns.finished += 1
             except Abandoned:
                 self.abandoned += 1
 
@@ -56,16 +55,16 @@ class Troupe:
         deadline = time.monotonic() + WAIT_S
         while any(thread.is_alive() for thread in self.threads):
             assert time.monotonic() < deadline, "a rehearsal does not end"
-            with self.stage.offered():
+            with self.turns.others_run():
                 time.sleep(0.001)
 
 
 @pytest.fixture
-def troupe() -> Iterator[Troupe]:
-    troupe = Troupe()
-    yield troupe
-    troupe.stage.close()
-    for thread in troupe.threads:
+def rehearsals() -> Iterator[Rehearsals]:
+    rehearsals = Rehearsals()
+    yield rehearsals
+    rehearsals.turns.close()
+    for thread in rehearsals.threads:
         thread.join(WAIT_S)
         assert not thread.is_alive()
 
@@ -86,43 +85,43 @@ def world() -> list[object]:
     ]
 
 
-def test_never_two_at_once_under_stress(troupe: Troupe) -> None:
-    on_stage: list[int] = []
+def test_never_two_at_once_under_stress(rehearsals: Rehearsals) -> None:
+    running: list[int] = []
     most = 0
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         nonlocal most
         for _ in range(20):
-            on_stage.append(1)
-            most = max(most, len(on_stage))
+            running.append(1)
+            most = max(most, len(running))
             pause_s = random.random() / 1000
-            on_stage.pop()
-            with rehearsal.off():
+            running.pop()
+            with rehearsal.others_run():
                 time.sleep(pause_s)
 
     before = world()
     for _ in range(24):
-        troupe.rehearse(play)
+        rehearsals.rehearse(body)
     deadline = time.monotonic() + WAIT_S
-    while any(thread.is_alive() for thread in troupe.threads):
+    while any(thread.is_alive() for thread in rehearsals.threads):
         assert time.monotonic() < deadline
-        assert not on_stage, "the main thread has the stage"
+        assert not running, "the main thread has the turn"
         assert world() == before
-        troupe.stage.take_turns()
-        with troupe.stage.offered():
+        rehearsals.turns.let_others_run_once()
+        with rehearsals.turns.others_run():
             time.sleep(0.0005)
     assert most == 1
-    assert troupe.stage.finished == 24
+    assert rehearsals.turns.finished == 24
     assert world() == before
 
 
-def test_what_a_rehearsal_says_goes_nowhere(
-    troupe: Troupe,
+def test_what_a_rehearsal_prints_goes_nowhere(
+    rehearsals: Rehearsals,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     recwarn: pytest.WarningsRecorder,
 ) -> None:
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         print("loud", file=sys.stderr)  # noqa: T201
         os.write(1, b"loud")
         os.system("echo loud")
@@ -135,111 +134,113 @@ def test_what_a_rehearsal_says_goes_nowhere(
             pytest.set_trace()
 
     before = world()
-    troupe.rehearse(play)
-    troupe.wait()
-    assert troupe.stage.finished == 1
+    rehearsals.rehearse(body)
+    rehearsals.wait()
+    assert rehearsals.turns.finished == 1
     assert world() == before
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
     assert not recwarn
 
 
-def test_random_numbers_go_on_where_each_one_left(troupe: Troupe) -> None:
+def test_random_numbers_go_on_where_each_one_left(rehearsals: Rehearsals) -> None:
     drawn: dict[int, list[float]] = {}
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         number = len(drawn)
         drawn[number] = []
         random.seed(number)
         for _ in range(5):
             drawn[number].append(random.random())
-            with rehearsal.off():
+            with rehearsal.others_run():
                 time.sleep(0.001)
 
     random.seed(99)
     expected = random.Random(99)
     for _ in range(6):
-        troupe.rehearse(play)
+        rehearsals.rehearse(body)
     for _ in range(20):
-        troupe.stage.take_turns()
+        rehearsals.turns.let_others_run_once()
         assert random.random() == expected.random()
-    troupe.wait()
+    rehearsals.wait()
     for number, values in drawn.items():
         own = random.Random(number)
         assert values == [own.random() for _ in range(5)]
 
 
-def test_who_holds_the_stage_is_left_behind_and_ends(troupe: Troupe) -> None:
+def test_a_body_that_keeps_its_turn_loses_it_and_ends(rehearsals: Rehearsals) -> None:
     went_on = threading.Event()
     started = threading.Event()
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         started.set()
         time.sleep(0.4)
         went_on.set()
 
     before = world()
-    troupe.rehearse(play)
-    with troupe.stage.offered():
+    rehearsals.rehearse(body)
+    with rehearsals.turns.others_run():
         assert started.wait(WAIT_S)
     assert world() == before
-    troupe.threads[0].join(WAIT_S)
+    rehearsals.threads[0].join(WAIT_S)
     assert not went_on.is_set()
-    assert troupe.abandoned == 1
+    assert rehearsals.abandoned == 1
 
 
 def test_in_the_midst_of_other_code_it_ends_with_its_next_request(
-    troupe: Troupe,
+    rehearsals: Rehearsals,
 ) -> None:
     started, may_go, went_on = threading.Event(), threading.Event(), threading.Event()
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         started.set()
         assert may_go.wait(WAIT_S)
         went_on.set()
-        with rehearsal.off():
+        with rehearsal.others_run():
             raise AssertionError("never")
 
-    troupe.rehearse(play)
-    with troupe.stage.offered():
+    rehearsals.rehearse(body)
+    with rehearsals.turns.others_run():
         assert started.wait(WAIT_S)
     before = world()
     may_go.set()
-    troupe.threads[0].join(WAIT_S)
+    rehearsals.threads[0].join(WAIT_S)
     assert went_on.is_set()
-    assert troupe.abandoned == 1
+    assert rehearsals.abandoned == 1
     assert world() == before
 
 
-def test_where_many_are_left_behind_the_stage_closes(troupe: Troupe) -> None:
+def test_where_many_lose_their_turn_rehearsals_end(rehearsals: Rehearsals) -> None:
     may_end = threading.Event()
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         may_end.wait(WAIT_S)
 
     for _ in range(8):
-        troupe.rehearse(play)
+        rehearsals.rehearse(body)
     begun = time.monotonic()
-    while not troupe.stage.closed:
+    while not rehearsals.turns.closed:
         assert time.monotonic() < begun + WAIT_S
-        troupe.stage.take_turns()
+        rehearsals.turns.let_others_run_once()
     may_end.set()
     assert time.monotonic() - begun < 3
 
 
-def test_an_interrupt_gets_the_stage_at_once(troupe: Troupe) -> None:
+def test_after_an_interrupt_the_main_thread_goes_on_at_once(
+    rehearsals: Rehearsals,
+) -> None:
     started, may_end = threading.Event(), threading.Event()
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         started.set()
         may_end.wait(WAIT_S)
 
     before = world()
-    troupe.rehearse(play)
-    stage = troupe.stage
+    rehearsals.rehearse(body)
+    turns = rehearsals.turns
     # What Ctrl-C does while the main thread waits to go on.
-    stage._wait_for = _interrupted  # type: ignore[assignment, method-assign]
-    with pytest.raises(KeyboardInterrupt), stage.offered():
+    turns._wait_for = _interrupted  # type: ignore[assignment, method-assign]
+    with pytest.raises(KeyboardInterrupt), turns.others_run():
         assert started.wait(WAIT_S)
     assert world() == before
     may_end.set()
@@ -249,34 +250,34 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_closing_sends_home_whoever_waits(troupe: Troupe) -> None:
+def test_closing_ends_all_rehearsals_that_wait(rehearsals: Rehearsals) -> None:
     waiting = threading.Event()
 
-    def play(rehearsal: Rehearsal) -> None:
-        with rehearsal.off():
+    def body(rehearsal: Rehearsal) -> None:
+        with rehearsal.others_run():
             waiting.set()
             deadline = time.monotonic() + WAIT_S
-            while not troupe.stage.closed and time.monotonic() < deadline:
+            while not rehearsals.turns.closed and time.monotonic() < deadline:
                 time.sleep(0.001)
 
-    troupe.rehearse(play)
-    with troupe.stage.offered():
+    rehearsals.rehearse(body)
+    with rehearsals.turns.others_run():
         assert waiting.wait(WAIT_S)
-    troupe.rehearse(play)
-    troupe.stage.close()
-    for thread in troupe.threads:
+    rehearsals.rehearse(body)
+    rehearsals.turns.close()
+    for thread in rehearsals.threads:
         thread.join(WAIT_S)
-    assert troupe.abandoned == 2
-    with pytest.raises(Abandoned), Rehearsal(troupe.stage):
+    assert rehearsals.abandoned == 2
+    with pytest.raises(Abandoned), Rehearsal(rehearsals.turns):
         pass
 
 
-def test_threads_of_a_body_share_its_place(troupe: Troupe) -> None:
+def test_threads_of_a_body_share_its_turn(rehearsals: Rehearsals) -> None:
     done: list[int] = []
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         def ask() -> None:
-            with rehearsal.off():
+            with rehearsal.others_run():
                 time.sleep(0.01)
             done.append(1)
 
@@ -287,10 +288,10 @@ def test_threads_of_a_body_share_its_place(troupe: Troupe) -> None:
             thread.join(WAIT_S)
 
     for _ in range(4):
-        troupe.rehearse(play)
-    troupe.wait()
+        rehearsals.rehearse(body)
+    rehearsals.wait()
     assert len(done) == 16
-    assert troupe.stage.finished == 4
+    assert rehearsals.turns.finished == 4
 
 
 async def _sleeps(seconds: float) -> str:
@@ -299,31 +300,31 @@ async def _sleeps(seconds: float) -> str:
 
 
 @pytest.mark.parametrize("way", ["own loop", "task", "loop of the user's"])
-def test_event_loops_wait_side_by_side(troupe: Troupe, way: str) -> None:
+def test_event_loops_wait_side_by_side(rehearsals: Rehearsals, way: str) -> None:
     results: list[str] = []
 
     async def of_the_user(rehearsal: Rehearsal) -> str:
-        wait_off_stage(rehearsal.off)
+        let_others_run_when_idle(rehearsal.others_run)
         return await _sleeps(0.2)
 
-    def play(rehearsal: Rehearsal) -> None:
+    def body(rehearsal: Rehearsal) -> None:
         if way == "own loop":
-            results.append(run_off_stage(_sleeps(0.2), rehearsal.off))
+            results.append(run_coroutine(_sleeps(0.2), rehearsal.others_run))
         elif way == "task":
-            results.append(on_loop_of_its_own(_sleeps, rehearsal.off)(0.2))
+            results.append(as_plain_function(_sleeps, rehearsal.others_run)(0.2))
         else:
             results.append(asyncio.run(of_the_user(rehearsal)))
 
     for _ in range(8):
-        troupe.rehearse(play)
+        rehearsals.rehearse(body)
     begun = time.monotonic()
-    troupe.wait()
+    rehearsals.wait()
     assert results == ["done"] * 8
     assert time.monotonic() - begun < 1.4
 
 
-def test_a_loop_that_is_left_behind_ends_without_complaint(
-    troupe: Troupe, caplog: pytest.LogCaptureFixture
+def test_a_loop_that_loses_its_turn_ends_without_complaint(
+    rehearsals: Rehearsals, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def blocks() -> None:
         other = asyncio.create_task(_sleeps(5))
@@ -332,14 +333,14 @@ def test_a_loop_that_is_left_behind_ends_without_complaint(
             time.sleep(0.4)
             await other
 
-    def play(rehearsal: Rehearsal) -> None:
-        run_off_stage(blocks(), rehearsal.off)
+    def body(rehearsal: Rehearsal) -> None:
+        run_coroutine(blocks(), rehearsal.others_run)
 
-    troupe.rehearse(play)
+    rehearsals.rehearse(body)
     time.sleep(0.05)
-    troupe.stage.take_turns()
-    with troupe.stage.offered():
+    rehearsals.turns.let_others_run_once()
+    with rehearsals.turns.others_run():
         time.sleep(0.05)
-    troupe.threads[0].join(WAIT_S)
-    assert troupe.abandoned == 1
+    rehearsals.threads[0].join(WAIT_S)
+    assert rehearsals.abandoned == 1
     assert not caplog.records
