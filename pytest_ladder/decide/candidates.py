@@ -32,7 +32,7 @@ from pytest_ladder.text import numbers
 MISSING = "not measured"
 """The doubt of a rung that nothing is known about."""
 FEW = 10
-"""With fewer units only an exact bound decides (methods note, section 0)."""
+"""With fewer units only an exact bound decides (docs/methods.md §0)."""
 BOTH_SIDES = 0.9
 """Confidence of an interval each of whose ends is a one-sided 95 % bound."""
 _TINY = 1e-9
@@ -131,7 +131,7 @@ def candidates(
 def certified_floor(
     result: RungResult, evidence: Evidence, level: Level
 ) -> float | None:
-    """One-sided 95 % lower bound of a rung's quality, in [0, 1] (1.6).
+    """One-sided 95 % lower bound of a rung's quality, in [0, 1] (docs/methods.md §1.6).
 
     Exact for 0/1 scores; by effective n for graded and clustered ones; of a rung that
     was stopped early by its confidence sequence. None: not measured, or too few
@@ -200,7 +200,7 @@ def _verdict(
     corrected: Trust | None,
     undecided: Sequence[str],
 ) -> Verdict | None:
-    """Say whether the full suite would score the bar or more (3.1)."""
+    """Say whether the full suite would score the bar or more (docs/methods.md §3.1)."""
     scores = list(evidence.scores(objective.level, result.id).values())
     if objective.quality is None or objective.level not in result.levels:
         return None
@@ -239,7 +239,7 @@ def _doubts(
 
 
 def _mistrust(trust: Trust, objective: Objective) -> str:
-    """Say why what a judge found does not decide (methods note, 5.5 and 5.7)."""
+    """Say why what a judge found does not decide (docs/methods.md §5.5 and §5.7)."""
     bar = objective.quality
     if not trust.why_not and bar is not None and trust.low < bar <= trust.high:
         interval = numbers.interval(trust.low, trust.high)

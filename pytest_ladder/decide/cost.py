@@ -1,7 +1,7 @@
 """Cost: what a rung costs to build and to use, and what the run itself spent.
 
 The cost of a call at volume V is c(V) = B / V + s, with B the cost of building and s
-that of serving one call; the total cost of ownership is B + V s (methods note, 4.2).
+that of serving one call; the total cost of ownership is B + V s (docs/methods.md §4.2).
 """
 
 from __future__ import annotations

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 DRAWS = 2000
-"""Bootstrap draws over cases (methods note, 4.3)."""
+"""Bootstrap draws over cases (docs/methods.md §4.3)."""
 SEED = 20240607
 """Draws must not differ from one rendering to the next."""
 MANY = 20
-"""From so many differences on the paired t interval holds (2.2)."""
+"""From so many differences on the paired t interval holds (docs/methods.md §2.2)."""
 _ONE_SIDED = 0.05
 _TINY = 1e-9
 
@@ -142,16 +142,20 @@ class Evidence:
         return self._compared[key]
 
     def draws(self, level: Level) -> Draws:
-        """Rungs against each other over bootstrap draws of the cases (4.3)."""
+        """Rungs against each other over bootstrap draws of the cases.
+
+        See docs/methods.md §4.3.
+        """
         if level not in self._drawn:
             self._drawn[level] = self._draw(level)
         return self._drawn[level]
 
     def serving(self, rung: str) -> Interval | None:
-        """95 % interval of what 1,000 calls cost to serve, in USD (4.1).
+        """95 % interval of what 1,000 calls cost to serve, in USD.
 
-        A bootstrap over cases, because costs are skewed. None where a cost is not
-        known, and of a rung that is the only one: there is nothing to hold it against.
+        See docs/methods.md §4.1. A bootstrap over cases, because costs are skewed. None
+        where a cost is not known, and of a rung that is the only one: there is nothing
+        to hold it against.
         """
         if len(self._rows) < 2:
             return None
@@ -203,9 +207,10 @@ def _without_errors(
 def comparison(
     gains: Sequence[float], clusters: Sequence[Hashable] | None
 ) -> Comparison:
-    """Compare by the gains of single cases (2.2); `clusters` may name one of each.
+    """Compare by the gains of single cases; `clusters` may name one of each.
 
-    Raises ValueError for no gains, unequal lengths or one that is not finite.
+    See docs/methods.md §2.2. Raises ValueError for no gains, unequal lengths or one
+    that is not finite.
     """
     groups = len(gains) if clusters is None else len(set(clusters))
     least = 2 if clusters is None else MIN_CLUSTERS

@@ -1,7 +1,7 @@
 """The Pareto front of quality and cost, and what each step on it returns.
 
-Methods note, 4.3 and 4.4. A rung without a quality or with an unknown cost is on no
-front: it is shown apart.
+See docs/methods.md §4.3 and §4.4. A rung without a quality or with an unknown cost is
+on no front: it is shown apart.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def roi(
     level: Level,
     volume: int,
 ) -> Roi:
-    """Return of the step from one rung to another, at `volume` calls (4.4).
+    """Return of the step from one rung to another, at `volume` calls.
 
-    A figure is None where a cost is unknown, the second costs no more, or there is
-    nothing to divide by.
+    See docs/methods.md §4.4. A figure is None where a cost is unknown, the second costs
+    no more, or there is nothing to divide by.
     """
     gain = evidence.compare(level, second.id, first.id)
     gained = None if gain is None else POINTS * gain.mean

@@ -45,7 +45,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None
     """Lower end of the 95 % interval; None with too few clusters to tell.
 
-    Of a rung that was stopped early it is the confidence sequence (methods, 3.11)."""
+    Of a rung that was stopped early it is the confidence sequence (docs/methods.md
+    §3.11).
+    """
     high: float | None
     n: int
     """Units: distinct (source, case) with at least one finished row."""
@@ -204,10 +206,10 @@ def stopped_interval(
     clusters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
 ) -> Interval:
-    """Interval of a rung that was stopped early, which no other survives (3.11).
+    """Interval of a rung that was stopped early, which no other survives.
 
-    A cluster is one observation, as the climb takes them; the mean is always inside.
-    Raises ValueError for scores outside [0, 1].
+    See docs/methods.md §3.11. A cluster is one observation, as the climb takes them;
+    the mean is always inside. Raises ValueError for scores outside [0, 1].
     """
     members: defaultdict[Hashable, list[float]] = defaultdict(list)
     for score, label in zip(scores, clusters or range(len(scores)), strict=True):

@@ -155,7 +155,10 @@ def _cheapest_passing(view: View) -> _Choice:
 
 
 def _cheapest_near_the_best(view: View) -> _Choice:
-    """Budget and step-function: the best, or what comes near it for less (3.12)."""
+    """Budget and step-function: the best, or what comes near it for less.
+
+    See docs/methods.md §3.12.
+    """
     pool = [one for one in view.fitting if one.quality is not None]
     if view.objective.quality is not None:
         pool = [one for one in pool if one.status == "pass"]

@@ -1,4 +1,7 @@
-"""Pairwise judging: which of two replies is better, asked in both orders (5.6)."""
+"""Pairwise judging: which of two replies is better, asked in both orders.
+
+See docs/methods.md §5.6.
+"""
 
 from __future__ import annotations
 

@@ -17,11 +17,12 @@ from pytest_ladder.errors import ConfigError
 
 
 class Climb(Course):
-    """The climb to a bar: the first rung to pass is the cheapest one that does (3.13).
+    """The climb to a bar: the first rung to pass is the cheapest one that does.
 
-    Each rung takes its hurdles one after another, the deciding level last. A rung that
-    fails one is done with; one that passes them all is run to its end, so that its
-    verdict is that of the whole suite, and if it still stands there it is the winner.
+    See docs/methods.md §3.13. Each rung takes its hurdles one after another, the
+    deciding level last. A rung that fails one is done with; one that passes them all is
+    run to its end, so that its verdict is that of the whole suite, and if it still
+    stands there it is the winner.
     """
 
     def __init__(

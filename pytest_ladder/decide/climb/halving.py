@@ -21,9 +21,9 @@ class Halving(Course):
     """All rungs on 25 units, the better half on 50, and so on; two run to their end.
 
     Rungs are compared on the same units, those that all of them finished; of equals the
-    cheaper stays (section 3.12; Karnin et al. 2013). Cheap, but without an error
-    guarantee: the best rung may be left behind. Which of the finalists is recommended
-    is for the objective to say.
+    cheaper stays (docs/methods.md §3.12; Karnin et al. 2013). Cheap, but without an
+    error guarantee: the best rung may be left behind. Which of the finalists is
+    recommended is for the objective to say.
     """
 
     def __init__(

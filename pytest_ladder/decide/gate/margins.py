@@ -16,7 +16,10 @@ from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile, percentile_interval
 
 LEAST_LIVE = 59
-"""Live calls from which on a 95th percentile has a one-sided 95 % bound (7.3)."""
+"""Live calls from which on a 95th percentile has a one-sided 95 % bound.
+
+See docs/methods.md §7.3.
+"""
 _P95 = 0.95
 _ONE_SIDED = 0.05
 
@@ -61,7 +64,8 @@ def latency_rise(pairs: Pairs) -> Rise:
 
     The interval of their ratio combines those of the two, which rest on order
     statistics, on the logarithmic scale (MOVER: Zou and Donner 2008). A side with fewer
-    than 59 live calls has no upper bound (section 7.3), and then nothing is said.
+    than 59 live calls has no upper bound (docs/methods.md §7.3), and then nothing is
+    said.
     """
     old, new = _live(pairs.before.values()), _live(pairs.after.values())
     before, after = _p95(old), _p95(new)

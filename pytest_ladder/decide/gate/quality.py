@@ -1,9 +1,9 @@
-"""Quality before and after: paired tests over suites, Holm-adjusted (section 2).
+"""Quality before and after: paired tests over suites, Holm-adjusted.
 
-A suite is the tests of one file at one level, as far as it has enough cases for a test
-of its own; where a level has more than that, all of it is one suite more. So a feature
-that breaks is not diluted by the files beside it, and a little of everything is seen
-as well.
+See docs/methods.md §2. A suite is the tests of one file at one level, as far as it has
+enough cases for a test of its own; where a level has more than that, all of it is one
+suite more. So a feature that breaks is not diluted by the files beside it, and a little
+of everything is seen as well.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from pytest_ladder.text import numbers
 BLOCK_AT = 0.05
 """Holm-adjusted p-value at which a drop blocks."""
 ESCALATE_AT = 0.20
-"""Up to here a drop may be one: two more samples tell (section 2.5)."""
+"""Up to here a drop may be one: two more samples tell (docs/methods.md §2.5)."""
 FEW = 10
 """With fewer cases only a drop can be established, never that there is none."""
 _RULE_OF_THREE = 3
@@ -62,7 +62,7 @@ def suites_of(pairs: Pairs, terms: Gate, mistrust: str = "") -> tuple[Suite, ...
 
 
 def paired_p(scores: Scores) -> float:
-    """One-sided p-value of "worse" (section 2.2).
+    """One-sided p-value of "worse" (docs/methods.md §2.2).
 
     Mid-p McNemar for 0/1 scores of one sample each, the paired t test from 20 cases or
     clusters on, exact sign flips below.
@@ -80,7 +80,10 @@ def paired_p(scores: Scores) -> float:
 
 
 def non_inferiority(pairs: Pairs, margin: float | None) -> Iterator[Check]:
-    """Ask of each level that it is shown to have lost less than `margin` (2.8)."""
+    """Ask of each level that it is shown to have lost less than `margin`.
+
+    See docs/methods.md §2.8.
+    """
     if margin is None:
         return
     for level in _levels(pairs):
@@ -207,9 +210,10 @@ def _figure(scores: Sequence[float], clusters: Sequence[Hashable] | None) -> Fig
 
 
 def _discordance(scores: Scores) -> float:
-    """Share of cases that changed, or the variance of the change (section 2.3).
+    """Share of cases that changed, or the variance of the change.
 
-    Where nothing changed, the rule of three says how many may have all the same.
+    See docs/methods.md §2.3. Where nothing changed, the rule of three says how many may
+    have all the same.
     """
     n = len(scores.before)
     least = min(1.0, _RULE_OF_THREE / n)

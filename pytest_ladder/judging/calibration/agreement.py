@@ -1,4 +1,7 @@
-"""How far a judge and people agree, and people with each other (section 5.1)."""
+"""How far a judge and people agree, and people with each other.
+
+See docs/methods.md §5.1.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Calibration: how far a judge agrees with people, and quality corrected for it.
 
-Methods note, section 5: every number stands beside its interval and its n, and the
+See docs/methods.md §5. Every number stands beside its interval and its n, and the
 judge beside the trivial one that always gives the commoner answer.
 """
 
@@ -140,7 +140,7 @@ def _by_rung(judged: Iterable[JudgedReply]) -> dict[str, list[JudgedReply]]:
 
 
 def _disagreement(judged: Iterable[JudgedReply]) -> float | None:
-    """Return how often two votes differ in pass or fail (section 2.9)."""
+    """Return how often two votes differ in pass or fail (docs/methods.md §2.9)."""
     rates = []
     for one in judged:
         votes = [score >= PASSES_FROM for score in one.verdict.votes]

@@ -1,4 +1,7 @@
-"""Quality of a rung as a judge sees it, and corrected by labels (5.2 to 5.4)."""
+"""Quality of a rung as a judge sees it, and corrected by labels.
+
+See docs/methods.md §5.2 to §5.4.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,14 @@ from pytest_ladder.stats.agreement import MIN_JUDGE, poststratified, ppi, rogan_
 from pytest_ladder.stats.intervals import quality_interval
 
 MIN_LABELS = 20
-"""With fewer labels a judge is uncalibrated (section 5.5)."""
+"""With fewer labels a judge is uncalibrated (docs/methods.md §5.5)."""
 MIN_TO_GATE = 50
-"""With fewer labels no calibrated quality may hold a gate (section 5.5)."""
+"""With fewer labels no calibrated quality may hold a gate (docs/methods.md §5.5)."""
 MIN_ON_RUNG = 10
-"""With fewer labels of its own a rung borrows those of the others (section 5.4)."""
+"""With fewer labels of its own a rung borrows those of the others.
+
+See docs/methods.md §5.4.
+"""
 
 Method = Literal["post-stratified", "PPI++", "labels only", "transferred"]
 
@@ -85,9 +91,10 @@ def rung_quality(
 def _stratified(
     judged: Sequence[JudgedReply], own: Sequence[Pair]
 ) -> tuple[Method, Estimate]:
-    """Correct a pass rate by labels within passes and within fails (5.2).
+    """Correct a pass rate by labels within passes and within fails.
 
-    A case of which only some samples pass is a part of a pass.
+    See docs/methods.md §5.2. A case of which only some samples pass is a part of a
+    pass.
     """
     scores = _by_case(judged)
     passes = math.fsum(scores)
@@ -103,7 +110,7 @@ def _stratified(
 def _powered(
     judged: Sequence[JudgedReply], own: Sequence[Pair]
 ) -> tuple[Method, Estimate]:
-    """Correct a mean grade by labels (5.3)."""
+    """Correct a mean grade by labels (docs/methods.md §5.3)."""
     values = [pair.value for pair in own]
     labelled = {pair.judged.key for pair in own}
     rest = [j.verdict.score for j in judged if j.key not in labelled]
@@ -118,7 +125,10 @@ def _powered(
 def _transferred(
     found: RungQuality, agreement: JudgeAgreement, *, graded: bool
 ) -> RungQuality:
-    """Correct a pass rate by the judge's errors on labels of other rungs (5.4)."""
+    """Correct a pass rate by the judge's errors on labels of other rungs.
+
+    See docs/methods.md §5.4.
+    """
     why = f"{found.labels} of {MIN_ON_RUNG} labels on this rung"
     hits, rejects, power = agreement.sensitivity, agreement.specificity, agreement.power
     if graded:
@@ -157,8 +167,8 @@ def with_misses(quality: Estimate, misses: int) -> Estimate:
     """Return a quality of judged cases as one of all, where `misses` more are misses.
 
     Their share is estimated, too: the variance is that of a product of independent
-    factors, and the interval that of a Beta of equal mean and variance, as in 5.2, but
-    never narrower than that of the judged part.
+    factors, and the interval that of a Beta of equal mean and variance, as in
+    docs/methods.md §5.2, but never narrower than that of the judged part.
     """
     if misses == 0:
         return quality

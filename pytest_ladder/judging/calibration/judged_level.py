@@ -68,9 +68,10 @@ def calibrated_level(
 def trust_of(
     matrix: Matrix, rows: Sequence[Row], calibrations: Sequence[Calibration]
 ) -> dict[str, Trust]:
-    """Say of each rung that models judged how far their word may decide (5.5).
+    """Say of each rung that models judged how far their word may decide.
 
-    Of functions that judge nothing is said: they need no labels.
+    See docs/methods.md §5.5. Of functions that judge nothing is said: they need no
+    labels.
     """
     if not calibrations:
         return {}

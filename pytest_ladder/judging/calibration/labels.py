@@ -18,7 +18,10 @@ from pytest_ladder.judging.verdicts import PASSES_FROM
 from pytest_ladder.text.phrases import shown
 
 MIN_STRATUM = 5
-"""Labels wanted of replies that the judge passed, and of those it failed (5.5)."""
+"""Labels wanted of replies that the judge passed, and of those it failed.
+
+See docs/methods.md §5.5.
+"""
 
 Key = tuple[str, str, str]
 """(case, rung, hash of the reply): what a person looked at."""
@@ -149,10 +152,10 @@ def next_labels(
 ) -> list[JudgedReply]:
     """Return the replies of one test that a rater should label next, in random order.
 
-    Each rung gets as many labels as any other, and within a rung passes and fails
-    their share of its replies; but first each verdict gets 5 at all. What the rater
-    has labelled is skipped. The seed fixes the order, so that two raters with the same
-    seed label the same replies. To be shown without rung and verdict (section 5.5).
+    Each rung gets as many labels as any other, and within a rung passes and fails their
+    share of its replies; but first each verdict gets 5 at all. What the rater has
+    labelled is skipped. The seed fixes the order, so that two raters with the same seed
+    label the same replies. To be shown without rung and verdict (docs/methods.md §5.5).
     """
     strata = _shuffled_strata(judged, seed)
     done = {label.key: label for label in labels if label.rater == rater}

@@ -2,7 +2,7 @@
 
 A baseline is a report of which only `matrix.json` and `rows.jsonl` are kept, so that it
 can be committed and read in a diff. Several runs of main in it are several samples of
-every case: one lucky run would redden every change (methods note, 2.6).
+every case: one lucky run would redden every change (docs/methods.md §2.6).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from pytest_ladder.text.phrases import shown
 FOLDER = "ladder-baseline"
 """Where a committed baseline lies, beside `ladder.toml`."""
 MOST_RUNS = 5
-"""Runs that a baseline is made of: more make it little better (2.6)."""
+"""Runs that a baseline is made of: more make it little better.
+
+See docs/methods.md §2.6.
+"""
 FILES = ("matrix.json", "rows.jsonl")
 _GIT = "git:"
 _AND = "+"
