@@ -32,7 +32,7 @@ def test_each_section_of_the_methods_that_code_cites_exists() -> None:
     text = METHODS.read_text(encoding="utf-8")
     sections = set(re.findall(rf"^##+ ({NUMBER})\.? ", text, re.MULTILINE))
     cited = citations()
-    assert len(cited) > 50
+    assert len(cited) > 30
     assert sorted(c for c in cited if c[1] not in sections) == []
 
 

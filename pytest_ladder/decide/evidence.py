@@ -22,6 +22,7 @@ from pytest_ladder.decide.matrix import (
     cluster_names,
     unit_scores,
 )
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.intervals import MIN_CLUSTERS, Interval
 from pytest_ladder.stats.paired import paired_t, sign_flip
 
@@ -39,7 +40,6 @@ SEED = 20240607
 MANY = 20
 """From so many differences on the paired t interval holds (docs/methods.md §2.2)."""
 _ONE_SIDED = 0.05
-_TINY = 1e-9
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class Draws(NamedTuple):
     Both are indexed by rung, rival and draw.
     """
 
-    places: dict[str, int]
+    index_of: dict[str, int]
     """Index of each rung."""
     at_least: Flags
     """Whether the rung's mean reached the rival's."""
@@ -164,12 +164,12 @@ class Evidence:
         return self._serving[rung]
 
     def _compare(self, level: Level, rung: str, rival: str) -> Comparison | None:
-        mine = self._whole.get((level, rung), {})
-        theirs = self._whole.get((level, rival), {})
-        units = [unit for unit in mine if unit in theirs]
+        own = self._whole.get((level, rung), {})
+        others = self._whole.get((level, rival), {})
+        units = [unit for unit in own if unit in others]
         if not units:
             return None
-        gains = [mine[unit] - theirs[unit] for unit in units]
+        gains = [own[unit] - others[unit] for unit in units]
         return comparison(gains, self.clusters(level, units))
 
     def _draw(self, level: Level) -> Draws:
@@ -184,24 +184,16 @@ class Evidence:
         weights = _weights(self.clusters(level, units) or units)
         shape = (len(rungs), len(rungs), DRAWS + 1)
         at_least, better = np.zeros(shape, bool), np.zeros(shape, bool)
-        for place in range(len(rungs)):
-            gains = scores[:, [place]] - scores
+        for index in range(len(rungs)):
+            gains = scores[:, [index]] - scores
             both = ~np.isnan(gains)
             # Only its sign counts, so the sum will do for the mean.
             sums = weights @ np.where(both, gains, 0.0)
             any_case = weights @ both > 0
-            at_least[place] = ((sums >= -_TINY) & any_case).T
-            better[place] = ((sums > _TINY) & any_case).T
-        places = {rung: place for place, rung in enumerate(rungs)}
-        return Draws(places, at_least, better)
-
-
-def _without_errors(
-    scores: Mapping[Unit, float], rows: Iterable[Row]
-) -> dict[Unit, float]:
-    """Leave out units with an error: their score is not over the same tests."""
-    broken = {(r.source, r.case) for r in rows if r.outcome is Outcome.ERROR}
-    return {unit: score for unit, score in scores.items() if unit not in broken}
+            at_least[index] = ((sums >= -TINY) & any_case).T
+            better[index] = ((sums > TINY) & any_case).T
+        index_of = {rung: index for index, rung in enumerate(rungs)}
+        return Draws(index_of, at_least, better)
 
 
 def comparison(
@@ -218,14 +210,14 @@ def comparison(
     established = at_least = False
     if groups >= least and len(gains) >= MANY:
         _, _, low, high = paired_t(gains, clusters)
-        established = low > _TINY or high < -_TINY
-        at_least = paired_t(gains, clusters, 1 - 2 * _ONE_SIDED).low >= -_TINY
+        established = low > TINY or high < -TINY
+        at_least = paired_t(gains, clusters, 1 - 2 * _ONE_SIDED).low >= -TINY
     elif groups >= least:
         low, high = _bootstrap(gains, clusters)
         p_better = sign_flip([-gain for gain in gains], clusters)
         p = min(p_better, sign_flip(gains, clusters))
         # The bootstrap alone is too sure of itself with so few cases.
-        established = (low > _TINY or high < -_TINY) and p <= _ONE_SIDED / 2
+        established = (low > TINY or high < -TINY) and p <= _ONE_SIDED / 2
         at_least = p_better <= _ONE_SIDED
     return Comparison(
         n=len(gains),
@@ -235,6 +227,14 @@ def comparison(
         established=established,
         at_least=at_least,
     )
+
+
+def _without_errors(
+    scores: Mapping[Unit, float], rows: Iterable[Row]
+) -> dict[Unit, float]:
+    """Leave out units with an error: their score is not over the same tests."""
+    broken = {(r.source, r.case) for r in rows if r.outcome is Outcome.ERROR}
+    return {unit: score for unit, score in scores.items() if unit not in broken}
 
 
 def _serving(rows: Sequence[Row]) -> Interval | None:
@@ -267,13 +267,13 @@ def _weights(clusters: Iterable[Hashable]) -> Floats:
     import numpy as np
 
     labels = list(clusters)
-    places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
-    weights = np.ones((DRAWS + 1, len(places)))
-    if places:
+    index_of = {label: index for index, label in enumerate(dict.fromkeys(labels))}
+    weights = np.ones((DRAWS + 1, len(index_of)))
+    if index_of:
         random = np.random.default_rng(SEED)
-        chosen = random.integers(0, len(places), (DRAWS, len(places)))
-        offsets = np.arange(DRAWS)[:, None] * len(places)
+        chosen = random.integers(0, len(index_of), (DRAWS, len(index_of)))
+        offsets = np.arange(DRAWS)[:, None] * len(index_of)
         counts = np.bincount((chosen + offsets).ravel(), minlength=chosen.size)
         weights[1:] = counts.reshape(chosen.shape)
-    members = weights[:, [places[label] for label in labels]]
+    members = weights[:, [index_of[label] for label in labels]]
     return np.ascontiguousarray(members)

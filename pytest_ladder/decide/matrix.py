@@ -31,6 +31,9 @@ from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.stats.intervals import Interval, quality_interval
 from pytest_ladder.stats.sequential import confidence_sequence
 
+LEAST_COVERAGE = 0.95
+"""Share of what was run that must have finished for a verdict to count."""
+
 State = Literal["run", "stopped", "not run"]
 
 Unit = tuple[str, str]
@@ -145,8 +148,8 @@ def at_volume(matrix: Matrix, volume: int) -> Matrix:
         msgspec.structs.replace(rung, cost=spread(rung.cost, volume))
         for rung in matrix.rungs
     ]
-    place = {name: index for index, name in enumerate(matrix.run_order)}
-    given = sorted(rungs, key=lambda rung: place.get(rung.id, len(place)))
+    position = {name: index for index, name in enumerate(matrix.run_order)}
+    given = sorted(rungs, key=lambda rung: position.get(rung.id, len(position)))
     ordered = sorted(given, key=_price)
     return msgspec.structs.replace(
         matrix,
@@ -171,19 +174,8 @@ def unit_scores(rows: Sequence[Row]) -> dict[Unit, float]:
     return {unit: score for unit, score in scores.items() if score is not None}
 
 
-def _unit_score(tests: Iterable[Sequence[Row]]) -> float | None:
-    weighted, weights = [], []
-    for samples in tests:
-        weight = math.fsum(row.weight for row in samples) / len(samples)
-        mean = math.fsum(_score(row) for row in samples) / len(samples)
-        weights.append(weight)
-        weighted.append(weight * mean)
-    total = math.fsum(weights)
-    # Rounding must not lift a mean of ones above 1.
-    return min(1.0, math.fsum(weighted) / total) if total > 0 else None
-
-
-def _score(row: Row) -> float:
+def score_of(row: Row) -> float:
+    """Return what a finished row counts for, in [0, 1]."""
     return float(row.outcome is Outcome.PASSED) if row.score is None else row.score
 
 
@@ -218,6 +210,18 @@ def stopped_interval(
     low, high = confidence_sequence(means, 1 - confidence)
     mean = math.fsum(scores) / len(scores)
     return Interval(min(low, mean), max(high, mean))
+
+
+def _unit_score(tests: Iterable[Sequence[Row]]) -> float | None:
+    weighted, weights = [], []
+    for samples in tests:
+        weight = math.fsum(row.weight for row in samples) / len(samples)
+        mean = math.fsum(score_of(row) for row in samples) / len(samples)
+        weights.append(weight)
+        weighted.append(weight * mean)
+    total = math.fsum(weights)
+    # Rounding must not lift a mean of ones above 1.
+    return min(1.0, math.fsum(weighted) / total) if total > 0 else None
 
 
 def _cell(rows: Sequence[Row], *, stopped: bool) -> Cell:
@@ -286,7 +290,3 @@ def _order_note(
                 "the run took them the other way round."
             )
     return None
-
-
-LEAST_COVERAGE = 0.95
-"""Share of what was run that must have finished for a verdict to count."""

@@ -17,6 +17,7 @@ from pytest_ladder.reporting.sentences.gate import (
     unit_name,
 )
 from pytest_ladder.reporting.sentences.matrix import spend_line
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.text.numbers import count, percent
 from pytest_ladder.text.untrusted import markdown_text
 
@@ -178,7 +179,7 @@ def _said(side: Side) -> str:
 def _score(side: Side) -> str:
     """Write how many samples passed; of graded ones the mean."""
     passed = side.score * side.samples
-    if math.isclose(passed, round(passed), abs_tol=1e-9):
+    if math.isclose(passed, round(passed), abs_tol=TINY):
         return f"{round(passed):,} of {side.samples:,}"
     return f"{percent(side.score)} of {side.samples:,}"
 

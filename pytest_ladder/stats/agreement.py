@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from pytest_ladder.stats.checks import (
+    TINY,
     check_counts,
     check_finite,
     check_inside,
@@ -141,7 +142,7 @@ def rogan_gladen(  # noqa: PLR0913 - the published formula has these inputs
         sensitivity = (sensitivity * n_positive + 0.5) / (n_positive + 1)
         specificity = (specificity * n_negative + 0.5) / (n_negative + 1)
     slope = sensitivity + specificity - 1
-    if slope + 1 < MIN_JUDGE - 1e-9:
+    if slope + 1 < MIN_JUDGE - TINY:
         raise ValueError(
             f"Sensitivity and specificity must add up to {MIN_JUDGE} or more to "
             f"correct a pass rate, got {slope + 1:.3f}."

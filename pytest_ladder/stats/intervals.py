@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from pytest_ladder.stats.checks import (
+    TINY,
     check_inside,
     check_paired,
     check_passes,
@@ -21,9 +22,6 @@ from pytest_ladder.stats.checks import (
 
 MIN_CLUSTERS = 6
 """With fewer clusters than this no interval is given (docs/methods.md §1.2)."""
-
-_TINY = 1e-9
-"""What rounding leaves of a zero, for scores in [0, 1]."""
 
 
 class Interval(NamedTuple):
@@ -244,7 +242,7 @@ def cases_needed(bar: float, confidence: float = 0.95) -> int:
     """
     check_inside("The bar", bar)
     check_inside("Confidence", confidence)
-    return math.ceil(math.log(1 - confidence) / math.log(bar) - _TINY)
+    return math.ceil(math.log(1 - confidence) / math.log(bar) - TINY)
 
 
 def certified_floor(n: int, bar: float, confidence: float = 0.95) -> float:
@@ -265,7 +263,7 @@ def certified_floor(n: int, bar: float, confidence: float = 0.95) -> float:
 
 
 def _effective_n(mean: float, se: float, n: int, units: int) -> float:
-    if mean in (0, 1) or se < _TINY:
+    if mean in (0, 1) or se < TINY:
         return float(units)
     return min(float(n), mean * (1 - mean) / (se * se))
 

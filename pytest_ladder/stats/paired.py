@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from pytest_ladder.stats.checks import (
+    TINY,
     check_counts,
     check_finite,
     check_inside,
@@ -25,9 +26,6 @@ EXACT_FLIPS = 16
 
 DRAWS = 10_000
 """Random sign flips where there are too many to enumerate."""
-
-_TINY = 1e-9
-"""Differences of scores in [0, 1] that are this close are ties."""
 
 
 class PairedT(NamedTuple):
@@ -71,8 +69,8 @@ def sign_flip(
     check_finite("Differences", differences)
     if clusters is not None:
         differences = cluster_sums(differences, clusters)
-    moved = [change for change in differences if abs(change) > _TINY]
-    observed = math.fsum(moved) + _TINY
+    moved = [change for change in differences if abs(change) > TINY]
+    observed = math.fsum(moved) + TINY
     if len(moved) > EXACT_FLIPS:
         return _drawn_flips(moved, observed, seed)
     sums = [0.0]
@@ -115,8 +113,8 @@ def paired_t(
         units = clusters
     mean = math.fsum(differences) / len(differences)
     se = clustered_se(differences, units)
-    if se < _TINY:
-        return PairedT(0.0 if mean < -_TINY else 1.0, mean, mean, mean)
+    if se < TINY:
+        return PairedT(0.0 if mean < -TINY else 1.0, mean, mean, mean)
     df = len(set(units)) - 1
     half = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * se
     p = float(scipy.special.stdtr(df, mean / se))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pytest_ladder.stats.checks import check_inside, check_range
+from pytest_ladder.stats.checks import TINY, check_inside, check_range
 from pytest_ladder.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ GRID = 20
 
 STEP = 0.0005
 """Grid on which the ends of a confidence sequence are sought."""
-
-_TINY = 1e-9
-"""Slack for sums of scores, as in the required passes."""
 
 
 class Boundaries(NamedTuple):
@@ -52,7 +49,7 @@ def required_passes(n: int, bar: float) -> int:
         raise ValueError(f"A climb needs 1 or more cases, got {n}.")
     if not 0 < bar <= 1:
         raise ValueError(f"The bar must be above 0 and at most 1, got {bar}.")
-    return max(1, math.ceil(bar * n - _TINY))
+    return max(1, math.ceil(bar * n - TINY))
 
 
 def curtailed(total: float, seen: int, n: int, bar: float) -> Verdict | None:
@@ -63,11 +60,11 @@ def curtailed(total: float, seen: int, n: int, bar: float) -> Verdict | None:
     >= 1 and 0 < bar <= 1.
     """
     required_passes(n, bar)
-    if not 0 <= total <= seen + _TINY or seen > n:
+    if not 0 <= total <= seen + TINY or seen > n:
         raise ValueError(f"A total of {total} from {seen} of {n} cases is impossible.")
-    if total >= bar * n - _TINY:
+    if total >= bar * n - TINY:
         return "pass"
-    return "fail" if total + n - seen < bar * n - _TINY else None
+    return "fail" if total + n - seen < bar * n - TINY else None
 
 
 def suite_boundaries(
@@ -268,7 +265,7 @@ def _log_evidence(scores: Sequence[float], mean: Floats | float, above: bool) ->
     """Log of the evidence after each score, mixed over the grid of bets."""
     import numpy as np
 
-    values, means = np.asarray(scores, dtype=float), np.clip(mean, _TINY, 1 - _TINY)
+    values, means = np.asarray(scores, dtype=float), np.clip(mean, TINY, 1 - TINY)
     gains = (values - means) / means if above else (means - values) / (1 - means)
     bets = (np.arange(GRID) + 0.5) / GRID
     wealth = np.cumsum(np.log1p(bets[:, None] * gains), axis=1)

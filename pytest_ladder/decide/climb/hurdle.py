@@ -74,7 +74,7 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         """
         if tally.seen == self.n:
             return self._full(tally)
-        if tally.beyond_cover:
+        if tally.cannot_be_covered:
             return "undecided"
         early = self._certain(tally) or self._early(tally)
         if early is None or tally.covered:

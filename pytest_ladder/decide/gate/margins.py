@@ -34,8 +34,11 @@ def cost_rise(pairs: Pairs) -> Rise:
     old, new = _rows(pairs.before.values()), _rows(pairs.after.values())
     before, after = _usd_by_unit(old), _usd_by_unit(new)
     units = sorted(before.keys() & after.keys())
-    mine, theirs = [before[unit] for unit in units], [after[unit] for unit in units]
-    first, second = _mean_figure(mine), _mean_figure(theirs)
+    usd_before, usd_after = (
+        [before[unit] for unit in units],
+        [after[unit] for unit in units],
+    )
+    first, second = _mean_figure(usd_before), _mean_figure(usd_after)
     if first.value is None or second.value is None:
         why = "a cost is unknown" if units else "no case has replies on both sides"
         return Rise(before=first, after=second, change=None, problem=why)
@@ -45,7 +48,7 @@ def cost_rise(pairs: Pairs) -> Rise:
     scale = first.value / PER
     rises = [
         (b or 0.0) / scale - (a or 0.0) / scale
-        for a, b in zip(mine, theirs, strict=True)
+        for a, b in zip(usd_before, usd_after, strict=True)
     ]
     clusters = cluster_labels(units, cluster_names([*old, *new]))
     compared = comparison(rises, clusters)
@@ -116,14 +119,14 @@ def _rows(groups: Iterable[Sequence[Row]]) -> list[Row]:
 
 def _usd_by_unit(rows: Iterable[Row]) -> dict[Unit, float | None]:
     """Mean cost of a row's replies by unit; None where one is unknown."""
-    found: defaultdict[Unit, list[float | None]] = defaultdict(list)
+    usd: defaultdict[Unit, list[float | None]] = defaultdict(list)
     for row in rows:
         bills = distinct(row.replies)
         if bills:
             costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
             known = len(costs) == len(bills)
-            found[row.source, row.case].append(math.fsum(costs) if known else None)
-    return {unit: _mean(values) for unit, values in found.items()}
+            usd[row.source, row.case].append(math.fsum(costs) if known else None)
+    return {unit: _mean(values) for unit, values in usd.items()}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

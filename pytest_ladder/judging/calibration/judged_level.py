@@ -19,8 +19,7 @@ from pytest_ladder.judging.calibration.corrected import (
     RungQuality,
     with_misses,
 )
-
-_ROUNDING = 1e-9
+from pytest_ladder.stats.checks import TINY
 
 
 class CalibratedQuality(Estimate, frozen=True, kw_only=True):
@@ -60,7 +59,7 @@ def calibrated_level(
         if cell is None or cell.quality is None or len(known) < len(parts):
             continue
         raw = _mean(known, [part.raw for part in known])
-        if raw is not None and abs(raw - cell.quality) < _ROUNDING:
+        if raw is not None and abs(raw - cell.quality) < TINY:
             found[line.id] = _joined(known, cell.n)
     return found
 
