@@ -1,4 +1,4 @@
-"""How good a retrieval was, told without a model: recall, precision, first rank.
+"""How good a retrieval was, measured without a model: recall, precision, first rank.
 
 A passage is relevant when its source is one of the case's `relevant` sources; where a
 case names none, when it holds a passage of the case's `context`, or is a part of one.
@@ -60,11 +60,11 @@ def _found(reply: Reply, case: Case | None) -> list[set[str]]:
     return [_hits(passage, wanted, by_source=by_source) for passage in best_first]
 
 
-def _hits(passage: Retrieved, wanted: Sequence[str], *, by_source: bool) -> set[str]:
+def _hits(found: Retrieved, wanted: Sequence[str], *, by_source: bool) -> set[str]:
     if by_source:
-        return {source for source in wanted if source == passage.source}
-    text = _squeezed(passage.text)
-    return {one for one in wanted if _overlap(text, _squeezed(one))}
+        return {source for source in wanted if source == found.source}
+    text = _squeezed(found.text)
+    return {passage for passage in wanted if _overlap(text, _squeezed(passage))}
 
 
 def _wanted(case: Case | None) -> tuple[str, ...]:
@@ -80,8 +80,8 @@ def _wanted(case: Case | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _overlap(one: str, other: str) -> bool:
-    return bool(one and other) and (one in other or other in one)
+def _overlap(text: str, other: str) -> bool:
+    return bool(text and other) and (text in other or other in text)
 
 
 def _squeezed(text: str) -> str:

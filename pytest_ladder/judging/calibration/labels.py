@@ -99,18 +99,18 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 
     Raises `ConfigError` with file and line.
     """
-    label, found = shown(path), {}
-    for number, row in json_lines(read_text(path, label), label):
+    name, labels = shown(path), {}
+    for number, row in json_lines(read_text(path, name), name):
         try:
-            one = msgspec.convert(row, Label)
+            label = msgspec.convert(row, Label)
         except msgspec.ValidationError as error:
             raise ConfigError(
-                f"{label}:{number}: this is no label ({error}); write an object with "
+                f"{name}:{number}: this is no label ({error}); write an object with "
                 '`case`, `rung`, `reply` (its hash) and `verdict` ("pass", "fail" or a '
                 "grade from 1 to 5)."
             ) from error
-        found[*one.key, one.test, one.rubric, one.judge, one.rater] = one
-    return tuple(found.values())
+        labels[*label.key, label.test, label.rubric, label.judge, label.rater] = label
+    return tuple(labels.values())
 
 
 def line_of(label: Label) -> str:
@@ -184,12 +184,12 @@ def _is_labelled(judged: JudgedReply, done: dict[Key, Label]) -> bool:
 def _shuffled_strata(
     judged: Iterable[JudgedReply], seed: int
 ) -> dict[_Stratum, list[JudgedReply]]:
-    distinct = {one.key: one for one in judged}
+    distinct = {reply.key: reply for reply in judged}
     ordered = [distinct[key] for key in sorted(distinct)]
     random.Random(seed).shuffle(ordered)
     strata: defaultdict[_Stratum, list[JudgedReply]] = defaultdict(list)
-    for one in ordered:
-        strata[one.rung, one.verdict.passed].append(one)
+    for reply in ordered:
+        strata[reply.rung, reply.verdict.passed].append(reply)
     return dict(sorted(strata.items()))
 
 

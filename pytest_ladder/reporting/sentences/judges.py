@@ -11,9 +11,8 @@ from typing import Any
 from pytest_ladder.judging.calibration.agreement import (
     Agreement,
     Estimate,
-    JudgeAgreement,
 )
-from pytest_ladder.judging.calibration.calibrate import Calibration, held_back
+from pytest_ladder.judging.calibration.calibrate import Calibration, funnel_savings
 from pytest_ladder.judging.calibration.corrected import RungQuality
 from pytest_ladder.judging.calibration.judged_level import (
     CalibratedQuality,
@@ -80,7 +79,7 @@ def measures_of(calibration: Calibration) -> list[str]:
     return [
         f"{calibration.labels:,}",
         _share(agreement.accuracy),
-        f"{common} ({_commoner(agreement)})",
+        f"{common} ({agreement.commoner})",
         _share(agreement.sensitivity, with_n=True),
         _share(agreement.specificity, with_n=True),
         _kappa(agreement),
@@ -137,11 +136,6 @@ def _unmatched(calibration: Calibration) -> Iterator[str]:
             f"There are {labels}, of replies that were not judged in this run: they "
             "have changed, the funnel held them back, or their rung did not run."
         )
-
-
-def _commoner(agreement: JudgeAgreement) -> str:
-    (k11, _), (k01, _) = agreement.table
-    return "pass" if 2 * (k11 + k01) >= agreement.n else "fail"
 
 
 def _share(found: Estimate | None, *, with_n: bool = False) -> str:
@@ -225,7 +219,7 @@ def _families(report: Report) -> Iterator[str]:
 
 
 def _saving(report: Report) -> Iterator[str]:
-    found = held_back(report.rows)
+    found = funnel_savings(report.rows)
     if not found.replies:
         return
     left = "1 reply" if found.replies == 1 else f"{found.replies:,} replies"
