@@ -14,7 +14,7 @@ from pytest_ladder.core.ladder import Gate, Ladder, Objective
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.files.baseline import read_baseline, results_of
+from pytest_ladder.reporting.files.baseline import compared_run, read_baseline
 from pytest_ladder.reporting.gate_comment import gate_markdown
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revise import repriced
@@ -93,8 +93,8 @@ def _gate(given: Given) -> int:
     if given.reprice:
         base, head = _repriced(base, ladder), _repriced(head, ladder)
     result = gate(
-        results_of(base),
-        results_of(head),
+        compared_run(base),
+        compared_run(head),
         ladder.gate if ladder else Gate(),
         _objective(head, ladder),
     )

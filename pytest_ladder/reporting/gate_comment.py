@@ -113,11 +113,11 @@ def _table(result: GateResult) -> Iterator[str]:
 
 
 def _sentences(result: GateResult, spend: Spend | None) -> Iterator[str]:
-    told = [*other_reasons(result), *notes(result)]
+    sentences = [*other_reasons(result), *notes(result)]
     if spend is not None:
         line = spend_line(spend)
-        told.append(f"The run {line}.")
-    kept, left = within([f"- {_text(line)}" for line in told], 2 * LIST_BYTES)
+        sentences.append(f"The run {line}.")
+    kept, left = within([f"- {_text(line)}" for line in sentences], 2 * LIST_BYTES)
     if left:
         kept.append(f"- And {count(left, 'more remark')}.")
     if kept:

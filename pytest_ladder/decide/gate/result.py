@@ -165,7 +165,7 @@ class Unpaired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a change, which every face renders."""
+    """The verdict on a change, which every report renders."""
 
     verdict: GateVerdict
     reason: str

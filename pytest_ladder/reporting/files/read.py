@@ -45,7 +45,7 @@ class _Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Rung(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells a rung, out of its line of the matrix."""
+    """What is read of a rung, out of its line of the matrix."""
 
     id: str
     model: _Name
@@ -73,7 +73,7 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def model(self) -> Model:
-        """The same without what is nobody's business: address, key, parameters."""
+        """The same as the run knew it, without address, key and parameters."""
         return Model(**msgspec.structs.asdict(self))
 
 
