@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.judge_arguments import (
     add_arguments,
     labels_in,
@@ -39,12 +38,12 @@ examples:
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "calibrate",
-        help="tell how far the judges of a report agree with people",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "tell how far the judges of a report agree with people",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
     add_arguments(parser)
     parser.set_defaults(run=_run)

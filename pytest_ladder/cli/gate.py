@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.printing import say
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.ladder import Gate, Ladder, Objective
@@ -43,12 +42,12 @@ examples:
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "gate",
-        help="compare a report with a baseline: pass, fail or undecided",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "compare a report with a baseline: pass, fail or undecided",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
     add = parser.add_argument
     add("base", metavar="BASE", help="report of what ships: FILE, DIR or git:REF")
