@@ -23,6 +23,8 @@ MIN_STRATUM = 5
 See docs/methods.md §5.5.
 """
 
+LabelVerdict = Literal["pass", "fail", 1, 2, 3, 4, 5]
+"""Pass or fail, or a grade as graded judges give it."""
 Key = tuple[str, str, str]
 """(case, rung, hash of the reply): what a person looked at."""
 _Stratum = tuple[str, bool]
@@ -60,8 +62,7 @@ class Label(
     rung: str
     reply: str
     """`reply_hash` of its text: a reply that changes loses its labels."""
-    verdict: Literal["pass", "fail", 1, 2, 3, 4, 5]
-    """Pass or fail, or a grade as graded judges give it."""
+    verdict: LabelVerdict
     rater: str = ""
     test: str = ""
     """The test whose question was answered; empty: there is only one judged test."""
@@ -118,9 +119,7 @@ def line_of(label: Label) -> str:
     return msgspec.json.encode(label).decode() + "\n"
 
 
-def label_of(
-    judged: JudgedReply, verdict: Literal["pass", "fail", 1, 2, 3, 4, 5], rater: str
-) -> Label:
+def label_of(judged: JudgedReply, verdict: LabelVerdict, rater: str) -> Label:
     """Make the label that a rater gives a judged reply."""
     case, rung, reply = judged.key
     return Label(
