@@ -53,13 +53,13 @@ def _run(given: Given) -> int:
     given.folder = report_folder(given)
     report, path = read_report(given.folder), labels_path(given)
     rungs = [rung.id for rung in report.matrix.rungs]
-    found = calibrations_of(report.rows, labels_in(path), rungs)
-    if not found:
+    calibrations = calibrations_of(report.rows, labels_in(path), rungs)
+    if not calibrations:
         raise nothing_judged(given, report)
     width = shutil.get_terminal_size().columns
-    for line in calibration_lines(found, width):
+    for line in calibration_lines(calibrations, width):
         say(line)
-    if are_unlabelled(found):
+    if are_unlabelled(calibrations):
         for line in _how_to_begin(given, path):
             say(line)
     return 0

@@ -108,8 +108,8 @@ def _gate(given: Given) -> int:
 
 def _ladder(path: Path | None) -> Ladder | None:
     """Return the ladder named, else the one in reach of the working folder."""
-    found = path or find_ladder(Path.cwd())
-    return None if found is None else load_ladder(found)
+    file = path or find_ladder(Path.cwd())
+    return None if file is None else load_ladder(file)
 
 
 def _repriced(report: Report, ladder: Ladder | None) -> Report:

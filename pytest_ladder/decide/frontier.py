@@ -61,7 +61,7 @@ def steps(
     standing: Sequence[Standing],
 ) -> tuple[Roi, ...]:
     """Return of each step from a rung of the front to the next."""
-    fronts = {place.rung for place in standing if place.on_front}
+    fronts = {point.rung for point in standing if point.on_front}
     front = [rung for rung in matrix.rungs if rung.id in fronts]
     return tuple(
         roi(first, second, evidence, level, matrix.volume)

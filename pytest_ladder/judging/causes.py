@@ -124,8 +124,8 @@ def root_causes(
     units: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         units[row.rung, row.source, row.case].append(row)
-    found = (root_cause(unit, stands_for) for unit in units.values())
-    return tuple(cause for cause in found if cause is not None)
+    causes = (root_cause(unit, stands_for) for unit in units.values())
+    return tuple(cause for cause in causes if cause is not None)
 
 
 def counts(causes: Iterable[CaseCause]) -> dict[str, dict[Cause | None, int]]:

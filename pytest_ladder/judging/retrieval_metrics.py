@@ -20,8 +20,8 @@ def document_recall(reply: Reply, case: Case | None, k: int | None = None) -> fl
     Without `k` all passages count. Raises `ConfigError` for a case that does not say
     what is relevant.
     """
-    found = _found(reply, case)[:k]
-    return len(set().union(*found)) / len(_wanted(case))
+    hits = _found(reply, case)[:k]
+    return len(set().union(*hits)) / len(_wanted(case))
 
 
 def precision(reply: Reply, case: Case | None, k: int | None = None) -> float:
@@ -30,8 +30,8 @@ def precision(reply: Reply, case: Case | None, k: int | None = None) -> float:
     Of fewer passages than `k`, the share among them; 0 when nothing was retrieved.
     Raises `ConfigError` for a case that does not say what is relevant.
     """
-    found = _found(reply, case)[:k]
-    return sum(map(bool, found)) / len(found) if found else 0.0
+    hits = _found(reply, case)[:k]
+    return sum(map(bool, hits)) / len(hits) if hits else 0.0
 
 
 def reciprocal_rank(reply: Reply, case: Case | None) -> float:

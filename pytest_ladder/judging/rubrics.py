@@ -86,8 +86,8 @@ def load(rubric: str | Rubric, scale: Scale | None = None) -> Rubric:
     A text may begin with a header, as the files of the library do. `scale` overrides
     the rubric's own. Raises `ConfigError` for an unknown name and a broken header.
     """
-    found = _from_text(rubric) if isinstance(rubric, str) else rubric
-    return found if scale is None else msgspec.structs.replace(found, scale=scale)
+    loaded = _from_text(rubric) if isinstance(rubric, str) else rubric
+    return loaded if scale is None else msgspec.structs.replace(loaded, scale=scale)
 
 
 def _from_text(text: str) -> Rubric:

@@ -30,8 +30,8 @@ def percentile(values: Sequence[float], q: float) -> float:
     """
     check_range("q", [q])
     ordered = _sorted(values)
-    place = q * (len(ordered) - 1)
-    below, share = math.floor(place), place % 1
+    position = q * (len(ordered) - 1)
+    below, share = math.floor(position), position % 1
     low = ordered[below]
     if share == 0 or low == ordered[below + 1]:
         return low

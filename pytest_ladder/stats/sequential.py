@@ -145,7 +145,7 @@ def _crossings(
         raise ValueError(f"Looks must be 1 or more cases apart, got {every}.")
     counts = np.arange(n + 2)
     alive = np.zeros(n + 2)
-    alive[0], spent, found = 1.0, 0.0, {}
+    alive[0], spent, stops = 1.0, 0.0, {}
     for t in range(1, n + 1):
         counted = alive * np.clip(chance(t, counts), 0.0, 1.0)
         alive = alive - counted
@@ -155,10 +155,10 @@ def _crossings(
         tail = np.cumsum(alive[t::-1])
         states = int(np.searchsorted(tail, budget(t) - spent, side="right"))
         if states:
-            found[t] = t + 1 - states
+            stops[t] = t + 1 - states
             spent += float(tail[states - 1])
-            alive[found[t] :] = 0.0
-    return found
+            alive[stops[t] :] = 0.0
+    return stops
 
 
 def betting_evidence(scores: Sequence[float], mean: float, above: bool = True) -> float:

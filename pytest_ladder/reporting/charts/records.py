@@ -321,13 +321,13 @@ def _stair(step: Roi, below: Record, above: Record, index: int) -> Record:
 
 def _box(rung: RungResult, values: list[float], *, recorded: bool) -> Record:
     marks = {"p5_s": 0.05, "q1": 0.25, "p50_s": 0.5, "q3": 0.75, "p95_s": 0.95}
-    found = {name: _short(percentile(values, q)) for name, q in marks.items()}
+    quantiles = {name: _short(percentile(values, q)) for name, q in marks.items()}
     return {
         "rung": rung.id,
         "strategy": rung.strategy,
-        **found,
-        "p50": seconds(found["p50_s"]),
-        "p95": seconds(found["p95_s"]),
+        **quantiles,
+        "p50": seconds(quantiles["p50_s"]),
+        "p95": seconds(quantiles["p95_s"]),
         "replies": f"{len(values):,} {'recorded' if recorded else 'live'}",
     }
 

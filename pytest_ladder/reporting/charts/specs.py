@@ -263,16 +263,16 @@ def _limit_layers() -> Iterator[Record]:
         ("cap", "x", {"align": "left", "y": 8, "dx": 6}),
     ):
         other = "x" if axis == "y" else "y"
-        place = {other: None, axis: {"field": field, "type": "quantitative"}}
+        encoding = {other: None, axis: {"field": field, "type": "quantitative"}}
         shared: Record = {
             "data": {"name": "limits"},
             "transform": [{"filter": f"isValid(datum.{field})"}],
         }
-        yield {**shared, "mark": _mark("rule", "limit"), "encoding": place}
+        yield {**shared, "mark": _mark("rule", "limit"), "encoding": encoding}
         yield {
             **shared,
             "mark": _mark("text", "limit-label", **label),
-            "encoding": {**place, "text": {"field": "label"}},
+            "encoding": {**encoding, "text": {"field": "label"}},
         }
 
 

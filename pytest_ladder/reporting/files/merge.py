@@ -225,7 +225,7 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         mode=first.mode,
         git_sha=next((info.git_sha for info in infos if info.git_sha), None),
         seed=first.seed if len(seeds) == 1 else None,
-        versions={name: ", ".join(sorted(found)) for name, found in versions.items()},
+        versions={name: ", ".join(sorted(values)) for name, values in versions.items()},
         machine=first.machine if alike else {},
         current=first.current,
         # A shard whose budget did not allow them leaves the whole in doubt.

@@ -144,11 +144,11 @@ def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
     `check` that showed it.
     """
     causes = {
-        (found.rung, found.source, found.case): {
-            "cause": str(found.cause or OTHER),
-            "check": found.check,
+        (failure.rung, failure.source, failure.case): {
+            "cause": str(failure.cause or OTHER),
+            "check": failure.check,
         }
-        for found in causes_of(rows)
+        for failure in causes_of(rows)
     }
     position = {rung.id: index for index, rung in enumerate(matrix.rungs)}
     ordered = sorted(

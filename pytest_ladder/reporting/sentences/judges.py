@@ -155,8 +155,8 @@ def calibrated_quality(report: Report) -> dict[str, CalibratedQuality]:
 def cause_counts(report: Report) -> dict[str, dict[str, int]]:
     """Count per rung why cases failed, in causal order."""
     return {
-        rung: {str(cause or OTHER): n for cause, n in found.items()}
-        for rung, found in counts(causes_of(report.rows)).items()
+        rung: {str(cause or OTHER): n for cause, n in causes.items()}
+        for rung, causes in counts(causes_of(report.rows)).items()
     }
 
 
