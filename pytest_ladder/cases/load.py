@@ -30,6 +30,7 @@ TEXT_KEYS = ("text", "content", "page_content")
 
 _LONGEST_SLUG = 32
 _SHORT_HASH, _LONG_HASH = 6, 16
+_WORDS = re.compile("[a-z0-9]+").findall
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 
@@ -72,9 +73,9 @@ def _called(function: Callable[[], Any], where: str) -> Any:
 
 
 def _cases(
-    rows: Iterable[tuple[int, Any]], source: str, place: Callable[[int], str]
+    rows: Iterable[tuple[int, Any]], source: str, where_of: Callable[[int], str]
 ) -> list[Case]:
-    """Make a case of every row; `place` names a row in messages."""
+    """Make a case of every row; `where_of` names a row in messages."""
     seen: dict[str, tuple[int, str]] = {}
     cases = []
     for number, row in rows:
@@ -84,14 +85,16 @@ def _cases(
             if digest:
                 case = msgspec.structs.replace(case, id=_made_id(case, digest, seen))
         except ConfigError as error:
-            raise ConfigError(f"{place(number)}: {error}") from None
+            raise ConfigError(f"{where_of(number)}: {error}") from None
         if case.id in seen:
-            raise _duplicate(case.id, place(number), place(seen[case.id][0]), digest)
+            raise _duplicate(
+                case.id, where_of(number), where_of(seen[case.id][0]), digest
+            )
         seen[case.id] = number, digest
         cases.append(case)
     if not cases:
         raise ConfigError(
-            f"{place(1)}: there are no cases; write at least one, such as "
+            f"{where_of(1)}: there are no cases; write at least one, such as "
             '{"input": "How long is the refund window?", "expected": "45 days"}.'
         )
     return cases
@@ -326,8 +329,6 @@ def _slug(text: str) -> str:
 def _names_of(field: str) -> list[str]:
     return [name for name, meant in FIELD_OF.items() if meant == field]
 
-
-_WORDS = re.compile("[a-z0-9]+").findall
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "id": _id,

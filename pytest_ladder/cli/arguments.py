@@ -1,10 +1,11 @@
-"""What the commands share in reading their arguments."""
+"""What the commands share: how one is added, and how its arguments are read."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -20,6 +21,30 @@ class Given(argparse.Namespace):
     rest: Sequence[str]
     """What a command that `takes_rest` does not know itself."""
     takes_rest: bool = False
+
+
+def add_command(
+    commands: Subparsers, name: str, short: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a command whose help shows `description` and `examples` as they are."""
+    return commands.add_parser(
+        name,
+        help=short,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_reports(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folders of one report or more; `what` says whose they are."""
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        metavar="DIR",
+        type=Path,
+        help=f"folder of {what}",
+    )
 
 
 def share(text: str) -> float:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.printing import say
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.errors import ConfigError
@@ -46,12 +45,12 @@ def add_to(commands: Subparsers) -> None:
         "baseline", help="make what changes are compared with out of runs of main"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    update = actions.add_parser(
+    update = add_command(
+        actions,
         "update",
-        help=f"pool the newest {MOST_RUNS} reports",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        f"pool the newest {MOST_RUNS} reports",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
     update.add_argument(
         "reports", nargs="+", metavar="DIR", help="report of a run of main, or git:REF"
@@ -68,7 +67,9 @@ def add_to(commands: Subparsers) -> None:
 
 def _run(given: Given) -> int:
     reports = {name: read_baseline(name, Path.cwd()) for name in given.reports}
-    ended = {name: one for name, one in reports.items() if not one.info.stopped}
+    ended = {
+        name: report for name, report in reports.items() if not report.info.stopped
+    }
     stopped = [name for name in reports if name not in ended]
     if not ended:
         raise ConfigError(
@@ -91,7 +92,9 @@ def _run(given: Given) -> int:
 
 
 def _nothing_in(pool: Pooled, reports: dict[str, Report]) -> ConfigError:
-    newest = next(n for n, one in reports.items() if one.info.id == pool.runs[0])
+    newest = next(
+        name for name, report in reports.items() if report.info.id == pool.runs[0]
+    )
     ships = pool.report.info.current
     of = f" of {ships}, the rung that ships," if ships else ""
     return ConfigError(
@@ -102,7 +105,7 @@ def _nothing_in(pool: Pooled, reports: dict[str, Report]) -> ConfigError:
 
 
 def _left_out(pool: Pooled) -> Iterator[str]:
-    """Say which rows are not in the pool and why, and which should better not be."""
+    """Say which rows are not in the pool and why, and which errors are."""
     if pool.stale:
         yield (
             f"  {count(pool.stale, 'row')} left out: other cases, prompts, models or "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.judge_arguments import (
     add_arguments,
     labels_in,
@@ -39,12 +38,12 @@ examples:
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "calibrate",
-        help="tell how far the judges of a report agree with people",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "tell how far the judges of a report agree with people",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
     add_arguments(parser)
     parser.set_defaults(run=_run)
@@ -54,13 +53,13 @@ def _run(given: Given) -> int:
     given.folder = report_folder(given)
     report, path = read_report(given.folder), labels_path(given)
     rungs = [rung.id for rung in report.matrix.rungs]
-    found = calibrations_of(report.rows, labels_in(path), rungs)
-    if not found:
+    calibrations = calibrations_of(report.rows, labels_in(path), rungs)
+    if not calibrations:
         raise nothing_judged(given, report)
     width = shutil.get_terminal_size().columns
-    for line in calibration_lines(found, width):
+    for line in calibration_lines(calibrations, width):
         say(line)
-    if are_unlabelled(found):
+    if are_unlabelled(calibrations):
         for line in _how_to_begin(given, path):
             say(line)
     return 0

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.printing import say
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.ladder import Gate, Ladder, Objective
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.files.baseline import read_baseline, results_of
+from pytest_ladder.reporting.files.baseline import compared_run, read_baseline
 from pytest_ladder.reporting.gate_comment import gate_markdown
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revise import repriced
@@ -43,12 +42,12 @@ examples:
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "gate",
-        help="compare a report with a baseline: pass, fail or undecided",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "compare a report with a baseline: pass, fail or undecided",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
     add = parser.add_argument
     add("base", metavar="BASE", help="report of what ships: FILE, DIR or git:REF")
@@ -93,8 +92,8 @@ def _gate(given: Given) -> int:
     if given.reprice:
         base, head = _repriced(base, ladder), _repriced(head, ladder)
     result = gate(
-        results_of(base),
-        results_of(head),
+        compared_run(base),
+        compared_run(head),
         ladder.gate if ladder else Gate(),
         _objective(head, ladder),
     )
@@ -109,8 +108,8 @@ def _gate(given: Given) -> int:
 
 def _ladder(path: Path | None) -> Ladder | None:
     """Return the ladder named, else the one in reach of the working folder."""
-    found = path or find_ladder(Path.cwd())
-    return None if found is None else load_ladder(found)
+    file = path or find_ladder(Path.cwd())
+    return None if file is None else load_ladder(file)
 
 
 def _repriced(report: Report, ladder: Ladder | None) -> Report:

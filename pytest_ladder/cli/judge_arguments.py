@@ -42,8 +42,8 @@ def report_folder(given: Given) -> Path:
     if given.folder is not None:
         return Path(given.folder)
     written = {folder: folder / "matrix.json" for folder in _FOLDERS}
-    there = [folder for folder, file in written.items() if file.is_file()]
-    return max(there, key=lambda f: written[f].stat().st_mtime, default=_FOLDERS[0])
+    reports = [folder for folder, file in written.items() if file.is_file()]
+    return max(reports, key=lambda f: written[f].stat().st_mtime, default=_FOLDERS[0])
 
 
 def labels_path(given: Given) -> Path:
@@ -85,7 +85,7 @@ def nothing_judged(given: Given, report: Report) -> ConfigError:
 
 def _in_reach(folder: Path) -> Path | None:
     for start in (folder.resolve(), Path.cwd()):
-        found = find_ladder(start)
-        if found is not None:
-            return load_ladder(found).labels
+        ladder = find_ladder(start)
+        if ladder is not None:
+            return load_ladder(ladder).labels
     return None

@@ -23,8 +23,6 @@ from pytest_ladder.errors import LadderError
 
 BAD_INPUT = 2
 """Exit status of what cannot be done as asked, which is also that of `argparse`."""
-
-
 CLOSED = 141
 """Exit status when nobody reads what is printed: as of a command that SIGPIPE ended."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_command, add_reports
 from pytest_ladder.cli.judge_arguments import calibrated
 from pytest_ladder.cli.printing import say, show
 from pytest_ladder.errors import ConfigError
@@ -34,20 +33,14 @@ in CI, each job of the matrix:
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "merge",
-        help="join the reports of CI shards into one",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "join the reports of CI shards into one",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
-    parser.add_argument(
-        "folders",
-        nargs="+",
-        metavar="DIR",
-        type=Path,
-        help="folder of a shard's report, the one with its matrix.json; two or more",
-    )
+    add_reports(parser, "a shard's report, the one with its matrix.json; two or more")
     parser.add_argument(
         "--output",
         required=True,

@@ -6,7 +6,7 @@ from pytest_ladder.cli.arguments import Given, Subparsers
 
 
 def add_to(commands: Subparsers) -> None:
-    """Add the command; what it does not know is for pytest."""
+    """Add the command; options that it does not know go to pytest."""
     parser = commands.add_parser(
         "plan",
         help="print rungs, calls, tokens, dollars and hosts of the full matrix; "

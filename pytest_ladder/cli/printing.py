@@ -1,4 +1,4 @@
-"""A report on a terminal, for commands."""
+"""How commands print: a line, and a report."""
 
 from __future__ import annotations
 

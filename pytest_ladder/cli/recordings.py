@@ -94,7 +94,7 @@ def _check(given: Given) -> int:
     if stocks is None:
         return _FAILED
     for stock in stocks:
-        for line in _found(stock):
+        for line in _findings(stock):
             say(line)
     for line in _fixes(stocks, given.rest):
         say(line)
@@ -148,15 +148,15 @@ def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
 
 def _forget(path: Path, recordings: Sequence[Recording]) -> None:
     try:
-        forget(path, {one.key for one in recordings})
+        forget(path, {recording.key for recording in recordings})
     except OSError as error:
         raise LadderError(
             f"{shown(path)} could not be written: {error.strerror or error}."
         ) from error
 
 
-def _found(stock: Inventory) -> Iterator[str]:
-    """Say what was found of one ladder."""
+def _findings(stock: Inventory) -> Iterator[str]:
+    """Say what is missing, spare or damaged in the recordings of one ladder."""
     ladder = stock.opened
     yield f"{shown(ladder.ladder.path)}: {ladder.current.id}"
     if stock.missing:
@@ -164,12 +164,17 @@ def _found(stock: Inventory) -> Iterator[str]:
         yield from _listed(map(_missing, stock.missing))
     if stock.spare:
         yield f"needed by no test: {sum(map(len, stock.spare.values())):,}"
-        lines = (line for one in stock.spare.items() for line in _of_file(*one))
+        lines = (
+            line
+            for path, recordings in stock.spare.items()
+            for line in _of_file(path, recordings)
+        )
         yield from _listed(lines)
     if stock.damaged:
         yield f"damaged: {len(stock.damaged):,}"
         yield from _listed(
-            f"{shown(one.path)}:{one.line}: {one.problem}" for one in stock.damaged
+            f"{shown(damage.path)}:{damage.line}: {damage.problem}"
+            for damage in stock.damaged
         )
     if stock.unknown_to_git:
         yield f"not known to git: {len(stock.unknown_to_git):,}"
@@ -184,19 +189,19 @@ def _found(stock: Inventory) -> Iterator[str]:
     yield f"{count(stock.recorded, 'recording')}: {state}"
 
 
-def _missing(one: Missing) -> str:
-    what = "verdict" if one.judge else "reply"
-    free = " (in the store: costs nothing)" if one.stored else ""
-    return f"{what} of {one.nodeid}{free}"
+def _missing(missing: Missing) -> str:
+    what = "verdict" if missing.judge else "reply"
+    free = " (in the store: costs nothing)" if missing.stored else ""
+    return f"{what} of {missing.nodeid}{free}"
 
 
 def _of_file(path: Path, recordings: Sequence[Recording]) -> Iterator[str]:
-    for one in recordings:
-        prompt = " ".join(one.prompt.split())
+    for recording in recordings:
+        prompt = " ".join(recording.prompt.split())
         if len(prompt) > _LONGEST_PROMPT:
             prompt = f"{prompt[: _LONGEST_PROMPT - 1]}…"
-        kind = "verdict on" if one.judge else "reply to"
-        yield f"{shown(path)}: {kind} {one.case}: {prompt}"
+        kind = "verdict on" if recording.judge else "reply to"
+        yield f"{shown(path)}: {kind} {recording.case}: {prompt}"
 
 
 def _kept(stock: Inventory) -> Iterator[str]:
@@ -217,7 +222,7 @@ def _listed(lines: Iterable[str]) -> Iterator[str]:
 
 def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[str]:
     """Say what to type, once for all ladders."""
-    missing = [one for stock in stocks for one in stock.missing]
+    missing = [reply for stock in stocks for reply in stock.missing]
     if missing:
         chosen = _typed([*_chosen(missing, arguments), "--ladder-live"])
         yield f"Record what is missing: pytest {chosen}"
@@ -242,7 +247,7 @@ def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[st
 
 def _chosen(missing: Sequence[Missing], arguments: Sequence[str]) -> Sequence[str]:
     """Return the arguments that run the tests in question."""
-    files = list(dict.fromkeys(shown(one.path) for one in missing))
+    files = list(dict.fromkeys(shown(reply.path) for reply in missing))
     return files if not arguments and len(files) <= _MOST_NAMED else arguments
 
 

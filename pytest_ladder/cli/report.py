@@ -12,6 +12,8 @@ import msgspec
 from pytest_ladder.cli.arguments import (
     Given,
     Subparsers,
+    add_command,
+    add_reports,
     not_negative,
     positive,
     share,
@@ -80,20 +82,14 @@ class _Change(NamedTuple):
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "report",
-        help="render a report again from its rows: other objective, volume or prices",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "render a report again from its rows: other objective, volume or prices",
+        _DESCRIPTION,
+        _EXAMPLES,
     )
-    parser.add_argument(
-        "folders",
-        nargs="+",
-        metavar="DIR",
-        type=Path,
-        help="folder of a report, the one with its matrix.json",
-    )
+    add_reports(parser, "a report, the one with its matrix.json")
     _add_outputs(parser.add_argument_group("what is written"))
     _add_objective(parser.add_argument_group("what is changed"))
     parser.set_defaults(run=_run)

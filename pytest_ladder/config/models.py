@@ -143,13 +143,16 @@ def _check_params(source: Source, place: Place, params: dict[str, Any]) -> None:
 def _check_identities(
     source: Source, models: Sequence[Model], judge: JudgeConfig | None
 ) -> None:
-    """Refuse models that would share replies although they differ, and twins."""
+    """Refuse models that would share replies although they differ, and duplicates."""
     places: list[tuple[Place, Endpoint]] = [
         (("model", index), model) for index, model in enumerate(models)
     ]
     if judge is not None:
         places.append((("judge",), judge))
-        places += [(("judge", "jury", i), one) for i, one in enumerate(judge.jury)]
+        places += [
+            (("judge", "jury", index), member)
+            for index, member in enumerate(judge.jury)
+        ]
     seen: dict[tuple[str, str | None, Path | None], list[Endpoint]] = {}
     for place, model in places:
         adapter = model.adapter and (source.path.parent / model.adapter).resolve()

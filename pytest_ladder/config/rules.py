@@ -149,6 +149,30 @@ def check_names(source: Source, table: str, names: Sequence[str]) -> None:
             )
 
 
+def check_path(source: Source, place: Place, relative: str, kind: str) -> Path:
+    """Return where `relative` leads; `kind` is `file` or `file or folder`."""
+    path = source.path.parent / relative
+    if path.is_file() if kind == "file" else path.exists():
+        return path
+    raise source.error(
+        place,
+        f"there is no {kind} `{relative}` (looked at {path.absolute()}); create it or "
+        "correct the path, which is relative to the configuration file.",
+    )
+
+
+def check_ranges(source: Source, place: Place, table: object, kind: str) -> None:
+    """Check the numbers of a table; `kind` says which ranges hold."""
+    for steps, allowed in _RANGES[kind].items():
+        value: Any = table
+        for step in steps:
+            value = getattr(value, str(step), None)
+        if value is not None and not allowed.holds(value):
+            raise source.error(
+                (*place, *steps), f"{value} is out of range; write {allowed.says}."
+            )
+
+
 def _check_prompts(source: Source, place: Place, strategy: Strategy) -> None:
     prompt = compile_template(strategy.prompt, source.head((*place, "prompt")))
     fields = prompt.fields
@@ -213,27 +237,3 @@ def _check_top_k(source: Source, place: Place, strategy: Strategy) -> None:
             (*place, "top_k"),
             'the retriever "gold" shows the whole context of a case; remove `top_k`.',
         )
-
-
-def check_path(source: Source, place: Place, relative: str, kind: str) -> Path:
-    """Return where `relative` leads; `kind` is `file` or `file or folder`."""
-    path = source.path.parent / relative
-    if path.is_file() if kind == "file" else path.exists():
-        return path
-    raise source.error(
-        place,
-        f"there is no {kind} `{relative}` (looked at {path.absolute()}); create it or "
-        "correct the path, which is relative to the configuration file.",
-    )
-
-
-def check_ranges(source: Source, place: Place, table: object, kind: str) -> None:
-    """Check the numbers of a table; `kind` says which ranges hold."""
-    for steps, allowed in _RANGES[kind].items():
-        value: Any = table
-        for step in steps:
-            value = getattr(value, str(step), None)
-        if value is not None and not allowed.holds(value):
-            raise source.error(
-                (*place, *steps), f"{value} is out of range; write {allowed.says}."
-            )

@@ -19,6 +19,7 @@ from pytest_ladder.decide.matrix import (
     RungResult,
     stopped_interval,
 )
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.intervals import (
     MIN_CLUSTERS,
     Interval,
@@ -32,10 +33,9 @@ from pytest_ladder.text import numbers
 MISSING = "not measured"
 """The doubt of a rung that nothing is known about."""
 FEW = 10
-"""With fewer units only an exact bound decides (methods note, section 0)."""
+"""With fewer units only an exact bound decides (docs/methods.md §0)."""
 BOTH_SIDES = 0.9
 """Confidence of an interval each of whose ends is a one-sided 95 % bound."""
-_TINY = 1e-9
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +115,75 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.doubts, self.mistrust) if self.mistrust else self.doubts
 
 
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The matrix and its evidence, seen with an objective."""
+
+    matrix: Matrix
+    evidence: Evidence
+    objective: Objective
+    candidates: tuple[Candidate, ...]
+    """In the order of the matrix: cheapest first, unknown cost last."""
+
+    @property
+    def bar(self) -> float:
+        """The bar, 0 without one."""
+        return self.objective.quality or 0.0
+
+    @property
+    def fitting(self) -> tuple[Candidate, ...]:
+        """Rungs that meet the constraints, as far as these are known."""
+        return tuple(rung for rung in self.candidates if not rung.obstacles)
+
+    @property
+    def goal(self) -> str:
+        """What a rung has to do, to be read after "no rung"."""
+        parts = []
+        if self.objective.quality is not None:
+            parts.append(f"meets the bar of {numbers.bar(self.objective.quality)}")
+        if self.objective.kind == "budget":
+            cap = numbers.dollars(self.objective.usd_per_1k)
+            parts.append(f"keeps within {cap} per 1,000 calls")
+        limits = (self.objective.latency_p95_s, self.objective.build_hours)
+        if any(limit is not None for limit in limits):
+            parts.append("keeps to the limits")
+        return " and ".join(parts) or "can be recommended"
+
+    def find(self, rung: str | None) -> Candidate | None:
+        """Return the rung of this id, if it is in the matrix."""
+        return next(
+            (candidate for candidate in self.candidates if candidate.id == rung), None
+        )
+
+    def dearer_than(self, chosen: Candidate) -> tuple[Candidate, ...]:
+        """Rungs after `chosen` in the order of cost."""
+        ids = [rung.id for rung in self.candidates]
+        return self.candidates[ids.index(chosen.id) + 1 :]
+
+    def later_than(self, chosen: Candidate) -> tuple[Candidate, ...]:
+        """Rungs after `chosen` in the order of the run."""
+        order = self.matrix.run_order
+        return self._of(order[order.index(chosen.id) + 1 :])
+
+    def earlier_than(self, chosen: Candidate) -> tuple[Candidate, ...]:
+        """Rungs before `chosen` in the order of the run."""
+        order = self.matrix.run_order
+        return self._of(order[: order.index(chosen.id)])
+
+    def _of(self, rungs: Sequence[str]) -> tuple[Candidate, ...]:
+        return tuple(
+            candidate for candidate in map(self.find, rungs) if candidate is not None
+        )
+
+    def step(self, first: Candidate, second: Candidate) -> Roi | None:
+        """Return of going from one rung to the other; None: one is not measured."""
+        if first.quality is None or second.quality is None:
+            return None
+        level = self.objective.level
+        return roi(
+            first.result, second.result, self.evidence, level, self.matrix.volume
+        )
+
+
 def candidates(
     matrix: Matrix,
     evidence: Evidence,
@@ -128,10 +197,15 @@ def candidates(
     )
 
 
+def by_quality(rung: Candidate) -> float:
+    """Return what candidates are sorted by; one without a quality is the lowest."""
+    return -1.0 if rung.quality is None else rung.quality
+
+
 def certified_floor(
     result: RungResult, evidence: Evidence, level: Level
 ) -> float | None:
-    """One-sided 95 % lower bound of a rung's quality, in [0, 1] (1.6).
+    """One-sided 95 % lower bound of a rung's quality, in [0, 1] (docs/methods.md §1.6).
 
     Exact for 0/1 scores; by effective n for graded and clustered ones; of a rung that
     was stopped early by its confidence sequence. None: not measured, or too few
@@ -200,7 +274,7 @@ def _verdict(
     corrected: Trust | None,
     undecided: Sequence[str],
 ) -> Verdict | None:
-    """Say whether the full suite would score the bar or more (3.1)."""
+    """Say whether the full suite would score the bar or more (docs/methods.md §3.1)."""
     scores = list(evidence.scores(objective.level, result.id).values())
     if objective.quality is None or objective.level not in result.levels:
         return None
@@ -208,7 +282,7 @@ def _verdict(
         return "undecided"
     if corrected is not None:
         return "pass" if corrected.value >= objective.quality else "fail"
-    reached = math.fsum(scores) >= objective.quality * len(scores) - _TINY
+    reached = math.fsum(scores) >= objective.quality * len(scores) - TINY
     return "pass" if reached else "fail"
 
 
@@ -239,7 +313,7 @@ def _doubts(
 
 
 def _mistrust(trust: Trust, objective: Objective) -> str:
-    """Say why what a judge found does not decide (methods note, 5.5 and 5.7)."""
+    """Say why what a judge found does not decide (docs/methods.md §5.5 and §5.7)."""
     bar = objective.quality
     if not trust.why_not and bar is not None and trust.low < bar <= trust.high:
         interval = numbers.interval(trust.low, trust.high)
@@ -286,68 +360,3 @@ def _unknowns(result: RungResult, objective: Objective) -> Iterator[str]:
 
 def _is_binary(scores: Sequence[float]) -> bool:
     return all(score in (0, 1) for score in scores)
-
-
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """The matrix and its evidence, seen with an objective."""
-
-    matrix: Matrix
-    evidence: Evidence
-    objective: Objective
-    candidates: tuple[Candidate, ...]
-    """In the order of the matrix: cheapest first, unknown cost last."""
-
-    @property
-    def bar(self) -> float:
-        """The bar, 0 without one."""
-        return self.objective.quality or 0.0
-
-    @property
-    def fitting(self) -> tuple[Candidate, ...]:
-        """Rungs that meet the constraints, as far as these are known."""
-        return tuple(one for one in self.candidates if not one.obstacles)
-
-    @property
-    def goal(self) -> str:
-        """What a rung has to do, to be read after "no rung"."""
-        parts = []
-        if self.objective.quality is not None:
-            parts.append(f"meets the bar of {numbers.bar(self.objective.quality)}")
-        if self.objective.kind == "budget":
-            cap = numbers.dollars(self.objective.usd_per_1k)
-            parts.append(f"keeps within {cap} per 1,000 calls")
-        limits = (self.objective.latency_p95_s, self.objective.build_hours)
-        if any(limit is not None for limit in limits):
-            parts.append("keeps to the limits")
-        return " and ".join(parts) or "can be recommended"
-
-    def find(self, rung: str | None) -> Candidate | None:
-        """Return the rung of this id, if it is in the matrix."""
-        return next((one for one in self.candidates if one.id == rung), None)
-
-    def dearer_than(self, chosen: Candidate) -> tuple[Candidate, ...]:
-        """Rungs after `chosen` in the order of cost."""
-        ids = [one.id for one in self.candidates]
-        return self.candidates[ids.index(chosen.id) + 1 :]
-
-    def later_than(self, chosen: Candidate) -> tuple[Candidate, ...]:
-        """Rungs after `chosen` in the order of the run."""
-        order = self.matrix.run_order
-        return self._of(order[order.index(chosen.id) + 1 :])
-
-    def earlier_than(self, chosen: Candidate) -> tuple[Candidate, ...]:
-        """Rungs before `chosen` in the order of the run."""
-        order = self.matrix.run_order
-        return self._of(order[: order.index(chosen.id)])
-
-    def _of(self, rungs: Sequence[str]) -> tuple[Candidate, ...]:
-        return tuple(one for one in map(self.find, rungs) if one is not None)
-
-    def step(self, first: Candidate, second: Candidate) -> Roi | None:
-        """Return of going from one rung to the other; None: one is not measured."""
-        if first.quality is None or second.quality is None:
-            return None
-        level = self.objective.level
-        return roi(
-            first.result, second.result, self.evidence, level, self.matrix.volume
-        )

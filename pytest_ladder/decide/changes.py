@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_ladder.decide.candidates import Candidate, View
+from pytest_ladder.decide.candidates import Candidate, View, by_quality
 from pytest_ladder.decide.cost import PER, break_even
 from pytest_ladder.text import numbers
 
@@ -41,16 +41,16 @@ def _volumes(
         and not math.isinf(calls)
     ]
     # The first rung to overtake is the cheapest there: up to it `chosen` was.
-    above = [one for one in crossings if one[0] > volume]
-    below = [one for one in crossings if 1 <= one[0] < volume]
+    above = [crossing for crossing in crossings if crossing[0] > volume]
+    below = [crossing for crossing in crossings if 1 <= crossing[0] < volume]
     if above:
-        calls, rival = min(above, key=lambda one: one[0])
+        calls, rival = min(above, key=lambda crossing: crossing[0])
         yield (
             f"From {_whole(calls)} calls on {rival.id} is the cheaper one"
             f"{_building(rival)}."
         )
     if below:
-        calls, rival = max(below, key=lambda one: one[0])
+        calls, rival = max(below, key=lambda crossing: crossing[0])
         yield f"Below {_whole(calls)} calls {rival.id} is the cheaper one."
 
 
@@ -62,10 +62,9 @@ def _building(rival: Candidate) -> str:
 def _bars(view: View, chosen: Candidate) -> Iterator[str]:
     if view.objective.quality is None or chosen.quality is None:
         return
-    fitting = [one for one in view.fitting if one.is_whole or one.id == chosen.id]
-    places = [one.id for one in fitting]
-    place = places.index(chosen.id)
-    better = (one for one in fitting[place + 1 :] if _above(one, chosen))
+    fitting = [rung for rung in view.fitting if rung.is_whole or rung.id == chosen.id]
+    index = [rung.id for rung in fitting].index(chosen.id)
+    better = (rung for rung in fitting[index + 1 :] if _above(rung, chosen))
     above = f"Above a bar of {numbers.percent(chosen.quality)} {chosen.id} fails"
     following = next(better, None)
     if following is None:
@@ -75,9 +74,9 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
             f"{above}, and {following.id} is next "
             f"({numbers.percent(following.quality)})."
         )
-    cheaper = [one for one in fitting[:place] if one.standing == "fail"]
+    cheaper = [rung for rung in fitting[:index] if rung.standing == "fail"]
     if cheaper:
-        nearest = max(cheaper, key=_quality_of)
+        nearest = max(cheaper, key=by_quality)
         yield (
             f"At a bar of {numbers.percent(nearest.quality)} or lower {nearest.id}, "
             "which is cheaper, is enough."
@@ -86,15 +85,15 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
 
 def _lower_bar(view: View) -> Iterator[str]:
     """Say what the best rung that keeps to all else would be enough for."""
-    whole = [one for one in view.fitting if one.is_whole]
-    failed = [one for one in whole if one.standing == "fail"]
+    whole = [rung for rung in view.fitting if rung.is_whole]
+    failed = [rung for rung in whole if rung.standing == "fail"]
     if failed:
-        best = max(failed, key=_quality_of)
+        best = max(failed, key=by_quality)
         nearest = numbers.percent(best.quality)
         yield f"At a bar of {nearest} or lower {best.id} would do."
-    for one in view.candidates:
-        if one.obstacles and one.quality is not None and one.standing != "fail":
-            yield f"{one.id} would do, but it {' and '.join(one.obstacles)}."
+    for rung in view.candidates:
+        if rung.obstacles and rung.quality is not None and rung.standing != "fail":
+            yield f"{rung.id} would do, but it {' and '.join(rung.obstacles)}."
             return
 
 
@@ -103,18 +102,23 @@ def _budgets(view: View, chosen: Candidate) -> Iterator[str]:
     cap = view.objective.usd_per_1k
     if view.objective.kind != "budget" or cap is None:
         return
-    for one in view.candidates:
-        if one.usd_per_1k is None or one.usd_per_1k <= cap or not _above(one, chosen):
+    for rung in view.candidates:
+        if (
+            rung.usd_per_1k is None
+            or rung.usd_per_1k <= cap
+            or not _above(rung, chosen)
+        ):
             continue
         yield (
-            f"{numbers.dollars(one.usd_per_1k)} per 1,000 calls would pay for {one.id} "
-            f"({numbers.percent(one.quality)}){_volume_that_fits(one, cap)}."
+            f"{numbers.dollars(rung.usd_per_1k)} per 1,000 calls would pay for "
+            f"{rung.id} ({numbers.percent(rung.quality)})"
+            f"{_volume_that_fits(rung, cap)}."
         )
         return
 
 
-def _volume_that_fits(one: Candidate, cap: float) -> str:
-    cost = one.result.cost
+def _volume_that_fits(rung: Candidate, cap: float) -> str:
+    cost = rung.result.cost
     if cost.serve_usd_per_1k is None or cost.serve_usd_per_1k >= cap:
         return ""
     calls = PER * cost.build_usd / (cap - cost.serve_usd_per_1k)
@@ -125,15 +129,15 @@ def _unknowns(
     view: View, chosen: Candidate, rivals: Sequence[Candidate]
 ) -> Iterator[str]:
     """Name rungs that could take the place of the chosen one, were more known."""
-    for one in view.candidates[: view.candidates.index(chosen)]:
-        if one.status == "undecided" and one.quality is not None:
-            yield f"{one.id}, which is cheaper, is undecided: {', '.join(one.open)}."
-    for one in view.earlier_than(chosen):
-        if not one.is_measured:
-            yield f"{one.id} comes before it in the run and is not measured."
-    for one in rivals:
-        if one.usd_per_1k is None and one.id != chosen.id:
-            yield f"{one.id} would do as well, but what it costs is unknown."
+    for rung in view.candidates[: view.candidates.index(chosen)]:
+        if rung.status == "undecided" and rung.quality is not None:
+            yield f"{rung.id}, which is cheaper, is undecided: {', '.join(rung.open)}."
+    for rung in view.earlier_than(chosen):
+        if not rung.is_measured:
+            yield f"{rung.id} comes before it in the run and is not measured."
+    for rung in rivals:
+        if rung.usd_per_1k is None and rung.id != chosen.id:
+            yield f"{rung.id} would do as well, but what it costs is unknown."
 
 
 def _whole(calls: float) -> str:
@@ -141,9 +145,5 @@ def _whole(calls: float) -> str:
     return f"{math.ceil(round(calls, 6)):,}"
 
 
-def _above(one: Candidate, other: Candidate) -> bool:
-    return _quality_of(one) > _quality_of(other)
-
-
-def _quality_of(one: Candidate) -> float:
-    return -1.0 if one.quality is None else one.quality
+def _above(rung: Candidate, other: Candidate) -> bool:
+    return by_quality(rung) > by_quality(other)

@@ -1,7 +1,7 @@
 """Cost: what a rung costs to build and to use, and what the run itself spent.
 
 The cost of a call at volume V is c(V) = B / V + s, with B the cost of building and s
-that of serving one call; the total cost of ownership is B + V s (methods note, 4.2).
+that of serving one call; the total cost of ownership is B + V s (docs/methods.md §4.2).
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ from pytest_ladder.stats.latency import percentile
 
 PER = 1000
 """Use cost is given per this many calls."""
+
+DEFAULT_VOLUME = 100_000
+"""Calls over which build cost is spread when no objective says."""
+
+# What a reply is taken to be long where `max_tokens` is not set.
+_DEFAULT_MAX_TOKENS = 256
+
 _HOURS_A_DAY = 24
 
 
@@ -224,40 +231,6 @@ def spend_of(products: Iterable[UsedReply], evaluations: Iterable[UsedReply]) ->
     )
 
 
-def _informed(bill: UsedReply) -> tuple[bool, float, float, bytes]:
-    """Rank bills of one reply: live before replayed, known before unknown."""
-    cost, latency = bill.cost_usd, bill.latency_s
-    return (
-        bill.live,
-        -1.0 if cost is None else cost,
-        -1.0 if latency is None else latency,
-        # Only so that no tie is left to the order of the rows.
-        msgspec.json.encode(bill),
-    )
-
-
-def _calls(bill: UsedReply) -> tuple[str, ...]:
-    return bill.calls or (bill.key,)
-
-
-def _unknown(bills: Iterable[UsedReply]) -> list[UsedReply]:
-    return [bill for bill in bills if bill.cost_usd is None]
-
-
-def _total(bills: Sequence[UsedReply]) -> float | None:
-    """Sum known costs: 0 without bills, None when every cost is unknown."""
-    costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
-    return math.fsum(costs) if costs or not bills else None
-
-
-DEFAULT_VOLUME = 100_000
-"""Calls over which build cost is spread when no objective says."""
-
-
-# What a reply is taken to be long where `max_tokens` is not set.
-_DEFAULT_MAX_TOKENS = 256
-
-
 def run_order(
     rungs: Sequence[Rung],
     volume: int,
@@ -294,3 +267,29 @@ def use_usd(model: Model, price: Price | None, prompt_tokens: float) -> float | 
     if price is None:
         return None
     return (prompt_tokens * price.input + output * price.output) / 1_000_000
+
+
+def _informed(bill: UsedReply) -> tuple[bool, float, float, bytes]:
+    """Rank bills of one reply: live before replayed, known before unknown."""
+    cost, latency = bill.cost_usd, bill.latency_s
+    return (
+        bill.live,
+        -1.0 if cost is None else cost,
+        -1.0 if latency is None else latency,
+        # Only so that no tie is left to the order of the rows.
+        msgspec.json.encode(bill),
+    )
+
+
+def _calls(bill: UsedReply) -> tuple[str, ...]:
+    return bill.calls or (bill.key,)
+
+
+def _unknown(bills: Iterable[UsedReply]) -> list[UsedReply]:
+    return [bill for bill in bills if bill.cost_usd is None]
+
+
+def _total(bills: Sequence[UsedReply]) -> float | None:
+    """Sum known costs: 0 without bills, None when every cost is unknown."""
+    costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
+    return math.fsum(costs) if costs or not bills else None

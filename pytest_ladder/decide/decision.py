@@ -10,6 +10,9 @@ from pytest_ladder.core.score import Level
 
 Verdict = Literal["pass", "fail", "undecided"]
 
+MARGIN = 0.03
+"""Quality that a dearer rung must at least add to be worth a thought."""
+
 
 class Roi(msgspec.Struct, frozen=True, kw_only=True):
     """The return of a step from one rung to a dearer one, at the stated volume."""
@@ -36,7 +39,7 @@ class Roi(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rung to stand on."""
+    """Which rung to use."""
 
     rung: str | None
     """None when no rung meets the objective."""
@@ -83,7 +86,3 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Cheapest first, as in the matrix."""
     steps: tuple[Roi, ...]
     """Between successive rungs of the front."""
-
-
-MARGIN = 0.03
-"""Quality that a dearer rung must at least add to be worth a thought."""

@@ -22,6 +22,7 @@ from pytest_ladder.decide.matrix import (
     cluster_names,
     unit_scores,
 )
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.intervals import MIN_CLUSTERS, Interval
 from pytest_ladder.stats.paired import paired_t, sign_flip
 
@@ -33,13 +34,12 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 DRAWS = 2000
-"""Bootstrap draws over cases (methods note, 4.3)."""
+"""Bootstrap draws over cases (docs/methods.md §4.3)."""
 SEED = 20240607
 """Draws must not differ from one rendering to the next."""
 MANY = 20
-"""From so many differences on the paired t interval holds (2.2)."""
+"""From so many differences on the paired t interval holds (docs/methods.md §2.2)."""
 _ONE_SIDED = 0.05
-_TINY = 1e-9
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class Draws(NamedTuple):
     Both are indexed by rung, rival and draw.
     """
 
-    places: dict[str, int]
+    index_of: dict[str, int]
     """Index of each rung."""
     at_least: Flags
     """Whether the rung's mean reached the rival's."""
@@ -142,16 +142,20 @@ class Evidence:
         return self._compared[key]
 
     def draws(self, level: Level) -> Draws:
-        """Rungs against each other over bootstrap draws of the cases (4.3)."""
+        """Rungs against each other over bootstrap draws of the cases.
+
+        See docs/methods.md §4.3.
+        """
         if level not in self._drawn:
             self._drawn[level] = self._draw(level)
         return self._drawn[level]
 
     def serving(self, rung: str) -> Interval | None:
-        """95 % interval of what 1,000 calls cost to serve, in USD (4.1).
+        """95 % interval of what 1,000 calls cost to serve, in USD.
 
-        A bootstrap over cases, because costs are skewed. None where a cost is not
-        known, and of a rung that is the only one: there is nothing to hold it against.
+        See docs/methods.md §4.1. A bootstrap over cases, because costs are skewed. None
+        where a cost is not known, and of a rung that is the only one: there is nothing
+        to hold it against.
         """
         if len(self._rows) < 2:
             return None
@@ -160,12 +164,12 @@ class Evidence:
         return self._serving[rung]
 
     def _compare(self, level: Level, rung: str, rival: str) -> Comparison | None:
-        mine = self._whole.get((level, rung), {})
-        theirs = self._whole.get((level, rival), {})
-        units = [unit for unit in mine if unit in theirs]
+        own = self._whole.get((level, rung), {})
+        others = self._whole.get((level, rival), {})
+        units = [unit for unit in own if unit in others]
         if not units:
             return None
-        gains = [mine[unit] - theirs[unit] for unit in units]
+        gains = [own[unit] - others[unit] for unit in units]
         return comparison(gains, self.clusters(level, units))
 
     def _draw(self, level: Level) -> Draws:
@@ -180,32 +184,25 @@ class Evidence:
         weights = _weights(self.clusters(level, units) or units)
         shape = (len(rungs), len(rungs), DRAWS + 1)
         at_least, better = np.zeros(shape, bool), np.zeros(shape, bool)
-        for place in range(len(rungs)):
-            gains = scores[:, [place]] - scores
+        for index in range(len(rungs)):
+            gains = scores[:, [index]] - scores
             both = ~np.isnan(gains)
             # Only its sign counts, so the sum will do for the mean.
             sums = weights @ np.where(both, gains, 0.0)
             any_case = weights @ both > 0
-            at_least[place] = ((sums >= -_TINY) & any_case).T
-            better[place] = ((sums > _TINY) & any_case).T
-        places = {rung: place for place, rung in enumerate(rungs)}
-        return Draws(places, at_least, better)
-
-
-def _without_errors(
-    scores: Mapping[Unit, float], rows: Iterable[Row]
-) -> dict[Unit, float]:
-    """Leave out units with an error: their score is not over the same tests."""
-    broken = {(r.source, r.case) for r in rows if r.outcome is Outcome.ERROR}
-    return {unit: score for unit, score in scores.items() if unit not in broken}
+            at_least[index] = ((sums >= -TINY) & any_case).T
+            better[index] = ((sums > TINY) & any_case).T
+        index_of = {rung: index for index, rung in enumerate(rungs)}
+        return Draws(index_of, at_least, better)
 
 
 def comparison(
     gains: Sequence[float], clusters: Sequence[Hashable] | None
 ) -> Comparison:
-    """Compare by the gains of single cases (2.2); `clusters` may name one of each.
+    """Compare by the gains of single cases; `clusters` may name one of each.
 
-    Raises ValueError for no gains, unequal lengths or one that is not finite.
+    See docs/methods.md §2.2. Raises ValueError for no gains, unequal lengths or one
+    that is not finite.
     """
     groups = len(gains) if clusters is None else len(set(clusters))
     least = 2 if clusters is None else MIN_CLUSTERS
@@ -213,14 +210,14 @@ def comparison(
     established = at_least = False
     if groups >= least and len(gains) >= MANY:
         _, _, low, high = paired_t(gains, clusters)
-        established = low > _TINY or high < -_TINY
-        at_least = paired_t(gains, clusters, 1 - 2 * _ONE_SIDED).low >= -_TINY
+        established = low > TINY or high < -TINY
+        at_least = paired_t(gains, clusters, 1 - 2 * _ONE_SIDED).low >= -TINY
     elif groups >= least:
         low, high = _bootstrap(gains, clusters)
         p_better = sign_flip([-gain for gain in gains], clusters)
         p = min(p_better, sign_flip(gains, clusters))
         # The bootstrap alone is too sure of itself with so few cases.
-        established = (low > _TINY or high < -_TINY) and p <= _ONE_SIDED / 2
+        established = (low > TINY or high < -TINY) and p <= _ONE_SIDED / 2
         at_least = p_better <= _ONE_SIDED
     return Comparison(
         n=len(gains),
@@ -230,6 +227,14 @@ def comparison(
         established=established,
         at_least=at_least,
     )
+
+
+def _without_errors(
+    scores: Mapping[Unit, float], rows: Iterable[Row]
+) -> dict[Unit, float]:
+    """Leave out units with an error: their score is not over the same tests."""
+    broken = {(r.source, r.case) for r in rows if r.outcome is Outcome.ERROR}
+    return {unit: score for unit, score in scores.items() if unit not in broken}
 
 
 def _serving(rows: Sequence[Row]) -> Interval | None:
@@ -262,13 +267,13 @@ def _weights(clusters: Iterable[Hashable]) -> Floats:
     import numpy as np
 
     labels = list(clusters)
-    places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
-    weights = np.ones((DRAWS + 1, len(places)))
-    if places:
+    index_of = {label: index for index, label in enumerate(dict.fromkeys(labels))}
+    weights = np.ones((DRAWS + 1, len(index_of)))
+    if index_of:
         random = np.random.default_rng(SEED)
-        chosen = random.integers(0, len(places), (DRAWS, len(places)))
-        offsets = np.arange(DRAWS)[:, None] * len(places)
+        chosen = random.integers(0, len(index_of), (DRAWS, len(index_of)))
+        offsets = np.arange(DRAWS)[:, None] * len(index_of)
         counts = np.bincount((chosen + offsets).ravel(), minlength=chosen.size)
         weights[1:] = counts.reshape(chosen.shape)
-    members = weights[:, [places[label] for label in labels]]
+    members = weights[:, [index_of[label] for label in labels]]
     return np.ascontiguousarray(members)

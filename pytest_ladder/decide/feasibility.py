@@ -49,7 +49,7 @@ def feasibility(
     if not scored:
         sentence = f"Nothing was measured at the {level} level."
         return Feasibility(rung=None, verdict="undecided", sentence=sentence)
-    rung, cell = max(scored, key=lambda one: one[1].quality or 0.0)
+    rung, cell = max(scored, key=lambda pair: pair[1].quality or 0.0)
     bounds = exact_bounds(evidence, level, rung.id)
     verdict, against = _held(cell, bounds, objective)
     return Feasibility(

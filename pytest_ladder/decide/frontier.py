@@ -1,7 +1,7 @@
 """The Pareto front of quality and cost, and what each step on it returns.
 
-Methods note, 4.3 and 4.4. A rung without a quality or with an unknown cost is on no
-front: it is shown apart.
+See docs/methods.md §4.3 and §4.4. A rung without a quality or with an unknown cost is
+on no front: it is shown apart.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ def standings(matrix: Matrix, evidence: Evidence, level: Level) -> tuple[Standin
         alone = {rung.id: _alone(rung) for rung in compared}
         return tuple(alone.get(rung.id) or _apart(rung) for rung in matrix.rungs)
     on_front = _on_front(compared, evidence, level)
-    found = {}
-    for place, rung in enumerate(compared):
+    by_rung = {}
+    for index, rung in enumerate(compared):
         dominant = (
             rival.id
-            for rival in compared[:place]
+            for rival in compared[:index]
             if _dominates(rival, rung, evidence, level)
         )
-        found[rung.id] = Standing(
+        by_rung[rung.id] = Standing(
             rung=rung.id,
-            on_front=bool(on_front[place][0]),
-            front_share=float(on_front[place][1:].mean()),
-            dominated_by=None if on_front[place][0] else next(dominant, None),
+            on_front=bool(on_front[index][0]),
+            front_share=float(on_front[index][1:].mean()),
+            dominated_by=None if on_front[index][0] else next(dominant, None),
             comparable=True,
         )
-    return tuple(found.get(rung.id) or _apart(rung) for rung in matrix.rungs)
+    return tuple(by_rung.get(rung.id) or _apart(rung) for rung in matrix.rungs)
 
 
 def steps(
@@ -61,7 +61,7 @@ def steps(
     standing: Sequence[Standing],
 ) -> tuple[Roi, ...]:
     """Return of each step from a rung of the front to the next."""
-    fronts = {one.rung for one in standing if one.on_front}
+    fronts = {point.rung for point in standing if point.on_front}
     front = [rung for rung in matrix.rungs if rung.id in fronts]
     return tuple(
         roi(first, second, evidence, level, matrix.volume)
@@ -86,10 +86,10 @@ def roi(
     level: Level,
     volume: int,
 ) -> Roi:
-    """Return of the step from one rung to another, at `volume` calls (4.4).
+    """Return of the step from one rung to another, at `volume` calls.
 
-    A figure is None where a cost is unknown, the second costs no more, or there is
-    nothing to divide by.
+    See docs/methods.md §4.4. A figure is None where a cost is unknown, the second costs
+    no more, or there is nothing to divide by.
     """
     gain = evidence.compare(level, second.id, first.id)
     gained = None if gain is None else POINTS * gain.mean
@@ -129,18 +129,18 @@ def _on_front(
 ) -> list[NDArray[np.bool_]]:
     """Whether each rung, cheapest first, is on the front in each draw."""
     draws = evidence.draws(level)
-    found = []
-    for place, rung in enumerate(rungs):
-        mine, usd = draws.places[rung.id], rung.cost.usd_per_1k
-        beaten = draws.better[mine, mine].copy()  # by itself: never
-        for rival in rungs[:place]:
-            beaten |= draws.at_least[draws.places[rival.id], mine]
-        for rival in rungs[place + 1 :]:
+    in_draws = []
+    for index, rung in enumerate(rungs):
+        own, usd = draws.index_of[rung.id], rung.cost.usd_per_1k
+        beaten = draws.better[own, own].copy()  # by itself: never
+        for rival in rungs[:index]:
+            beaten |= draws.at_least[draws.index_of[rival.id], own]
+        for rival in rungs[index + 1 :]:
             # Of two that cost the same the better one is on the front.
             if rival.cost.usd_per_1k == usd:
-                beaten |= draws.better[draws.places[rival.id], mine]
-        found.append(~beaten)
-    return found
+                beaten |= draws.better[draws.index_of[rival.id], own]
+        in_draws.append(~beaten)
+    return in_draws
 
 
 def _dominates(

@@ -21,12 +21,12 @@ def funnelled(rows: list[Row]) -> list[Row]:
     paid stays on the row.
     """
     missed = {
-        _place(row)
+        _sample_of(row)
         for row in rows
         if row.level is Level.CHEAP and row.outcome is Outcome.MISSED and row.case
     }
     return [
-        _missed(row) if row.level is Level.JUDGED and _place(row) in missed else row
+        _missed(row) if row.level is Level.JUDGED and _sample_of(row) in missed else row
         for row in rows
     ]
 
@@ -41,7 +41,7 @@ def is_unsure(row: Row) -> bool:
     return row.outcome is Outcome.ERROR and row.reason.startswith(UNSURE)
 
 
-def _place(row: Row) -> tuple[str, str, str, int]:
+def _sample_of(row: Row) -> tuple[str, str, str, int]:
     return row.rung, row.source, row.case, row.sample
 
 

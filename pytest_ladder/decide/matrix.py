@@ -31,6 +31,9 @@ from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.stats.intervals import Interval, quality_interval
 from pytest_ladder.stats.sequential import confidence_sequence
 
+LEAST_COVERAGE = 0.95
+"""Share of what was run that must have finished for a verdict to count."""
+
 State = Literal["run", "stopped", "not run"]
 
 Unit = tuple[str, str]
@@ -45,7 +48,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None
     """Lower end of the 95 % interval; None with too few clusters to tell.
 
-    Of a rung that was stopped early it is the confidence sequence (methods, 3.11)."""
+    Of a rung that was stopped early it is the confidence sequence (docs/methods.md
+    §3.11).
+    """
     high: float | None
     n: int
     """Units: distinct (source, case) with at least one finished row."""
@@ -143,8 +148,8 @@ def at_volume(matrix: Matrix, volume: int) -> Matrix:
         msgspec.structs.replace(rung, cost=spread(rung.cost, volume))
         for rung in matrix.rungs
     ]
-    place = {name: index for index, name in enumerate(matrix.run_order)}
-    given = sorted(rungs, key=lambda rung: place.get(rung.id, len(place)))
+    position = {name: index for index, name in enumerate(matrix.run_order)}
+    given = sorted(rungs, key=lambda rung: position.get(rung.id, len(position)))
     ordered = sorted(given, key=_price)
     return msgspec.structs.replace(
         matrix,
@@ -169,19 +174,8 @@ def unit_scores(rows: Sequence[Row]) -> dict[Unit, float]:
     return {unit: score for unit, score in scores.items() if score is not None}
 
 
-def _unit_score(tests: Iterable[Sequence[Row]]) -> float | None:
-    weighted, weights = [], []
-    for samples in tests:
-        weight = math.fsum(row.weight for row in samples) / len(samples)
-        mean = math.fsum(_score(row) for row in samples) / len(samples)
-        weights.append(weight)
-        weighted.append(weight * mean)
-    total = math.fsum(weights)
-    # Rounding must not lift a mean of ones above 1.
-    return min(1.0, math.fsum(weighted) / total) if total > 0 else None
-
-
-def _score(row: Row) -> float:
+def score_of(row: Row) -> float:
+    """Return what a finished row counts for, in [0, 1]."""
     return float(row.outcome is Outcome.PASSED) if row.score is None else row.score
 
 
@@ -204,10 +198,10 @@ def stopped_interval(
     clusters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
 ) -> Interval:
-    """Interval of a rung that was stopped early, which no other survives (3.11).
+    """Interval of a rung that was stopped early, which no other survives.
 
-    A cluster is one observation, as the climb takes them; the mean is always inside.
-    Raises ValueError for scores outside [0, 1].
+    See docs/methods.md §3.11. A cluster is one observation, as the climb takes them;
+    the mean is always inside. Raises ValueError for scores outside [0, 1].
     """
     members: defaultdict[Hashable, list[float]] = defaultdict(list)
     for score, label in zip(scores, clusters or range(len(scores)), strict=True):
@@ -216,6 +210,18 @@ def stopped_interval(
     low, high = confidence_sequence(means, 1 - confidence)
     mean = math.fsum(scores) / len(scores)
     return Interval(min(low, mean), max(high, mean))
+
+
+def _unit_score(tests: Iterable[Sequence[Row]]) -> float | None:
+    weighted, weights = [], []
+    for samples in tests:
+        weight = math.fsum(row.weight for row in samples) / len(samples)
+        mean = math.fsum(score_of(row) for row in samples) / len(samples)
+        weights.append(weight)
+        weighted.append(weight * mean)
+    total = math.fsum(weights)
+    # Rounding must not lift a mean of ones above 1.
+    return min(1.0, math.fsum(weighted) / total) if total > 0 else None
 
 
 def _cell(rows: Sequence[Row], *, stopped: bool) -> Cell:
@@ -284,7 +290,3 @@ def _order_note(
                 "the run took them the other way round."
             )
     return None
-
-
-LEAST_COVERAGE = 0.95
-"""Share of what was run that must have finished for a verdict to count."""

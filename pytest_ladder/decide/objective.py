@@ -1,4 +1,4 @@
-"""The objective: the one function that says which rung to stand on, and why."""
+"""The objective: the one function that says which rung to use, and why."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import msgspec
 
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.candidates import Candidate, View, candidates, certified_floor
+from pytest_ladder.decide.candidates import (
+    Candidate,
+    View,
+    by_quality,
+    candidates,
+    certified_floor,
+)
 from pytest_ladder.decide.changes import changes
 from pytest_ladder.decide.decision import MARGIN, Decision, Recommendation, Verdict
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.frontier import standings, steps
 from pytest_ladder.decide.matrix import Matrix, RungResult
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.text import numbers
-
-_TINY = 1e-9
 
 
 class _Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +68,7 @@ def decide(
             objective=objective,
             candidates=candidates(matrix, evidence, objective, settled),
         )
-        verdicts = {one.id: one.standing for one in view.candidates if one.standing}
+        verdicts = {rung.id: rung.standing for rung in view.candidates if rung.standing}
         recommendation = _recommend(view, current)
     return Decision(
         level=level,
@@ -126,13 +131,13 @@ def _recommend(view: View, current: str | None) -> Recommendation:
 
 def _cheapest_passing(view: View) -> _Choice:
     """Good-enough: above the bar only cost counts."""
-    passing = [one for one in view.candidates if one.status == "pass"]
+    passing = [rung for rung in view.candidates if rung.status == "pass"]
     if not passing:
         # What only the judge's word speaks for is better than no advice.
         passing = [
-            one
-            for one in view.fitting
-            if one.mistrust and one.verdict == "pass" and not one.doubts
+            rung
+            for rung in view.fitting
+            if rung.mistrust and rung.verdict == "pass" and not rung.doubts
         ]
     if not passing:
         return _nothing(view)
@@ -144,7 +149,7 @@ def _cheapest_passing(view: View) -> _Choice:
             "may not be the cheapest that does."
         )
     else:
-        measured = sum(one.is_measured for one in view.candidates)
+        measured = sum(rung.is_measured for rung in view.candidates)
         rank = f"is the cheapest of {measured} rungs that meets"
         verb = rank if measured > 1 else "meets"
         reason = f"{chosen.id} {verb} the bar: {scored}{_terms(view, chosen)}."
@@ -155,22 +160,25 @@ def _cheapest_passing(view: View) -> _Choice:
 
 
 def _cheapest_near_the_best(view: View) -> _Choice:
-    """Budget and step-function: the best, or what comes near it for less (3.12)."""
-    pool = [one for one in view.fitting if one.quality is not None]
+    """Budget and step-function: the best, or what comes near it for less.
+
+    See docs/methods.md §3.12.
+    """
+    pool = [rung for rung in view.fitting if rung.quality is not None]
     if view.objective.quality is not None:
-        pool = [one for one in pool if one.status == "pass"]
+        pool = [rung for rung in pool if rung.status == "pass"]
     # A rung with too few rows must not narrow the comparison of the others.
-    ranked = [one for one in pool if not one.doubts] or pool
+    ranked = [rung for rung in pool if not rung.doubts] or pool
     if not ranked:
         return _nothing(view)
     level = view.objective.level
-    means, _ = view.evidence.means(level, [one.id for one in ranked])
+    means, _ = view.evidence.means(level, [rung.id for rung in ranked])
     top = max(means)
     best = ranked[means.index(top)]
     near = tuple(
-        one
-        for one, mean in zip(ranked, means, strict=True)
-        if mean >= top - MARGIN - _TINY
+        rung
+        for rung, mean in zip(ranked, means, strict=True)
+        if mean >= top - MARGIN - TINY
     )
     chosen = near[0]
     verdict, gain = _gained(view, chosen, ranked)
@@ -194,7 +202,7 @@ def _gained(
         return "undecided", f"; undecided with {', '.join(chosen.open)}"
     if view.objective.kind == "budget" or view.objective.quality is not None:
         return "pass", ""
-    cheapest = next((one for one in ranked if one.usd_per_1k is not None), chosen)
+    cheapest = next((rung for rung in ranked if rung.usd_per_1k is not None), chosen)
     if cheapest.id == chosen.id:
         return "undecided", "; no step from the cheapest rung is established"
     gain = view.evidence.compare(view.objective.level, chosen.id, cheapest.id)
@@ -206,36 +214,36 @@ def _gained(
 
 def _nothing(view: View) -> _Choice:
     """No rung meets the objective, or none is shown to yet."""
-    open_ = [one for one in view.candidates if one.status == "undecided"]
-    scored = [one for one in open_ if one.quality is not None]
+    undecided = [rung for rung in view.candidates if rung.status == "undecided"]
+    scored = [rung for rung in undecided if rung.quality is not None]
     if scored:
-        best = max(scored, key=_by_quality)
+        best = max(scored, key=by_quality)
         why = ", ".join(best.open)
         reason = (
             f"It is undecided whether a rung {view.goal}: {best.id} scores "
             f"{_quality(best)}{f', undecided with {why}' if why else ''}."
         )
-    elif open_:
-        names = numbers.few([one.id for one in open_])
-        left = f"{names} {'is' if len(open_) == 1 else 'are'} not measured"
+    elif undecided:
+        names = numbers.few([rung.id for rung in undecided])
+        left = f"{names} {'is' if len(undecided) == 1 else 'are'} not measured"
         reason = f"No measured rung {view.goal}{_best_miss(view)}; {left}."
     else:
         reason = f"No rung {view.goal}{_best_miss(view)}."
-    verdict: Verdict = "undecided" if open_ else "fail"
+    verdict: Verdict = "undecided" if undecided else "fail"
     return _Choice(rung=None, verdict=verdict, reason=reason)
 
 
 def _best_miss(view: View) -> str:
     """Name the rung that comes nearest, and what it lacks."""
     cheapest = view.candidates[0] if view.candidates else None
-    over = all(one.over_budget for one in view.candidates)
+    over = all(rung.over_budget for rung in view.candidates)
     if cheapest and over and cheapest.usd_per_1k is not None:
         return f": the cheapest, {cheapest.id}, {cheapest.over_budget}"
-    measured = [one for one in view.candidates if one.quality is not None]
+    measured = [rung for rung in view.candidates if rung.quality is not None]
     if not measured:
         return ""
-    good = [one for one in measured if one.verdict != "fail"]
-    best = max(good or measured, key=_by_quality)
+    good = [rung for rung in measured if rung.verdict != "fail"]
+    best = max(good or measured, key=by_quality)
     but = f" but {best.obstacles[0]}" if best.obstacles else ""
     return f": the best, {best.id}, scores {_quality(best)}{but}"
 
@@ -247,16 +255,21 @@ def _next_rung(view: View, chosen: Candidate | None) -> Candidate | None:
     """
     if chosen is None:
         # More cases or labels tell more of a rung that was run, not the rung again.
-        open_ = (one for one in view.candidates if one.status == "undecided")
-        untried = (one for one in open_ if not one.is_whole and not one.mistrust)
+        undecided = (rung for rung in view.candidates if rung.status == "undecided")
+        untried = (
+            rung for rung in undecided if not rung.is_whole and not rung.mistrust
+        )
         return next(untried, None)
-    for one in view.dearer_than(chosen):
+    for rung in view.dearer_than(chosen):
         # Over the budget it may be, and its return then says what that costs.
-        if one.usd_per_1k is not None and not one.limits:
-            gain = view.evidence.compare(view.objective.level, one.id, chosen.id)
+        if rung.usd_per_1k is not None and not rung.limits:
+            gain = view.evidence.compare(view.objective.level, rung.id, chosen.id)
             if gain is not None and gain.mean > 0:
-                return one
-    return next((one for one in view.later_than(chosen) if not one.is_measured), None)
+                return rung
+    return next(
+        (rung for rung in view.later_than(chosen) if not rung.is_measured),
+        None,
+    )
 
 
 def _rank(view: View, chosen: Candidate, best: Candidate, rungs: int) -> str:
@@ -283,23 +296,23 @@ def _difference(view: View, rung: Candidate, rival: Candidate) -> str:
     return f"{numbers.points(compared.mean)}, paired 95 % interval {between}"
 
 
-def _terms(view: View, one: Candidate) -> str:
+def _terms(view: View, rung: Candidate) -> str:
     """Cost at the volume, and what else was asked for."""
     said = (
-        f", at {numbers.dollars(one.usd_per_1k)} per 1,000 calls of "
+        f", at {numbers.dollars(rung.usd_per_1k)} per 1,000 calls of "
         f"{view.matrix.volume:,}"
     )
-    if one.usd_per_1k is None:
+    if rung.usd_per_1k is None:
         said = ", at an unknown cost"
     if view.objective.latency_p95_s is not None:
-        said += f", p95 latency {numbers.seconds(one.result.latency.p95_s)}"
+        said += f", p95 latency {numbers.seconds(rung.result.latency.p95_s)}"
     if view.objective.build_hours is not None:
-        said += f", {one.result.cost.build_hours:,g} h to build"
+        said += f", {rung.result.cost.build_hours:,g} h to build"
     return said
 
 
-def _quality(one: Candidate) -> str:
-    cell, corrected = one.cell, one.corrected
+def _quality(rung: Candidate) -> str:
+    cell, corrected = rung.cell, rung.corrected
     if cell is None:
         return ""
     said = numbers.quality(cell.quality, cell.low, cell.high, cell.n)
@@ -307,7 +320,3 @@ def _quality(one: Candidate) -> str:
         bounds = numbers.interval(corrected.low, corrected.high)
         said += f", calibrated {numbers.percent(corrected.value)} ({bounds}),"
     return said
-
-
-def _by_quality(one: Candidate) -> float:
-    return -1.0 if one.quality is None else one.quality

@@ -87,15 +87,15 @@ def meanings(rows: Iterable[Row]) -> dict[str, Cause]:
 
     Empty where none of them is one of the package.
     """
-    found: dict[str, Cause] = {}
+    stands_for: dict[str, Cause] = {}
     for row in rows:
-        found |= {name: CAUSES[name] for name in row.scores if name in CAUSES}
+        stands_for |= {name: CAUSES[name] for name in row.scores if name in CAUSES}
         if row.verdict is not None:
             rubric = row.verdict.rubric.partition("#")[0].partition("@")[0]
             cause = CAUSES.get(rubric or row.verdict.judge)
             if cause is not None:
-                found[row.test] = cause
-    return found
+                stands_for[row.test] = cause
+    return stands_for
 
 
 def causes_of(rows: Sequence[Row]) -> tuple[CaseCause, ...]:
@@ -124,8 +124,8 @@ def root_causes(
     units: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         units[row.rung, row.source, row.case].append(row)
-    found = (root_cause(unit, stands_for) for unit in units.values())
-    return tuple(cause for cause in found if cause is not None)
+    causes = (root_cause(unit, stands_for) for unit in units.values())
+    return tuple(cause for cause in causes if cause is not None)
 
 
 def counts(causes: Iterable[CaseCause]) -> dict[str, dict[Cause | None, int]]:

@@ -74,7 +74,7 @@ class Jury:
         when rubric, case or configuration lack something.
         """
         __tracebackhide__ = True
-        return _held(self._judge(reply, rubric, **options), self._asker.ask)
+        return _run_talk(self._judge(reply, rubric, **options), self._asker.ask)
 
     async def acall(
         self,
@@ -85,7 +85,7 @@ class Jury:
         """Do the same from a coroutine, whatever its loop."""
         __tracebackhide__ = True
         talk = self._judge(reply, rubric, **options)
-        return await _held_async(talk, self._asker.ask_async)
+        return await _run_talk_async(talk, self._asker.ask_async)
 
     def prefer(
         self,
@@ -102,7 +102,7 @@ class Jury:
         __tracebackhide__ = True
         models, replies = self._models(), (_as_reply(a), _as_reply(b))
         talk = pairwise.prefer(models[0], rubrics.load(rubric), replies, case)
-        return _held(talk, self._asker.ask)
+        return _run_talk(talk, self._asker.ask)
 
     def requests(
         self,
@@ -135,15 +135,15 @@ class Jury:
             return verdicts.verdict_by(standard, reply, case)
         what = f"case {case.id!r}" if case else "a reply"
         subject = f"{what} by {standard.title}"
-        found = []
+        results = []
         for part in _parts(standard, reply):
             votes = []
             for request in self._votes(part, standard, options):
                 votes.append((yield from verdicts.vote(request, standard, subject)))
-            found.append(verdicts.pooled(votes))
-        if not found:
+            results.append(verdicts.pooled(votes))
+        if not results:
             return verdicts.nothing_retrieved(standard, self.id)
-        return verdicts.share(found) if standard.each == "passage" else found[0]
+        return verdicts.share(results) if standard.each == "passage" else results[0]
 
     def _votes(self, reply: Reply, rubric: Rubric, options: Options) -> list[Request]:
         return [
@@ -222,8 +222,8 @@ def _as_reply(reply: Reply | str) -> Reply:
     return Reply(text=reply) if isinstance(reply, str) else reply
 
 
-def _held(talk: Talk[T], ask: Callable[[Request], Served]) -> T:
-    """Hold a talk from any thread, and return its end."""
+def _run_talk(talk: Talk[T], ask: Callable[[Request], Served]) -> T:
+    """Ask what a talk asks, one request after another, and return its result."""
     __tracebackhide__ = True
     try:
         request = next(talk)
@@ -234,12 +234,14 @@ def _held(talk: Talk[T], ask: Callable[[Request], Served]) -> T:
         return value
     except LadderError as error:
         failed = error
-    # Whoever reads the traceback wants the line that asked, not ours.
+    # The traceback is to show the line of the test that asked, not this one.
     raise failed.with_traceback(None)
 
 
-async def _held_async(talk: Talk[T], ask: Callable[[Request], Awaitable[Served]]) -> T:
-    """Hold a talk from a coroutine."""
+async def _run_talk_async(
+    talk: Talk[T], ask: Callable[[Request], Awaitable[Served]]
+) -> T:
+    """Do the same from a coroutine."""
     __tracebackhide__ = True
     try:
         request = next(talk)
@@ -250,5 +252,5 @@ async def _held_async(talk: Talk[T], ask: Callable[[Request], Awaitable[Served]]
         return value
     except LadderError as error:
         failed = error
-    # Whoever reads the traceback wants the line that asked, not ours.
+    # The traceback is to show the line of the test that asked, not this one.
     raise failed.with_traceback(None)

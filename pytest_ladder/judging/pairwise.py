@@ -1,4 +1,7 @@
-"""Pairwise judging: which of two replies is better, asked in both orders (5.6)."""
+"""Pairwise judging: which of two replies is better, asked in both orders.
+
+See docs/methods.md §5.6.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def prefer(
     subject = f"two replies by {rubric.title}"
     winners, reasons, costs = [], [], []
     for order in ((0, 1), (1, 0)):
-        first, second = (replies[place].text for place in order)
+        first, second = (replies[index].text for index in order)
         blocks = [*known, ("first reply", first), ("second reply", second)]
         request = prompts.make_request(model, PREFERENCE, rubric, blocks)
         answer = yield from ask(request, PREFERENCE, subject)

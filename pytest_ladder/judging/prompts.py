@@ -93,15 +93,15 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
         if answer.flag == "truncated":
             raise ReplyNotJson("It was cut off before its end.")
         try:
-            told = answer.json()
+            content = answer.json()
         except ReplyNotJson:
             raise ReplyNotJson("It is not JSON.") from None
         names = {"reason", self.field}
-        if not isinstance(told, dict) or told.keys() != names:
+        if not isinstance(content, dict) or content.keys() != names:
             raise ReplyNotJson(
                 f"It is no object with just {' and '.join(sorted(names))}."
             )
-        reason, value = told["reason"], told[self.field]
+        reason, value = content["reason"], content[self.field]
         # `True == 1`, and `1.0 == 1`, but neither is a grade.
         known = any(value == v and type(value) is type(v) for v in self.values)
         if not isinstance(reason, str) or not known:
@@ -129,6 +129,14 @@ PREFERENCE = Form(
     says="Decide which of the two replies meets the rubric better.",
 )
 _ALL_FORMS = (*FORMS.values(), PREFERENCE)
+
+
+class Asked(NamedTuple):
+    """What a judge was asked, for people who are to answer the same."""
+
+    rubric: str
+    blocks: tuple[Block, ...]
+    """What it was shown: the case, and the reply."""
 
 
 def request_of(
@@ -160,14 +168,6 @@ def make_request(
     )
 
 
-class Asked(NamedTuple):
-    """What a judge was asked, for people who are to answer the same."""
-
-    rubric: str
-    blocks: tuple[Block, ...]
-    """What it was told of the case, and the reply."""
-
-
 def asked_in(messages: Sequence[Message]) -> Asked | None:
     """Return what `make_request` put into these messages; None: it did not make them.
 
@@ -193,9 +193,9 @@ def asked_in(messages: Sequence[Message]) -> Asked | None:
 
 def repair_of(request: Request, answer: Reply, problem: str, form: Form) -> Request:
     """Return the request that shows a judge what was wrong with its answer."""
-    said = {"role": "assistant", "content": defused(answer.text) or "(nothing)"}
+    answered = {"role": "assistant", "content": defused(answer.text) or "(nothing)"}
     asked = f"This answer cannot be used. {problem} {form.instruction()}"
-    messages = [*request.messages, said, {"role": "user", "content": asked}]
+    messages = [*request.messages, answered, {"role": "user", "content": asked}]
     return msgspec.structs.replace(request, messages=messages)
 
 
@@ -282,8 +282,10 @@ def _known(need: Need, case: Case | None, reply: Reply) -> str:
     if need == "context":
         return _listed(case.context)
     if need == "guidelines":
-        told = case.metadata.get("guidelines", "")
-        return _listed(map(as_text, told)) if isinstance(told, list) else as_text(told)
+        given = case.metadata.get("guidelines", "")
+        return (
+            _listed(map(as_text, given)) if isinstance(given, list) else as_text(given)
+        )
     return "" if case.expected is None else as_text(case.expected)
 
 

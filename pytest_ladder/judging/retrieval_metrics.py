@@ -1,4 +1,4 @@
-"""How good a retrieval was, told without a model: recall, precision, first rank.
+"""How good a retrieval was, measured without a model: recall, precision, first rank.
 
 A passage is relevant when its source is one of the case's `relevant` sources; where a
 case names none, when it holds a passage of the case's `context`, or is a part of one.
@@ -20,8 +20,8 @@ def document_recall(reply: Reply, case: Case | None, k: int | None = None) -> fl
     Without `k` all passages count. Raises `ConfigError` for a case that does not say
     what is relevant.
     """
-    found = _found(reply, case)[:k]
-    return len(set().union(*found)) / len(_wanted(case))
+    hits = _found(reply, case)[:k]
+    return len(set().union(*hits)) / len(_wanted(case))
 
 
 def precision(reply: Reply, case: Case | None, k: int | None = None) -> float:
@@ -30,8 +30,8 @@ def precision(reply: Reply, case: Case | None, k: int | None = None) -> float:
     Of fewer passages than `k`, the share among them; 0 when nothing was retrieved.
     Raises `ConfigError` for a case that does not say what is relevant.
     """
-    found = _found(reply, case)[:k]
-    return sum(map(bool, found)) / len(found) if found else 0.0
+    hits = _found(reply, case)[:k]
+    return sum(map(bool, hits)) / len(hits) if hits else 0.0
 
 
 def reciprocal_rank(reply: Reply, case: Case | None) -> float:
@@ -60,11 +60,11 @@ def _found(reply: Reply, case: Case | None) -> list[set[str]]:
     return [_hits(passage, wanted, by_source=by_source) for passage in best_first]
 
 
-def _hits(passage: Retrieved, wanted: Sequence[str], *, by_source: bool) -> set[str]:
+def _hits(found: Retrieved, wanted: Sequence[str], *, by_source: bool) -> set[str]:
     if by_source:
-        return {source for source in wanted if source == passage.source}
-    text = _squeezed(passage.text)
-    return {one for one in wanted if _overlap(text, _squeezed(one))}
+        return {source for source in wanted if source == found.source}
+    text = _squeezed(found.text)
+    return {passage for passage in wanted if _overlap(text, _squeezed(passage))}
 
 
 def _wanted(case: Case | None) -> tuple[str, ...]:
@@ -80,8 +80,8 @@ def _wanted(case: Case | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _overlap(one: str, other: str) -> bool:
-    return bool(one and other) and (one in other or other in one)
+def _overlap(text: str, other: str) -> bool:
+    return bool(text and other) and (text in other or other in text)
 
 
 def _squeezed(text: str) -> str:

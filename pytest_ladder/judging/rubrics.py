@@ -86,8 +86,8 @@ def load(rubric: str | Rubric, scale: Scale | None = None) -> Rubric:
     A text may begin with a header, as the files of the library do. `scale` overrides
     the rubric's own. Raises `ConfigError` for an unknown name and a broken header.
     """
-    found = _from_text(rubric) if isinstance(rubric, str) else rubric
-    return found if scale is None else msgspec.structs.replace(found, scale=scale)
+    loaded = _from_text(rubric) if isinstance(rubric, str) else rubric
+    return loaded if scale is None else msgspec.structs.replace(loaded, scale=scale)
 
 
 def _from_text(text: str) -> Rubric:
@@ -115,7 +115,7 @@ def _parsed(text: str, label: str) -> Rubric:
     if not fence:
         raise ConfigError(f"{label}: the header has no end; close it with a line +++.")
     try:
-        told = msgspec.convert(tomllib.loads(header), _Header)
+        values = msgspec.convert(tomllib.loads(header), _Header)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(
             f"{label}: the header cannot be read ({error}); it may hold "
@@ -123,4 +123,4 @@ def _parsed(text: str, label: str) -> Rubric:
         ) from error
     if not body.strip():
         raise ConfigError(f"{label}: there is no text below the header; write it.")
-    return Rubric(text=body.strip(), **msgspec.structs.asdict(told))
+    return Rubric(text=body.strip(), **msgspec.structs.asdict(values))

@@ -21,12 +21,31 @@ from pytest_ladder.judging.rubrics import Rubric
 
 T = TypeVar("T")
 Talk = Generator[Request, Served, T]
-"""Asks one request after another, and ends with what it made of the answers."""
+"""Yields one request after another, is sent the reply to each, and returns a result."""
 Function = Callable[[Reply, Case | None], Any]
 """A judge that is code: `f(reply, case)` returns bool, number, `Verdict` or dict."""
 
 PASSES_FROM = 0.5
 """A score that comes without pass or fail passes from here on."""
+
+_FAMILIES = {
+    "amazon": r"nova|titan",
+    "anthropic": r"claude",
+    "cohere": r"command|aya",
+    "deepseek": r"deepseek",
+    "google": r"gemini|gemma",
+    "ibm": r"granite",
+    "meta": r"(code)?llama",
+    "microsoft": r"phi",
+    "mistral": r"mistral|mixtral|\w+stral",
+    "moonshot": r"kimi",
+    "nvidia": r"nemotron",
+    "openai": r"(chat)?gpt|o\d",
+    "qwen": r"qwen|qwq",
+    "smollm": r"smollm",
+    "xai": r"grok",
+    "zhipu": r"(chat)?glm",
+}
 
 _AND = " + "
 _ATTEMPTS = 2
@@ -58,6 +77,15 @@ def judges_of(verdict: Verdict) -> list[str]:
     return [
         judge.partition("+")[0].partition("@")[0] for judge in verdict.judge.split(_AND)
     ]
+
+
+def same_family(judge_id: str, model_id: str) -> bool:
+    """Tell whether two models are related, as far as their ids show it.
+
+    A model that was distilled from one family into another belongs to both.
+    """
+    judge, model = _name(judge_id), _name(model_id)
+    return judge == model or not _families(judge).isdisjoint(_families(model))
 
 
 def ask(request: Request, form: Form, subject: str) -> Talk[JudgeAnswer]:
@@ -141,7 +169,7 @@ def share(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def nothing_retrieved(rubric: Rubric, judge: str) -> Verdict:
-    """Return the verdict on a retrieval that found nothing: nobody has to be asked."""
+    """Return the verdict on a retrieval that found nothing: no model is asked."""
     return Verdict(
         passed=False,
         score=0.0,
@@ -167,12 +195,12 @@ def verdict_by(function: Function, reply: Reply, case: Case | None) -> Verdict:
     passed = result.get("passed") if isinstance(result, dict) else None
     if passed is not None:
         result = {"score": passed} | result
-    said = result["score"] if passed is not None else result
+    given = result["score"] if passed is not None else result
     score = score_from(result)
     return Verdict(
         passed=score.value >= PASSES_FROM if passed is None else bool(passed),
         score=score.value,
-        graded=not isinstance(said, bool),
+        graded=not isinstance(given, bool),
         reason=score.reason,
         judge=name,
     )
@@ -186,35 +214,6 @@ def total(costs: Iterable[float | None]) -> float | None:
 
 def _quoted(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
-
-
-_FAMILIES = {
-    "amazon": r"nova|titan",
-    "anthropic": r"claude",
-    "cohere": r"command|aya",
-    "deepseek": r"deepseek",
-    "google": r"gemini|gemma",
-    "ibm": r"granite",
-    "meta": r"(code)?llama",
-    "microsoft": r"phi",
-    "mistral": r"mistral|mixtral|\w+stral",
-    "moonshot": r"kimi",
-    "nvidia": r"nemotron",
-    "openai": r"(chat)?gpt|o\d",
-    "qwen": r"qwen|qwq",
-    "smollm": r"smollm",
-    "xai": r"grok",
-    "zhipu": r"(chat)?glm",
-}
-
-
-def same_family(judge_id: str, model_id: str) -> bool:
-    """Tell whether two models are related, as far as their ids show it.
-
-    A model that was distilled from one family into another belongs to both.
-    """
-    ours, theirs = _name(judge_id), _name(model_id)
-    return ours == theirs or not _families(ours).isdisjoint(_families(theirs))
 
 
 def _name(model_id: str) -> str:

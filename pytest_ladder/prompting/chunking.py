@@ -1,4 +1,4 @@
-"""Documents cut into passages that fit a prompt and stand alone."""
+"""Documents cut into passages that fit a prompt and can be read by themselves."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class _Passages:
         self._headings: tuple[str, ...] = ()
 
     def add(self, headings: tuple[str, ...], paragraph: str) -> None:
-        turns = headings != self._headings
+        new_section = headings != self._headings
         whole = self._words + _size(paragraph) <= MOST_WORDS
-        if self._words >= ENOUGH_WORDS and (turns or not whole):
+        if self._words >= ENOUGH_WORDS and (new_section or not whole):
             self._finish()
         for piece in _pieces(paragraph, 1):
             if self._words + _size(piece) > MOST_WORDS:
@@ -103,11 +103,11 @@ def _sections(text: str) -> list[Section]:
     for number, line in enumerate(text.split("\n")):
         if _FENCE.match(line):
             fenced = not fenced
-        found = None if fenced else _HEADING.match(line)
-        if found:
-            level = len(found.group(1))
+        heading = None if fenced else _HEADING.match(line)
+        if heading:
+            level = len(heading.group(1))
             headings = [h for h in headings if _level(h) < level]
-        if found or (number == 0 and _is_title(text)):
+        if heading or (number == 0 and _is_title(text)):
             headings.append(line.strip())
             sections.append((tuple(headings), []))
         else:
@@ -147,14 +147,15 @@ def _pieces(text: str, fineness: int) -> list[str]:
 
 
 def _cut(text: str, end: re.Pattern[str]) -> list[str]:
-    ends = [found.end() for found in end.finditer(text)]
+    ends = [match.end() for match in end.finditer(text)]
     cuts = [0, *(at for at in ends if 0 < at < len(text)), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(cuts) if a < b]
 
 
-def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+def _shared(headings: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """Count the headings that both begin with."""
     count = 0
-    for a, b in zip(one, other, strict=False):
+    for a, b in zip(headings, other, strict=False):
         if a != b:
             break
         count += 1

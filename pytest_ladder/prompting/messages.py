@@ -19,6 +19,10 @@ from pytest_ladder.prompting.templates import Template, as_text, compile_templat
 from pytest_ladder.text.phrases import shown
 
 _SYSTEM_ROLES = ("system", "developer")
+_CASE_BYTES = 200
+"""What a case is taken to be long, for an estimate that depends on no case."""
+_PASSAGE_BYTES = 800
+"""And a passage."""
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,24 @@ class Prompter:
         return self._corpora[path]
 
 
+def prompt_tokens(strategy: Strategy, folder: Path) -> float:
+    """Estimate the tokens of one prompt; the same on every machine.
+
+    A stand-in of 50 tokens takes the place of the case and 200 that of a retrieved
+    passage, so that the answer depends on the configuration alone.
+    """
+    turn = len(strategy.prompt.encode()) + _CASE_BYTES
+    if strategy.retrieves:
+        turn += strategy.top_k * _PASSAGE_BYTES
+    total = len((strategy.system or "").encode()) + turn
+    if strategy.examples is not None:
+        lines = (folder / strategy.examples).read_bytes().splitlines()
+        shots = min(strategy.shots, len(lines))
+        total += shots * (turn - _CASE_BYTES)
+        total += shots * sum(map(len, lines)) // max(1, len(lines))
+    return total / BYTES_PER_TOKEN
+
+
 class _Ready:
     """A strategy with all it needs at hand."""
 
@@ -134,7 +156,7 @@ class _Ready:
         if position not in self._turns:
             assert self._few_shot is not None, "positions come from it"
             example = self._few_shot.examples[position]
-            # A system message of an example is left out: the case has the say.
+            # A system message of an example is left out: that of the case counts.
             _, turns = self._conversation(example, self._retrieve(example))
             answer = {"role": "assistant", "content": as_text(example.expected)}
             self._turns[position] = [*turns, answer]
@@ -199,27 +221,3 @@ def _with_text(content: Any, text: str) -> Any:
 
 def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("text"), str)
-
-
-_CASE_BYTES = 200
-
-
-_PASSAGE_BYTES = 800
-
-
-def prompt_tokens(strategy: Strategy, folder: Path) -> float:
-    """Estimate the tokens of one prompt; the same on every machine.
-
-    A stand-in of 50 tokens takes the place of the case and 200 that of a retrieved
-    passage, so that the answer depends on the configuration alone.
-    """
-    turn = len(strategy.prompt.encode()) + _CASE_BYTES
-    if strategy.retrieves:
-        turn += strategy.top_k * _PASSAGE_BYTES
-    total = len((strategy.system or "").encode()) + turn
-    if strategy.examples is not None:
-        lines = (folder / strategy.examples).read_bytes().splitlines()
-        shots = min(strategy.shots, len(lines))
-        total += shots * (turn - _CASE_BYTES)
-        total += shots * sum(map(len, lines)) // max(1, len(lines))
-    return total / BYTES_PER_TOKEN

@@ -52,8 +52,8 @@ class Corpus:
 
     def search(self, case: Case, top_k: int) -> tuple[Retrieved, ...]:
         """Return passages that share a word with the case, the best first."""
-        found = self._index.best(case.text, top_k)
-        return _ranked(self._passages[position] for position in found)
+        positions = self._index.best(case.text, top_k)
+        return _ranked(self._passages[position] for position in positions)
 
 
 class Gold:
@@ -84,19 +84,19 @@ class Function:
     def search(self, case: Case, top_k: int) -> tuple[Retrieved, ...]:
         """Return the first `top_k` passages that the function returns."""
         try:
-            found = self._call(case.text, top_k)
+            returned = self._call(case.text, top_k)
         except Exception as error:
-            told = f"the retriever {self._spec} raised"
-            raise _raised(told, error, self._folder) from error
-        if inspect.iscoroutine(found):
-            found.close()
+            problem = f"the retriever {self._spec} raised"
+            raise _raised(problem, error, self._folder) from error
+        if inspect.iscoroutine(returned):
+            returned.close()
             raise self._is_async()
-        if not isinstance(found, list | tuple):
+        if not isinstance(returned, list | tuple):
             raise ConfigError(
-                f"the retriever {self._spec} returned {kind_of(found)}; return a list "
-                "of passages."
+                f"the retriever {self._spec} returned {kind_of(returned)}; return a "
+                "list of passages."
             )
-        return _ranked(self._passage(item) for item in found[:top_k])
+        return _ranked(self._passage(item) for item in returned[:top_k])
 
     def _passage(self, item: Any) -> Passage:
         if isinstance(item, str):
@@ -192,14 +192,14 @@ def _imported(spec: str, folder: Path) -> Callable[[str, int], Any]:
             f"put the module beside the configuration in {shown(folder)}."
         ) from error
     except Exception as error:
-        told = f"the retriever {spec} cannot be imported: {module} raised"
-        raise _raised(told, error, folder) from error
+        problem = f"the retriever {spec} cannot be imported: {module} raised"
+        raise _raised(problem, error, folder) from error
     finally:
         sys.path.remove(str(folder))
     if not callable(function):
         raise ConfigError(f"the retriever {spec} is no function; name one.")
-    found: Callable[[str, int], Any] = function
-    return found
+    retriever: Callable[[str, int], Any] = function
+    return retriever
 
 
 def _check_signature(spec: str, function: Callable[[str, int], Any]) -> None:
@@ -218,10 +218,10 @@ def _check_signature(spec: str, function: Callable[[str, int], Any]) -> None:
         ) from None
 
 
-def _raised(told: str, error: Exception, folder: Path) -> ConfigError:
+def _raised(problem: str, error: Exception, folder: Path) -> ConfigError:
     """Return the error for what code in `folder` raised, with the line that did."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if Path(f.filename).is_relative_to(folder.absolute())]
     line = f" in {shown(Path(own[-1].filename))}:{own[-1].lineno}" if own else ""
-    said = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
-    return ConfigError(f"{told} {said}{line}; correct it there.")
+    message = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    return ConfigError(f"{problem} {message}{line}; correct it there.")

@@ -17,6 +17,7 @@ from pytest_ladder.reporting.sentences.gate import (
     unit_name,
 )
 from pytest_ladder.reporting.sentences.matrix import spend_line
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.text.numbers import count, percent
 from pytest_ladder.text.untrusted import markdown_text
 
@@ -112,11 +113,11 @@ def _table(result: GateResult) -> Iterator[str]:
 
 
 def _sentences(result: GateResult, spend: Spend | None) -> Iterator[str]:
-    told = [*other_reasons(result), *notes(result)]
+    sentences = [*other_reasons(result), *notes(result)]
     if spend is not None:
         line = spend_line(spend)
-        told.append(f"The run {line}.")
-    kept, left = within([f"- {_text(line)}" for line in told], 2 * LIST_BYTES)
+        sentences.append(f"The run {line}.")
+    kept, left = within([f"- {_text(line)}" for line in sentences], 2 * LIST_BYTES)
     if left:
         kept.append(f"- And {count(left, 'more remark')}.")
     if kept:
@@ -178,7 +179,7 @@ def _said(side: Side) -> str:
 def _score(side: Side) -> str:
     """Write how many samples passed; of graded ones the mean."""
     passed = side.score * side.samples
-    if math.isclose(passed, round(passed), abs_tol=1e-9):
+    if math.isclose(passed, round(passed), abs_tol=TINY):
         return f"{round(passed):,} of {side.samples:,}"
     return f"{percent(side.score)} of {side.samples:,}"
 

@@ -24,7 +24,7 @@ from pytest_ladder.reporting.sentences.matrix import (
     details,
     headline,
     remarks,
-    spend_line,
+    spend_sentence,
     unfinished,
 )
 from pytest_ladder.text.numbers import count, dollars, quality, seconds
@@ -58,7 +58,7 @@ def matrix_markdown(report: Report) -> str:
         *_chart(report),
         *_judges(report),
         *_remarks(report),
-        markdown_text(_sentence(spend_line(matrix.spend)), MAX_BYTES),
+        markdown_text(spend_sentence(matrix.spend), MAX_BYTES),
     ]
     page = "\n\n".join(blocks) + "\n"
     room = MAX_BYTES - END_BYTES - len(page.encode())
@@ -74,7 +74,7 @@ def _headline(rungs: Sequence[RungResult]) -> str:
 
 
 def _decision(report: Report) -> Iterator[str]:
-    """Say which rung to stand on; how that was come by is folded."""
+    """Say which rung is recommended; what that rests on is folded."""
     said = headline(report.decision)
     if said is None:
         return
@@ -151,17 +151,17 @@ def _cells(
 
 
 def _judges(report: Report) -> Iterator[str]:
-    """Say how far each judge agrees with people, and correct what it says of rungs."""
-    found = measured(report.calibrations)
-    if not found:
+    """Say how far each judge agrees with people, and what that makes of its quality."""
+    calibrations = measured(report.calibrations)
+    if not calibrations:
         return
-    names = [markdown_text(name) for name in names_of(found)]
+    names = [markdown_text(name) for name in names_of(calibrations)]
     header = ["judge of", *MEASURES]
     yield from _short_table(
         header,
         [
-            [name, *map(markdown_text, measures_of(one))]
-            for name, one in zip(names, found, strict=True)
+            [name, *map(markdown_text, measures_of(calibration))]
+            for name, calibration in zip(names, calibrations, strict=True)
         ],
         "more judge",
     )
@@ -169,9 +169,9 @@ def _judges(report: Report) -> Iterator[str]:
         ["rung", "judge of", "judge says", "people would say", "its labels", "how"],
         [
             [rung, name, *cells]
-            for name, one in zip(names, found, strict=True)
+            for name, calibration in zip(names, calibrations, strict=True)
             for rung, *cells in (
-                map(markdown_text, rung_cells(quality)) for quality in one.rungs
+                map(markdown_text, rung_cells(quality)) for quality in calibration.rungs
             )
         ],
         "more rung",
@@ -182,7 +182,7 @@ def _judges(report: Report) -> Iterator[str]:
 def _short_table(
     header: Sequence[str], lines: Sequence[Sequence[str]], noun: str
 ) -> Iterator[str]:
-    """Write a table of text, as much of it as may be."""
+    """Write a table of text, as many of its lines as have room."""
     rows = [table_row(header), table_row(["---", *["---:"] * (len(header) - 1)])]
     kept, left = within([table_row(line) for line in lines], JUDGES_BYTES)
     yield "\n".join([*rows, *kept])
@@ -192,8 +192,8 @@ def _short_table(
 
 def _remarks(report: Report) -> Iterator[str]:
     matrix = report.matrix
-    found = [*remarks(matrix), *judge_remarks(report), *judge_notes(report)]
-    notes = [f"- {markdown_text(text, MAX_BYTES)}" for text in found]
+    sentences = [*remarks(matrix), *judge_remarks(report), *judge_notes(report)]
+    notes = [f"- {markdown_text(text, MAX_BYTES)}" for text in sentences]
     unrun = [markdown_text(rung.id) for rung in matrix.rungs if not rung.levels]
     if unrun:
         kept, left = within(unrun, REMARKS_BYTES)
@@ -211,11 +211,11 @@ def _missed(rungs: Sequence[RungResult], rows: Sequence[Row], room: int) -> str:
     failed = _failed_rows(rows)
     concerned = [rung for rung in rungs if failed[rung.id]]
     blocks = []
-    for place, rung in enumerate(concerned):
-        share = room // (len(concerned) - place)
+    for index, rung in enumerate(concerned):
+        share = room // (len(concerned) - index)
         block = _folded(rung, failed[rung.id], share)
         if len(block.encode()) > share:
-            left = len(concerned) - place
+            left = len(concerned) - index
             blocks.append(
                 f"\nMissed cases of {count(left, 'more rung')} are in `rows.jsonl`.\n"
             )
@@ -261,10 +261,6 @@ def _missed_line(row: Row) -> str:
 def table_row(cells: Sequence[str]) -> str:
     """Write a line of a table; its cells are Markdown already."""
     return f"| {' | '.join(cells)} |"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def within(lines: Sequence[str], room: int) -> tuple[list[str], int]:

@@ -1,4 +1,4 @@
-"""The plan as text."""
+"""What a live run would call and cost, as a table on the terminal."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def _more(held_back: Sequence[RungPlan]) -> Iterator[str]:
 
 
 def _totals(plans: Sequence[RungPlan]) -> Iterator[str]:
-    """Say what it comes to, and what is not in the sum."""
+    """Give the sums, and say what is not in them."""
     calls = sum(plan.calls for plan in plans)
     known = [plan.usd for plan in plans if plan.usd is not None]
     timed = [plan for plan in plans if _is_timed(plan)]
     if known or not plans:
-        told = f"at most {dollars(sum(known))}"
-        told += " unless a lost call is billed as well" if calls else ""
+        price = f"at most {dollars(sum(known))}"
+        price += " unless a lost call is billed as well" if calls else ""
     else:
-        told = "paid by the time they take" if timed else "at an unknown price"
-    yield f"{count(calls, 'call')}, {told}; nothing was called or spent."
+        price = "paid by the time they take" if timed else "at an unknown price"
+    yield f"{count(calls, 'call')}, {price}; nothing was called or spent."
     if any(plan.repaired for plan in plans):
         yield (
             "A judge is asked once more where its answer cannot be used: that is in "

@@ -1,4 +1,4 @@
-"""A whole report: what all its renderings are made of."""
+"""What a report holds, from which every rendering of it is made."""
 
 from __future__ import annotations
 
@@ -19,6 +19,33 @@ from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.judging.calibration.judged_level import trust_of
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of pytest."""
+
+    id: str
+    started: str
+    """ISO 8601, in UTC."""
+    mode: str
+    """Which rungs were asked for: `current`, `matrix`, …"""
+    git_sha: str | None = None
+    """Commit of the checkout; None outside of one."""
+    seed: int | None = None
+    versions: dict[str, str] = {}
+    """Versions of what can change a result, by name."""
+    machine: dict[str, Any] = {}
+    """As `machine_info` gives it; goes into `benchmark.json` only."""
+    current: str | None = None
+    """Id of the rung that is shipped."""
+    escalation: MoreSamples = ""
+    """What became of the samples that the gate asked for."""
+    stopped: bool = False
+    """Whether it was ended early: by Ctrl-C, `-x` or the like."""
+    skipped: tuple[str, ...] = ()
+    """Tests whose items were all skipped on the current rung."""
+    partial: dict[str, int] = {}
+    """Of tests of which a part ran there, by `-k` say: their items before that."""
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,33 +105,6 @@ def report_on(
         decision=decision,
         calibrations=calibrations,
     )
-
-
-class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of pytest."""
-
-    id: str
-    started: str
-    """ISO 8601, in UTC."""
-    mode: str
-    """Which rungs were asked for: `current`, `matrix`, …"""
-    git_sha: str | None = None
-    """Commit of the checkout; None outside of one."""
-    seed: int | None = None
-    versions: dict[str, str] = {}
-    """Versions of what can change a result, by name."""
-    machine: dict[str, Any] = {}
-    """As `machine_info` gives it; goes into `benchmark.json` only."""
-    current: str | None = None
-    """Id of the rung that is shipped."""
-    escalation: MoreSamples = ""
-    """What became of the samples that the gate asked for."""
-    stopped: bool = False
-    """Whether it was ended early: by Ctrl-C, `-x` or the like."""
-    skipped: tuple[str, ...] = ()
-    """Tests whose items were all skipped on the current rung."""
-    partial: dict[str, int] = {}
-    """Of tests of which a part ran there, by `-k` say: their items before that."""
 
 
 def machine_info() -> dict[str, Any]:

@@ -12,11 +12,18 @@ from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
 from pytest_ladder.reporting.report import Report, RunInfo
-from pytest_ladder.reporting.sentences import judges as calibrated_texts
 from pytest_ladder.reporting.sentences.judges import (
+    MEASURES,
+    NO_LABELS,
+    are_unlabelled,
     calibrated_quality,
     judge_notes,
     judge_remarks,
+    measured,
+    measures_of,
+    more_sentences,
+    names_of,
+    rung_cells,
 )
 from pytest_ladder.reporting.sentences.matrix import (
     details,
@@ -98,8 +105,10 @@ def matrix_lines(
     which then becomes a line for each rung.
     """
     rungs = [rung for rung in matrix.rungs if rung.levels]
-    found = calibrated or {}
-    lines = list(_table(rungs, matrix.levels, info.current, width, glyphs, found))
+    calibrated_by_rung = calibrated or {}
+    lines = list(
+        _table(rungs, matrix.levels, info.current, width, glyphs, calibrated_by_rung)
+    )
     for text, markup in _notes(matrix, rungs, info, glyphs):
         lines += [(line, markup) for line in _wrapped(text, width)]
     unrun = [rung.id for rung in matrix.rungs if not rung.levels]
@@ -110,7 +119,7 @@ def matrix_lines(
 
 
 def decision_lines(report: Report, width: int) -> list[Line]:
-    """Say what to do, the headline last: what people came for."""
+    """Say what was decided and why, the headline last."""
     said = headline(report.decision)
     if said is None:
         return []
@@ -157,7 +166,7 @@ def _table(
     if not any(column.header.startswith(_CALIBRATED) for column in columns):
         for text in _calibrated_lines(rungs, calibrated):
             yield from ((line, {}) for line in _wrapped(text, width))
-    if any(found.transferred for found in calibrated.values()):
+    if any(quality.transferred for quality in calibrated.values()):
         yield from ((line, _QUIET) for line in _wrapped(_TRANSFERRED, width))
 
 
@@ -229,17 +238,17 @@ def _quality(cell: Cell | None) -> list[str]:
     return [percent(cell.quality), interval(cell.low, cell.high), f"{cell.n:,}"]
 
 
-def _calibrated(found: CalibratedQuality | None) -> list[str]:
-    if found is None:
+def _calibrated(quality: CalibratedQuality | None) -> list[str]:
+    if quality is None:
         return ["", ""]
-    mark = "~" if found.transferred else ""
-    return [mark + percent(found.value), interval(found.low, found.high)]
+    mark = "~" if quality.transferred else ""
+    return [mark + percent(quality.value), interval(quality.low, quality.high)]
 
 
 def _calibrated_lines(
     rungs: Sequence[RungResult], calibrated: Mapping[str, CalibratedQuality]
 ) -> Iterator[str]:
-    """Tell what found no room in the table."""
+    """Say what has no room in the table."""
     for rung in rungs:
         if rung.id in calibrated:
             value, bounds = _calibrated(calibrated[rung.id])
@@ -248,10 +257,10 @@ def _calibrated_lines(
 
 
 def _judge_lines(report: Report, width: int) -> Iterator[Line]:
-    found = calibrated_texts.measured(report.calibrations)
-    if found:
+    calibrations = measured(report.calibrations)
+    if calibrations:
         yield "judges, as people's labels measure them:", _QUIET
-        yield from ((line, {}) for line in measure_lines(found, width))
+        yield from ((line, {}) for line in measure_lines(calibrations, width))
     for texts, markup in (
         (judge_remarks(report), _WARNING),
         (judge_notes(report), _QUIET),
@@ -267,13 +276,13 @@ def measure_lines(calibrations: Sequence[Calibration], width: int) -> Iterator[s
     """
     measures = Column(
         header="  judge of",
-        cells=[f"  {name}" for name in calibrated_texts.MEASURES],
+        cells=[f"  {name}" for name in MEASURES],
         right=False,
     )
     columns = [measures]
-    names = calibrated_texts.names_of(calibrations)
-    for name, one in zip(names, calibrations, strict=True):
-        cells = calibrated_texts.measures_of(one)
+    names = names_of(calibrations)
+    for name, calibration in zip(names, calibrations, strict=True):
+        cells = measures_of(calibration)
         column = Column(header=plain(name), cells=cells, right=False)
         if len(columns) > 1 and total_width([*columns, column]) > width:
             yield from rows_of(columns)
@@ -284,18 +293,18 @@ def measure_lines(calibrations: Sequence[Calibration], width: int) -> Iterator[s
 
 def calibration_lines(calibrations: Sequence[Calibration], width: int) -> Iterator[str]:
     """Render all that is known of judges: each with its rungs and its sentences."""
-    if calibrated_texts.are_unlabelled(calibrations):
-        yield calibrated_texts.NO_LABELS
+    if are_unlabelled(calibrations):
+        yield NO_LABELS
         return
-    for one in calibrations:
+    for calibration in calibrations:
         yield from _wrapped(
-            plain(f"{one.test}, judged by {one.judge} ({one.rubric})", _ANY), width
+            plain(_title(calibration), _ANY),
+            width,
         )
-        if one.agreement is not None:
-            yield from measure_lines([one], width)
+        if calibration.agreement is not None:
+            yield from measure_lines([calibration], width)
         rungs = [
-            [plain(cell) for cell in calibrated_texts.rung_cells(rung)]
-            for rung in one.rungs
+            [plain(cell) for cell in rung_cells(rung)] for rung in calibration.rungs
         ]
         columns = [
             Column(header=header, cells=list(cells), right=False)
@@ -304,9 +313,14 @@ def calibration_lines(calibrations: Sequence[Calibration], width: int) -> Iterat
             )
         ]
         yield from rows_of(columns)
-        for text in (*one.notes, *calibrated_texts.more_sentences(one)):
+        for text in (*calibration.notes, *more_sentences(calibration)):
             yield from _wrapped(text, width)
         yield ""
+
+
+def _title(calibration: Calibration) -> str:
+    judge = f"{calibration.judge} ({calibration.rubric})"
+    return f"{calibration.test}, judged by {judge}"
 
 
 def _bar(cell: Cell | None, glyphs: Glyphs) -> str:

@@ -240,16 +240,16 @@ class Results:
         if name is None:
             return None
         from pytest_ladder.decide.gate.compare import gate
-        from pytest_ladder.reporting.files.baseline import read_baseline, results_of
+        from pytest_ladder.reporting.files.baseline import compared_run, read_baseline
 
         try:
-            base = results_of(read_baseline(name, opened.ladder.folder))
+            base = compared_run(read_baseline(name, opened.ladder.folder))
         except LadderError as error:
             if str(error) not in self.problems:
                 self.problems.append(str(error))
             return None
         ladder = opened.ladder
-        return gate(base, results_of(report), ladder.gate, report.objective)
+        return gate(base, compared_run(report), ladder.gate, report.objective)
 
     def _calibrations(
         self, opened: OpenLadder, matrix: Matrix, rows: Sequence[Row]

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from pytest_ladder.stats.checks import (
+    TINY,
     check_counts,
     check_finite,
     check_inside,
@@ -53,11 +54,12 @@ class PredictionPowered(NamedTuple):
 def kappa(
     table: Sequence[Sequence[float]], weights: Weights | None = None
 ) -> float | None:
-    """Cohen's kappa of a square table of counts (Cohen 1960, 1968; section 5.1).
+    """Cohen's kappa of a square table of counts.
 
-    Rows are one rater, columns the other. At most 1; None if both raters only ever used
-    one and the same category. Raises ValueError unless the table is square, 2 by 2 or
-    larger, with counts of 0 or more, not all 0.
+    See docs/methods.md §5.1 (Cohen 1960, 1968). Rows are one rater, columns the other.
+    At most 1; None if both raters only ever used one and the same category. Raises
+    ValueError unless the table is square, 2 by 2 or larger, with counts of 0 or more,
+    not all 0.
     """
     shares, weight = _shares(table), _agreement_weights(len(table), weights)
     observed, expected = _observed(shares, weight), _expected(shares, weight)
@@ -98,7 +100,7 @@ def kappa_interval(
 
 
 def gwet_ac1(table: Sequence[Sequence[float]]) -> float:
-    """Gwet's AC1 of a square table of counts (Gwet 2008; section 5.1).
+    """Gwet's AC1 of a square table of counts (Gwet 2008; docs/methods.md §5.1).
 
     Stays near the plain agreement where most cases pass and kappa collapses. At most 1.
     Raises ValueError as `kappa` does.
@@ -120,13 +122,14 @@ def rogan_gladen(  # noqa: PLR0913 - the published formula has these inputs
     smooth: bool = True,
     confidence: float = 0.95,
 ) -> JudgedRate:
-    """Pass rate behind a 0/1 judge with known errors (Rogan and Gladen 1978; 5.4).
+    """Pass rate behind a 0/1 judge with known errors.
 
-    The judge passed `positive_rate` of `n` cases; people passed `n_positive` labelled
-    cases, of which it passed the share `sensitivity`, and failed `n_negative`, of which
-    it failed `specificity`. `smooth` adds half a case to each share. Raises ValueError
-    for shares outside [0, 1], counts below 1, or a judge whose sensitivity and
-    specificity add up to less than 1.3.
+    See docs/methods.md §5.4 (Rogan and Gladen 1978). The judge passed `positive_rate`
+    of `n` cases; people passed `n_positive` labelled cases, of which it passed the
+    share `sensitivity`, and failed `n_negative`, of which it failed `specificity`.
+    `smooth` adds half a case to each share. Raises ValueError for shares outside
+    [0, 1], counts below 1, or a judge whose sensitivity and specificity add up to less
+    than 1.3.
     """
     check_range("Shares", [positive_rate, sensitivity, specificity])
     check_inside("Confidence", confidence)
@@ -139,7 +142,7 @@ def rogan_gladen(  # noqa: PLR0913 - the published formula has these inputs
         sensitivity = (sensitivity * n_positive + 0.5) / (n_positive + 1)
         specificity = (specificity * n_negative + 0.5) / (n_negative + 1)
     slope = sensitivity + specificity - 1
-    if slope + 1 < MIN_JUDGE - 1e-9:
+    if slope + 1 < MIN_JUDGE - TINY:
         raise ValueError(
             f"Sensitivity and specificity must add up to {MIN_JUDGE} or more to "
             f"correct a pass rate, got {slope + 1:.3f}."
@@ -164,13 +167,13 @@ def poststratified(  # noqa: PLR0913 - four counts of labels, two of verdicts
     k00: int,
     confidence: float = 0.95,
 ) -> Posterior:
-    """Pass rate by people, from a 0/1 judge and a few labels (Hofer et al. 2024; 5.2).
+    """Pass rate by people, from a 0/1 judge and a few labels.
 
-    The judge passed `n_pass` cases and failed `n_fail`, which may be fractional where a
-    case has several samples. Of the labelled ones, people
-    passed k11 and failed k10 that it passed, passed k01 and failed k00 that it failed.
-    The posterior (Jeffreys priors) is summed up as a Beta of equal mean and variance.
-    Raises ValueError for a negative count or no judged case.
+    See docs/methods.md §5.2 (Hofer et al. 2024). The judge passed `n_pass` cases and
+    failed `n_fail`, which may be fractional where a case has several samples. Of the
+    labelled ones, people passed k11 and failed k10 that it passed, passed k01 and
+    failed k00 that it failed. The posterior (Jeffreys priors) is summed up as a Beta of
+    equal mean and variance. Raises ValueError for a negative count or no judged case.
     """
     import scipy.special
 
@@ -201,7 +204,7 @@ def ppi(
     confidence: float = 0.95,
     student: bool = True,
 ) -> PredictionPowered:
-    """Mean label, from a graded judge and a few labels (PPI++; section 5.3).
+    """Mean label, from a graded judge and a few labels (PPI++; docs/methods.md §5.3).
 
     `labels` by people and `judged` scores of the same cases; `unlabelled` are judged
     scores of further cases. `lam` is the weight of the judge, 0 for labels only; None

@@ -1,9 +1,12 @@
-"""Refusals of impossible input, shared by the modules of this package."""
+"""What the statistics share: refusals of impossible input, the slack for rounding."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Sized
+
+TINY = 1e-9
+"""Sums and differences of scores in [0, 1] that are this close are the same."""
 
 
 def check_passes(passes: float, n: float) -> None:

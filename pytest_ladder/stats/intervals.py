@@ -1,6 +1,6 @@
 """Error bars: intervals for pass rates and means, and what a number of cases can show.
 
-Section numbers in this package refer to the project's methods note.
+The formulas of this package, and how well they cover, are in docs/methods.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from pytest_ladder.stats.checks import (
+    TINY,
     check_inside,
     check_paired,
     check_passes,
@@ -20,10 +21,7 @@ from pytest_ladder.stats.checks import (
 )
 
 MIN_CLUSTERS = 6
-"""With fewer clusters than this no interval is given (section 1.2)."""
-
-_TINY = 1e-9
-"""What rounding leaves of a zero, for scores in [0, 1]."""
+"""With fewer clusters than this no interval is given (docs/methods.md §1.2)."""
 
 
 class Interval(NamedTuple):
@@ -64,7 +62,7 @@ class QualityInterval(NamedTuple):
 
 
 def wilson(passes: float, n: float, confidence: float = 0.95) -> Interval:
-    """Wilson score interval of a pass rate (Wilson 1927; section 1.4).
+    """Wilson score interval of a pass rate (Wilson 1927; docs/methods.md §1.4).
 
     `passes` and `n` may be fractional, for effective sample sizes. No cases give
     (0, 1). The lower bound at `confidence=0.9` is the one-sided 95 % bound. Raises
@@ -84,7 +82,7 @@ def wilson(passes: float, n: float, confidence: float = 0.95) -> Interval:
 
 
 def clopper_pearson(passes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Exact interval of a pass rate (Clopper and Pearson 1934; section 1.4).
+    """Exact interval of a pass rate (Clopper and Pearson 1934; docs/methods.md §1.4).
 
     Never covers less than `confidence`. No cases give (0, 1). Raises ValueError unless
     0 <= passes <= n and 0 < confidence < 1.
@@ -96,10 +94,11 @@ def clopper_pearson(passes: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def jeffreys(passes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Jeffreys interval of a pass rate (Brown, Cai and DasGupta 2001; section 1.4).
+    """Jeffreys interval of a pass rate.
 
-    The lower bound is 0 without a pass and the upper bound 1 without a miss. Raises
-    ValueError unless 0 <= passes <= n and 0 < confidence < 1.
+    See docs/methods.md §1.4 (Brown, Cai and DasGupta 2001). The lower bound is 0
+    without a pass and the upper bound 1 without a miss. Raises ValueError unless 0 <=
+    passes <= n and 0 < confidence < 1.
     """
     import scipy.special
 
@@ -115,8 +114,8 @@ def jeffreys(passes: int, n: int, confidence: float = 0.95) -> Interval:
 def exact_lower(passes: int, n: int, confidence: float = 0.95) -> float:
     """One-sided exact lower bound of a pass rate (Clopper and Pearson 1934).
 
-    The bound that decides (section 0): it never claims too much. 0 without a pass.
-    Raises ValueError unless 0 <= passes <= n and 0 < confidence < 1.
+    The bound that decides (docs/methods.md §0): it never claims too much. 0 without a
+    pass. Raises ValueError unless 0 <= passes <= n and 0 < confidence < 1.
     """
     import scipy.special
 
@@ -128,9 +127,10 @@ def exact_lower(passes: int, n: int, confidence: float = 0.95) -> float:
 
 
 def effective_wilson(mean: float, n_eff: float, confidence: float = 0.95) -> Interval:
-    """Wilson interval of a mean in [0, 1] that is worth `n_eff` cases (section 1.4).
+    """Wilson interval of a mean in [0, 1] that is worth `n_eff` cases.
 
-    Raises ValueError unless 0 <= mean <= 1, n_eff >= 0 and 0 < confidence < 1.
+    See docs/methods.md §1.4. Raises ValueError unless 0 <= mean <= 1, n_eff >= 0 and 0
+    < confidence < 1.
     """
     check_range("The mean", [mean])
     return wilson(min(mean * n_eff, n_eff), n_eff, confidence)
@@ -139,12 +139,13 @@ def effective_wilson(mean: float, n_eff: float, confidence: float = 0.95) -> Int
 def clustered_mean(
     scores: Sequence[float], clusters: Sequence[Hashable]
 ) -> ClusteredMean:
-    """Mean of scores in [0, 1] whose cases share sources (Miller 2024; section 1.2).
+    """Mean of scores in [0, 1] whose cases share sources.
 
-    `clusters` names the cluster of each score; a case without a cluster needs a name of
-    its own. `se` is the CR1 standard error; `n_eff` is how many independent 0/1 cases
-    would be as precise, at most the number of scores (section 1.4). Raises ValueError
-    for scores outside [0, 1], unequal lengths or fewer than two clusters.
+    See docs/methods.md §1.2 (Miller 2024). `clusters` names the cluster of each score;
+    a case without a cluster needs a name of its own. `se` is the CR1 standard error;
+    `n_eff` is how many independent 0/1 cases would be as precise, at most the number of
+    scores (docs/methods.md §1.4). Raises ValueError for scores outside [0, 1], unequal
+    lengths or fewer than two clusters.
     """
     check_size("Scores", scores, 1)
     check_range("Scores", scores)
@@ -156,7 +157,7 @@ def clustered_mean(
 
 
 def clustered_se(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
-    """CR1 standard error of the mean of clustered values (section 1.2).
+    """CR1 standard error of the mean of clustered values (docs/methods.md §1.2).
 
     In the unit of `values`, which may be any finite numbers. Equals the usual standard
     error when every value is its own cluster. Raises ValueError for unequal lengths or
@@ -184,7 +185,7 @@ def cluster_sums(
 
 
 def resampled_mean(samples: Sequence[Sequence[float]]) -> ResampledMean:
-    """Mean over cases with several samples each (Miller 2024; section 1.3).
+    """Mean over cases with several samples each (Miller 2024; docs/methods.md §1.3).
 
     `samples` holds one list of scores per case. More samples per case pay only while
     `within / k` is above `between`; `sqrt(between / n)` is the standard error that
@@ -211,11 +212,12 @@ def quality_interval(
     clusters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
 ) -> QualityInterval:
-    """Mean of case scores in [0, 1] with the interval to display (section 1.4).
+    """Mean of case scores in [0, 1] with the interval to display.
 
-    Plain Wilson for unclustered 0/1 scores, Wilson on the effective n otherwise. With
-    fewer than 6 clusters the bounds are None and `n_eff` counts the clusters. Raises
-    ValueError without scores, for a score outside [0, 1] or unequal lengths.
+    See docs/methods.md §1.4. Plain Wilson for unclustered 0/1 scores, Wilson on the
+    effective n otherwise. With fewer than 6 clusters the bounds are None and `n_eff`
+    counts the clusters. Raises ValueError without scores, for a score outside [0, 1] or
+    unequal lengths.
     """
     check_size("Scores", scores, 1)
     check_range("Scores", scores)
@@ -234,17 +236,17 @@ def quality_interval(
 
 
 def cases_needed(bar: float, confidence: float = 0.95) -> int:
-    """How many cases, all passed, show a quality above `bar` (section 1.5).
+    """How many cases, all passed, show a quality above `bar` (docs/methods.md §1.5).
 
     Raises ValueError unless bar and confidence are strictly between 0 and 1.
     """
     check_inside("The bar", bar)
     check_inside("Confidence", confidence)
-    return math.ceil(math.log(1 - confidence) / math.log(bar) - _TINY)
+    return math.ceil(math.log(1 - confidence) / math.log(bar) - TINY)
 
 
 def certified_floor(n: int, bar: float, confidence: float = 0.95) -> float:
-    """Quality that "n cases score at least `bar`" guarantees (section 1.6).
+    """Quality that "n cases score at least `bar`" guarantees (docs/methods.md §1.6).
 
     A normal approximation, 0 at least; at bar 1, where that has no spread, the exact
     bound for n passes of n. `exact_lower` is the bound for an observed score. Raises
@@ -261,7 +263,7 @@ def certified_floor(n: int, bar: float, confidence: float = 0.95) -> float:
 
 
 def _effective_n(mean: float, se: float, n: int, units: int) -> float:
-    if mean in (0, 1) or se < _TINY:
+    if mean in (0, 1) or se < TINY:
         return float(units)
     return min(float(n), mean * (1 - mean) / (se * se))
 

@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from pytest_ladder.stats.checks import (
+    TINY,
     check_counts,
     check_finite,
     check_inside,
@@ -26,9 +27,6 @@ EXACT_FLIPS = 16
 DRAWS = 10_000
 """Random sign flips where there are too many to enumerate."""
 
-_TINY = 1e-9
-"""Differences of scores in [0, 1] that are this close are ties."""
-
 
 class PairedT(NamedTuple):
     """One-sided p of "worse", and the mean difference with its two-sided interval."""
@@ -40,7 +38,7 @@ class PairedT(NamedTuple):
 
 
 def mcnemar_midp(broke: int, fixed: int) -> float:
-    """Mid-p McNemar p-value of "worse" (Fagerland et al. 2013; section 2.2).
+    """Mid-p McNemar p-value of "worse" (Fagerland et al. 2013; docs/methods.md §2.2).
 
     `broke` cases went from pass to miss, `fixed` from miss to pass. 1 if no case
     changed. Raises ValueError for a negative count.
@@ -62,7 +60,7 @@ def sign_flip(
     clusters: Sequence[Hashable] | None = None,
     seed: int = 0,
 ) -> float:
-    """Sign-flip permutation p-value of "worse" (section 2.2).
+    """Sign-flip permutation p-value of "worse" (docs/methods.md §2.2).
 
     Exact up to 16 non-zero differences, else from 10,000 draws that `seed` fixes. With
     `clusters` the signs of whole clusters are flipped. 1 if nothing differs. Raises
@@ -71,8 +69,8 @@ def sign_flip(
     check_finite("Differences", differences)
     if clusters is not None:
         differences = cluster_sums(differences, clusters)
-    moved = [change for change in differences if abs(change) > _TINY]
-    observed = math.fsum(moved) + _TINY
+    moved = [change for change in differences if abs(change) > TINY]
+    observed = math.fsum(moved) + TINY
     if len(moved) > EXACT_FLIPS:
         return _drawn_flips(moved, observed, seed)
     sums = [0.0]
@@ -98,12 +96,12 @@ def paired_t(
     clusters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
 ) -> PairedT:
-    """Paired t test of "worse" with an interval for the mean difference (section 2.2).
+    """Paired t test of "worse" with an interval for the mean difference.
 
-    Meant for 20 differences or more. With `clusters` the standard error is CR1 and the
-    degrees of freedom count clusters. If nothing varies, p is 0 for a drop and else 1.
-    Raises ValueError for fewer than two differences or clusters, unequal lengths or a
-    difference that is not finite.
+    See docs/methods.md §2.2. Meant for 20 differences or more. With `clusters` the
+    standard error is CR1 and the degrees of freedom count clusters. If nothing varies,
+    p is 0 for a drop and else 1. Raises ValueError for fewer than two differences or
+    clusters, unequal lengths or a difference that is not finite.
     """
     import scipy.special
 
@@ -115,8 +113,8 @@ def paired_t(
         units = clusters
     mean = math.fsum(differences) / len(differences)
     se = clustered_se(differences, units)
-    if se < _TINY:
-        return PairedT(0.0 if mean < -_TINY else 1.0, mean, mean, mean)
+    if se < TINY:
+        return PairedT(0.0 if mean < -TINY else 1.0, mean, mean, mean)
     df = len(set(units)) - 1
     half = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * se
     p = float(scipy.special.stdtr(df, mean / se))
@@ -124,7 +122,7 @@ def paired_t(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm-adjusted p-values, in the order given (Holm 1979; section 2.7).
+    """Holm-adjusted p-values, in the order given (Holm 1979; docs/methods.md §2.7).
 
     Comparing them with 0.05 keeps the chance of any false alarm at 0.05: the
     correction for tests that block. Raises ValueError for a p-value outside [0, 1].
@@ -138,7 +136,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """FDR-adjusted p-values (Benjamini and Hochberg 1995; section 2.7).
+    """FDR-adjusted p-values (Benjamini and Hochberg 1995; docs/methods.md §2.7).
 
     In the order given; for lists to read, never to block. Raises ValueError for a
     p-value outside [0, 1].
@@ -158,11 +156,12 @@ def _order(p_values: Sequence[float]) -> list[int]:
 def minimum_detectable(
     discordance: float, n: int, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Drop that a paired one-sided test of n cases sees with `power` (section 2.3).
+    """Drop that a paired one-sided test of n cases sees with `power`.
 
-    In points of [0, 1]. `discordance` is the share of cases that change, or for graded
-    scores the variance of the differences. Raises ValueError unless n >= 1, discordance
-    is in [0, 1] and alpha and power are strictly between 0 and 1.
+    See docs/methods.md §2.3. In points of [0, 1]. `discordance` is the share of cases
+    that change, or for graded scores the variance of the differences. Raises ValueError
+    unless n >= 1, discordance is in [0, 1] and alpha and power are strictly between 0
+    and 1.
     """
     check_range("Discordance", [discordance])
     check_inside("Alpha", alpha)

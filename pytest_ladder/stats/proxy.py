@@ -41,11 +41,11 @@ class MannWhitney(NamedTuple):
 
 
 def kendall(proxy: Sequence[float], outcome: Sequence[float]) -> Kendall:
-    """Kendall's tau-b of the rungs' proxy scores and real outcomes (section 6.1).
+    """Kendall's tau-b of the rungs' proxy scores and real outcomes.
 
-    p is two-sided, exact without ties; below 4 rungs even perfect agreement proves
-    nothing. Raises ValueError for unequal lengths, fewer than two rungs or a value that
-    is not finite.
+    See docs/methods.md §6.1. p is two-sided, exact without ties; below 4 rungs even
+    perfect agreement proves nothing. Raises ValueError for unequal lengths, fewer than
+    two rungs or a value that is not finite.
     """
     import scipy.stats
 
@@ -61,7 +61,7 @@ def kendall(proxy: Sequence[float], outcome: Sequence[float]) -> Kendall:
 def two_proportions(
     x1: int, n1: int, x2: int, n2: int, confidence: float = 0.95
 ) -> TwoProportions:
-    """Compare two rates, x1 of n1 and x2 of n2 (section 6.4).
+    """Compare two rates, x1 of n1 and x2 of n2 (docs/methods.md §6.4).
 
     Score test (the pooled z) with Newcombe's interval (Newcombe 1998). z is 0 if all or
     none succeeded. Raises ValueError unless 0 <= x <= n and n >= 1 on both sides.
@@ -84,9 +84,10 @@ def two_proportions(
 
 
 def mann_whitney(a: Sequence[float], b: Sequence[float]) -> MannWhitney:
-    """Compare two groups of ratings: does one of `a` beat one of `b` (section 6.5).
+    """Compare two groups of ratings: does one of `a` beat one of `b`.
 
-    Raises ValueError for an empty group or a value that is not finite.
+    See docs/methods.md §6.5. Raises ValueError for an empty group or a value that is
+    not finite.
     """
     import scipy.stats
 

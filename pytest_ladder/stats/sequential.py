@@ -1,8 +1,9 @@
-"""Stopping early without fooling oneself: boundaries and bets for a climb (section 3).
+"""Stopping early without fooling oneself: boundaries and bets for a climb.
 
-Two targets. *Suite*: would all n cases score the bar or more? *Population*: is the
-quality over the universe of questions above the bar less a margin? Cases must come in a
-random order that does not depend on their outcome (section 3.2).
+See docs/methods.md §3. Two targets. *Suite*: would all n cases score the bar or more?
+*Population*: is the quality over the universe of questions above the bar less a margin?
+Cases must come in a random order that does not depend on their outcome (docs/methods.md
+§3.2).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pytest_ladder.stats.checks import check_inside, check_range
+from pytest_ladder.stats.checks import TINY, check_inside, check_range
 from pytest_ladder.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ GRID = 20
 STEP = 0.0005
 """Grid on which the ends of a confidence sequence are sought."""
 
-_TINY = 1e-9
-"""Slack for sums of scores, as in the required passes."""
-
 
 class Boundaries(NamedTuple):
     """Where to stop, by look: pass at `upper` passes or more, fail at `lower` or fewer.
@@ -43,40 +41,42 @@ class Boundaries(NamedTuple):
 
 
 def required_passes(n: int, bar: float) -> int:
-    """Fewest passes of n cases that score `bar` or more, at least 1 (section 3.1).
+    """Fewest passes of n cases that score `bar` or more, at least 1.
 
-    Raises ValueError unless n >= 1 and 0 < bar <= 1.
+    See docs/methods.md §3.1. Raises ValueError unless n >= 1 and 0 < bar <= 1.
     """
     if n < 1:
         raise ValueError(f"A climb needs 1 or more cases, got {n}.")
     if not 0 < bar <= 1:
         raise ValueError(f"The bar must be above 0 and at most 1, got {bar}.")
-    return max(1, math.ceil(bar * n - _TINY))
+    return max(1, math.ceil(bar * n - TINY))
 
 
 def curtailed(total: float, seen: int, n: int, bar: float) -> Verdict | None:
-    """Say what the full suite is bound to say, or None while both are possible (3.3).
+    """Say what the full suite is bound to say, or None while both are possible.
 
-    `total` is the sum of the scores in [0, 1] of the `seen` cases of n; holds in any
-    order. Raises ValueError unless 0 <= total <= seen <= n, n >= 1 and 0 < bar <= 1.
+    See docs/methods.md §3.3. `total` is the sum of the scores in [0, 1] of the `seen`
+    cases of n; holds in any order. Raises ValueError unless 0 <= total <= seen <= n, n
+    >= 1 and 0 < bar <= 1.
     """
     required_passes(n, bar)
-    if not 0 <= total <= seen + _TINY or seen > n:
+    if not 0 <= total <= seen + TINY or seen > n:
         raise ValueError(f"A total of {total} from {seen} of {n} cases is impossible.")
-    if total >= bar * n - _TINY:
+    if total >= bar * n - TINY:
         return "pass"
-    return "fail" if total + n - seen < bar * n - _TINY else None
+    return "fail" if total + n - seen < bar * n - TINY else None
 
 
 def suite_boundaries(
     n: int, bar: float, alpha: float, beta: float, every: int
 ) -> Boundaries:
-    """Exact error-spending boundaries of the suite target, 0/1 scores (section 3.4).
+    """Exact error-spending boundaries of the suite target, 0/1 scores.
 
-    Looks come after each `every` cases and at n. Over random case orders a suite below
-    the bar passes with chance `alpha` at most and one at or above it fails with chance
-    `beta` at most; a skipped look only lowers both. The verdict at n is exact. Raises
-    ValueError unless n and every >= 1, 0 < bar <= 1 and 0 < alpha, beta < 1.
+    See docs/methods.md §3.4. Looks come after each `every` cases and at n. Over random
+    case orders a suite below the bar passes with chance `alpha` at most and one at or
+    above it fails with chance `beta` at most; a skipped look only lowers both. The
+    verdict at n is exact. Raises ValueError unless n and every >= 1, 0 < bar <= 1 and 0
+    < alpha, beta < 1.
     """
     required = required_passes(n, bar)
     _check_errors(alpha, beta)
@@ -93,13 +93,14 @@ def suite_boundaries(
 def group_sequential(
     n: int, null: float, bar: float, alpha: float, beta: float, every: int
 ) -> Boundaries:
-    """Exact binomial boundaries of the population target, 0/1 scores (section 3.6).
+    """Exact binomial boundaries of the population target, 0/1 scores.
 
-    A quality of `null` (the bar less the margin) or below passes with chance `alpha` at
-    most, spent as (t / n)^1.5; one of `bar` or above reaches `lower` with chance `beta`
-    at most, spent as t / n (Lan and DeMets 1983). At n, pass if and only if `upper` is
-    reached: a rung that can no longer reach it may stop. Raises ValueError unless n and
-    every >= 1, 0 < null < bar <= 1 and 0 < alpha, beta < 1.
+    See docs/methods.md §3.6. A quality of `null` (the bar less the margin) or below
+    passes with chance `alpha` at most, spent as (t / n)^1.5; one of `bar` or above
+    reaches `lower` with chance `beta` at most, spent as t / n (Lan and DeMets 1983). At
+    n, pass if and only if `upper` is reached: a rung that can no longer reach it may
+    stop. Raises ValueError unless n and every >= 1, 0 < null < bar <= 1 and 0 < alpha,
+    beta < 1.
     """
     required_passes(n, bar)
     _check_errors(alpha, beta)
@@ -144,7 +145,7 @@ def _crossings(
         raise ValueError(f"Looks must be 1 or more cases apart, got {every}.")
     counts = np.arange(n + 2)
     alive = np.zeros(n + 2)
-    alive[0], spent, found = 1.0, 0.0, {}
+    alive[0], spent, stops = 1.0, 0.0, {}
     for t in range(1, n + 1):
         counted = alive * np.clip(chance(t, counts), 0.0, 1.0)
         alive = alive - counted
@@ -154,18 +155,19 @@ def _crossings(
         tail = np.cumsum(alive[t::-1])
         states = int(np.searchsorted(tail, budget(t) - spent, side="right"))
         if states:
-            found[t] = t + 1 - states
+            stops[t] = t + 1 - states
             spent += float(tail[states - 1])
-            alive[found[t] :] = 0.0
-    return found
+            alive[stops[t] :] = 0.0
+    return stops
 
 
 def betting_evidence(scores: Sequence[float], mean: float, above: bool = True) -> float:
-    """Evidence that scores have a mean above `mean`, or else below it (section 3.5).
+    """Evidence that scores have a mean above `mean`, or else below it.
 
-    Scores are in [0, 1]; 1 without scores. An e-value (Waudby-Smith and Ramdas 2024):
-    if it is not so, the chance that it ever reaches 1/a is a at most, however often one
-    looks. Raises ValueError for scores or a mean outside [0, 1].
+    See docs/methods.md §3.5. Scores are in [0, 1]; 1 without scores. An e-value
+    (Waudby-Smith and Ramdas 2024): if it is not so, the chance that it ever reaches 1/a
+    is a at most, however often one looks. Raises ValueError for scores or a mean
+    outside [0, 1].
     """
     check_range("Scores", scores)
     check_range("The mean", [mean])
@@ -178,12 +180,13 @@ def betting_evidence(scores: Sequence[float], mean: float, above: bool = True) -
 def betting_suite(
     scores: Sequence[float], n: int, bar: float, alpha: float, beta: float
 ) -> Verdict | None:
-    """Verdict of the suite target from the scores so far, None if undecided (3.5).
+    """Verdict of the suite target from the scores so far, None if undecided.
 
-    For graded scores in [0, 1]. Certain verdicts come first, so that at n the verdict
-    is exact; else the first evidence to reach 1/alpha or 1/beta decides, and a later
-    call only changes that if it has become certain. Raises ValueError for scores
-    outside [0, 1], more than n of them, or as `required_passes` does.
+    See docs/methods.md §3.5. For graded scores in [0, 1]. Certain verdicts come first,
+    so that at n the verdict is exact; else the first evidence to reach 1/alpha or
+    1/beta decides, and a later call only changes that if it has become certain. Raises
+    ValueError for scores outside [0, 1], more than n of them, or as `required_passes`
+    does.
     """
     import numpy as np
 
@@ -200,12 +203,12 @@ def betting_suite(
 def betting_population(
     scores: Sequence[float], null: float, bar: float, alpha: float, beta: float
 ) -> Verdict | None:
-    """Verdict of the population target from the scores so far, None if undecided (3.6).
+    """Verdict of the population target from the scores so far, None if undecided.
 
-    For graded scores in [0, 1]: pass on the evidence against a quality of `null` (the
-    bar less the margin) or below, fail on that against `bar` or above. May stay
-    undecided. Raises ValueError for scores outside [0, 1] or unless 0 < null < bar <= 1
-    and 0 < alpha, beta < 1.
+    See docs/methods.md §3.6. For graded scores in [0, 1]: pass on the evidence against
+    a quality of `null` (the bar less the margin) or below, fail on that against `bar`
+    or above. May stay undecided. Raises ValueError for scores outside [0, 1] or unless
+    0 < null < bar <= 1 and 0 < alpha, beta < 1.
     """
     check_range("Scores", scores)
     _check_errors(alpha, beta)
@@ -230,11 +233,11 @@ def _first_to_reach(
 
 
 def confidence_sequence(scores: Sequence[float], alpha: float = 0.05) -> Interval:
-    """Interval for the mean of scores in [0, 1] that survives stopping early (3.11).
+    """Interval for the mean of scores in [0, 1] that survives stopping early.
 
-    All means, on a grid of 0.0005, against which neither side's evidence has reached
-    2/alpha; (0, 1) without scores. The sample mean is always inside. Raises ValueError
-    for scores outside [0, 1] or unless 0 < alpha < 1.
+    See docs/methods.md §3.11. All means, on a grid of 0.0005, against which neither
+    side's evidence has reached 2/alpha; (0, 1) without scores. The sample mean is
+    always inside. Raises ValueError for scores outside [0, 1] or unless 0 < alpha < 1.
     """
     check_range("Scores", scores)
     check_inside("Alpha", alpha)
@@ -262,7 +265,7 @@ def _log_evidence(scores: Sequence[float], mean: Floats | float, above: bool) ->
     """Log of the evidence after each score, mixed over the grid of bets."""
     import numpy as np
 
-    values, means = np.asarray(scores, dtype=float), np.clip(mean, _TINY, 1 - _TINY)
+    values, means = np.asarray(scores, dtype=float), np.clip(mean, TINY, 1 - TINY)
     gains = (values - means) / means if above else (means - values) / (1 - means)
     bets = (np.arange(GRID) + 0.5) / GRID
     wealth = np.cumsum(np.log1p(bets[:, None] * gains), axis=1)

@@ -120,6 +120,6 @@ def test_the_order_of_rows_never_changes_the_evidence(
     assert one.compare(*pair) == other.compare(*pair)
     assert one.serving("a/x") == other.serving("a/x")
     mine, theirs = one.draws(Level.CHEAP), other.draws(Level.CHEAP)
-    assert mine.places == theirs.places
+    assert mine.index_of == theirs.index_of
     assert mine.at_least.tobytes() == theirs.at_least.tobytes()
     assert mine.better.tobytes() == theirs.better.tobytes()

@@ -12,7 +12,7 @@ import pytest
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.judging.calibration.agreement import Estimate
-from pytest_ladder.judging.calibration.calibrate import calibrations_of, held_back
+from pytest_ladder.judging.calibration.calibrate import calibrations_of, funnel_savings
 from pytest_ladder.judging.calibration.corrected import with_misses
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
@@ -238,7 +238,7 @@ def test_what_the_funnel_saved_is_told() -> None:
     ) in list(judge_notes(report))
     # One that was judged all the same, in another process, saved nothing.
     judged = msgspec.structs.replace(held[0], evaluations=ROWS[0].evaluations)
-    assert held_back([*ROWS, judged, *held[2:]]).replies == 4
+    assert funnel_savings([*ROWS, judged, *held[2:]]).replies == 4
     nothing_known = [msgspec.structs.replace(row, evaluations=()) for row in ROWS]
     told = list(judge_notes(a_report([*nothing_known, *held])))
     assert any(line.endswith("what that saved is unknown.") for line in told)

@@ -22,7 +22,7 @@ from pytest_ladder.reporting.charts.render import (
     chart_svg,
     mermaid_chart,
 )
-from pytest_ladder.reporting.charts.specs import Theme, theme_config
+from pytest_ladder.reporting.charts.theme import Theme, theme_config
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import (
     gain_text,

@@ -1,1 +1,1 @@
-"""A climb: rungs cheapest first, and when one is decided."""
+"""Climbs: rungs are run from the cheapest on, until one is decided."""

@@ -17,11 +17,12 @@ from pytest_ladder.errors import ConfigError
 
 
 class Climb(Course):
-    """The climb to a bar: the first rung to pass is the cheapest one that does (3.13).
+    """The climb to a bar: the first rung to pass is the cheapest one that does.
 
-    Each rung takes its hurdles one after another, the deciding level last. A rung that
-    fails one is done with; one that passes them all is run to its end, so that its
-    verdict is that of the whole suite, and if it still stands there it is the winner.
+    See docs/methods.md §3.13. Each rung takes its hurdles one after another, the
+    deciding level last. A rung that fails one is out. One that passes them all is run
+    to its end, so that its verdict is that of the whole suite; if that is a pass, it is
+    the winner.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Climb(Course):
         """Return the hurdle that the stage is about.
 
         A winner's completion is about the deciding level alone: its cheap bar saved
-        judges, and there is nothing left to save.
+        calls of judges, and there are none left to save.
         """
         cleared = self._cleared[stage.rung]
         hurdle = self._hurdles[min(cleared, len(self._hurdles) - 1)]
@@ -120,7 +121,7 @@ class Climb(Course):
         )
 
 
-def climb_of(  # noqa: PLR0913 - all that a climb is told, once
+def climb_of(  # noqa: PLR0913 - all that a climb depends on
     objective: Objective,
     rungs: Sequence[str],
     units: Mapping[Level, Sequence[Unit]],
@@ -203,10 +204,10 @@ def _check(
         if len(set(given)) != len(given):
             raise ValueError(f"Units at the {level} level are given twice.")
     if not units.get(objective.level):
-        found = ", ".join(level for level in Level if units.get(level)) or "none"
+        selected = ", ".join(level for level in Level if units.get(level)) or "none"
         raise ConfigError(
             f'[objective] level = "{objective.level}" decides the climb, but no test '
-            f"that was selected is of that level (selected: {found}); select such "
+            f"that was selected is of that level (selected: {selected}); select such "
             "tests, change `level`, or run `--ladder=matrix`."
         )
     if objective.kind == "good-enough" and not objective.quality:

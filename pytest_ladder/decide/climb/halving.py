@@ -10,6 +10,7 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.climb.course import Course, Stage
 from pytest_ladder.decide.decision import MARGIN, Verdict
 from pytest_ladder.decide.matrix import Unit
+from pytest_ladder.stats.checks import TINY
 
 FIRST_ROUND = 25
 """Units on which the first half is left behind; each round doubles them."""
@@ -21,9 +22,9 @@ class Halving(Course):
     """All rungs on 25 units, the better half on 50, and so on; two run to their end.
 
     Rungs are compared on the same units, those that all of them finished; of equals the
-    cheaper stays (section 3.12; Karnin et al. 2013). Cheap, but without an error
-    guarantee: the best rung may be left behind. Which of the finalists is recommended
-    is for the objective to say.
+    cheaper stays (docs/methods.md §3.12; Karnin et al. 2013). Cheap, but without an
+    error guarantee: the best rung may be left behind. Which of the finalists is
+    recommended is for the objective to say.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class Halving(Course):
     def _left(self) -> tuple[str, ...]:
         """Rungs in the running: those dearer than one without room above it are not."""
         left = super()._left
-        for place, rung in enumerate(left):
+        for index, rung in enumerate(left):
             if self._no_room_above(rung):
-                return left[: place + 1]
+                return left[: index + 1]
         return left
 
     def reason(self, rung: str) -> str | None:
@@ -98,12 +99,12 @@ class Halving(Course):
         """Sum the scores of each rung over the units that all of them finished."""
         columns = [self._tallies[rung][self.level].scores for rung in rungs]
         shared = [
-            place
-            for place, scores in enumerate(zip(*columns, strict=False))
+            index
+            for index, scores in enumerate(zip(*columns, strict=False))
             if None not in scores
         ]
         return {
-            rung: math.fsum(scores[place] or 0.0 for place in shared)
+            rung: math.fsum(scores[index] or 0.0 for index in shared)
             for rung, scores in zip(rungs, columns, strict=True)
         }
 
@@ -111,4 +112,4 @@ class Halving(Course):
         """Whether nothing can be better than this rung by the margin."""
         tally = self._tallies[rung][self.level]
         # What is not known to have passed may yet miss.
-        return tally.n - tally.total < MARGIN * tally.n - 1e-9
+        return tally.n - tally.total < MARGIN * tally.n - TINY

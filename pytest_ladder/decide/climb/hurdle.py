@@ -35,10 +35,11 @@ class Risks(msgspec.Struct, frozen=True, kw_only=True):
 class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
     """The bar of a level, asking whether all its units would score that much.
 
-    Certain verdicts come first (section 3.3). Before that 0/1 scores are held against
-    exact boundaries (3.4), graded ones and clusters against bets (3.5). A unit without
-    a score counts as a miss for passing and as a pass for failing, so that an error
-    hides no risk; at the end the units that have a score decide.
+    Certain verdicts come first (docs/methods.md §3.3). Before that 0/1 scores are held
+    against exact boundaries (docs/methods.md §3.4), graded ones and clusters against
+    bets (docs/methods.md §3.5). A unit without a score counts as a miss for passing and
+    as a pass for failing, so that an error hides no risk; at the end the units that
+    have a score decide.
     """
 
     level: Level
@@ -73,7 +74,7 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         """
         if tally.seen == self.n:
             return self._full(tally)
-        if tally.beyond_cover:
+        if tally.cannot_be_covered:
             return "undecided"
         early = self._certain(tally) or self._early(tally)
         if early is None or tally.covered:
@@ -124,7 +125,7 @@ def cluster_sizes(
     """Return the sizes of the clusters in order, 1 for a unit that is in none.
 
     Raises ValueError when a cluster is torn apart: clusters must be shuffled as a
-    whole, or else the small ones are complete first (section 3.2).
+    whole, or else the small ones are complete first (docs/methods.md §3.2).
     """
     names = [clusters.get(unit, unit) for unit in units]
     sizes = tuple(len(list(group)) for _, group in itertools.groupby(names))

@@ -11,9 +11,8 @@ from pytest_ladder.decide.decision import Recommendation, Verdict
 from pytest_ladder.decide.gate.pairs import function_of
 from pytest_ladder.decide.gate.result import Check, ComparedRun, Rise, Suite, Unpaired
 from pytest_ladder.decide.matrix import LEAST_COVERAGE
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.text import numbers
-
-_TINY = 1e-9
 
 
 def quality_checks(suites: Sequence[Suite], unpaired: Unpaired) -> Iterator[Check]:
@@ -70,7 +69,7 @@ def margin_check(name: str, rise: Rise, margin: float | None) -> Iterator[Check]
         yield Check(name=name, verdict="undecided", reason=reason)
         return
     verdict: Verdict = "pass"
-    if rise.change >= margin - _TINY and rise.change > _TINY:
+    if rise.change >= margin - TINY and rise.change > TINY:
         verdict = "fail" if rise.established else "undecided"
     between = ""
     if rise.low is not None and rise.high is not None:
@@ -85,7 +84,7 @@ def coverage_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
         errors = sum(row.outcome is Outcome.ERROR for row in rows)
         share = (len(rows) - errors) / len(rows)
         said = f"{len(rows) - errors:,} of {len(rows):,} rows of the {side} finished"
-        if share < LEAST_COVERAGE - _TINY:
+        if share < LEAST_COVERAGE - TINY:
             needed = numbers.bar(LEAST_COVERAGE)
             reason = f"Only {said} ({numbers.percent(share)}); {needed} must."
             yield Check(name=f"coverage, {side}", verdict="undecided", reason=reason)
@@ -107,7 +106,7 @@ def share_checks(rows: Sequence[Row], partial: Mapping[str, int]) -> Iterator[Ch
         # As for pytest, a part may miss as often as all of them.
         total = max(len(group), partial.get(test, 0))
         # The same care for floating point as `required passes` in the methods.
-        required = math.ceil(at_least * total - _TINY)
+        required = math.ceil(at_least * total - TINY)
         missed = sum(row.outcome is Outcome.MISSED for row in group)
         finished = sum(row.outcome is not Outcome.ERROR for row in group)
         short = missed > total - required

@@ -1,7 +1,7 @@
 """The gate: has a change made what ships worse? One pure function over two results.
 
 What shipped, the current rung of the baseline, is compared with what would ship, the
-current rung of the change, on the cases that both finished (methods note, section 2).
+current rung of the change, on the cases that both finished (docs/methods.md §2).
 A quality blocks when its drop is both significant and large enough to matter; "any
 drop fails" would be red on a third to a half of harmless changes.
 """

@@ -16,7 +16,10 @@ from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile, percentile_interval
 
 LEAST_LIVE = 59
-"""Live calls from which on a 95th percentile has a one-sided 95 % bound (7.3)."""
+"""Live calls from which on a 95th percentile has a one-sided 95 % bound.
+
+See docs/methods.md §7.3.
+"""
 _P95 = 0.95
 _ONE_SIDED = 0.05
 
@@ -31,8 +34,11 @@ def cost_rise(pairs: Pairs) -> Rise:
     old, new = _rows(pairs.before.values()), _rows(pairs.after.values())
     before, after = _usd_by_unit(old), _usd_by_unit(new)
     units = sorted(before.keys() & after.keys())
-    mine, theirs = [before[unit] for unit in units], [after[unit] for unit in units]
-    first, second = _mean_figure(mine), _mean_figure(theirs)
+    usd_before, usd_after = (
+        [before[unit] for unit in units],
+        [after[unit] for unit in units],
+    )
+    first, second = _mean_figure(usd_before), _mean_figure(usd_after)
     if first.value is None or second.value is None:
         why = "a cost is unknown" if units else "no case has replies on both sides"
         return Rise(before=first, after=second, change=None, problem=why)
@@ -42,7 +48,7 @@ def cost_rise(pairs: Pairs) -> Rise:
     scale = first.value / PER
     rises = [
         (b or 0.0) / scale - (a or 0.0) / scale
-        for a, b in zip(mine, theirs, strict=True)
+        for a, b in zip(usd_before, usd_after, strict=True)
     ]
     clusters = cluster_labels(units, cluster_names([*old, *new]))
     compared = comparison(rises, clusters)
@@ -61,7 +67,8 @@ def latency_rise(pairs: Pairs) -> Rise:
 
     The interval of their ratio combines those of the two, which rest on order
     statistics, on the logarithmic scale (MOVER: Zou and Donner 2008). A side with fewer
-    than 59 live calls has no upper bound (section 7.3), and then nothing is said.
+    than 59 live calls has no upper bound (docs/methods.md §7.3), and then nothing is
+    said.
     """
     old, new = _live(pairs.before.values()), _live(pairs.after.values())
     before, after = _p95(old), _p95(new)
@@ -112,14 +119,14 @@ def _rows(groups: Iterable[Sequence[Row]]) -> list[Row]:
 
 def _usd_by_unit(rows: Iterable[Row]) -> dict[Unit, float | None]:
     """Mean cost of a row's replies by unit; None where one is unknown."""
-    found: defaultdict[Unit, list[float | None]] = defaultdict(list)
+    usd: defaultdict[Unit, list[float | None]] = defaultdict(list)
     for row in rows:
         bills = distinct(row.replies)
         if bills:
             costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
             known = len(costs) == len(bills)
-            found[row.source, row.case].append(math.fsum(costs) if known else None)
-    return {unit: _mean(values) for unit, values in found.items()}
+            usd[row.source, row.case].append(math.fsum(costs) if known else None)
+    return {unit: _mean(values) for unit, values in usd.items()}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -24,13 +24,13 @@ from pytest_ladder.decide.matrix import (
     Unit,
     cluster_labels,
     cluster_names,
+    score_of,
     unit_scores,
 )
+from pytest_ladder.stats.checks import TINY
 
 FLIPPED = 0.5
 """A score that moved by this much has flipped; less is a sample or a shade."""
-_TINY = 1e-9
-
 Key = tuple[Level, str, str, str]
 """(level, test, source, case)."""
 _Groups = Mapping[Key, Sequence[Row]]
@@ -136,7 +136,7 @@ def scores_of(pairs: Pairs) -> Scores:
 
 def flips(pairs: Pairs) -> tuple[Flip, ...]:
     """List the cases that flipped: worse first, most frequent first."""
-    found = [
+    every = [
         Flip(
             test=key[1],
             source=key[2],
@@ -146,7 +146,7 @@ def flips(pairs: Pairs) -> tuple[Flip, ...]:
         )
         for key in pairs.before
     ]
-    moved = [flip for flip in found if abs(flip.move) >= FLIPPED - _TINY]
+    moved = [flip for flip in every if abs(flip.move) >= FLIPPED - TINY]
     return tuple(
         sorted(
             moved,
@@ -172,11 +172,6 @@ def function_of(test: str) -> str:
     return file + colons + name.partition("[")[0]
 
 
-def score_of(row: Row) -> float:
-    """Return what a finished row counts for, in [0, 1]."""
-    return float(row.outcome is Outcome.PASSED) if row.score is None else row.score
-
-
 def _finished(rows: Iterable[Row]) -> dict[Key, list[Row]]:
     groups: defaultdict[Key, list[Row]] = defaultdict(list)
     for row in rows:
@@ -187,10 +182,10 @@ def _finished(rows: Iterable[Row]) -> dict[Key, list[Row]]:
 
 def _hashes(rows: Iterable[Row]) -> dict[Unit, set[str]]:
     """Content hashes of every unit, errors included; none of old rows."""
-    found: defaultdict[Unit, set[str]] = defaultdict(set)
+    hashes: defaultdict[Unit, set[str]] = defaultdict(set)
     for row in rows:
-        found[row.source, row.case] |= {row.case_hash} - {""}
-    return dict(found)
+        hashes[row.source, row.case] |= {row.case_hash} - {""}
+    return dict(hashes)
 
 
 def _differ(old: Set[Hashable], new: Set[Hashable]) -> bool:
@@ -209,15 +204,15 @@ def _unpaired_tests(
     """Name the tests that only one side has, or that only the baseline weighs."""
     new = {(row.level, row.test) for row in head if row.weight > 0}
     lost = {(row.level, row.test) for row in base if row.weight > 0} - new
-    over = {place for place in lost if function_of(place[1]) in skipped}
+    left_out = {key for key in lost if function_of(key[1]) in skipped}
     ran = {(row.level, file_of(row.test)) for row in head}
-    gone = {place for place in lost - over if (place[0], file_of(place[1])) in ran}
-    left = {(level, file_of(test)) for level, test in lost - over - gone}
+    gone = {key for key in lost - left_out if (key[0], file_of(key[1])) in ran}
+    left = {(level, file_of(test)) for level, test in lost - left_out - gone}
     known = {row.test for row in base}
     return {
         "new_tests": tuple(sorted({test for _, test in new} - known)),
         "gone_tests": tuple(sorted({test for _, test in gone})),
-        "skipped_tests": tuple(sorted({test for _, test in over})),
+        "skipped_tests": tuple(sorted({test for _, test in left_out})),
         "not_run": tuple(sorted(f"{file} ({level})" for level, file in left)),
     }
 
@@ -253,12 +248,12 @@ def _most(groups: Iterable[Sequence[Row]]) -> int:
     return max((len(rows) for rows in groups), default=0)
 
 
-def _side(mine: Sequence[Row], theirs: Sequence[Row]) -> Side:
+def _side(rows: Sequence[Row], others: Sequence[Row]) -> Side:
     """Sum one side up, with the sample that differs most from the other."""
-    mean, other = _mean(mine), _mean(theirs)
+    mean, other = _mean(rows), _mean(others)
     sign = 1 if mean > other else -1
-    shown = max(mine, key=lambda row: sign * (score_of(row) - other))
-    return Side(score=mean, samples=len(mine), text=shown.text, reason=shown.reason)
+    shown = max(rows, key=lambda row: sign * (score_of(row) - other))
+    return Side(score=mean, samples=len(rows), text=shown.text, reason=shown.reason)
 
 
 def _mean(rows: Sequence[Row]) -> float:

@@ -1,9 +1,9 @@
-"""Quality before and after: paired tests over suites, Holm-adjusted (section 2).
+"""Quality before and after: paired tests over suites, Holm-adjusted.
 
-A suite is the tests of one file at one level, as far as it has enough cases for a test
-of its own; where a level has more than that, all of it is one suite more. So a feature
-that breaks is not diluted by the files beside it, and a little of everything is seen
-as well.
+See docs/methods.md §2. A suite is the tests of one file at one level, as far as it has
+enough cases for a test of its own; where a level has more than that, all of it is one
+suite more. So a feature that breaks is not diluted by the files beside it, and a little
+of everything is seen as well.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import MANY, comparison
 from pytest_ladder.decide.gate.pairs import Key, Pairs, Scores, file_of, scores_of
 from pytest_ladder.decide.gate.result import Check, Figure, Suite
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.intervals import (
     MIN_CLUSTERS,
     clustered_se,
@@ -37,12 +38,11 @@ from pytest_ladder.text import numbers
 BLOCK_AT = 0.05
 """Holm-adjusted p-value at which a drop blocks."""
 ESCALATE_AT = 0.20
-"""Up to here a drop may be one: two more samples tell (section 2.5)."""
+"""Up to here a drop may be one: two more samples tell (docs/methods.md §2.5)."""
 FEW = 10
 """With fewer cases only a drop can be established, never that there is none."""
 _RULE_OF_THREE = 3
 _Z95, _Z80 = NormalDist().inv_cdf(0.95), NormalDist().inv_cdf(0.80)
-_TINY = 1e-9
 
 
 def suites_of(pairs: Pairs, terms: Gate, mistrust: str = "") -> tuple[Suite, ...]:
@@ -50,19 +50,19 @@ def suites_of(pairs: Pairs, terms: Gate, mistrust: str = "") -> tuple[Suite, ...
 
     `mistrust` says why judges block nothing; empty: they may.
     """
-    found = [
-        _measured(name, place, part, mistrust if place[0] is Level.JUDGED else "")
-        for name, place, part in _parts(pairs)
+    measured = [
+        _measured(name, suite, part, mistrust if suite[0] is Level.JUDGED else "")
+        for name, suite, part in _parts(pairs)
     ]
-    adjusted = holm([suite.p for suite in found])
+    adjusted = holm([suite.p for suite in measured])
     return tuple(
         _judged(msgspec.structs.replace(suite, p=p), terms)
-        for suite, p in zip(found, adjusted, strict=True)
+        for suite, p in zip(measured, adjusted, strict=True)
     )
 
 
 def paired_p(scores: Scores) -> float:
-    """One-sided p-value of "worse" (section 2.2).
+    """One-sided p-value of "worse" (docs/methods.md §2.2).
 
     Mid-p McNemar for 0/1 scores of one sample each, the paired t test from 20 cases or
     clusters on, exact sign flips below.
@@ -80,7 +80,10 @@ def paired_p(scores: Scores) -> float:
 
 
 def non_inferiority(pairs: Pairs, margin: float | None) -> Iterator[Check]:
-    """Ask of each level that it is shown to have lost less than `margin` (2.8)."""
+    """Ask of each level that it is shown to have lost less than `margin`.
+
+    See docs/methods.md §2.8.
+    """
     if margin is None:
         return
     for level in _levels(pairs):
@@ -104,6 +107,11 @@ def non_inferiority(pairs: Pairs, margin: float | None) -> Iterator[Check]:
         )
 
 
+def p_value(p: float) -> str:
+    """Write a p-value: `p = 0.018`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def _parts(pairs: Pairs) -> Iterator[tuple[str, tuple[Level, str | None], Pairs]]:
     for level in _levels(pairs):
         files = sorted({file_of(key[1]) for key in pairs.before if key[0] is level})
@@ -120,8 +128,8 @@ def _parts(pairs: Pairs) -> Iterator[tuple[str, tuple[Level, str | None], Pairs]
 
 
 def _levels(pairs: Pairs) -> list[Level]:
-    there = {key[0] for key in pairs.before}
-    return [level for level in Level if level in there]
+    levels = {key[0] for key in pairs.before}
+    return [level for level in Level if level in levels]
 
 
 def _of(pairs: Pairs, level: Level, file: str | None = None) -> Pairs:
@@ -134,16 +142,17 @@ def _of(pairs: Pairs, level: Level, file: str | None = None) -> Pairs:
 
 
 def _measured(
-    name: str, place: tuple[Level, str | None], part: Pairs, mistrust: str
+    name: str, suite: tuple[Level, str | None], part: Pairs, mistrust: str
 ) -> Suite:
     """Measure a suite; `p` is not adjusted yet, and nothing is judged."""
+    level, file = suite
     scores = scores_of(part)
     n = len(scores.before)
     compared = comparison(scores.differences, scores.clusters)
     return Suite(
         name=name,
-        level=place[0],
-        file=place[1],
+        level=level,
+        file=file,
         n=n,
         before=_figure(scores.before, scores.clusters),
         after=_figure(scores.after, scores.clusters),
@@ -161,7 +170,7 @@ def _measured(
 
 
 def _judged(suite: Suite, terms: Gate) -> Suite:
-    large = suite.change <= -terms.quality_drop + _TINY and suite.change < -_TINY
+    large = suite.change <= -terms.quality_drop + TINY and suite.change < -TINY
     why = ""
     verdict: Verdict = "pass"
     if large and suite.p <= BLOCK_AT:
@@ -175,7 +184,7 @@ def _judged(suite: Suite, terms: Gate) -> Suite:
         verdict, why = "undecided", "; a drop is likely, and not established"
     elif suite.p <= BLOCK_AT:
         why = f"; below {100 * terms.quality_drop:g} points a drop does not block"
-    elif suite.change < -_TINY:
+    elif suite.change < -TINY:
         why = ", which may be chance"
     if verdict == "fail" and suite.mistrust:
         verdict, why = "undecided", f"{why}; undecided with {suite.mistrust}"
@@ -196,20 +205,16 @@ def _sentence(suite: Suite) -> str:
     )
 
 
-def p_value(p: float) -> str:
-    """Write a p-value: `p = 0.018`, `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
 def _figure(scores: Sequence[float], clusters: Sequence[Hashable] | None) -> Figure:
     mean, low, high, _ = quality_interval(scores, clusters)
     return Figure(value=mean, low=low, high=high, n=len(scores))
 
 
 def _discordance(scores: Scores) -> float:
-    """Share of cases that changed, or the variance of the change (section 2.3).
+    """Share of cases that changed, or the variance of the change.
 
-    Where nothing changed, the rule of three says how many may have all the same.
+    See docs/methods.md §2.3. Where nothing changed, the rule of three says how many may
+    have all the same.
     """
     n = len(scores.before)
     least = min(1.0, _RULE_OF_THREE / n)

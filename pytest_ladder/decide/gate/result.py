@@ -16,7 +16,10 @@ from pytest_ladder.decide.matrix import Matrix, Unit
 GateVerdict = Literal["pass", "fail", "undecided", "broken"]
 
 ESCALATED = 3
-"""Samples of a case from which on more are not worth their price (section 2.5)."""
+"""Samples of a case from which on more are not worth their price.
+
+See docs/methods.md §2.5.
+"""
 
 MoreSamples = Literal["", "run", "budget"]
 """What became of the samples that a gate asks for by itself: none were asked for, they
@@ -162,7 +165,7 @@ class Unpaired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a change, which every face renders."""
+    """The verdict on a change, which every report renders."""
 
     verdict: GateVerdict
     reason: str

@@ -1,4 +1,7 @@
-"""How far a judge and people agree, and people with each other (section 5.1)."""
+"""How far a judge and people agree, and people with each other.
+
+See docs/methods.md §5.1.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,12 @@ class JudgeAgreement(Agreement, frozen=True, kw_only=True):
     """Accuracy of always giving the answer that people give more often."""
 
     @property
+    def commoner(self) -> str:
+        """The answer that people give more often: `pass` or `fail`."""
+        (k11, _), (k01, _) = self.table
+        return "pass" if 2 * (k11 + k01) >= self.n else "fail"
+
+    @property
     def power(self) -> float | None:
         """Sensitivity + specificity, as a correction takes them: half a case added.
 
@@ -95,6 +104,26 @@ def judge_agreement(pairs: Sequence[Pair]) -> JudgeAgreement:
     )
 
 
+def people_agreement(labelled: Iterable[Sequence[Label]]) -> Agreement | None:
+    """Compare the first rater of each reply with the second."""
+    doubles = [labels[:2] for labels in labelled if len(labels) > 1]
+    if not doubles:
+        return None
+    graded = any(isinstance(label.verdict, int) for two in doubles for label in two)
+    first, second = (
+        [(two[rater].value, two[rater].passed) for two in doubles] for rater in (0, 1)
+    )
+    return _agreement(first, second, graded=graded)
+
+
+def cross_table(rows: Sequence[int], columns: Sequence[int], size: int) -> Table:
+    """Count how often each category of `rows` meets each of `columns`."""
+    table = [[0] * size for _ in range(size)]
+    for row, column in zip(rows, columns, strict=True):
+        table[row][column] += 1
+    return table
+
+
 def _agreement(
     first: Sequence[tuple[float, bool]],
     second: Sequence[tuple[float, bool]],
@@ -120,14 +149,6 @@ def _agreement(
     )
 
 
-def cross_table(rows: Sequence[int], columns: Sequence[int], size: int) -> Table:
-    """Count how often each category of `rows` meets each of `columns`."""
-    table = [[0] * size for _ in range(size)]
-    for row, column in zip(rows, columns, strict=True):
-        table[row][column] += 1
-    return table
-
-
 def _kappa(table: Table, n: int, *, graded: bool) -> Estimate | None:
     weights: Literal["quadratic"] | None = "quadratic" if graded else None
     value, interval = kappa(table, weights), kappa_interval(table, weights)
@@ -138,15 +159,3 @@ def _kappa(table: Table, n: int, *, graded: bool) -> Estimate | None:
 
 def _share(part: int, n: int) -> Estimate:
     return Estimate(value=part / n, **wilson(part, n)._asdict(), n=n)
-
-
-def people_agreement(labelled: Iterable[Sequence[Label]]) -> Agreement | None:
-    """Compare the first rater of each reply with the second."""
-    doubles = [labels[:2] for labels in labelled if len(labels) > 1]
-    if not doubles:
-        return None
-    graded = any(isinstance(label.verdict, int) for two in doubles for label in two)
-    first, second = (
-        [(two[place].value, two[place].passed) for two in doubles] for place in (0, 1)
-    )
-    return _agreement(first, second, graded=graded)

@@ -1,6 +1,6 @@
 """Calibration: how far a judge agrees with people, and quality corrected for it.
 
-Methods note, section 5: every number stands beside its interval and its n, and the
+See docs/methods.md §5. Every number stands beside its interval and its n, and the
 judge beside the trivial one that always gives the commoner answer.
 """
 
@@ -75,13 +75,53 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         return self.labels >= MIN_LABELS
 
 
+class FunnelSavings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the funnel left unjudged."""
+
+    replies: int
+    """Replies that nobody judged, because a cheap check of their case missed."""
+    saved_usd: float | None
+    """What judging them would have cost, as the others did on average; None: unknown.
+
+    At the price when they were judged, also where their verdicts were replayed.
+    """
+
+
+def calibrations_of(
+    rows: Iterable[Row], labels: Sequence[Label], rungs: Sequence[str]
+) -> tuple[Calibration, ...]:
+    """Calibrate the judges of a run, with or without labels.
+
+    Tests come sorted, and each has its rungs in the order of `rungs`. Functions that
+    judge need no labels: they count only where labels name their test.
+    """
+    named = {label.test for label in labels}
+    position = {rung: index for index, rung in enumerate(rungs)}
+    ordered = sorted(
+        rows,
+        key=lambda row: (
+            row.test,
+            position[row.rung],
+            row.source,
+            row.case,
+            row.sample,
+        ),
+    )
+    judged = [
+        reply
+        for reply in judged_of(ordered)
+        if reply.verdict.rubric or reply.test in named
+    ]
+    return calibrate_all(judged, labels)
+
+
 def calibrate_all(
     judged: Sequence[JudgedReply], labels: Sequence[Label]
 ) -> tuple[Calibration, ...]:
     """Calibrate every judge on every test, in order of appearance."""
     groups: defaultdict[tuple[str, str, str], list[JudgedReply]] = defaultdict(list)
-    for one in judged:
-        groups[one.test, one.verdict.judge, one.verdict.rubric].append(one)
+    for reply in judged:
+        groups[reply.test, reply.verdict.judge, reply.verdict.rubric].append(reply)
     return tuple(calibrate(labels, group) for group in groups.values())
 
 
@@ -98,8 +138,10 @@ def calibrate(labels: Sequence[Label], judged: Sequence[JudgedReply]) -> Calibra
     by_key: defaultdict[Key, list[Label]] = defaultdict(list)
     for label in valid:
         by_key[label.key].append(label)
-    replies = {one.key: one for one in judged}
-    pairs = [pair_of(replies[k], found) for k, found in by_key.items() if k in replies]
+    replies = {reply.key: reply for reply in judged}
+    pairs = [
+        pair_of(replies[key], given) for key, given in by_key.items() if key in replies
+    ]
     agreement = judge_agreement(pairs) if pairs else None
     rungs = tuple(
         rung_quality(rung, members, pairs, agreement)
@@ -112,7 +154,9 @@ def calibrate(labels: Sequence[Label], judged: Sequence[JudgedReply]) -> Calibra
         rubric=rubric,
         labels=len(pairs),
         voided=voided,
-        unmatched=sum(len(found) for k, found in by_key.items() if k not in replies),
+        unmatched=sum(
+            len(given) for key, given in by_key.items() if key not in replies
+        ),
         agreement=agreement,
         people=people_agreement(by_key.values()),
         rungs=rungs,
@@ -120,6 +164,41 @@ def calibrate(labels: Sequence[Label], judged: Sequence[JudgedReply]) -> Calibra
         length_correlation=_length_correlation(judged),
         notes=tuple(_notes(pairs, agreement, list(replies.values()), voided)),
     )
+
+
+def judged_of(rows: Iterable[Row]) -> list[JudgedReply]:
+    """Return the replies with a verdict on them; errors have none that counts."""
+    return [
+        JudgedReply(
+            test=row.test,
+            source=row.source,
+            case=row.case,
+            rung=row.rung,
+            text=row.text,
+            verdict=row.verdict,
+        )
+        for row in rows
+        if row.level is Level.JUDGED
+        and row.verdict is not None
+        and row.outcome is not Outcome.ERROR
+    ]
+
+
+def funnel_savings(rows: Sequence[Row]) -> FunnelSavings:
+    """Count what the funnel left unjudged, and what that saved."""
+    left = sum(is_held_back(row) and not row.evaluations for row in rows)
+    costs = [
+        [bill.cost_usd for bill in row.evaluations]
+        for row in rows
+        if row.level is Level.JUDGED and row.evaluations
+    ]
+    known = [
+        math.fsum(usd for usd in row if usd is not None)
+        for row in costs
+        if None not in row
+    ]
+    mean = math.fsum(known) / len(known) if known else None
+    return FunnelSavings(replies=left, saved_usd=None if mean is None else left * mean)
 
 
 def _subject(judged: Sequence[JudgedReply]) -> tuple[str, str, str]:
@@ -134,16 +213,16 @@ def _subject(judged: Sequence[JudgedReply]) -> tuple[str, str, str]:
 
 def _by_rung(judged: Iterable[JudgedReply]) -> dict[str, list[JudgedReply]]:
     rungs: defaultdict[str, list[JudgedReply]] = defaultdict(list)
-    for one in judged:
-        rungs[one.rung].append(one)
+    for reply in judged:
+        rungs[reply.rung].append(reply)
     return rungs
 
 
 def _disagreement(judged: Iterable[JudgedReply]) -> float | None:
-    """Return how often two votes differ in pass or fail (section 2.9)."""
+    """Return how often two votes differ in pass or fail (docs/methods.md §2.9)."""
     rates = []
-    for one in judged:
-        votes = [score >= PASSES_FROM for score in one.verdict.votes]
+    for reply in judged:
+        votes = [score >= PASSES_FROM for score in reply.verdict.votes]
         k, x = len(votes), sum(votes)
         if k > 1:
             rates.append(2 * x * (k - x) / (k * (k - 1)))
@@ -151,8 +230,8 @@ def _disagreement(judged: Iterable[JudgedReply]) -> float | None:
 
 
 def _length_correlation(judged: Sequence[JudgedReply]) -> float | None:
-    scores = [one.verdict.score for one in judged]
-    lengths = [float(len(one.text)) for one in judged]
+    scores = [reply.verdict.score for reply in judged]
+    lengths = [float(len(reply.text)) for reply in judged]
     if len(set(scores)) < 2 or len(set(lengths)) < 2:
         return None
     return statistics.correlation(scores, lengths)
@@ -186,10 +265,9 @@ def _notes(
 
 
 def _warnings(agreement: JudgeAgreement) -> Iterator[str]:
-    """Say plainly when a judge is poor."""
+    """Say when a judge is poor."""
     accuracy, baseline = agreement.accuracy, agreement.baseline
-    (k11, _), (k01, _) = agreement.table
-    common = "pass" if 2 * (k11 + k01) >= agreement.n else "fail"
+    common = agreement.commoner
     if accuracy.value <= baseline:
         yield (
             f"The judge agrees with people on {accuracy.value:.0%}; always saying "
@@ -207,70 +285,3 @@ def _warnings(agreement: JudgeAgreement) -> Iterator[str]:
             f"Sensitivity + specificity is {power:.2f} (a coin has 1, a perfect judge "
             f"2): the judge adds {worth} to the labels alone."
         )
-
-
-class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
-    """What the funnel spared the judges."""
-
-    replies: int
-    """Replies that nobody judged, because a cheap check of their case missed."""
-    saved_usd: float | None
-    """What judging them would have cost, as the others did on average; None: unknown.
-
-    At the price when they were judged, also where their verdicts were replayed.
-    """
-
-
-def judged_of(rows: Iterable[Row]) -> list[JudgedReply]:
-    """Return the replies with a verdict on them; errors have none that counts."""
-    return [
-        JudgedReply(
-            test=row.test,
-            source=row.source,
-            case=row.case,
-            rung=row.rung,
-            text=row.text,
-            verdict=row.verdict,
-        )
-        for row in rows
-        if row.level is Level.JUDGED
-        and row.verdict is not None
-        and row.outcome is not Outcome.ERROR
-    ]
-
-
-def calibrations_of(
-    rows: Iterable[Row], labels: Sequence[Label], rungs: Sequence[str]
-) -> tuple[Calibration, ...]:
-    """Calibrate the judges of a run, with or without labels.
-
-    Tests come sorted, and each has its rungs in the order of `rungs`. Functions that
-    judge need no labels: they count only where labels name their test.
-    """
-    named = {label.test for label in labels}
-    place = {rung: index for index, rung in enumerate(rungs)}
-    ordered = sorted(
-        rows,
-        key=lambda row: (row.test, place[row.rung], row.source, row.case, row.sample),
-    )
-    return calibrate_all(
-        [one for one in judged_of(ordered) if one.verdict.rubric or one.test in named],
-        labels,
-    )
-
-
-def held_back(rows: Sequence[Row]) -> HeldBack:
-    """Count what the funnel left unjudged, and what that saved."""
-    left = sum(is_held_back(row) and not row.evaluations for row in rows)
-    costs = [
-        [bill.cost_usd for bill in row.evaluations]
-        for row in rows
-        if row.level is Level.JUDGED and row.evaluations
-    ]
-    known = [
-        math.fsum(usd for usd in row if usd is not None)
-        for row in costs
-        if None not in row
-    ]
-    mean = math.fsum(known) / len(known) if known else None
-    return HeldBack(replies=left, saved_usd=None if mean is None else left * mean)

@@ -1,4 +1,7 @@
-"""Quality of a rung as a judge sees it, and corrected by labels (5.2 to 5.4)."""
+"""Quality of a rung as a judge sees it, and corrected by labels.
+
+See docs/methods.md §5.2 to §5.4.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,14 @@ from pytest_ladder.stats.agreement import MIN_JUDGE, poststratified, ppi, rogan_
 from pytest_ladder.stats.intervals import quality_interval
 
 MIN_LABELS = 20
-"""With fewer labels a judge is uncalibrated (section 5.5)."""
+"""With fewer labels a judge is uncalibrated (docs/methods.md §5.5)."""
 MIN_TO_GATE = 50
-"""With fewer labels no calibrated quality may hold a gate (section 5.5)."""
+"""With fewer labels no calibrated quality may hold a gate (docs/methods.md §5.5)."""
 MIN_ON_RUNG = 10
-"""With fewer labels of its own a rung borrows those of the others (section 5.4)."""
+"""With fewer labels of its own a rung borrows those of the others.
+
+See docs/methods.md §5.4.
+"""
 
 Method = Literal["post-stratified", "PPI++", "labels only", "transferred"]
 
@@ -62,16 +68,16 @@ def rung_quality(
     scores = _by_case(judged)
     mean, low, high, _ = quality_interval(scores)
     raw = Estimate(value=mean, low=low, high=high, n=len(scores))
-    found = RungQuality(rung=rung, labels=len(own), raw=raw)
+    quality = RungQuality(rung=rung, labels=len(own), raw=raw)
     if agreement is None or len(pairs) < MIN_LABELS:
         why = f"uncalibrated: {len(pairs)} of {MIN_LABELS} labels"
-        return msgspec.structs.replace(found, why_not=why)
+        return msgspec.structs.replace(quality, why_not=why)
     if len(own) < MIN_ON_RUNG:
-        return _transferred(found, agreement, graded=judged[0].verdict.graded)
+        return _transferred(quality, agreement, graded=judged[0].verdict.graded)
     graded = judged[0].verdict.graded
     method, calibrated = _powered(judged, own) if graded else _stratified(judged, own)
     return msgspec.structs.replace(
-        found,
+        quality,
         calibrated=calibrated,
         method=method,
         may_gate=(
@@ -80,64 +86,6 @@ def rung_quality(
             and (agreement.power or 0.0) >= MIN_JUDGE
         ),
     )
-
-
-def _stratified(
-    judged: Sequence[JudgedReply], own: Sequence[Pair]
-) -> tuple[Method, Estimate]:
-    """Correct a pass rate by labels within passes and within fails (5.2).
-
-    A case of which only some samples pass is a part of a pass.
-    """
-    scores = _by_case(judged)
-    passes = math.fsum(scores)
-    table = cross_table(
-        [not p.judged.verdict.passed for p in own], [not p.passed for p in own], 2
-    )
-    found = poststratified(passes, len(scores) - passes, *table[0], *table[1])
-    return "post-stratified", Estimate(
-        value=found.mean, low=found.low, high=found.high, n=len(scores)
-    )
-
-
-def _powered(
-    judged: Sequence[JudgedReply], own: Sequence[Pair]
-) -> tuple[Method, Estimate]:
-    """Correct a mean grade by labels (5.3)."""
-    values = [pair.value for pair in own]
-    labelled = {pair.judged.key for pair in own}
-    rest = [j.verdict.score for j in judged if j.key not in labelled]
-    if not rest:
-        mean, low, high, _ = quality_interval(values)
-        return "labels only", Estimate(value=mean, low=low, high=high, n=len(own))
-    found = ppi(values, [pair.judged.verdict.score for pair in own], rest)
-    value, low, high = (min(1.0, max(0.0, x)) for x in found[1:])
-    return "PPI++", Estimate(value=value, low=low, high=high, n=len(_by_case(judged)))
-
-
-def _transferred(
-    found: RungQuality, agreement: JudgeAgreement, *, graded: bool
-) -> RungQuality:
-    """Correct a pass rate by the judge's errors on labels of other rungs (5.4)."""
-    why = f"{found.labels} of {MIN_ON_RUNG} labels on this rung"
-    hits, rejects, power = agreement.sensitivity, agreement.specificity, agreement.power
-    if graded:
-        why += ", and grades cannot be transferred from others"
-    elif hits is None or rejects is None or power is None:
-        why += ", and on others people only ever gave one answer"
-    elif power < MIN_JUDGE:
-        why += (
-            f", and on others sensitivity + specificity is {power:.2f}: below "
-            f"{MIN_JUDGE} nothing can be transferred"
-        )
-    else:
-        raw = found.raw
-        rate = rogan_gladen(
-            raw.value, raw.n, hits.value, hits.n, rejects.value, rejects.n
-        )
-        moved = Estimate(value=rate.quality, low=rate.low, high=rate.high, n=raw.n)
-        return msgspec.structs.replace(found, calibrated=moved, method="transferred")
-    return msgspec.structs.replace(found, why_not=why)
 
 
 def too_few(
@@ -157,8 +105,8 @@ def with_misses(quality: Estimate, misses: int) -> Estimate:
     """Return a quality of judged cases as one of all, where `misses` more are misses.
 
     Their share is estimated, too: the variance is that of a product of independent
-    factors, and the interval that of a Beta of equal mean and variance, as in 5.2, but
-    never narrower than that of the judged part.
+    factors, and the interval that of a Beta of equal mean and variance, as in
+    docs/methods.md §5.2, but never narrower than that of the judged part.
     """
     if misses == 0:
         return quality
@@ -172,6 +120,68 @@ def with_misses(quality: Estimate, misses: int) -> Estimate:
         bounds = _beta_bounds(value, variance)
         low, high = min(bounds[0], share * low), max(bounds[1], share * high)
     return Estimate(value=value, low=low, high=high, n=n)
+
+
+def _stratified(
+    judged: Sequence[JudgedReply], own: Sequence[Pair]
+) -> tuple[Method, Estimate]:
+    """Correct a pass rate by labels within passes and within fails.
+
+    See docs/methods.md §5.2. A case of which only some samples pass is a part of a
+    pass.
+    """
+    scores = _by_case(judged)
+    passes = math.fsum(scores)
+    table = cross_table(
+        [not p.judged.verdict.passed for p in own], [not p.passed for p in own], 2
+    )
+    posterior = poststratified(passes, len(scores) - passes, *table[0], *table[1])
+    return "post-stratified", Estimate(
+        value=posterior.mean, low=posterior.low, high=posterior.high, n=len(scores)
+    )
+
+
+def _powered(
+    judged: Sequence[JudgedReply], own: Sequence[Pair]
+) -> tuple[Method, Estimate]:
+    """Correct a mean grade by labels (docs/methods.md §5.3)."""
+    values = [pair.value for pair in own]
+    labelled = {pair.judged.key for pair in own}
+    rest = [j.verdict.score for j in judged if j.key not in labelled]
+    if not rest:
+        mean, low, high, _ = quality_interval(values)
+        return "labels only", Estimate(value=mean, low=low, high=high, n=len(own))
+    estimate = ppi(values, [pair.judged.verdict.score for pair in own], rest)
+    value, low, high = (min(1.0, max(0.0, x)) for x in estimate[1:])
+    return "PPI++", Estimate(value=value, low=low, high=high, n=len(_by_case(judged)))
+
+
+def _transferred(
+    quality: RungQuality, agreement: JudgeAgreement, *, graded: bool
+) -> RungQuality:
+    """Correct a pass rate by the judge's errors on labels of other rungs.
+
+    See docs/methods.md §5.4.
+    """
+    why = f"{quality.labels} of {MIN_ON_RUNG} labels on this rung"
+    hits, rejects, power = agreement.sensitivity, agreement.specificity, agreement.power
+    if graded:
+        why += ", and grades cannot be transferred from others"
+    elif hits is None or rejects is None or power is None:
+        why += ", and on others people only ever gave one answer"
+    elif power < MIN_JUDGE:
+        why += (
+            f", and on others sensitivity + specificity is {power:.2f}: below "
+            f"{MIN_JUDGE} nothing can be transferred"
+        )
+    else:
+        raw = quality.raw
+        rate = rogan_gladen(
+            raw.value, raw.n, hits.value, hits.n, rejects.value, rejects.n
+        )
+        moved = Estimate(value=rate.quality, low=rate.low, high=rate.high, n=raw.n)
+        return msgspec.structs.replace(quality, calibrated=moved, method="transferred")
+    return msgspec.structs.replace(quality, why_not=why)
 
 
 def _beta_bounds(mean: float, variance: float) -> tuple[float, float]:
@@ -191,8 +201,8 @@ def _beta_bounds(mean: float, variance: float) -> tuple[float, float]:
 def _by_case(judged: Sequence[JudgedReply]) -> list[float]:
     """Return the mean score of the samples of each case."""
     scores: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    for one in judged:
-        verdict = one.verdict
+    for reply in judged:
+        verdict = reply.verdict
         score = verdict.score if verdict.graded else float(verdict.passed)
-        scores[one.source, one.case].append(score)
-    return [statistics.fmean(found) for found in scores.values()]
+        scores[reply.source, reply.case].append(score)
+    return [statistics.fmean(scores_of_case) for scores_of_case in scores.values()]

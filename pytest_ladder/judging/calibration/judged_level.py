@@ -19,8 +19,7 @@ from pytest_ladder.judging.calibration.corrected import (
     RungQuality,
     with_misses,
 )
-
-_ROUNDING = 1e-9
+from pytest_ladder.stats.checks import TINY
 
 
 class CalibratedQuality(Estimate, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ def calibrated_level(
         if row.level is Level.JUDGED and row.outcome is not Outcome.ERROR:
             groups[row.rung][row.test].append(row)
     qualities = _qualities(calibrations)
-    found = {}
+    by_rung = {}
     for line in matrix.rungs:
         cell, tests = line.levels.get(Level.JUDGED), groups[line.id]
         parts = [
@@ -60,31 +59,34 @@ def calibrated_level(
         if cell is None or cell.quality is None or len(known) < len(parts):
             continue
         raw = _mean(known, [part.raw for part in known])
-        if raw is not None and abs(raw - cell.quality) < _ROUNDING:
-            found[line.id] = _joined(known, cell.n)
-    return found
+        if raw is not None and abs(raw - cell.quality) < TINY:
+            by_rung[line.id] = _joined(known, cell.n)
+    return by_rung
 
 
 def trust_of(
     matrix: Matrix, rows: Sequence[Row], calibrations: Sequence[Calibration]
 ) -> dict[str, Trust]:
-    """Say of each rung that models judged how far their word may decide (5.5).
+    """Say of each rung that models judged how far their word may decide.
 
-    Of functions that judge nothing is said: they need no labels.
+    See docs/methods.md §5.5. Of functions that judge nothing is said: they need no
+    labels.
     """
     if not calibrations:
         return {}
     corrected = calibrated_level(matrix, rows, calibrations)
-    labels = min(one.labels for one in calibrations)
-    judged = {one.rung for calibration in calibrations for one in calibration.rungs}
-    found = {}
+    labels = min(calibration.labels for calibration in calibrations)
+    judged = {
+        quality.rung for calibration in calibrations for quality in calibration.rungs
+    }
+    trust = {}
     for rung in sorted(judged):
         quality = corrected.get(rung)
         if quality is None or not quality.may_gate:
-            found[rung] = Trust(why_not=_why_not(labels, quality))
+            trust[rung] = Trust(why_not=_why_not(labels, quality))
         elif quality.low is not None and quality.high is not None:
-            found[rung] = Trust(value=quality.value, low=quality.low, high=quality.high)
-    return found
+            trust[rung] = Trust(value=quality.value, low=quality.low, high=quality.high)
+    return trust
 
 
 def _why_not(labels: int, quality: CalibratedQuality | None) -> str:
@@ -107,11 +109,13 @@ class _Part(NamedTuple):
 def _qualities(
     calibrations: Iterable[Calibration],
 ) -> Mapping[tuple[str, str], list[RungQuality]]:
-    found: defaultdict[tuple[str, str], list[RungQuality]] = defaultdict(list)
+    by_test_and_rung: defaultdict[tuple[str, str], list[RungQuality]] = defaultdict(
+        list
+    )
     for calibration in calibrations:
         for quality in calibration.rungs:
-            found[calibration.test, quality.rung].append(quality)
-    return found
+            by_test_and_rung[calibration.test, quality.rung].append(quality)
+    return by_test_and_rung
 
 
 def _part(rows: Sequence[Row], qualities: Sequence[RungQuality]) -> _Part | None:

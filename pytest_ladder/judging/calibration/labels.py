@@ -18,8 +18,13 @@ from pytest_ladder.judging.verdicts import PASSES_FROM
 from pytest_ladder.text.phrases import shown
 
 MIN_STRATUM = 5
-"""Labels wanted of replies that the judge passed, and of those it failed (5.5)."""
+"""Labels wanted of replies that the judge passed, and of those it failed.
 
+See docs/methods.md §5.5.
+"""
+
+LabelVerdict = Literal["pass", "fail", 1, 2, 3, 4, 5]
+"""Pass or fail, or a grade as graded judges give it."""
 Key = tuple[str, str, str]
 """(case, rung, hash of the reply): what a person looked at."""
 _Stratum = tuple[str, bool]
@@ -57,8 +62,7 @@ class Label(
     rung: str
     reply: str
     """`reply_hash` of its text: a reply that changes loses its labels."""
-    verdict: Literal["pass", "fail", 1, 2, 3, 4, 5]
-    """Pass or fail, or a grade as graded judges give it."""
+    verdict: LabelVerdict
     rater: str = ""
     test: str = ""
     """The test whose question was answered; empty: there is only one judged test."""
@@ -96,18 +100,18 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 
     Raises `ConfigError` with file and line.
     """
-    label, found = shown(path), {}
-    for number, row in json_lines(read_text(path, label), label):
+    name, labels = shown(path), {}
+    for number, row in json_lines(read_text(path, name), name):
         try:
-            one = msgspec.convert(row, Label)
+            label = msgspec.convert(row, Label)
         except msgspec.ValidationError as error:
             raise ConfigError(
-                f"{label}:{number}: this is no label ({error}); write an object with "
+                f"{name}:{number}: this is no label ({error}); write an object with "
                 '`case`, `rung`, `reply` (its hash) and `verdict` ("pass", "fail" or a '
                 "grade from 1 to 5)."
             ) from error
-        found[*one.key, one.test, one.rubric, one.judge, one.rater] = one
-    return tuple(found.values())
+        labels[*label.key, label.test, label.rubric, label.judge, label.rater] = label
+    return tuple(labels.values())
 
 
 def line_of(label: Label) -> str:
@@ -115,9 +119,7 @@ def line_of(label: Label) -> str:
     return msgspec.json.encode(label).decode() + "\n"
 
 
-def label_of(
-    judged: JudgedReply, verdict: Literal["pass", "fail", 1, 2, 3, 4, 5], rater: str
-) -> Label:
+def label_of(judged: JudgedReply, verdict: LabelVerdict, rater: str) -> Label:
     """Make the label that a rater gives a judged reply."""
     case, rung, reply = judged.key
     return Label(
@@ -149,10 +151,10 @@ def next_labels(
 ) -> list[JudgedReply]:
     """Return the replies of one test that a rater should label next, in random order.
 
-    Each rung gets as many labels as any other, and within a rung passes and fails
-    their share of its replies; but first each verdict gets 5 at all. What the rater
-    has labelled is skipped. The seed fixes the order, so that two raters with the same
-    seed label the same replies. To be shown without rung and verdict (section 5.5).
+    Each rung gets as many labels as any other, and within a rung passes and fails their
+    share of its replies; but first each verdict gets 5 at all. What the rater has
+    labelled is skipped. The seed fixes the order, so that two raters with the same seed
+    label the same replies. To be shown without rung and verdict (docs/methods.md §5.5).
     """
     strata = _shuffled_strata(judged, seed)
     done = {label.key: label for label in labels if label.rater == rater}
@@ -181,12 +183,12 @@ def _is_labelled(judged: JudgedReply, done: dict[Key, Label]) -> bool:
 def _shuffled_strata(
     judged: Iterable[JudgedReply], seed: int
 ) -> dict[_Stratum, list[JudgedReply]]:
-    distinct = {one.key: one for one in judged}
+    distinct = {reply.key: reply for reply in judged}
     ordered = [distinct[key] for key in sorted(distinct)]
     random.Random(seed).shuffle(ordered)
     strata: defaultdict[_Stratum, list[JudgedReply]] = defaultdict(list)
-    for one in ordered:
-        strata[one.rung, one.verdict.passed].append(one)
+    for reply in ordered:
+        strata[reply.rung, reply.verdict.passed].append(reply)
     return dict(sorted(strata.items()))
 
 

@@ -1,6 +1,6 @@
 """The data of the charts: a record per rung, per step, per latency.
 
-Names of fields are those that the specifications in `chart_specs` use.
+Names of fields are those that the specifications in `charts.specs` use.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def decision_records(
     front = [point for point in points if point["on_front"]]
     return {
         "points": points,
-        "front": [_place(point) for point in front],
-        "hull": _hull([_place(point) for point in front]),
+        "front": [_xy(point) for point in front],
+        "hull": _hull([_xy(point) for point in front]),
         "limits": list(_limits(report.objective)),
         "steps": _steps(matrix, decision, front),
     }
@@ -200,7 +200,7 @@ def _named(points: Sequence[Record], width: int) -> list[str | None]:
 
 
 def _pixels(points: Sequence[Record], width: int) -> list[tuple[float, float]]:
-    """Where points come to lie, about: scales take in the intervals and some room."""
+    """About where points are drawn: scales take in the intervals and some room."""
     if not points:
         return []
     left = math.log(min(point["usd_low"] for point in points))
@@ -224,17 +224,17 @@ def _overlap(box: Box, other: Box) -> bool:
     )
 
 
-def _place(point: Record) -> Record:
+def _xy(point: Record) -> Record:
     return {"usd": point["usd"], "quality": point["quality"]}
 
 
 def _hull(front: Sequence[Record]) -> list[Record]:
     """Give the upper hull of the front, which routing between two rungs attains."""
     corners: list[Record] = []
-    for place in front:
-        while len(corners) > 1 and _below(corners[-2], corners[-1], place):
+    for point in front:
+        while len(corners) > 1 and _below(corners[-2], corners[-1], point):
             corners.pop()
-        corners.append(place)
+        corners.append(point)
     line = corners[:1]
     for start, end in itertools.pairwise(corners):
         for piece in range(1, HULL_PIECES + 1):
@@ -265,7 +265,7 @@ def _limits(objective: Objective | None) -> Iterator[Record]:
 
 
 def _steps(matrix: Matrix, decision: Decision, front: Sequence[Record]) -> list[Record]:
-    """Give the stairs: the first rung of the front, then a record per step."""
+    """Give the first rung of the front, then a record per step."""
     places = {point["rung"]: point for point in front}
     records: list[Record] = []
     for step in decision.steps:
@@ -295,14 +295,14 @@ def _landing(point: Record) -> Record:
     }
 
 
-def _stair(step: Roi, below: Record, above: Record, place: int) -> Record:
+def _stair(step: Roi, below: Record, above: Record, index: int) -> Record:
     known = step.low is not None and step.high is not None
     start = below["quality"]
     low = start + (step.low or 0.0) / 100 if known else above["quality"]
     high = start + (step.high or 0.0) / 100 if known else above["quality"]
     per_good = f"{dollars(step.usd_per_good_answer)} per extra good answer"
     return {
-        "place": place,
+        "place": index,
         "rung": step.to_rung,
         "strategy": above["strategy"],
         "from": start,
@@ -321,13 +321,13 @@ def _stair(step: Roi, below: Record, above: Record, place: int) -> Record:
 
 def _box(rung: RungResult, values: list[float], *, recorded: bool) -> Record:
     marks = {"p5_s": 0.05, "q1": 0.25, "p50_s": 0.5, "q3": 0.75, "p95_s": 0.95}
-    found = {name: _short(percentile(values, q)) for name, q in marks.items()}
+    quantiles = {name: _short(percentile(values, q)) for name, q in marks.items()}
     return {
         "rung": rung.id,
         "strategy": rung.strategy,
-        **found,
-        "p50": seconds(found["p50_s"]),
-        "p95": seconds(found["p95_s"]),
+        **quantiles,
+        "p50": seconds(quantiles["p50_s"]),
+        "p95": seconds(quantiles["p95_s"]),
         "replies": f"{len(values):,} {'recorded' if recorded else 'live'}",
     }
 

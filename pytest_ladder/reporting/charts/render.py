@@ -1,4 +1,4 @@
-"""Charts: of a report, as a specification, a picture, or for GitHub to render.
+"""Charts of a report: as a specification, as a picture, or for GitHub to render.
 
 The same specification is drawn by the page in a browser and by `vl-convert` to a file.
 A specification says what is drawn; colours and type come from a theme, so that one
@@ -18,15 +18,12 @@ from pytest_ladder.reporting.charts.records import (
     latency_records,
 )
 from pytest_ladder.reporting.charts.specs import (
-    GROUNDS,
-    PALETTES,
     Spec,
-    Theme,
     latency_chart,
     quality_cost_chart,
     roi_chart,
-    theme_config,
 )
+from pytest_ladder.reporting.charts.theme import GROUNDS, PALETTES, Theme, theme_config
 from pytest_ladder.reporting.report import Report
 
 Chart = Literal["quality-cost", "roi", "latency"]

@@ -1,16 +1,15 @@
-"""Vega-Lite specifications as plain data, and the themes they are drawn in."""
+"""The charts as Vega-Lite specifications, in plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pytest_ladder.core.rung import Tier
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.reporting.charts.records import Record
 
 Spec = dict[str, Any]
-Theme = Literal["light", "dark"]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 SHAPES = {
@@ -19,19 +18,6 @@ SHAPES = {
     Tier.CONTINUED_PRETRAINED: "diamond",
     Tier.PRETRAINED: "triangle-up",
 }
-# After Paul Tol's "bright" scheme, distinct for every kind of colour vision; the
-# second is the same, lightened for a dark ground.
-PALETTES: dict[Theme, tuple[str, ...]] = {
-    "light": (
-        *("#2f6fb0", "#e0662e", "#1f8a4c", "#a8327b"),
-        *("#b48a00", "#2aa5c4", "#6b6f76", "#7a4fc0"),
-    ),
-    "dark": (
-        *("#6aa9e9", "#ff9a66", "#57c785", "#e27cb9"),
-        *("#e3c04a", "#6fd3ea", "#a9adb5", "#b396f0"),
-    ),
-}
-GROUNDS: dict[Theme, str] = {"light": "#ffffff", "dark": "#171c24"}
 
 
 def quality_cost_chart(
@@ -108,24 +94,6 @@ def roi_chart(matrix: Matrix, steps: list[Record]) -> Spec:
     )
 
 
-def _stairs(strategies: list[str]) -> Record:
-    return {
-        "mark": {"type": "bar", "size": 18, "cornerRadius": 3},
-        "encoding": {
-            "x2": {"field": "to"},
-            "color": _strategy_colour(strategies, legend=False),
-            "opacity": {
-                "condition": {
-                    "test": "datum.established && datum.place > 0",
-                    "value": 0.95,
-                },
-                "value": 0.35,
-            },
-            "tooltip": _tooltip(rung="rung", gain="quality", price="cost", note="note"),
-        },
-    }
-
-
 def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
     """Draw the distribution of latency per rung on a logarithmic axis."""
     ids = [box["rung"] for box in data["boxes"]]
@@ -157,6 +125,33 @@ def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
         encoding={"x": x, "y": y},
         layer=list(_latency_layers(colour)),
     )
+
+
+def strategies_of(matrix: Matrix) -> list[str]:
+    """Name the strategies in the order of their colours.
+
+    By name: the rungs' own order is by price, and a strategy keeps its colour when
+    prices change from one run to the next.
+    """
+    return sorted({rung.strategy for rung in matrix.rungs})
+
+
+def _stairs(strategies: list[str]) -> Record:
+    return {
+        "mark": {"type": "bar", "size": 18, "cornerRadius": 3},
+        "encoding": {
+            "x2": {"field": "to"},
+            "color": _strategy_colour(strategies, legend=False),
+            "opacity": {
+                "condition": {
+                    "test": "datum.established && datum.place > 0",
+                    "value": 0.95,
+                },
+                "value": 0.35,
+            },
+            "tooltip": _tooltip(rung="rung", gain="quality", price="cost", note="note"),
+        },
+    }
 
 
 def _latency_layers(colour: Record) -> Iterator[Record]:
@@ -268,16 +263,16 @@ def _limit_layers() -> Iterator[Record]:
         ("cap", "x", {"align": "left", "y": 8, "dx": 6}),
     ):
         other = "x" if axis == "y" else "y"
-        place = {other: None, axis: {"field": field, "type": "quantitative"}}
+        encoding = {other: None, axis: {"field": field, "type": "quantitative"}}
         shared: Record = {
             "data": {"name": "limits"},
             "transform": [{"filter": f"isValid(datum.{field})"}],
         }
-        yield {**shared, "mark": _mark("rule", "limit"), "encoding": place}
+        yield {**shared, "mark": _mark("rule", "limit"), "encoding": encoding}
         yield {
             **shared,
             "mark": _mark("text", "limit-label", **label),
-            "encoding": {**place, "text": {"field": "label"}},
+            "encoding": {**encoding, "text": {"field": "label"}},
         }
 
 
@@ -343,15 +338,6 @@ def _point_layers(matrix: Matrix, *, legend: bool) -> Iterator[Record]:
     }
 
 
-def strategies_of(matrix: Matrix) -> list[str]:
-    """Name the strategies in the order of their colours.
-
-    By name: the rungs' own order is by price, and a strategy keeps its colour when
-    prices change from one run to the next.
-    """
-    return sorted({rung.strategy for rung in matrix.rungs})
-
-
 def _strategy_colour(strategies: list[str], *, legend: bool) -> Record:
     return {
         "field": "strategy",
@@ -373,49 +359,3 @@ def _name_layers() -> Iterator[Record]:
             "mark": _mark("text", "name", align=side, dx=offset, dy=-12),
             "encoding": {"text": {"field": "rung"}},
         }
-
-
-def theme_config(theme: Theme) -> Spec:
-    """Give the part of a specification that says how charts look."""
-    dark = theme == "dark"
-    ink, quiet = ("#e6e9ee", "#9aa4b2") if dark else ("#1b2430", "#5a6675")
-    line = "#2d3542" if dark else "#dfe4ea"
-    accent = "#8fb8ff" if dark else "#1d4ed8"
-    font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-    return {
-        "font": font,
-        "background": "transparent",
-        "view": {"stroke": None},
-        "range": {"category": list(PALETTES[theme])},
-        "axis": {
-            "labelColor": quiet,
-            "titleColor": quiet,
-            "titleFontWeight": 500,
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titlePadding": 10,
-            "gridColor": line,
-            "domainColor": line,
-            "tickColor": line,
-        },
-        "legend": {
-            "orient": "top",
-            "labelColor": quiet,
-            "titleColor": quiet,
-            "symbolSize": 90,
-            # Four long names in a row would not fit.
-            "columns": 2,
-        },
-        # Vega-Lite asks styles for `color` only, not for `fill` and `stroke`.
-        "style": {
-            "limit": {"color": accent, "strokeDash": [5, 4], "strokeWidth": 1.5},
-            "limit-label": {"color": accent, "fontSize": 12, "fontWeight": 600},
-            "front": {"color": quiet, "strokeWidth": 2},
-            "hull": {"color": quiet, "strokeWidth": 1, "strokeDash": [2, 3]},
-            "ring": {"color": accent, "strokeWidth": 2, "filled": False},
-            "name": {"color": ink, "fontSize": 12, "fontWeight": 500},
-            "note": {"color": quiet, "fontSize": 12},
-            "whisker": {"color": ink, "strokeWidth": 1.5},
-            "median": {"color": ink},
-        },
-    }

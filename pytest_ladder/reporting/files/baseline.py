@@ -2,7 +2,7 @@
 
 A baseline is a report of which only `matrix.json` and `rows.jsonl` are kept, so that it
 can be committed and read in a diff. Several runs of main in it are several samples of
-every case: one lucky run would redden every change (methods note, 2.6).
+every case: one lucky run would redden every change (docs/methods.md §2.6).
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ from pytest_ladder.text.phrases import shown
 FOLDER = "ladder-baseline"
 """Where a committed baseline lies, beside `ladder.toml`."""
 MOST_RUNS = 5
-"""Runs that a baseline is made of: more make it little better (2.6)."""
+"""Runs that a baseline is made of: more make it little better.
+
+See docs/methods.md §2.6.
+"""
 FILES = ("matrix.json", "rows.jsonl")
 _GIT = "git:"
 _AND = "+"
+
+_Key = tuple[str, ...]
+"""Rung, test, level, source and case: what draws are draws of."""
 
 
 class Pooled(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +62,7 @@ class Pooled(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def results_of(report: Report) -> ComparedRun:
+def compared_run(report: Report) -> ComparedRun:
     """Return what a gate needs of a report."""
     return ComparedRun(
         rows=report.rows,
@@ -93,9 +99,9 @@ def refuse_own(name: str, reports: Iterable[Path]) -> None:
     if name.startswith(_GIT):
         return
     folder = _folder_of(name)
-    places = {(folder / file).resolve().parent for file in FILES}
+    written = {(folder / file).resolve().parent for file in FILES}
     own = {report.resolve() for report in reports}
-    if not own.isdisjoint({folder.resolve(), *places}):
+    if not own.isdisjoint({folder.resolve(), *written}):
         raise ConfigError(
             f"--ladder-baseline={name}: this run writes its own report there, and the "
             "next would be held to it; keep the baseline elsewhere: copy the folder, "
@@ -165,10 +171,10 @@ class _Pool:
     """Draws of each test on each case, those of the newest run first."""
 
     def __init__(self, newest: Report) -> None:
-        self._newest = _by_place(newest.rows)
+        self._newest = _grouped(newest.rows)
         self._draws = {
-            place: [row for row in group if row.outcome is not Outcome.ERROR]
-            for place, group in self._newest.items()
+            key: [row for row in group if row.outcome is not Outcome.ERROR]
+            for key, group in self._newest.items()
         }
         most = max((len(group) for group in self._newest.values()), default=0)
         self._room = max(MOST_RUNS, most)
@@ -180,45 +186,45 @@ class _Pool:
         """Errors of the newest run that another draw stands in for."""
         return sum(
             row.outcome is Outcome.ERROR
-            for place, draws in self._draws.items()
+            for key, draws in self._draws.items()
             if draws
-            for row in self._newest[place]
+            for row in self._newest[key]
         )
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add an older run."""
-        run = _by_place(rows)
+        run = _grouped(rows)
         asked = {
-            place: _asks_other(self._newest[place], group)
-            for place, group in run.items()
-            if place in self._newest and _is_same_case(self._newest[place], group)
+            key: _asks_other(self._newest[key], group)
+            for key, group in run.items()
+            if key in self._newest and _is_same_case(self._newest[key], group)
         }
-        told = _Told(asked)
-        for place, group in run.items():
-            other = asked.get(place, True)
+        prompts = _OtherPrompts(asked)
+        for key, group in run.items():
+            other = asked.get(key, True)
             if other is None:
-                finished = bool(self._draws[place])
-                other = told.is_other(place, finished=finished)
+                finished = bool(self._draws[key])
+                other = prompts.are_other(key, finished=finished)
             if other:
                 self.stale += len(group)
                 continue
             for row in group:
                 if row.outcome is not Outcome.ERROR:
-                    self._add(self._draws[place], row)
+                    self._add(self._draws[key], row)
 
     def rows(self) -> list[Row]:
         """Return all rows, samples numbered anew."""
         return [
             _numbered(row, sample)
-            for place, draws in self._draws.items()
-            for sample, row in enumerate(draws or self._newest[place], start=1)
+            for key, draws in self._draws.items()
+            for sample, row in enumerate(draws or self._newest[key], start=1)
         ]
 
     def _add(self, draws: list[Row], row: Row) -> None:
-        twins = [one for one in draws if _keys(one) == _keys(row)]
+        twins = [draw for draw in draws if _keys(draw) == _keys(row)]
         for twin in twins:
             if twin.text == row.text and not (_is_live(twin) and _is_live(row)):
-                # One reply, replayed. That which was measured live says more.
+                # One reply, replayed: the row that was measured live is kept.
                 if _is_live(row):
                     draws[draws.index(twin)] = row
                 self.repeated += 1
@@ -227,28 +233,31 @@ class _Pool:
             draws.append(row)
 
 
-class _Told:
-    """What the cases with replies tell of those without, such as errors."""
+class _OtherPrompts:
+    """Whether an older run asked other prompts, where a case itself does not show it.
 
-    def __init__(self, asked: Mapping[tuple[str, ...], bool | None]) -> None:
-        self._by_test: dict[tuple[str, ...], set[bool]] = defaultdict(set)
+    Cases with replies show it for those without, such as errors.
+    """
+
+    def __init__(self, asked: Mapping[_Key, bool | None]) -> None:
+        self._by_test: dict[_Key, set[bool]] = defaultdict(set)
         self._by_rung: dict[str, set[bool]] = defaultdict(set)
-        for place, other in asked.items():
+        for key, other in asked.items():
             if other is not None:
-                self._by_test[place[:-1]].add(other)
-                self._by_rung[place[0]].add(other)
+                self._by_test[key[:-1]].add(other)
+                self._by_rung[key[0]].add(other)
 
-    def is_other(self, place: tuple[str, ...], *, finished: bool) -> bool:
+    def are_other(self, key: _Key, *, finished: bool) -> bool:
         """Tell by the test, else by the rung, whether another prompt was asked.
 
         `finished` says that the newest run has a row that is no error: one that says
         nothing, of a task, is taken for the same.
         """
-        by_test = self._by_test.get(place[:-1])
+        by_test = self._by_test.get(key[:-1])
         if by_test or finished:
             return True in (by_test or ())
         # Of a test that has only errors nothing may be said of its prompt.
-        return self._by_rung.get(place[0]) != {False}
+        return self._by_rung.get(key[0]) != {False}
 
 
 def _newest(reports: Sequence[Report]) -> list[Report]:
@@ -270,14 +279,14 @@ def _ids(report: Report) -> list[str]:
     return report.info.id.split(_AND)
 
 
-def _place(row: Row) -> tuple[str, ...]:
+def _key_of(row: Row) -> _Key:
     return row.rung, row.test, row.level, row.source, row.case
 
 
-def _by_place(rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+def _grouped(rows: Iterable[Row]) -> dict[_Key, list[Row]]:
+    groups: dict[_Key, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.sample):
-        groups[_place(row)].append(row)
+        groups[_key_of(row)].append(row)
     return dict(groups)
 
 
@@ -292,8 +301,10 @@ def _asks_other(newest: Sequence[Row], older: Sequence[Row]) -> bool | None:
     The key of a reply says what was asked of which model. Not so that of a task, nor
     that of a later call, which may rest on what was said before. None: nothing tells.
     """
-    mine, theirs = ({_judge(row) for row in rows} - {None} for rows in (newest, older))
-    if mine and theirs and mine.isdisjoint(theirs):
+    judges, others = (
+        {_judge(row) for row in rows} - {None} for rows in (newest, older)
+    )
+    if judges and others and judges.isdisjoint(others):
         return True
     first, second = _asked(newest), _asked(older)
     if first.keys().isdisjoint(second):
@@ -327,12 +338,12 @@ def _numbered(row: Row, sample: int) -> Row:
     return msgspec.structs.replace(
         row,
         sample=sample,
-        replies=tuple(_again(bill, sample) for bill in row.replies),
-        evaluations=tuple(_again(bill, sample) for bill in row.evaluations),
+        replies=tuple(_marked(bill, sample) for bill in row.replies),
+        evaluations=tuple(_marked(bill, sample) for bill in row.evaluations),
     )
 
 
-def _again(bill: UsedReply, sample: int) -> UsedReply:
+def _marked(bill: UsedReply, sample: int) -> UsedReply:
     mark = f"{DRAW}{sample}" if sample > 1 else ""
     return msgspec.structs.replace(
         bill,
@@ -360,8 +371,8 @@ def _read_commit(name: str, folder: Path) -> Report:
     with tempfile.TemporaryDirectory(prefix="ladder-baseline-") as copy:
         for file in FILES:
             # `./` makes the path one from the folder and not from the repository.
-            place = f"{commit.decode().strip()}:./{inside}/{file}"
-            content = _git(folder, "cat-file", "blob", place)
+            name_in_git = f"{commit.decode().strip()}:./{inside}/{file}"
+            content = _git(folder, "cat-file", "blob", name_in_git)
             if content is None:
                 raise ConfigError(
                     f"{label}: there is no {inside}/{file} at `{ref}` beside "

@@ -92,9 +92,9 @@ def quartiles(data: Sequence[float]) -> tuple[float, float]:
     return _between(data, n, 0.25), _between(data, 3 * n + 1, 0.75)
 
 
-def _between(data: Sequence[float], place: int, share: float) -> float:
+def _between(data: Sequence[float], index: int, share: float) -> float:
     """Interpolate so that equal neighbours give their value without rounding."""
-    return data[place] + share * (data[place + 1] - data[place])
+    return data[index] + share * (data[index + 1] - data[index])
 
 
 def _benchmark(
@@ -132,11 +132,11 @@ def _benchmark(
 
 def _percentiles(rounds: Sequence[float]) -> dict[str, float | None]:
     """Give percentiles with their 95 % interval; None where n is too small for one."""
-    found: dict[str, float | None] = {}
+    percentiles: dict[str, float | None] = {}
     for q in PERCENTILES:
         low, high = percentile_interval(rounds, q)
         name = f"p{100 * q:.0f}"
-        found[f"{name}_s"] = percentile(rounds, q)
-        found[f"{name}_low_s"] = low
-        found[f"{name}_high_s"] = high if math.isfinite(high) else None
-    return found
+        percentiles[f"{name}_s"] = percentile(rounds, q)
+        percentiles[f"{name}_low_s"] = low
+        percentiles[f"{name}_high_s"] = high if math.isfinite(high) else None
+    return percentiles

@@ -22,8 +22,8 @@ from pytest_ladder.text.phrases import listed
 
 _ALIKE = "shards of one report are runs with the same configuration."
 
-_Place = tuple[str, str, str, int]
-"""What a rung is asked: test, source, case and sample."""
+_Item = tuple[str, str, str, int]
+"""What a rung answers: test, source, case and sample."""
 
 
 def merged(shards: Mapping[str, Report]) -> Report:
@@ -49,10 +49,10 @@ def merged(shards: Mapping[str, Report]) -> Report:
         rows,
         pattern.objective,
     )
-    models = {model.name: model for one in reports for model in one.models}
+    models = {model.name: model for shard in reports for model in shard.models}
     return msgspec.structs.replace(
         report,
-        exchanges={key: x for one in reports for key, x in one.exchanges.items()},
+        exchanges={key: x for shard in reports for key, x in shard.exchanges.items()},
         models=tuple(models[name] for name in sorted(models)),
     )
 
@@ -60,10 +60,10 @@ def merged(shards: Mapping[str, Report]) -> Report:
 def coverage(shards: Mapping[str, Report]) -> Iterator[str]:
     """Say what only some shards have: rungs, and rows that a rung lacks."""
     having: dict[str, list[str]] = defaultdict(list)
-    asked: dict[str, set[_Place]] = defaultdict(set)
+    asked: dict[str, set[_Item]] = defaultdict(set)
     for name, report in shards.items():
         for row in report.rows:
-            asked[row.rung].add(_place(row))
+            asked[row.rung].add(_item_of(row))
         for rung in dict.fromkeys(row.rung for row in report.rows):
             having[rung].append(name)
     alone: dict[str, list[str]] = defaultdict(list)
@@ -73,10 +73,10 @@ def coverage(shards: Mapping[str, Report]) -> Iterator[str]:
     for owners, rungs in alone.items():
         yield f"only in {owners}: {', '.join(rungs)}"
     every = set().union(*asked.values())
-    for rung, places in asked.items():
-        if lacking := sorted(every - places):
+    for rung, items in asked.items():
+        if lacking := sorted(every - items):
             yield (
-                f"{rung} has {len(places):,} of {count(len(every), 'row')}, and not "
+                f"{rung} has {len(items):,} of {count(len(every), 'row')}, and not "
                 f"{_named(lacking[0])}{_more(lacking)}"
             )
 
@@ -89,41 +89,41 @@ def _check_mode(name: str, report: Report) -> None:
         )
 
 
-def _check_alike(first: str, one: Report, second: str, other: Report) -> None:
+def _check_alike(first: str, report: Report, second: str, other: Report) -> None:
     """Check that two reports are of one configuration."""
-    known = one.info.git_sha is not None and other.info.git_sha is not None
-    for what, mine, theirs in (
-        ("mode", one.info.mode, other.info.mode),
-        ("current rung", one.info.current, other.info.current),
-        ("commit", *((one.info.git_sha, other.info.git_sha) if known else ("", ""))),
-        *_objectives(one.objective, other.objective),
-        ("volume", one.matrix.volume, other.matrix.volume),
-        *_models(one, other),
+    known = report.info.git_sha is not None and other.info.git_sha is not None
+    for what, first_value, second_value in (
+        ("mode", report.info.mode, other.info.mode),
+        ("current rung", report.info.current, other.info.current),
+        ("commit", *((report.info.git_sha, other.info.git_sha) if known else ("", ""))),
+        *_objectives(report.objective, other.objective),
+        ("volume", report.matrix.volume, other.matrix.volume),
+        *_models(report, other),
     ):
-        if mine != theirs:
+        if first_value != second_value:
             raise ConfigError(
-                f"The {what} is {_said(mine)} in {first} and {_said(theirs)} in "
-                f"{second}; {_ALIKE}"
+                f"The {what} is {_said(first_value)} in {first} and "
+                f"{_said(second_value)} in {second}; {_ALIKE}"
             )
 
 
 def _objectives(
-    one: Objective | None, other: Objective | None
+    objective: Objective | None, other: Objective | None
 ) -> Iterator[tuple[str, Any, Any]]:
-    if one is None or other is None:
-        yield "objective", one and one.kind, other and other.kind
+    if objective is None or other is None:
+        yield "objective", objective and objective.kind, other and other.kind
         return
     for key in Objective.__struct_fields__:
-        yield f"objective's `{key}`", getattr(one, key), getattr(other, key)
+        yield f"objective's `{key}`", getattr(objective, key), getattr(other, key)
 
 
-def _models(one: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
+def _models(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
     """Yield what two reports say of the models that both have."""
-    mine = {rung.model.name: rung.model for rung in rungs_of(one)}
-    theirs = {rung.model.name: rung.model for rung in rungs_of(other)}
-    for name in sorted(mine.keys() & theirs.keys()):
+    models = {rung.model.name: rung.model for rung in rungs_of(report)}
+    other_models = {rung.model.name: rung.model for rung in rungs_of(other)}
+    for name in sorted(models.keys() & other_models.keys()):
         for key in ("id", "revision", "adapter", "tier", "build", "price", "serve"):
-            pair = getattr(mine[name], key), getattr(theirs[name], key)
+            pair = getattr(models[name], key), getattr(other_models[name], key)
             yield f"`{key}` of model {name}", *pair
 
 
@@ -136,10 +136,10 @@ def _said(value: Any) -> str:
 
 
 def _check_rows(shards: Mapping[str, Report]) -> None:
-    owners: dict[tuple[str, _Place], str] = {}
+    owners: dict[tuple[str, _Item], str] = {}
     for name, report in shards.items():
         for row in report.rows:
-            key = row.rung, _place(row)
+            key = row.rung, _item_of(row)
             if key in owners:
                 raise ConfigError(
                     f"{owners[key]} and {name} both have the row of "
@@ -149,17 +149,17 @@ def _check_rows(shards: Mapping[str, Report]) -> None:
             owners[key] = name
 
 
-def _place(row: Row) -> _Place:
+def _item_of(row: Row) -> _Item:
     return row.test, row.source, row.case, row.sample
 
 
-def _named(place: _Place) -> str:
-    test, _, case, sample = place
+def _named(item: _Item) -> str:
+    test, _, case, sample = item
     of = "-".join(part for part in (case, f"s{sample}" if sample > 1 else "") if part)
     return f"{test}[{of}]" if of else test
 
 
-def _more(lacking: Sequence[_Place]) -> str:
+def _more(lacking: Sequence[_Item]) -> str:
     return f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
 
 
@@ -168,10 +168,10 @@ def _united_rungs(shards: Mapping[str, Report]) -> tuple[Rung, ...]:
 
     Rungs that no run had both of are taken by what they cost.
     """
-    found: dict[str, Rung] = {}
+    rungs: dict[str, Rung] = {}
     usd: dict[str, float] = {}
     for report in shards.values():
-        found |= {rung.id: rung for rung in rungs_of(report)}
+        rungs |= {rung.id: rung for rung in rungs_of(report)}
         for line in report.matrix.rungs:
             if line.cost.usd_per_1k is not None:
                 usd[line.id] = line.cost.usd_per_1k
@@ -186,7 +186,7 @@ def _united_rungs(shards: Mapping[str, Report]) -> tuple[Rung, ...]:
             )
         cheapest = min(free, key=lambda rung: (usd.get(rung, math.inf), rung))
         orders = [[rung for rung in order if rung != cheapest] for order in orders]
-        ordered.append(found[cheapest])
+        ordered.append(rungs[cheapest])
     return tuple(ordered)
 
 
@@ -225,10 +225,10 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         mode=first.mode,
         git_sha=next((info.git_sha for info in infos if info.git_sha), None),
         seed=first.seed if len(seeds) == 1 else None,
-        versions={name: ", ".join(sorted(found)) for name, found in versions.items()},
+        versions={name: ", ".join(sorted(values)) for name, values in versions.items()},
         machine=first.machine if alike else {},
         current=first.current,
-        # One shard that fell short of it leaves the whole in doubt.
+        # A shard whose budget did not allow them leaves the whole in doubt.
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
         stopped=any(info.stopped for info in infos),
         # What one shard left out another ran.

@@ -45,7 +45,7 @@ class _Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Rung(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells a rung, out of its line of the matrix."""
+    """What is read of a rung, out of its line of the matrix."""
 
     id: str
     model: _Name
@@ -73,7 +73,7 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def model(self) -> Model:
-        """The same without what is nobody's business: address, key, parameters."""
+        """The same as the run knew it, without address, key and parameters."""
         return Model(**msgspec.structs.asdict(self))
 
 
@@ -161,29 +161,29 @@ def rungs_of(report: Report) -> tuple[Rung, ...]:
     What is certain are model name, tier, building and strategy name.
     """
     declared = {model.name: model for model in report.models}
-    found = {line.id: _rung(line, declared) for line in report.matrix.rungs}
-    return tuple(found[name] for name in report.matrix.run_order)
+    by_id = {line.id: _rung(line, declared) for line in report.matrix.rungs}
+    return tuple(by_id[name] for name in report.matrix.run_order)
 
 
 def _read_document(folder: Path) -> _Document:
     path = folder / "matrix.json"
     if not path.is_file():
-        inside = sorted(found.parent for found in folder.glob("*/matrix.json"))
+        inside = sorted(document.parent for document in folder.glob("*/matrix.json"))
         fix = "name the folder that pytest printed as `report:`, such as ladder-report."
         if inside:
             fix = f"there is one in {listed(map(shown, inside))}: name that."
         raise ConfigError(
             f"{shown(folder)}: there is no report here (matrix.json is missing); {fix}"
         )
-    found = _decoded_whole(path)
-    schema = found.get("schema") if isinstance(found, dict) else None
+    document = _decoded_whole(path)
+    schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         said = f'its schema is "{schema}"' if schema else "it names no schema"
         raise ConfigError(
             f'{shown(path)}: {said}, and what can be read is "{SCHEMA}"; use the '
             f"pytest-ladder that wrote it, or {_AGAIN}"
         )
-    return _converted(found, _Document, shown(path))
+    return _converted(document, _Document, shown(path))
 
 
 def _decoded_whole(path: Path) -> Any:
@@ -211,20 +211,20 @@ def _converted(value: Any, kind: type[_T], where: str) -> _T:
 
 def _rungs(document: _Document, path: Path) -> tuple[Rung, ...]:
     """Return the rungs in run order."""
-    declared = {one.name: one.model for one in document.ladder.models}
-    found: dict[str, Rung] = {}
+    declared = {model.name: model.model for model in document.ladder.models}
+    by_id: dict[str, Rung] = {}
     for line in document.rungs:
         rung = _rung(line, declared)
-        if rung.id != line.id or line.id in found:
-            problem = "stands there twice" if line.id in found else f"is {rung.id}"
+        if rung.id != line.id or line.id in by_id:
+            problem = "stands there twice" if line.id in by_id else f"is {rung.id}"
             raise ConfigError(f"{shown(path)}: the rung {line.id} {problem}; {_AGAIN}")
-        found[line.id] = rung
-    order = document.run_order or tuple(found)
-    if sorted(order) != sorted(found):
+        by_id[line.id] = rung
+    order = document.run_order or tuple(by_id)
+    if sorted(order) != sorted(by_id):
         raise ConfigError(
             f"{shown(path)}: `run_order` names other rungs than `rungs`; {_AGAIN}"
         )
-    return tuple(found[name] for name in order)
+    return tuple(by_id[name] for name in order)
 
 
 def _rung(line: _Rung | RungResult, declared: Mapping[str, Model]) -> Rung:
@@ -340,8 +340,8 @@ def _numbers(row: Row) -> Iterator[tuple[str, float | None, tuple[float, float]]
 def _read_exchanges(path: Path) -> dict[str, Exchange]:
     if not path.is_file():
         return {}
-    found = (
+    exchanges = (
         _converted(value, Exchange, f"{shown(path)}:{number}")
         for number, value in json_lines(read_text(path), shown(path))
     )
-    return {exchange.key: exchange for exchange in found}
+    return {exchange.key: exchange for exchange in exchanges}

@@ -144,17 +144,17 @@ def rows_jsonl(matrix: Matrix, rows: Sequence[Row]) -> str:
     `check` that showed it.
     """
     causes = {
-        (found.rung, found.source, found.case): {
-            "cause": str(found.cause or OTHER),
-            "check": found.check,
+        (failure.rung, failure.source, failure.case): {
+            "cause": str(failure.cause or OTHER),
+            "check": failure.check,
         }
-        for found in causes_of(rows)
+        for failure in causes_of(rows)
     }
-    place = {rung.id: index for index, rung in enumerate(matrix.rungs)}
+    position = {rung.id: index for index, rung in enumerate(matrix.rungs)}
     ordered = sorted(
         rows,
         key=lambda row: (
-            place[row.rung],
+            position[row.rung],
             row.test,
             row.source,
             row.case,
@@ -202,7 +202,7 @@ def _orderly(row: Row) -> Row:
 
 
 def _declared(model: Model) -> dict[str, Any]:
-    """Say what a model is and costs; where it is reached is nobody's business."""
+    """Say what a model is and costs; its address and key are left out."""
     return {
         "name": model.name,
         "tier": model.tier,
@@ -263,7 +263,7 @@ def _line(value: dict[str, Any]) -> str:
     try:
         return _json(value) + "\n"
     except ValueError:
-        # Looking for what JSON has no word for takes longer than all the writing.
+        # Only then: looking for NaN takes longer than all the writing.
         return _json(_mapped(value, _finite)) + "\n"
 
 

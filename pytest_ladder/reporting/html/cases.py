@@ -1,4 +1,4 @@
-"""The rows as columns, for the explorer of the page.
+"""The rows as columns, for the part of the page in which people look at cases.
 
 Texts are kept once: prompts, which repeat instructions, examples and passages, line by
 line, since the window of gzip is too small to find them again.
@@ -48,19 +48,19 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class _Table:
+class _Numbered:
     """Values by number, each kept once."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[Any, int] = {}
+        self._numbers: dict[Any, int] = {}
 
-    def place(self, value: Any) -> int:
-        found = self._places.get(value)
-        if found is None:
-            found = self._places[value] = len(self.values)
+    def number_of(self, value: Any) -> int:
+        number = self._numbers.get(value)
+        if number is None:
+            number = self._numbers[value] = len(self.values)
             self.values.append(value)
-        return found
+        return number
 
 
 def case_columns(report: Report, keep: Keep) -> Columns:
@@ -80,9 +80,9 @@ class _Writer:
         )
         self.exchanges: Mapping[str, Exchange] = report.exchanges
         self.wanted = _wanted(self.rows, keep)
-        self.texts, self.lines, self.cases = _Table(), _Table(), _Table()
-        self.tests, self.sources, self.levels = _Table(), _Table(), _Table()
-        self.talks = _Table()
+        self.texts, self.lines, self.cases = _Numbered(), _Numbered(), _Numbered()
+        self.tests, self.sources, self.levels = _Numbered(), _Numbered(), _Numbered()
+        self.talks = _Numbered()
         self.talk_of: dict[str, int] = {}
 
     def columns(self) -> Columns:
@@ -106,10 +106,10 @@ class _Writer:
     def _row(self, row: Row) -> Columns:
         usages = [bill.usage for bill in row.replies if bill.usage]
         return {
-            "case": self.cases.place((row.source, row.case)),
+            "case": self.cases.number_of((row.source, row.case)),
             "rung": self.rungs[row.rung],
-            "level": self.levels.place(str(row.level)),
-            "test": self.tests.place(row.test),
+            "level": self.levels.number_of(str(row.level)),
+            "test": self.tests.number_of(row.test),
             "sample": row.sample,
             "outcome": OUTCOMES.index(row.outcome),
             "score": row.score,
@@ -124,13 +124,13 @@ class _Writer:
             "input": sum(usage.input for usage in usages),
             "output": sum(usage.output for usage in usages),
             "judging": _sum(bill.cost_usd for bill in row.evaluations),
-            "retrieved": [self.sources.place(source) for source in row.retrieved],
-            "said": self._said(row.replies),
-            "judged": self._said(row.evaluations),
+            "retrieved": [self.sources.number_of(source) for source in row.retrieved],
+            "said": self._conversations(row.replies),
+            "judged": self._conversations(row.evaluations),
         }
 
-    def _said(self, bills: Sequence[UsedReply]) -> list[int]:
-        """Give numbers of `talks`, a list of messages each."""
+    def _conversations(self, bills: Sequence[UsedReply]) -> list[int]:
+        """Give the numbers of the conversations in `talks`, a list of messages each."""
         keys = [key for bill in bills for key in bill.calls or (bill.key,)]
         return [
             self._talk(key)
@@ -141,20 +141,20 @@ class _Writer:
     def _talk(self, key: str) -> int:
         if key not in self.talk_of:
             exchange = self.exchanges[key]
-            said = [self._message(message) for message in exchange.messages]
+            talk = [self._message(message) for message in exchange.messages]
             # Its answer too: of several calls, a row keeps only the last one's.
-            said.append(("", *self._lines(exchange.text)))
-            self.talk_of[key] = self.talks.place(tuple(said))
+            talk.append(("", *self._lines(exchange.text)))
+            self.talk_of[key] = self.talks.number_of(tuple(talk))
         return self.talk_of[key]
 
     def _message(self, message: Mapping[str, Any]) -> tuple[str | int, ...]:
         return str(message.get("role", "")), *self._lines(content_text(message))
 
     def _lines(self, text: str) -> list[int]:
-        return [self.lines.place(self._cut(line)) for line in text.split("\n")]
+        return [self.lines.number_of(self._cut(line)) for line in text.split("\n")]
 
     def _text(self, text: str) -> int:
-        return self.texts.place(self._cut(text))
+        return self.texts.number_of(self._cut(text))
 
     def _cut(self, text: str) -> str:
         limit = self.keep.clip

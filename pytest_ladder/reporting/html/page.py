@@ -19,14 +19,13 @@ from typing import Any
 
 from pytest_ladder.reporting.charts.records import latency_records
 from pytest_ladder.reporting.charts.specs import (
-    PALETTES,
     SHAPES,
     latency_chart,
     quality_cost_chart,
     roi_chart,
     strategies_of,
-    theme_config,
 )
+from pytest_ladder.reporting.charts.theme import PALETTES, theme_config
 from pytest_ladder.reporting.html.cases import Keep, case_columns
 from pytest_ladder.reporting.html.tables import (
     how_run,

@@ -1,4 +1,4 @@
-"""The tables of the page that follow no slider: rungs, spend, how it was run."""
+"""The tables of the page that are the same at every volume: rungs, spend, the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_ladder.decide.cost import Spend, spend_of
 from pytest_ladder.decide.matrix import Cell, RungResult
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import judge_notes, judge_remarks
-from pytest_ladder.reporting.sentences.matrix import remarks, spend_line
+from pytest_ladder.reporting.sentences.matrix import remarks, spend_sentence
 from pytest_ladder.text.numbers import count, dollars, interval, percent, seconds
 
 Table = dict[str, Any]
@@ -24,7 +24,7 @@ def ledger(report: Report) -> Table:
     """Give what the run spent, on what, and what building the models had cost."""
     spend = report.matrix.spend
     return {
-        "line": _sentence(spend_line(spend)),
+        "line": spend_sentence(spend),
         "cards": [
             ["product", dollars(spend.product_usd), "live replies"],
             ["evaluation", dollars(spend.evaluation_usd), "live judge calls"],
@@ -56,10 +56,10 @@ def how_run(report: Report) -> list[list[str]]:
 def page_remarks(report: Report) -> list[str]:
     """Give what a reader must know before trusting the numbers."""
     judged = (*judge_remarks(report), *judge_notes(report))
-    found = [*remarks(report.matrix), *judged]
+    sentences = [*remarks(report.matrix), *judged]
     if any(rung.latency.recorded for rung in report.matrix.rungs):
-        found.insert(0, "* latency when recorded; no call was live.")
-    return found
+        sentences.insert(0, "* latency when recorded; no call was live.")
+    return sentences
 
 
 def _attempts(report: Report) -> str:
@@ -134,7 +134,3 @@ def _build_usd(report: Report) -> float:
     """Sum building over models: rungs of one model share it."""
     built = {rung.model: rung.cost.build_usd for rung in report.matrix.rungs}
     return math.fsum(built.values())
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."

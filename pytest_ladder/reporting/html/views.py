@@ -1,4 +1,4 @@
-"""What the page shows at each level and volume, decided here and only picked there."""
+"""What the page shows at each level and volume: decided here, only picked there."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a report says in words, the same in terminal, Markdown and page."""
+"""What reports say in words, the same on terminal, in Markdown and on the page."""

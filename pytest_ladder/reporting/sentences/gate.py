@@ -1,4 +1,4 @@
-"""A gate's result in sentences and figures, the same on every face."""
+"""How reports word the result of a gate, and its figures before and after."""
 
 from __future__ import annotations
 
@@ -32,12 +32,6 @@ MOST_FLIPS = 5
 """Cases that a terminal names; the comment has more."""
 WIDTH = 2_000
 """Columns of a sentence; the terminal breaks it as it likes."""
-_VERDICTS = {
-    "pass": "PASS",
-    "fail": "FAIL",
-    "undecided": "UNDECIDED",
-    "broken": "BROKEN",
-}
 
 
 class Compared(NamedTuple):
@@ -52,7 +46,7 @@ class Compared(NamedTuple):
 
 def gate_headline(result: GateResult) -> str:
     """Say what the verdict is, and why."""
-    return f"{_VERDICTS[result.verdict]}: {result.reason}"
+    return f"{result.verdict.upper()}: {result.reason}"
 
 
 def gate_lines(result: GateResult) -> Iterator[str]:
@@ -60,19 +54,6 @@ def gate_lines(result: GateResult) -> Iterator[str]:
     yield f"gate: {plain(gate_headline(result), WIDTH)}"
     for sentence in _below_headline(result):
         yield f"  {plain(sentence, WIDTH)}"
-
-
-def _below_headline(result: GateResult) -> Iterator[str]:
-    for line in compared(result):
-        yield f"{line.what}: {line.before} -> {line.after}; {line.change}"
-    yield from other_reasons(result)
-    yield from notes(result)
-    for flip in result.flips[:MOST_FLIPS]:
-        said = "broke" if flip.move < 0 else "was fixed"
-        scores = f"{percent(flip.before.score)} -> {percent(flip.after.score)}"
-        yield f"{flip.case or flip.test} {said}: {scores} ({flip.test})"
-    if len(result.flips) > MOST_FLIPS:
-        yield f"and {count(len(result.flips) - MOST_FLIPS, 'more case')} flipped"
 
 
 def compared(result: GateResult) -> Iterator[Compared]:
@@ -95,10 +76,10 @@ def compared(result: GateResult) -> Iterator[Compared]:
 
 
 def other_reasons(result: GateResult) -> Iterator[str]:
-    """Give the reasons of the checks that did not pass, but for the headline's."""
+    """Give the reasons of the checks that did not pass, save that of the headline."""
     for check in result.checks:
         if check.verdict != "pass" and not result.reason.startswith(check.reason):
-            yield f"{_VERDICTS[check.verdict]}: {check.reason}"
+            yield f"{check.verdict.upper()}: {check.reason}"
 
 
 def notes(result: GateResult) -> Iterator[str]:
@@ -136,6 +117,19 @@ def unit_name(unit: tuple[str, str]) -> str:
     return case or source
 
 
+def _below_headline(result: GateResult) -> Iterator[str]:
+    for line in compared(result):
+        yield f"{line.what}: {line.before} -> {line.after}; {line.change}"
+    yield from other_reasons(result)
+    yield from notes(result)
+    for flip in result.flips[:MOST_FLIPS]:
+        how = "broke" if flip.move < 0 else "was fixed"
+        scores = f"{percent(flip.before.score)} -> {percent(flip.after.score)}"
+        yield f"{flip.case or flip.test} {how}: {scores} ({flip.test})"
+    if len(result.flips) > MOST_FLIPS:
+        yield f"and {count(len(result.flips) - MOST_FLIPS, 'more case')} flipped"
+
+
 def _power(suite: Suite) -> str:
     if suite.detectable >= 1:
         compared = count(suite.n, "case")
@@ -150,9 +144,9 @@ def _unpaired(left: Unpaired) -> Iterator[str]:
         (len(left.added), "added"),
         (len(left.dropped), "dropped"),
     )
-    told = [f"{count(number, 'case')} {how}" for number, how in counted if number]
-    if told:
-        yield f"Not compared: {', '.join(told)}."
+    parts = [f"{count(number, 'case')} {how}" for number, how in counted if number]
+    if parts:
+        yield f"Not compared: {', '.join(parts)}."
     for why, names in (
         ("for another judge or rubric graded them", left.rejudged),
         ("for the baseline has no result of them", left.new_tests),
@@ -183,7 +177,7 @@ def _p95(figure: Figure) -> str:
 def _rise(rise: Rise) -> str:
     if rise.change is None or not math.isfinite(rise.change):
         return rise.problem or "from nothing"
-    said = f"{100 * rise.change:+.1f} %"
+    text = f"{100 * rise.change:+.1f} %"
     if rise.low is None or rise.high is None:
-        return f"{said}; {rise.problem}" if rise.problem else said
-    return f"{said} ({100 * rise.low:+.1f} to {100 * rise.high:+.1f})"
+        return f"{text}; {rise.problem}" if rise.problem else text
+    return f"{text} ({100 * rise.low:+.1f} to {100 * rise.high:+.1f})"

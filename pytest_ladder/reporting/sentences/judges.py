@@ -1,4 +1,4 @@
-"""Calibrations in figures and sentences, the same in every report."""
+"""How reports word what is known of judges, and what the funnel saved."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 from pytest_ladder.judging.calibration.agreement import (
     Agreement,
     Estimate,
-    JudgeAgreement,
 )
-from pytest_ladder.judging.calibration.calibrate import Calibration, held_back
+from pytest_ladder.judging.calibration.calibrate import Calibration, funnel_savings
 from pytest_ladder.judging.calibration.corrected import RungQuality
 from pytest_ladder.judging.calibration.judged_level import (
     CalibratedQuality,
@@ -30,12 +29,15 @@ MEASURES = (
     *("labels", "accuracy", "always one answer", "sensitivity", "specificity"),
     *("kappa", "AC1", "people"),
 )
-"""What is told of a judge, in this order."""
+"""What is shown of a judge, in this order."""
 EXPLAINED = (
     "Accuracy: how often judge and people agree; `always one answer` is what a judge "
     "would have that never reads. Sensitivity: the share of what people pass that the "
     "judge passes; specificity: of what they fail, the share that it fails."
 )
+
+OTHER = "other checks"
+"""The cause of a failure that no check explains."""
 
 
 def judge_command(name: str, folder: Path, labels: Path) -> str:
@@ -46,26 +48,29 @@ def judge_command(name: str, folder: Path, labels: Path) -> str:
 
 def are_unlabelled(calibrations: Sequence[Calibration]) -> bool:
     """Tell whether no label at all is about these judges."""
-    return not any(one.labels or one.voided or one.unmatched for one in calibrations)
+    return not any(
+        calibration.labels or calibration.voided or calibration.unmatched
+        for calibration in calibrations
+    )
 
 
 def measured(calibrations: Sequence[Calibration]) -> list[Calibration]:
     """Return the judges of which there are enough labels to say anything."""
-    return [one for one in calibrations if one.calibrated]
+    return [calibration for calibration in calibrations if calibration.calibrated]
 
 
 def names_of(calibrations: Sequence[Calibration]) -> list[str]:
-    """Name each calibration as shortly as tells it from the others: by its test."""
+    """Name each calibration by its test, with no more than tells it from the others."""
     ways: tuple[Callable[[Calibration], str], ...] = (
-        lambda one: one.test.rpartition("::")[2],
-        lambda one: one.test,
-        lambda one: f"{one.test} by {one.judge}",
+        lambda judge: judge.test.rpartition("::")[2],
+        lambda judge: judge.test,
+        lambda judge: f"{judge.test} by {judge.judge}",
     )
     for way in ways:
         names = Counter(map(way, calibrations))
         if len(names) == len(calibrations):
             return list(names)
-    return [f"{one.test} by {one.judge}, {one.rubric}" for one in calibrations]
+    return [f"{judge.test} by {judge.judge}, {judge.rubric}" for judge in calibrations]
 
 
 def measures_of(calibration: Calibration) -> list[str]:
@@ -80,7 +85,7 @@ def measures_of(calibration: Calibration) -> list[str]:
     return [
         f"{calibration.labels:,}",
         _share(agreement.accuracy),
-        f"{common} ({_commoner(agreement)})",
+        f"{common} ({agreement.commoner})",
         _share(agreement.sensitivity, with_n=True),
         _share(agreement.specificity, with_n=True),
         _kappa(agreement),
@@ -91,32 +96,32 @@ def measures_of(calibration: Calibration) -> list[str]:
 
 def rung_cells(rung: RungQuality) -> list[str]:
     """Return what a judge says of a rung, what labels make of it, and how."""
-    raw, found = rung.raw, rung.calibrated
+    raw, calibrated = rung.raw, rung.calibrated
     return [
         rung.rung,
         quality(raw.value, raw.low, raw.high, raw.n),
-        "uncalibrated" if found is None else _share(found),
+        "uncalibrated" if calibrated is None else _share(calibrated),
         f"{rung.labels:,}",
-        rung.why_not if found is None else str(rung.method),
+        rung.why_not if calibrated is None else str(rung.method),
     ]
 
 
 def calibration_sentences(calibrations: Sequence[Calibration]) -> Iterator[str]:
-    """Say what a reader must know of the judges, and plainly when one is poor."""
+    """Say what a reader must know of the judges, such as that one is poor."""
     if not calibrations:
         return
     if are_unlabelled(calibrations):
         yield NO_LABELS
         return
     several = len(calibrations) > 1
-    for name, one in zip(names_of(calibrations), calibrations, strict=True):
-        missing = [] if one.calibrated else list(_unmatched(one))
-        for note in (*one.notes, *missing):
+    for name, calibration in zip(names_of(calibrations), calibrations, strict=True):
+        missing = [] if calibration.calibrated else list(_unmatched(calibration))
+        for note in (*calibration.notes, *missing):
             yield f"{name}: {note}" if several else note
 
 
 def more_sentences(calibration: Calibration) -> Iterator[str]:
-    """Say what else was found out about a judge."""
+    """Say what else is known of a judge: unused labels, noise, a liking for length."""
     yield from _unmatched(calibration)
     if calibration.disagreement is not None:
         yield (
@@ -130,6 +135,39 @@ def more_sentences(calibration: Calibration) -> Iterator[str]:
         )
 
 
+def judge_remarks(report: Report) -> Iterator[str]:
+    """Say what a reader must know before trusting what judges say."""
+    yield from calibration_sentences(report.calibrations)
+    yield from _families(report)
+
+
+def judge_notes(report: Report) -> Iterator[str]:
+    """Say what the funnel saved, and why cases failed."""
+    yield from _saving(report)
+    yield from _causes(report)
+
+
+def calibrated_quality(report: Report) -> dict[str, CalibratedQuality]:
+    """Return the judged level's quality corrected by labels, of rungs that have one."""
+    return calibrated_level(report.matrix, report.rows, report.calibrations)
+
+
+def cause_counts(report: Report) -> dict[str, dict[str, int]]:
+    """Count per rung why cases failed, in causal order."""
+    return {
+        rung: {str(cause or OTHER): n for cause, n in causes.items()}
+        for rung, causes in counts(causes_of(report.rows)).items()
+    }
+
+
+def calibration_json(report: Report) -> dict[str, Any]:
+    """Return the calibration for `matrix.json`: judges, and rungs by what they say."""
+    return {
+        "judges": list(report.calibrations),
+        "quality": calibrated_quality(report),
+    }
+
+
 def _unmatched(calibration: Calibration) -> Iterator[str]:
     if calibration.unmatched:
         labels = count(calibration.unmatched, "more label")
@@ -139,17 +177,12 @@ def _unmatched(calibration: Calibration) -> Iterator[str]:
         )
 
 
-def _commoner(agreement: JudgeAgreement) -> str:
-    (k11, _), (k01, _) = agreement.table
-    return "pass" if 2 * (k11 + k01) >= agreement.n else "fail"
-
-
-def _share(found: Estimate | None, *, with_n: bool = False) -> str:
-    if found is None:
+def _share(estimate: Estimate | None, *, with_n: bool = False) -> str:
+    if estimate is None:
         return "n/a"
     if with_n:
-        return quality(found.value, found.low, found.high, found.n)
-    return f"{percent(found.value)} ({interval(found.low, found.high)})"
+        return quality(estimate.value, estimate.low, estimate.high, estimate.n)
+    return f"{percent(estimate.value)} ({interval(estimate.low, estimate.high)})"
 
 
 def _kappa(agreement: Agreement) -> str:
@@ -165,45 +198,8 @@ def _people(people: Agreement | None) -> str:
         return "one rater"
     kappa = "" if people.kappa is None else f", kappa {people.kappa.value:.2f}"
     accuracy = people.accuracy
-    told = quality(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
-    return f"{told}{kappa}, AC1 {people.ac1:.2f}"
-
-
-OTHER = "other checks"
-"""What stands for the causes that no check stands for."""
-
-
-def calibrated_quality(report: Report) -> dict[str, CalibratedQuality]:
-    """Return the judged level's quality corrected by labels, of rungs that have one."""
-    return calibrated_level(report.matrix, report.rows, report.calibrations)
-
-
-def judge_remarks(report: Report) -> Iterator[str]:
-    """Say what a reader must know before trusting what judges say."""
-    yield from calibration_sentences(report.calibrations)
-    yield from _families(report)
-
-
-def judge_notes(report: Report) -> Iterator[str]:
-    """Say what the funnel saved, and why cases failed."""
-    yield from _saving(report)
-    yield from _causes(report)
-
-
-def cause_counts(report: Report) -> dict[str, dict[str, int]]:
-    """Count per rung why cases failed, in causal order."""
-    return {
-        rung: {str(cause or OTHER): n for cause, n in found.items()}
-        for rung, found in counts(causes_of(report.rows)).items()
-    }
-
-
-def calibration_json(report: Report) -> dict[str, Any]:
-    """Return the calibration for `matrix.json`: judges, and rungs by what they say."""
-    return {
-        "judges": list(report.calibrations),
-        "quality": calibrated_quality(report),
-    }
+    accuracy_text = quality(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
+    return f"{accuracy_text}{kappa}, AC1 {people.ac1:.2f}"
 
 
 def _families(report: Report) -> Iterator[str]:
@@ -225,25 +221,25 @@ def _families(report: Report) -> Iterator[str]:
 
 
 def _saving(report: Report) -> Iterator[str]:
-    found = held_back(report.rows)
-    if not found.replies:
+    savings = funnel_savings(report.rows)
+    if not savings.replies:
         return
-    left = "1 reply" if found.replies == 1 else f"{found.replies:,} replies"
+    left = "1 reply" if savings.replies == 1 else f"{savings.replies:,} replies"
     text = f"The funnel left {left} unjudged that had missed a cheap check"
-    if found.saved_usd is None:
+    if savings.saved_usd is None:
         yield f"{text}; what that saved is unknown."
-    elif found.saved_usd:
-        yield f"{text}, which saved about {dollars(found.saved_usd)}."
+    elif savings.saved_usd:
+        yield f"{text}, which saved about {dollars(savings.saved_usd)}."
     else:
         yield f"{text}."
 
 
 def _causes(report: Report) -> Iterator[str]:
-    found = cause_counts(report)
+    counts_by_rung = cause_counts(report)
     for line in report.matrix.rungs:
-        causes = found.get(line.id, {})
-        # What no check stands for says nothing by itself.
+        causes = counts_by_rung.get(line.id, {})
+        # Failures that no check explains say nothing by themselves.
         if set(causes) - {OTHER}:
-            told = ", ".join(f"{cause} ({n:,})" for cause, n in causes.items())
+            listed = ", ".join(f"{cause} ({n:,})" for cause, n in causes.items())
             cases = count(sum(causes.values()), "case")
-            yield f"{line.id}: {cases} failed, first at {told}."
+            yield f"{line.id}: {cases} failed, first at {listed}."

@@ -1,4 +1,4 @@
-"""What a matrix says in sentences, for every report to say it in the same words."""
+"""How reports word a matrix, its decision and what the run spent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,57 @@ from pytest_ladder.text.numbers import (
 )
 
 FEW_CASES = 10
-"""Below this n a quality is hardly more than an anecdote."""
+"""With fewer cases a quality says little."""
+
+MOST_POINTS = 100
+"""From the worst quality to the best."""
+
+
+def headline(decision: Decision) -> str | None:
+    """Say which rung is recommended, and why; None without an objective."""
+    advice = decision.recommendation
+    if advice is None:
+        return None
+    return f"{advice.verdict.upper()}: {advice.reason}"
+
+
+def details(decision: Decision) -> Iterator[str]:
+    """Say what is certain of the rung, what the next one costs, and what may change."""
+    advice = decision.recommendation
+    if advice is None:
+        return
+    if advice.rung is not None and advice.certified_floor is not None:
+        floor = percent(advice.certified_floor)
+        yield f"{advice.rung} scores at least {floor}, 95 % sure."
+    if advice.switch is not None:
+        step = advice.switch
+        yield f"From the current {step.from_rung} to {step.to_rung}: {_gain(step)}."
+    if advice.roi is not None:
+        yield f"The next rung is {advice.roi.to_rung}: {_gain(advice.roi)}."
+    elif advice.next_rung is not None:
+        yield f"The next rung worth trying is {advice.next_rung}."
+    yield from advice.changes
+
+
+def remarks(matrix: Matrix) -> Iterator[str]:
+    """Say what a reader must know before trusting the table's numbers."""
+    for rung in matrix.rungs:
+        if rung.state == "stopped":
+            yield f"{rung.id} was stopped before all cases ran."
+        for level, cell in rung.levels.items():
+            if cell.errors:
+                yield (
+                    f"{rung.id}, {level}: {unfinished(cell.errors, cell.over_budget)}, "
+                    f"which no quality counts; coverage {percent(cell.coverage)}."
+                )
+    for level in matrix.levels:
+        cells = [rung.levels[level] for rung in matrix.rungs if level in rung.levels]
+        if any(0 < cell.n < FEW_CASES for cell in cells):
+            yield f"{level}: fewer than {FEW_CASES} cases can hardly tell rungs apart."
+        if any(cell.n and cell.low is None for cell in cells):
+            yield f"{level}: too few clusters for an interval."
+    if matrix.order_note:
+        yield matrix.order_note
 
 
 def spend_line(spend: Spend) -> str:
@@ -43,90 +93,19 @@ def spend_line(spend: Spend) -> str:
     return f"{text}; {spend.replayed_calls:,} replayed{recorded}"
 
 
-def remarks(matrix: Matrix) -> Iterator[str]:
-    """Say what a reader must know before trusting the table's numbers."""
-    for rung in matrix.rungs:
-        if rung.state == "stopped":
-            yield f"{rung.id} was stopped before all cases ran."
-        for level, cell in rung.levels.items():
-            if cell.errors:
-                yield (
-                    f"{rung.id}, {level}: {unfinished(cell.errors, cell.over_budget)}, "
-                    f"which no quality counts; coverage {percent(cell.coverage)}."
-                )
-    for level in matrix.levels:
-        cells = [rung.levels[level] for rung in matrix.rungs if level in rung.levels]
-        if any(0 < cell.n < FEW_CASES for cell in cells):
-            yield f"{level}: fewer than {FEW_CASES} cases can hardly tell rungs apart."
-        if any(cell.n and cell.low is None for cell in cells):
-            yield f"{level}: too few clusters for an interval."
-    if matrix.order_note:
-        yield matrix.order_note
+def spend_sentence(spend: Spend) -> str:
+    """Say the same as a sentence of its own."""
+    line = spend_line(spend)
+    return f"{line[0].upper()}{line[1:]}."
 
 
 def unfinished(rows: int, over_budget: int) -> str:
     """Say why rows did not finish: `2 errors and 3 not run: budget`."""
     errors = rows - over_budget
-    told = [count(errors, "error")] if errors else []
+    parts = [count(errors, "error")] if errors else []
     if over_budget:
-        told.append(f"{over_budget:,} not run: budget")
-    return " and ".join(told)
-
-
-def _recorded(spend: Spend) -> str:
-    if not spend.replayed_calls:
-        return ""
-    if spend.saved_usd is None:
-        return " recorded at unknown cost"
-    text = f" recorded at {dollars(spend.saved_usd)}"
-    if 0 < spend.unknown_replayed_calls < spend.replayed_calls:
-        text += f" ({spend.unknown_replayed_calls:,} of unknown cost not counted)"
-    return text
-
-
-_VERDICTS = {"pass": "PASS", "fail": "FAIL", "undecided": "UNDECIDED"}
-
-
-def headline(decision: Decision) -> str | None:
-    """Say which rung to stand on, and why; None without an objective."""
-    advice = decision.recommendation
-    if advice is None:
-        return None
-    return f"{_VERDICTS[advice.verdict]}: {advice.reason}"
-
-
-def details(decision: Decision) -> Iterator[str]:
-    """Say what is certain of the rung, what the next one costs, and what may change."""
-    advice = decision.recommendation
-    if advice is None:
-        return
-    if advice.rung is not None and advice.certified_floor is not None:
-        floor = percent(advice.certified_floor)
-        yield f"{advice.rung} scores at least {floor}, 95 % sure."
-    if advice.switch is not None:
-        step = advice.switch
-        yield f"From the current {step.from_rung} to {step.to_rung}: {_gain(step)}."
-    if advice.roi is not None:
-        yield f"The next rung is {advice.roi.to_rung}: {_gain(advice.roi)}."
-    elif advice.next_rung is not None:
-        yield f"The next rung worth trying is {advice.next_rung}."
-    yield from advice.changes
-
-
-def _gain(step: Roi) -> str:
-    """Say what a step brings and costs."""
-    if step.points is None:
-        return "there is no case in common to compare them on"
-    said = f"{gain_text(step)} for {price_text(step)}"
-    if not step.established:
-        return f"{said}; its return is not established"
-    if step.points_per_1000_usd is not None:
-        said += f", {return_text(step.points_per_1000_usd)}"
-    return said
-
-
-MOST_POINTS = 100
-"""From the worst quality to the best."""
+        parts.append(f"{over_budget:,} not run: budget")
+    return " and ".join(parts)
 
 
 def standing_text(standing: Standing | None) -> str:
@@ -152,7 +131,7 @@ def signed(number: float | None) -> str:
 def return_text(points_per_1000_usd: float | None) -> str:
     """Write what money brings: `35 points per $1,000`, `1 point per $0.81`, or `n/a`.
 
-    A step that gains more than there is to gain is told by the price of a point.
+    Of more than 100 points per $1,000 it gives the price of a point instead.
     """
     if points_per_1000_usd is None:
         return NOT_AVAILABLE
@@ -182,3 +161,26 @@ def price_text(step: Roi) -> str:
     if step.usd_per_good_answer is None or not step.established or usd < 0:
         return text
     return f"{text}, {dollars(step.usd_per_good_answer)} per extra good answer"
+
+
+def _recorded(spend: Spend) -> str:
+    if not spend.replayed_calls:
+        return ""
+    if spend.saved_usd is None:
+        return " recorded at unknown cost"
+    text = f" recorded at {dollars(spend.saved_usd)}"
+    if 0 < spend.unknown_replayed_calls < spend.replayed_calls:
+        text += f" ({spend.unknown_replayed_calls:,} of unknown cost not counted)"
+    return text
+
+
+def _gain(step: Roi) -> str:
+    """Say what a step brings and costs."""
+    if step.points is None:
+        return "there is no case in common to compare them on"
+    text = f"{gain_text(step)} for {price_text(step)}"
+    if not step.established:
+        return f"{text}; its return is not established"
+    if step.points_per_1000_usd is not None:
+        text += f", {return_text(step.points_per_1000_usd)}"
+    return text

@@ -15,9 +15,9 @@ from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.reporting.files.baseline import (
+    compared_run,
     pooled,
     read_baseline,
-    results_of,
     write_baseline,
 )
 from pytest_ladder.reporting.report import Report
@@ -194,7 +194,7 @@ def test_a_baseline_reads_back_as_it_was_written(tmp_path: Path) -> None:
         assert sorted(map(msgspec.json.encode, back.rows)) == sorted(
             map(msgspec.json.encode, pool.report.rows)
         )
-        assert results_of(back).current == "bot/plain"
+        assert compared_run(back).current == "bot/plain"
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

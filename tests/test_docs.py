@@ -1,0 +1,43 @@
+"""The pages in docs/ hold what the code refers to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+METHODS = ROOT / "docs" / "methods.md"
+
+NUMBER = r"\d+(?:\.\d+)?"
+# `docs/methods.md §4.1 and §4.2`, and how older code says it: `methods.md 4.1`,
+# `section 3.8`, `(methods, section 3.8)`.
+CITATION = re.compile(
+    rf"(?:methods(?:\.md|\snote)?,?\s+(?:§|section\s+)?|\bsection\s+)({NUMBER})"
+    rf"((?:\s*(?:,|and|to)\s+§{NUMBER})*)"
+)
+
+
+def citations() -> set[tuple[str, str]]:
+    """Return (file, section) for each section of the methods that code cites."""
+    found = set()
+    for path in (ROOT / "pytest_ladder").rglob("*.py"):
+        text = re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text(encoding="utf-8"))
+        for first, more in CITATION.findall(text):
+            for section in (first, *re.findall(NUMBER, more)):
+                found.add((str(path.relative_to(ROOT)), section))
+    return found
+
+
+def test_each_section_of_the_methods_that_code_cites_exists() -> None:
+    text = METHODS.read_text(encoding="utf-8")
+    sections = set(re.findall(rf"^##+ ({NUMBER})\.? ", text, re.MULTILINE))
+    cited = citations()
+    assert len(cited) > 30
+    assert sorted(c for c in cited if c[1] not in sections) == []
+
+
+def test_the_sections_of_the_methods_are_in_order() -> None:
+    text = METHODS.read_text(encoding="utf-8")
+    numbers = re.findall(rf"^##+ ({NUMBER})\.? ", text, re.MULTILINE)
+    ordered = [tuple(map(int, number.split("."))) for number in numbers]
+    assert ordered == sorted(set(ordered))
