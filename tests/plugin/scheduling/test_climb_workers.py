@@ -79,7 +79,7 @@ def test_body(llm, n):
 
 
 def test_reasons_and_looks_are_those_of_a_plain_run(slope: Slope) -> None:
-    result = slope.climb("-n2", "-rs")
+    result = slope.climb("-n1", "-rs")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
@@ -99,7 +99,7 @@ def test_a_replay_over_workers_calls_nobody(slope: Slope) -> None:
     slope.climb()
     first = slope.course
     slope.forget()
-    result = slope.shop.run("--ladder=climb", "-n2")
+    result = slope.shop.run("--ladder=climb", "-n1")
     assert slope.course == first
     assert slope.asked == {}
     assert result.ret == 0
@@ -195,7 +195,7 @@ def test_a_suite_of_a_single_test_is_climbed(slope: Slope, workers: str) -> None
 def test_other_tests_run_as_usual(slope: Slope) -> None:
     for name, text in OTHERS.items():
         slope.shop.test(text, name)
-    result = slope.climb("-n2")
+    result = slope.climb("-n1")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=2 + 42, failed=1, skipped=70)
     assert slope.decided == ("mid/plain", "pass")
@@ -219,7 +219,7 @@ def test_what_changes_the_tests_last_is_heeded(
     slope.shop.test(ANSWER.replace("(at_least=0.2)", ""))
     slope.climb()
     slope.forget()
-    result = slope.climb("-n2", *options)
+    result = slope.climb("-n1", *options)
     assert "INTERNALERROR" not in said(result)
     if "--lf" not in options:
         assert slope.decided == ("mid/plain", "pass")

@@ -231,10 +231,10 @@ PACKED = ANSWER.replace('jsonl")', 'jsonl", pack=True)')
     ("source", "workers"),
     [
         (PACKED, ()),
-        (PACKED, ("-n2",)),
+        (PACKED, ("-n1",)),
         (ANSWER.replace("def test", "async def test"), ()),
         (FREE, ()),
-        (FREE, ("-n2",)),
+        (FREE, ("-n1",)),
         (
             ANSWER.replace(
                 "@pytest.mark.cheap",
