@@ -173,7 +173,7 @@ def _is_miss(problem: BaseException, declared: tuple[type[BaseException], ...]) 
         return all(_is_miss(inner, declared) for inner in problem.exceptions)
     if isinstance(problem, pytest.fail.Exception):
         # pytest-timeout ends a test by the same exception as pytest.fail().
-        return not str(problem).startswith("Timeout (>")
+        return not str(problem).startswith(("Timeout (>", "Timeout >"))
     return isinstance(problem, (AssertionError, *declared))
 
 
