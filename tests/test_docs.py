@@ -41,3 +41,10 @@ def test_the_sections_of_the_methods_are_in_order() -> None:
     numbers = re.findall(rf"^##+ ({NUMBER})\.? ", text, re.MULTILINE)
     ordered = [tuple(map(int, number.split("."))) for number in numbers]
     assert ordered == sorted(set(ordered))
+
+
+def test_pages_name_tests_and_benchmarks_that_exist() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"`((?:tests|benchmarks)/[\w./-]+)`", text):
+            assert (ROOT / name).exists(), f"{page.name} names {name}"

@@ -1,9 +1,9 @@
 """The caller: calls a model until it works, within limits and budget, and keeps it.
 
-The way of one attempt: budget reservation → limits → lane → settle → store.
+The way of one attempt: budget reservation → limits → lane → store → settle.
 
 `CallsInFlight` calls it, on the engine's loop and thread only, so that its tables need
-no lock against threads. Two awaits share something: `_reserving`, an asyncio lock, lets
+no lock against threads. Two waits need care: `_reserving`, an asyncio lock, lets
 one call at a time ask the budget. What processes share (budget, limits, local servers)
 guards itself with SQLite transactions and file locks.
 
@@ -77,7 +77,7 @@ class Caller:
         self.stopping = False
         """Set at the end of the run: nothing is sent any more."""
         self.halted: BaseException | None = None
-        """Why nothing may be spent any more; None: nothing stands against it."""
+        """Why nothing may be spent any more; None: calls are allowed."""
         self._settings = settings
         self._progress = progress
         self._servers = servers.Servers(settings.folder / "servers", settings.owner_pid)

@@ -1,7 +1,7 @@
 """The engine: every reply is looked up, and called for only when it is not stored.
 
 The way of a call: look-up → in-flight de-duplication → claim → budget reservation →
-limits → lane → settle → store. A reply is on disk before anyone sees it.
+limits → lane → store → settle. A reply is on disk before anyone sees it.
 
 Threads: any thread but the engine's own may call an `Engine`; tests do so from the main
 thread, rehearsals from theirs, and coroutines by `ask_async`. The look-up happens in

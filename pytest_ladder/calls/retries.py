@@ -13,11 +13,11 @@ from pytest_ladder.errors import CallError
 
 MAX_ATTEMPTS = 6
 MAX_REFUSALS = 10
-"""Attempts of a call that the provider refuses because it gets too much."""
+"""Attempts of a call that is refused as one of too many (429, 503, 529)."""
 MAX_TOTAL_S = LONGEST_WAIT_S
 """A call is given up when its attempts and pauses took so many seconds."""
 LOST_CALLS = 3
-"""After so many calls in a row that were given up, one attempt has to do."""
+"""After so many calls in a row that were given up, only one attempt is made."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _OVERLOAD = frozenset({429, 503, 529})

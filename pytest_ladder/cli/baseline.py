@@ -1,4 +1,4 @@
-"""`pytest-ladder baseline update`: pool runs of main into what changes are held to."""
+"""`pytest-ladder baseline update`: runs of main become what changes are compared to."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What pytest-ladder is with other plugins; each module needs an extra of its own."""
+"""Support for syrupy, Hypothesis and pytest-benchmark; each needs its extra."""

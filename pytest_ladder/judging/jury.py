@@ -82,7 +82,7 @@ class Jury:
         rubric: str | Rubric | None = None,
         **options: Unpack[Options],
     ) -> Verdict:
-        """Do the same from a coroutine, whatever its loop."""
+        """Do the same from a coroutine, on any event loop."""
         __tracebackhide__ = True
         talk = self._judge(reply, rubric, **options)
         return await _run_talk_async(talk, self._asker.ask_async)

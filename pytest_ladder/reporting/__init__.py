@@ -1,1 +1,1 @@
-"""Reports: data in, text out; nothing here writes a file but `data`."""
+"""Reports: data in, text out; only `files` writes any."""

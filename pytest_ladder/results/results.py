@@ -1,4 +1,4 @@
-"""The results of a run: gathers what tests left, and sees that all of it is told.
+"""The results of a run: collects the rows, and has reports and recordings written.
 
 The way of a row: `rows` makes it of a finished test, in the process that ran it, and
 puts it on the test's report. `Results` takes it from there, in the controller of xdist,

@@ -1,4 +1,4 @@
-"""What there is to climb: written where tests are collected, read where it is decided.
+"""The tests and rungs of a climb, handed from whoever collects to whoever decides.
 
 Workers of xdist collect, and the controller decides, so the plan is a file in the
 folder of the run. All workers write the same, whole and at once.

@@ -1,4 +1,4 @@
-"""Isolation: what a rehearsal prints, logs, warns or draws is kept from the tests.
+"""Isolation: output, logs, warnings and random numbers of a rehearsal stay its own.
 
 A rehearsal runs a test's body on a thread of its own, and much of what a body may
 touch belongs to the whole process: `sys.stdout`, file descriptors 1 and 2, logging,

@@ -59,7 +59,7 @@ class JudgeFixture:
         rubric: str | Rubric | None = None,
         **options: Unpack[Options],
     ) -> Verdict:
-        """Do the same from a coroutine, whatever its loop."""
+        """Do the same from a coroutine, on any event loop."""
         __tracebackhide__ = True
         verdict = await self._jury().acall(reply, rubric, **options)
         self._note(verdict)

@@ -1,4 +1,4 @@
-"""Does the proxy predict the real world: rank agreement and two-sample comparisons."""
+"""Agreement of test scores with real outcomes: ranks, and two-sample comparisons."""
 
 from __future__ import annotations
 

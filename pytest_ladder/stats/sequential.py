@@ -1,4 +1,4 @@
-"""Stopping early without fooling oneself: boundaries and bets for a climb.
+"""Early stopping with bounded error: exact boundaries (0/1) and betting martingales.
 
 See docs/methods.md §3. Two targets. *Suite*: would all n cases score the bar or more?
 *Population*: is the quality over the universe of questions above the bar less a margin?

@@ -1,1 +1,1 @@
-"""Local models: weights fetched once, and a llama.cpp server for each tier."""
+"""Local models: weights fetched once, and a llama.cpp server for each."""

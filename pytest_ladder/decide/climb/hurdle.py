@@ -1,4 +1,4 @@
-"""A hurdle: the bar of one level, and when the units seen so far decide it."""
+"""A hurdle: the bar at one level, and the rule by which a climb stops early at it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         return _boundaries(self.n, self.bar, risks.alpha, risks.beta, risks.every)
 
     def _certain(self, tally: Tally) -> Verdict | None:
-        """Say what all units are bound to say, or None."""
+        """Return the verdict that no further unit can change, or None."""
         low, high = tally.total, tally.total + _scoreless(tally)
         if curtailed(low, tally.seen, self.n, self.bar) == "pass":
             return "pass"
@@ -68,7 +68,7 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def verdict(self, tally: Tally) -> Verdict | None:
-        """Say what the units seen so far decide; None: look on.
+        """Return what the units seen so far decide; None: run more of them.
 
         Undecided when too many of them did not finish; a pass then waits for more.
         """
@@ -92,7 +92,7 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         if self.clusters is not None:
             return self._by_bets(tally, self.clusters)
         upper, lower = self.boundaries()
-        # A fraction where 0/1 was promised is rounded to the careful side.
+        # A fraction where 0/1 was promised: down for a pass, up for a fail.
         passes = sum(math.floor(score) for score in tally.known)
         if passes >= upper.get(tally.seen, self.n + 1):
             return "pass"

@@ -1,4 +1,4 @@
-"""What a gate takes and what it comes to: two results in, one verdict out."""
+"""Input and output of the gate: two runs go in, one verdict comes out."""
 
 from __future__ import annotations
 
