@@ -17,7 +17,8 @@ from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.errors import LadderError
-from pytest_ladder.reporting.files.write import OWN_FILES, write_report, write_whole
+from pytest_ladder.reporting.files import write as writing
+from pytest_ladder.reporting.files.write import WRITERS, write_report, write_whole
 from pytest_ladder.reporting.report import RunInfo, report_on
 
 INFO = RunInfo(
@@ -30,7 +31,7 @@ INFO = RunInfo(
     machine={"system": "Linux"},
     current="smol/rag",
 )
-WRITTEN = sorted(OWN_FILES)
+WRITTEN = sorted([*WRITERS, ".gitignore"])
 GOAL = Objective(kind="good-enough", quality=0.9)
 
 
@@ -288,3 +289,15 @@ def test_a_full_disk_keeps_the_old_report(tmp_path: Path) -> None:
         write_whole(old, "new")
     assert old.read_text() == "old"
     assert os.listdir(tmp_path) == ["matrix.md"]
+
+
+def test_a_new_file_of_a_report_is_one_more_line_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A binary one, as Parquet would be."""
+    monkeypatch.setitem(
+        writing.WRITERS, "rows.bin", lambda report: bytes([255, len(report.rows)])
+    )
+    write_report(tmp_path, report_on(INFO, a_matrix(), ROWS))
+    assert (tmp_path / "rows.bin").read_bytes() == bytes([255, len(ROWS)])
+    assert (tmp_path / ".gitignore").read_text() == "*\n"

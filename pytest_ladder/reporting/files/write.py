@@ -36,18 +36,6 @@ DIGITS = 6
 
 What was measured or configured is written in full: the report is made from it again.
 """
-OWN_FILES = frozenset(
-    {
-        ".gitignore",
-        "benchmark.json",
-        "exchanges.jsonl",
-        "index.html",
-        "matrix.csv",
-        "matrix.json",
-        "matrix.md",
-        "rows.jsonl",
-    }
-)
 CSV_COLUMNS = (
     *("rung", "model", "strategy", "tier", "state", "level"),
     *("quality", "low", "high", "n", "missed", "errors", "coverage", "verdict"),
@@ -67,24 +55,15 @@ def write_report(folder: Path, report: Report) -> None:
     `matrix.json` comes last, so that one that is there is complete. Raises
     `LadderError` when the folder cannot be written.
     """
-    matrix, rows = report.matrix, [_orderly(row) for row in report.rows]
+    rows = [_orderly(row) for row in report.rows]
     report = msgspec.structs.replace(report, rows=rows)
-    benchmark = benchmark_json(rows, matrix.rungs, report.info)
-    files = {
-        "rows.jsonl": rows_jsonl(matrix, rows),
-        "exchanges.jsonl": exchanges_jsonl(report),
-        "matrix.csv": matrix_csv(matrix),
-        "matrix.md": report_markdown(report),
-        "index.html": page_html(report),
-        "benchmark.json": _document(as_written(benchmark)),
-        "matrix.json": _document(matrix_json(report)),
-    }
+    files = {name: write(report) for name, write in WRITERS.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if _wants_gitignore(folder):
-            files = {".gitignore": "*\n", **files}
-        for name, text in files.items():
-            write_whole(folder / name, text)
+            files = {".gitignore": b"*\n", **files}
+        for name, content in files.items():
+            write_atomically(folder / name, content)
     except OSError as error:
         raise LadderError(
             f"The report could not be written to {folder}: {error.strerror or error}. "
@@ -97,8 +76,7 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises OSError; the old file is then as it was.
     """
-    # A model may return half of a surrogate pair, which UTF-8 does not know.
-    write_atomically(path, text.encode(errors="replace"))
+    write_atomically(path, _encoded(text))
 
 
 def matrix_json(report: Report) -> dict[str, Any]:
@@ -246,7 +224,18 @@ def _wants_gitignore(folder: Path) -> bool:
 
 def _is_ours(entry: Path) -> bool:
     """Whether a report wrote this: one of its files, or the report of a subfolder."""
-    return entry.name in OWN_FILES or (entry / "matrix.json").is_file()
+    ours = entry.name in WRITERS or entry.name == ".gitignore"
+    return ours or (entry / "matrix.json").is_file()
+
+
+def _encoded(text: str) -> bytes:
+    # A model may return half of a surrogate pair, which UTF-8 does not know.
+    return text.encode(errors="replace")
+
+
+def _benchmark(report: Report) -> str:
+    content = benchmark_json(report.rows, report.matrix.rungs, report.info)
+    return _document(as_written(content))
 
 
 def _document(value: Any) -> str:
@@ -292,3 +281,19 @@ def _stable(value: float) -> float | None:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+Writer = Callable[[Report], bytes]
+WRITERS: dict[str, Writer] = {
+    "rows.jsonl": lambda report: _encoded(rows_jsonl(report.matrix, report.rows)),
+    "exchanges.jsonl": lambda report: _encoded(exchanges_jsonl(report)),
+    "matrix.csv": lambda report: _encoded(matrix_csv(report.matrix)),
+    "matrix.md": lambda report: _encoded(report_markdown(report)),
+    "index.html": lambda report: _encoded(page_html(report)),
+    "benchmark.json": lambda report: _encoded(_benchmark(report)),
+    "matrix.json": lambda report: _encoded(_document(matrix_json(report))),
+}
+"""The files of a report, each with what writes it; a new one is one more line.
+
+They are written in this order, `matrix.json` last: where it stands, the rest does, too.
+"""
