@@ -19,7 +19,6 @@ import asyncio
 import contextlib
 import functools
 import math
-import sys
 import time
 import zlib
 from collections import defaultdict
@@ -31,9 +30,10 @@ import msgspec
 
 from pytest_ladder.calls import retries
 from pytest_ladder.calls.contract import Answer, EngineSettings, Lane, Progress, Request
-from pytest_ladder.calls.lanes import direct, faults
-from pytest_ladder.calls.lanes.address import speaks_directly
-from pytest_ladder.calls.lanes.scripted import ScriptedLane, ScriptedModel
+from pytest_ladder.calls.lanes import faults
+from pytest_ladder.calls.lanes.address import lane_of
+from pytest_ladder.calls.lanes.scripted import ScriptedModel
+from pytest_ladder.calls.lanes.table import LANES, LaneNeeds
 from pytest_ladder.calls.local import servers
 from pytest_ladder.calls.one_machine.budget import Budget, worst_usd
 from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
@@ -356,28 +356,11 @@ class Caller:
 
     def _lane(self, model: Model) -> Lane:
         """Return the lane of a model; a lane is made with its first call."""
-        if model.is_scripted:
-            return self._lanes.setdefault("scripted", ScriptedLane(self.scripted))
-        if speaks_directly(model):
-            return self._lanes.setdefault("direct", direct.DirectLane())
-        if "litellm" not in self._lanes:
-            self._lanes["litellm"] = self._litellm_lane()
-        return self._lanes["litellm"]
-
-    def _litellm_lane(self) -> Lane:
-        """Run litellm in child processes, unless the user imported it in this one.
-
-        Then it stays here: what the user registered with it, such as callbacks, must
-        see the calls.
-        """
-        if "litellm" in sys.modules:
-            from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
-
-            return LitellmLane()
-        from pytest_ladder.calls.lanes.litellm_children import LitellmChildren
-
-        alone = self._settings.workers == 1
-        return LitellmChildren(most=2 if alone else 1)
+        name = lane_of(model)
+        if name not in self._lanes:
+            needs = LaneNeeds(self.scripted, self._settings.workers)
+            self._lanes[name] = LANES[name](needs)
+        return self._lanes[name]
 
 
 def _budget(settings: EngineSettings) -> Budget | None:

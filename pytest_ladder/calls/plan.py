@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.lanes.address import base_of, speaks_directly
+from pytest_ladder.calls.lanes.address import base_of, lane_of
 from pytest_ladder.calls.one_machine.budget import most_output
 from pytest_ladder.calls.prices import PriceTable, cost_of, serve_cost
 from pytest_ladder.calls.store.archive import Archive
@@ -101,7 +101,7 @@ def _destination(model: Model) -> tuple[str, str | None]:
     """Return where a model's calls go, and which key goes with them."""
     if model.is_local or model.is_scripted:
         return "this machine", None
-    if speaks_directly(model):
+    if lane_of(model) == "direct":
         base = base_of(model, None) or ""
         default = "OPENAI_API_KEY" if model.api_base is None else None
         return urlsplit(base).netloc or base, model.api_key_env or default

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.lanes.address import speaks_directly
+from pytest_ladder.calls.lanes.address import lane_of
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.core.case import Case, Message
 from pytest_ladder.core.reply import Reply
@@ -223,7 +223,7 @@ def defused(text: str) -> str:
 
 def takes_schema(model: Model) -> bool:
     """Tell whether a model can be held to a JSON schema."""
-    if speaks_directly(model):
+    if lane_of(model) == "direct":
         return True
     return _abilities().supports_schema(model.id)
 

@@ -29,16 +29,20 @@ _OTHER_PROTOCOLS = (
 )
 
 
-def speaks_directly(model: Model) -> bool:
-    """Tell whether a model takes the direct lane: it speaks OpenAI's protocol.
+def lane_of(model: Model) -> str:
+    """Return the name of a model's lane, a key of `table.LANES`.
 
-    `lane` in the configuration decides; else the prefix of the id or an `api_base`.
+    `lane` in the configuration decides; else a model that speaks OpenAI's protocol, by
+    the prefix of its id or an `api_base`, takes the direct lane.
     """
+    if model.is_scripted:
+        return "scripted"
     if model.lane is not None:
-        return model.lane == "direct"
+        return model.lane
     if model.id.startswith(_OTHER_PROTOCOLS):
-        return False
-    return model.id.startswith(_DIRECT_PREFIXES) or model.api_base is not None
+        return "litellm"
+    direct = model.id.startswith(_DIRECT_PREFIXES) or model.api_base is not None
+    return "direct" if direct else "litellm"
 
 
 def base_of(model: Model, address: str | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes.address import base_of, sent_name, speaks_directly
+from pytest_ladder.calls.lanes.address import base_of, lane_of, sent_name
 from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.core.reply import Usage
@@ -634,7 +634,7 @@ def test_a_cancelled_call_ends_at_once(line: Line, server: ScriptedServer) -> No
 def test_the_lane_is_chosen_by_protocol_and_can_be_forced(
     model: Model, expected: bool
 ) -> None:
-    assert speaks_directly(model) is expected
+    assert (lane_of(model) == "direct") is expected
 
 
 @pytest.mark.parametrize(
