@@ -21,15 +21,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that import litellm, by its name in their id or fixtures.
+# Words in the id of a test that starts workers, a llama.cpp server or a pytest that is
+# interrupted. Each word costs a second of computing and more.
+_PROCESSES = (
+    *("xdist", "worker", "test_interrupts", "test_other_machines"),
+    *("calls/local/", "cli/test_init", "test_example_four_tiers"),
+)
 
-    Each takes seconds of computing, so .ci/run gives them a step of their own.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take seconds of computing: .ci/run gives them their steps.
+
+    What imports litellm, by its name in the id or among the fixtures, and what starts
+    processes that live long.
     """
     for item in items:
+        if not item.nodeid.startswith("tests/"):
+            continue
         fixtures = getattr(item, "fixturenames", ())
         if "litellm" in item.nodeid.lower() or "litellm" in fixtures:
             item.add_marker(pytest.mark.litellm)
+        elif any(word in item.nodeid for word in _PROCESSES):
+            item.add_marker(pytest.mark.processes)
 
 
 @pytest.fixture(autouse=True)
