@@ -83,6 +83,7 @@ async def close_clients(litellm: Any) -> None:
         closing = close() if callable(close) else None
         if inspect.isawaitable(closing):
             await closing
+    await redirects.close_sessions()
     await _end_log_worker()
 
 

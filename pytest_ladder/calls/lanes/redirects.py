@@ -11,19 +11,21 @@ calls of everyone else go on as before, and so do ours that only fetch something
 as a picture in a prompt.
 
 Threads: `watch_clients` is called once a process, in the thread that imports litellm.
-The replaced methods run on whatever thread or loop uses the client; they share nothing,
-as each call has a list of its own in its context. There is no lock, and a Ctrl-C or a
-cancellation passes through unchanged. Private is `ClientSession._request` of aiohttp.
+The replaced methods run on whatever thread or loop uses the client. Each call has a list
+of its own in its context, so there is no lock; a Ctrl-C or a cancellation passes through
+unchanged. They also note the aiohttp sessions that sent for us, to be closed in the end. Private is `ClientSession._request` of aiohttp.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import functools
 import importlib
 import importlib.util
 import inspect
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -60,6 +62,11 @@ class Redirect(NamedTuple):
     headers: Mapping[str, str]
 
 
+# aiohttp sessions that sent a call of ours, with their event loop: litellm keeps some
+# where nobody finds them at the end. Written only by our calls, on the engine's loop.
+_sessions: weakref.WeakKeyDictionary[Any, asyncio.AbstractEventLoop] = (
+    weakref.WeakKeyDictionary()
+)
 _ours: contextvars.ContextVar[list[Redirect] | None] = contextvars.ContextVar(
     "ladder_redirects", default=None
 )
@@ -89,12 +96,22 @@ def watch_clients() -> None:
             setattr(client, sender.method, watched)
 
 
+async def close_sessions() -> None:
+    """Close the aiohttp sessions that sent our calls on this event loop."""
+    loop = asyncio.get_running_loop()
+    for session in [session for session, at in _sessions.items() if at is loop]:
+        del _sessions[session]
+        await session.close()
+
+
 def _watched(send: Callable[..., Any], follow: str) -> Callable[..., Any]:
     """Return a method that sends as `send` does, and refuses redirects of our calls."""
     if inspect.iscoroutinefunction(send):
 
         @functools.wraps(send)
         async def watched(self: Any, *arguments: Any, **options: Any) -> Any:
+            if follow == "allow_redirects" and _ours.get() is not None:
+                _sessions[self] = asyncio.get_running_loop()
             redirects = _redirects(arguments, options)
             if redirects is None:
                 return await send(self, *arguments, **options)
