@@ -11,9 +11,10 @@ calls of everyone else go on as before, and so do ours that only fetch something
 as a picture in a prompt.
 
 Threads: `watch_clients` is called once a process, in the thread that imports litellm.
-The replaced methods run on whatever thread or loop uses the client. Each call has a list
-of its own in its context, so there is no lock; a Ctrl-C or a cancellation passes through
-unchanged. They also note the aiohttp sessions that sent for us, to be closed in the end. Private is `ClientSession._request` of aiohttp.
+The replaced methods run on whatever thread or loop uses the client. Each call has a
+list of its own in its context, so there is no lock; a Ctrl-C or a cancellation passes
+through unchanged. They also note the aiohttp sessions that sent for us, to be closed.
+Private is `ClientSession._request` of aiohttp.
 """
 
 from __future__ import annotations
