@@ -12,6 +12,7 @@ For placeholders see `loop` and `session/xdist`, which has `node.send_placeholde
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -191,9 +192,17 @@ class StagedScheduling:
             worker = self._worker_for(self._names[index], workers, shares)
             shares[worker].append(index)
         for node, indices in shares.items():
-            node.send_runtest_some(indices)
+            try:
+                node.send_runtest_some(indices)
+            except OSError:
+                # The worker has died, and xdist is about to call `remove_node`, which
+                # hands these out again. None of them ran.
+                del self._collections[node]
+                self._waiting += indices
+                continue
             self._queues[node].extend((index, False) for index in indices)
-            self._send_placeholder(node, indices[-1])
+            with contextlib.suppress(OSError):  # likewise
+                self._send_placeholder(node, indices[-1])
 
     def _send_placeholder(self, node: Any, last: int) -> None:
         beside = neighbour(last, len(self._names))
