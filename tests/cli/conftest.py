@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-# pytester forgets what a run in this process imported, and numpy loads only once.
-import numpy as np  # noqa: F401
 import pytest
 
-import pytest_ladder.collection.collect
-
-# As in the tests of the plugin: loaded here, its classes stay the same for all runs.
-import pytest_ladder.prefetch.prefetch
-import pytest_ladder.results.results  # noqa: F401
 from pytest_ladder.cli.main import main
 from tests.cli.written_report import Command
-from tests.plugin.scratch_suite import Shop
-from tests.scripted_server import ScriptedServer
+
+# Importing it loads the plugin's modules, too, which must stay the same for all runs.
+from tests.plugin.conftest import server, shop  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -39,14 +31,3 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return status, said.out, said.err
 
     return run
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-def shop(pytester: pytest.Pytester, server: ScriptedServer) -> Shop:
-    return Shop(pytester, server)

@@ -92,7 +92,7 @@ def watch_clients() -> None:
         client = getattr(importlib.import_module(sender.module), sender.client)
         send = getattr(client, sender.method)
         if not hasattr(send, "watched_for_redirects"):
-            watched = _watched(send, sender.follow)
+            watched = _watched(send, sender)
             watched.watched_for_redirects = True  # type: ignore[attr-defined]
             setattr(client, sender.method, watched)
 
@@ -105,18 +105,18 @@ async def close_sessions() -> None:
         await session.close()
 
 
-def _watched(send: Callable[..., Any], follow: str) -> Callable[..., Any]:
+def _watched(send: Callable[..., Any], sender: _Sender) -> Callable[..., Any]:
     """Return a method that sends as `send` does, and refuses redirects of our calls."""
     if inspect.iscoroutinefunction(send):
 
         @functools.wraps(send)
         async def watched(self: Any, *arguments: Any, **options: Any) -> Any:
-            if follow == "allow_redirects" and _ours.get() is not None:
+            if sender.module == "aiohttp" and _ours.get() is not None:
                 _sessions[self] = asyncio.get_running_loop()
             redirects = _redirects(arguments, options)
             if redirects is None:
                 return await send(self, *arguments, **options)
-            response = await send(self, *arguments, **options | {follow: False})
+            response = await send(self, *arguments, **options | {sender.follow: False})
             if _is_redirect(response, redirects):
                 closing = getattr(response, "aclose", response.close)()
                 if inspect.isawaitable(closing):
@@ -130,7 +130,7 @@ def _watched(send: Callable[..., Any], follow: str) -> Callable[..., Any]:
             redirects = _redirects(arguments, options)
             if redirects is None:
                 return send(self, *arguments, **options)
-            response = send(self, *arguments, **options | {follow: False})
+            response = send(self, *arguments, **options | {sender.follow: False})
             if _is_redirect(response, redirects):
                 response.close()
                 raise CallError(_REFUSED)
