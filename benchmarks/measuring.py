@@ -43,9 +43,12 @@ def test_answer(reply, case):
 
 @dataclass(frozen=True)
 class Measured:
-    """One process from start to end."""
+    """One process."""
 
     seconds: float
+    """From start to end."""
+    cpu_s: float
+    """Computing, of the process and of those that it waited for."""
     peak_mb: float
     output: str
 
@@ -88,7 +91,8 @@ def run(command: Sequence[str], folder: Path, **variables: str) -> Measured:
         text = output.read().decode(errors="replace")
     if process.returncode != 0:
         raise RuntimeError(f"{command} failed:\n{text[-3000:]}")
-    return Measured(seconds, usage.ru_maxrss / 1024, text)
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Measured(seconds, cpu_s, usage.ru_maxrss / 1024, text)
 
 
 @contextlib.contextmanager

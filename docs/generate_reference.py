@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import argparse
 import ast
+import datetime
 import enum
+import functools
 import importlib
 import inspect
 import itertools
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -27,20 +29,33 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 import pytest_ladder
-from pytest_ladder import cli
-from pytest_ladder.cases.formats import FIELD_OF
+from pytest_ladder import checks, cli
+from pytest_ladder.cases.attachments import FIELDS as ATTACHED
+from pytest_ladder.cases.names import FIELD_OF
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import Ladder
+from pytest_ladder.core.rung import Strategy
+from pytest_ladder.core.why import Why
+from pytest_ladder.decide.objectives.table import OBJECTIVES
+from pytest_ladder.prompting.strategies import STRATEGIES, prompter_class
+from pytest_ladder.real.measured import Measured
+from pytest_ladder.reporting.schemas import as_text, schemas
 from pytest_ladder.session import fixtures
 from pytest_ladder.session.options import OPTIONS
 
 PAGE = Path(__file__).with_name("reference.md")
+SCHEMAS = Path(cli.__file__).with_name("schemas")
 Row = tuple[str, ...]
 
 _BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
-_PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-_INTERNAL = ("serve",)
-"""Public for other modules, and of no use in a test."""
+_PLAIN = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    datetime.date: "date",
+}
+_PROPERTIES = (property, functools.cached_property)
 
 
 def filled(page: str) -> str:
@@ -52,8 +67,11 @@ def filled(page: str) -> str:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page, and the schemas that are shipped."""
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMAS.mkdir(exist_ok=True)
+    for name, schema in schemas().items():
+        (SCHEMAS / name).write_text(as_text(schema), encoding="utf-8")
 
 
 def _blocks() -> dict[str, Callable[[], str]]:
@@ -72,11 +90,26 @@ def _blocks() -> dict[str, Callable[[], str]]:
         "options": _options,
         "keys of [[model]]": partial(_keys, _struct_in(parts["models"])),
         "keys of [[strategy]]": partial(_keys, _struct_in(parts["strategies"])),
-        "keys of [objective]": partial(_keys, _struct_in(parts["objective"])),
+        **{
+            f"options of {name}": partial(_keys, used, but=Strategy.__struct_fields__)
+            for name in STRATEGIES
+            if (used := prompter_class(name, PAGE.parent).options) is not Strategy
+        },
+        "keys of [objective]": partial(
+            _keys, _struct_in(parts["objective"]), choices={"kind": OBJECTIVES}
+        ),
         "keys of [judge]": partial(_keys, judge, but=as_in_model),
         "keys of [gate]": partial(_keys, _struct_in(parts["gate"])),
+        "keys of [[experiment]]": partial(_keys, _struct_in(parts["experiments"])),
+        "keys of [[outcome]]": partial(_keys, _struct_in(parts["outcomes"])),
+        "keys of [review]": partial(_keys, _struct_in(parts["review"])),
+        "keys of [gateway]": partial(_keys, _struct_in(parts["gateway"])),
+        "keys of [report]": partial(_keys, _struct_in(parts["report"])),
+        "an outcome": partial(_members, 'outcomes["name"]', Measured),
         "fields of a case": _case_fields,
-        "public names": _public_names,
+        "codes of a row": _codes,
+        "public names": partial(_names, pytest_ladder),
+        "ready checks": partial(_names, checks),
         "commands": _commands,
     }
 
@@ -123,12 +156,20 @@ def _members(fixture: str, cls: type) -> str:
             rows.append((f"`.{name}`", _in_python(field.type), told))
     for name, member in _public_members(cls):
         told = _first(inspect.getdoc(member))
-        if isinstance(member, property):
-            result = typing.get_type_hints(member.fget)["return"]
+        getter = _getter(member)
+        if getter is not None:
+            result = typing.get_type_hints(getter)["return"]
             rows.append((f"`.{name}`", _in_python(result), told))
         else:
             rows.append((f"`{_call(fixture, name, member)}`", "call", told))
     return _table(("member", "type", "what it is"), rows)
+
+
+def _getter(member: Any) -> Callable[[Any], Any] | None:
+    """Return the function of a property, kept or not; None: it is something else."""
+    if isinstance(member, cached_property):
+        return member.func
+    return member.fget if isinstance(member, property) else None
 
 
 def _public_members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -138,8 +179,8 @@ def _public_members(cls: type) -> Iterator[tuple[str, Any]]:
             members |= vars(base)
     for name, member in members.items():
         is_public = name == "__call__" or not name.startswith("_")
-        is_code = isinstance(member, property) or inspect.isfunction(member)
-        if is_public and is_code and name not in _INTERNAL:
+        is_code = _getter(member) is not None or inspect.isfunction(member)
+        if is_public and is_code:
             yield name, member
 
 
@@ -172,14 +213,26 @@ def _options() -> str:
         told = _sentence(option.help)
         if option.expects:
             told += f" Takes {option.expects}."
-        rows.append((f"`{flag}`", ini, f"`{option.environment}`", told))
+        twin = "none" if option.typed else f"`{option.environment}`"
+        rows.append((f"`{flag}`", ini, twin, told))
     return _table(("option", "ini", "environment", "what it does"), rows)
 
 
-def _keys(struct: type, but: Collection[str] = ()) -> str:
+def _keys(
+    struct: type,
+    but: Collection[str] = (),
+    choices: Mapping[str, Iterable[str]] | None = None,
+) -> str:
+    """Write the keys of a table; `choices` are those that no type names."""
+    kinds = {name: _quoted(values) for name, values in (choices or {}).items()}
     rows = [
         # In a file nobody writes None.
-        (f"`{name}`", _kind(field.type), _default(field), _not_none(told))
+        (
+            f"`{name}`",
+            kinds.get(name) or _kind(field.type),
+            _default(field),
+            _not_none(told),
+        )
         for name, field, told in _fields(struct)
         if name.split(".")[0] not in but
     ]
@@ -198,10 +251,10 @@ def _fields(
     fields = msgspec.structs.fields(struct)
     for field in sorted(fields, key=lambda one: not one.required):
         inner = _struct_in(field.type)
-        yield before + field.name, field, meanings.get(field.name, "")
+        yield before + field.encode_name, field, meanings.get(field.name, "")
         if inner is not None and nested and not issubclass(struct, inner):
             dot = "[]." if get_origin(field.type) is tuple else "."
-            yield from _fields(inner, f"{before}{field.name}{dot}")
+            yield from _fields(inner, f"{before}{field.encode_name}{dot}")
 
 
 def _meanings(struct: type) -> dict[str, str]:
@@ -211,9 +264,11 @@ def _meanings(struct: type) -> dict[str, str]:
         if cls.__module__.startswith("pytest_ladder."):
             body = _class_node(cls).body
             for field, below in itertools.pairwise(body):
-                if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
-                    text = ast.literal_eval(below.value)
-                    told[ast.unparse(field.target)] = _first(text)
+                if not isinstance(below, ast.Expr):
+                    continue
+                if isinstance(field, ast.AnnAssign | ast.Assign):
+                    target = getattr(field, "target", None) or field.targets[0]
+                    told[ast.unparse(target)] = _first(ast.literal_eval(below.value))
     return told
 
 
@@ -236,14 +291,18 @@ def _kind(kind: Any) -> str:
     if kind in _PLAIN:
         return _PLAIN[kind]
     if origin is Literal:
-        return ", ".join(f'`"{value}"`' for value in inner)
+        return _quoted(inner)
     if origin in (UnionType, typing.Union):
         return " or ".join(_kind(one) for one in inner if one is not NoneType)
     if origin in (tuple, list):
-        return f"list of {_kind(inner[0])}s"
+        return f"list of {_kind(inner[0]).replace(' or ', 's or ')}s"
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return ", ".join(f'`"{member.value}"`' for member in kind)
+        return _quoted(member.value for member in kind)
     return "anything" if kind is Any else "table"
+
+
+def _quoted(values: Iterable[str]) -> str:
+    return ", ".join(f'`"{value}"`' for value in values)
 
 
 def _in_python(kind: Any) -> str:
@@ -265,16 +324,22 @@ def _case_fields() -> str:
     rows = []
     for name, field, told in _fields(Case):
         others = [other for other, meant in FIELD_OF.items() if meant == name != other]
-        if name in FIELD_OF:
+        if name in FIELD_OF or name in ATTACHED:
             also = ", ".join(f"`{other}`" for other in others)
             rows.append((f"`{name}`", also, _kind(field.type), told))
     return _table(("field", "also called", "type", "meaning"), rows)
 
 
-def _public_names() -> str:
+def _codes() -> str:
+    meanings = _meanings(Why)
+    rows = [(f"`{why}`", meanings[why.name]) for why in Why]
+    return _table(("`why`", "what happened"), rows)
+
+
+def _names(module: ModuleType) -> str:
     rows = [
-        (f"`{name}`", _first(inspect.getdoc(getattr(pytest_ladder, name))))
-        for name in pytest_ladder.__all__
+        (f"`{name}`", _first(inspect.getdoc(getattr(module, name))))
+        for name in module.__all__
     ]
     return _table(("name", "what it is"), rows)
 
@@ -317,6 +382,7 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[Row]:
         if isinstance(action, argparse._HelpAction):
             continue
         value = action.metavar or "|".join(action.choices or ())
+        value = " ".join(value) if isinstance(value, tuple) else value
         flag = " ".join([*action.option_strings[-1:], str(value)]).strip()
         told = (action.help or "") % {"default": action.default}
         needed = " (required)" if action.option_strings and action.required else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_ladder.calls.lanes.scripted import ScriptedModel
+    from pytest_ladder.cases.choices import score_choice
     from pytest_ladder.core.case import Case
     from pytest_ladder.core.reply import Reply, Retrieved, Usage
     from pytest_ladder.core.row import Row
@@ -30,17 +31,24 @@ if TYPE_CHECKING:
         precision,
         reciprocal_rank,
     )
+    from pytest_ladder.prompting.prompter import Estimate, Prompt, Prompter, at_once
+    from pytest_ladder.prompting.single_turn import SingleTurn
+    from pytest_ladder.reporting.public import WrittenReport, read_report
+    from pytest_ladder.session.llm import logged
 
 __all__ = [
     "CallError",
     "Case",
     "ConfigError",
+    "Estimate",
     "JudgeError",
     "LadderError",
     "Level",
     "LocalModelError",
     "MissingReply",
     "Model",
+    "Prompt",
+    "Prompter",
     "Reply",
     "ReplyNotJson",
     "Retrieved",
@@ -48,13 +56,19 @@ __all__ = [
     "Rung",
     "Score",
     "ScriptedModel",
+    "SingleTurn",
     "Strategy",
     "Tier",
     "Usage",
     "Verdict",
+    "WrittenReport",
+    "at_once",
     "document_recall",
+    "logged",
     "precision",
+    "read_report",
     "reciprocal_rank",
+    "score_choice",
 ]
 
 _HOMES = {
@@ -69,11 +83,16 @@ _HOMES = {
         "ReplyNotJson",
     ),
     "judging.retrieval_metrics": ("document_recall", "precision", "reciprocal_rank"),
+    "cases.choices": ("score_choice",),
     "core.case": ("Case",),
     "core.reply": ("Reply", "Retrieved", "Usage"),
     "core.row": ("Row",),
     "core.rung": ("Model", "Rung", "Strategy", "Tier"),
     "core.score": ("Level", "Score", "Verdict"),
+    "reporting.public": ("WrittenReport", "read_report"),
+    "prompting.prompter": ("Estimate", "Prompt", "Prompter", "at_once"),
+    "prompting.single_turn": ("SingleTurn",),
+    "session.llm": ("logged",),
 }
 
 
@@ -86,3 +105,7 @@ def __getattr__(name: str) -> Any:
 
         return version("pytest-ladder")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

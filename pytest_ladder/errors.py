@@ -2,21 +2,26 @@
 
 Abandoned                a rehearsal is cancelled: not for `except Exception`
 
+LadderWarning            a word on what may be a mistake, by Python's own warnings
+
 LadderError
 ├── ConfigError          a mistake in ladder.toml, a case file or an option
 ├── ReplyNotJson         a reply that does not parse: a miss, not an error
+├── BadRow               a row of a raw file that cannot be used; its line comes later
 ├── MissingReply         a replay needs a reply that is not stored
 ├── MissingSnapshot      a reply is compared with a snapshot that was not written
 ├── StoreError           the store cannot be read or written
 ├── BudgetReached        the budget does not allow another call
 ├── JudgeError           a judge that gave no usable verdict: an error, never a score
 ├── MetricError          a metric that failed: an error, never a score
+├── AppError             a request of an app that the gateway cannot answer
 └── CallError            a call to a model that failed for good
     └── LocalModelError  the local model could not be fetched or served
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 
@@ -28,8 +33,34 @@ class Abandoned(BaseException):
     """
 
 
+class LadderWarning(UserWarning):
+    """What may be a mistake, and is none for certain; shown in pytest's summary."""
+
+
+def warn(message: str, file: str, line: int = 1) -> None:
+    """Warn of what may be a mistake at a place; the same words there show once.
+
+    Also under `-W error` it is a word only: what it is about was no mistake for an
+    older release, and no upgrade may break a suite that way. Filters may ignore it.
+    """
+    try:
+        warnings.warn_explicit(message, LadderWarning, file, line)
+    except LadderWarning:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn_explicit(message, LadderWarning, file, line)
+
+
 class LadderError(Exception):
     """Base of all errors of pytest-ladder."""
+
+    refused_key: str = ""
+    """Which key, or file, is missing or wrong for many tests alike, in a few words.
+
+    The first test tells in full, all others point there; empty: it failed otherwise.
+    """
+    lost: Any = None
+    """`LostCalls` that were made before it; None: none that may cost anything."""
 
 
 class ConfigError(LadderError):
@@ -45,6 +76,19 @@ class ReplyNotJson(LadderError, AssertionError):
 
     An `AssertionError`, because the model missed: nothing is broken.
     """
+
+
+class BadRow(LadderError):
+    """A row among many that cannot be used; its reader turns it into a `ConfigError`.
+
+    Rows are handed over many at a time, and only the reader knows their lines.
+    """
+
+    def __init__(self, row: int, problem: str) -> None:
+        """`row` is its place among those handed over, from 0."""
+        super().__init__(problem)
+        self.row = row
+        self.problem = problem
 
 
 class MissingReply(LadderError):
@@ -74,6 +118,18 @@ class MetricError(LadderError):
     """A metric of another library reports that it failed: its value is no score."""
 
 
+class AppError(LadderError):
+    """A request of an app under test that the gateway cannot answer, and why.
+
+    The app gets the sentence, and its test ends with it: an error, never a score.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        """`status` is the HTTP status that the app gets."""
+        super().__init__(message)
+        self.status = status
+
+
 class CallError(LadderError):
     """A call to a model failed, in one sentence that holds no key and no header."""
 
@@ -101,7 +157,7 @@ class CallError(LadderError):
 
     def saying(self, message: str) -> CallError:
         """Return a copy with another message, and without cause and frames."""
-        return CallError(
+        copy = CallError(
             message,
             status=self.status,
             transient=self.transient,
@@ -109,6 +165,8 @@ class CallError(LadderError):
             usage=self.usage,
             unsure=self.unsure,
         )
+        copy.lost, copy.refused_key = self.lost, self.refused_key
+        return copy
 
 
 class LocalModelError(CallError):

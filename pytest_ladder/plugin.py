@@ -20,14 +20,17 @@ from pytest_ladder.session.fixtures import (  # noqa: F401  (pytest finds them h
     _ladder_sample,
     case,
     judge,
+    ladder_env,
     llm,
+    outcomes,
     reply,
     rung,
     score,
     scripted,
     verdict,
 )
-from pytest_ladder.session.state import known_session, session_of
+from pytest_ladder.session.settings import check_workers, read_settings
+from pytest_ladder.session.state import known_session, not_collected, session_of
 from pytest_ladder.session.xdist import (
     announce_batches,
     is_worker,
@@ -37,17 +40,20 @@ from pytest_ladder.session.xdist import (
 )
 
 if TYPE_CHECKING:
+    from pytest_ladder.results.results import Results
+    from pytest_ladder.session.app_link import AppGateway
     from pytest_ladder.session.session import LadderSession
 
 LEVELS = ("cheap", "judged", "real")
 MARKERS = (
-    "cheap(at_least=1.0): level 1: checked by plain code; at_least is the share of "
-    "cases that must pass on the current rung.",
-    "judged(at_least=1.0, rubric, judge, scale, samples): level 2: graded by an LLM, "
-    "by a rubric of your own or a judge of the library.",
-    "real(at_least=1.0): level 3: results of real use.",
-    "ladder(cases, task, samples, weight, miss, external, ahead, pack): what a ladder "
-    "test runs over, and how its rows count.",
+    "cheap(*, at_least=1.0, tag=None): level 1: checked by plain code; at_least is the "
+    "share of cases, or of those with a tag, that must pass on the current rung.",
+    "judged(*, at_least=1.0, tag=None, rubric=None, judge=None, scale=None, "
+    "samples=1): level 2: graded by an LLM, by a rubric of your own or a judge of the "
+    "library.",
+    "real(*, at_least=1.0, tag=None): level 3: results of real use.",
+    "ladder(*, cases=None, task=None, samples=1, weight=1.0, miss=(), external=False, "
+    "ahead=True, pack=False): what a ladder test runs over, and how its rows count.",
 )
 
 
@@ -56,16 +62,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Set variables of the environment, if the command line names a file of them."""
+    options.set_variables(early_config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and refuse bad options before anything runs."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    settings = options.read(config)
+    settings = read_settings(config)
     if not is_worker(config):
         config.pluginmanager.register(_ReportTaker(config), "ladder-reports")
     if settings.plan:
         stay_alone(config)
-    options.check_workers(config, settings)
+    check_workers(config, settings)
     if settings.is_scheduled:
         config.pluginmanager.register(_SchedulerHooks(config), "ladder-stages")
 
@@ -85,7 +97,7 @@ def pytest_testnodeready(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Choose what hands tests to workers: in stages, or all at once in a live run."""
-    settings = options.read(config)
+    settings = read_settings(config)
     if settings.is_scheduled:
         from pytest_ladder.scheduling.xdist_scheduler import StagedScheduling
 
@@ -157,10 +169,17 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 def _begin(ladder: LadderSession, session: pytest.Session) -> None:
     _exempt_from_garbage_collection()
+    ladder.open_gateway = _open_gateway
     if ladder.settings.live or ladder.settings.plan:
         from pytest_ladder.prefetch import prefetch
 
         prefetch.start(ladder, session)
+
+
+def _open_gateway(ladder: LadderSession) -> AppGateway:
+    from pytest_ladder.gateway.server import Gateway
+
+    return Gateway(ladder)
 
 
 @functools.cache
@@ -197,7 +216,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     state.begin(item)
     session = known_session(item.config)
     if session is not None:
-        session.running.begin(session.record_of(item))
+        session.running.begin(session.item_of(item))
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
@@ -205,12 +224,26 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     session = known_session(pyfuncitem.config)
     if session is None or session.running.record is None:
         return None
-    if session.running.record.test.pack:
+    if session.running.record.item.test.pack:
         from pytest_ladder.results import packed
 
         packed.run(session, session.running.record)
         return True
     return session.running.run_coroutine(pyfuncitem)
+
+
+# First, so that nothing ends the body unseen.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a ladder test miss that has a failed subtest."""
+    session = known_session(item.config)
+    if session is None or session.running.record is None:
+        return (yield)
+    from pytest_ladder.results import subtests
+
+    record = session.running.record
+    with session.apps.heard(), subtests.ended_as_parts(record):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -221,9 +254,9 @@ def pytest_runtest_makereport(
     report = yield
     session = known_session(item.config)
     if session is not None and session.running.record is not None:
-        from pytest_ladder.results import rows
+        from pytest_ladder.results import subtests
 
-        rows.complete_report(session, session.running.record, call, report)
+        subtests.complete_report(session, session.running.record, call, report)
         session.give_way()
     return report
 
@@ -233,6 +266,8 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
     """Show a miss that fails nothing as `m`, and nothing for what a climb left out."""
     if getattr(report, "ladder_left", False):
         return "skipped", "", "SKIPPED"
+    if getattr(report, "ladder_part", False):
+        return "", "", ("SUBMISSED", {"yellow": True})
     if getattr(report, "ladder", None) and report.ladder["missed"]:
         return "missed", "m", ("MISSED", {"yellow": True})
     return None
@@ -246,9 +281,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             results.write(session)
         if _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        _mark_outdated(session, results)
     finally:
         if ladder is not None:
             ladder.close(interrupted=session.exitstatus not in (0, 1))
+
+
+def _mark_outdated(session: pytest.Session, results: Results | None) -> None:
+    """Mark the reports of an earlier run, if this one failed before it had a row."""
+    failed = session.exitstatus not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if failed and not is_worker(session.config) and not (results and results.finished):
+        from pytest_ladder.results import outdated
+
+        outdated.mark_all(session.config, session.exitstatus)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -266,7 +311,7 @@ def _lacks_rows(config: pytest.Config) -> bool:
 
     That fails the run.
     """
-    settings = options.read(config)
+    settings = read_settings(config)
     runs = not (config.option.collectonly or settings.plan)
     compares = runs and settings.baseline is not None
     results = known_results(config)
@@ -279,10 +324,25 @@ class _ReportTaker:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    # First: what others print of it may be shortened.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(
+        self, report: pytest.TestReport
+    ) -> Generator[None, None, None]:
         """Keep what rides on the report of a ladder test."""
         if hasattr(report, "ladder"):
             results_of(self._config).take(report)
+        if not hasattr(report, "ladder_silent"):
+            return (yield)
+        from pytest_ladder.results.silent import silenced
+
+        with silenced(report):
+            return (yield)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected: the rest is a part of the suite."""
+        if report.failed:
+            not_collected(self._config).append(report.nodeid)
 
 
 class CollectedTests:

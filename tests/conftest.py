@@ -9,8 +9,13 @@ from collections.abc import Iterator
 
 # Hypothesis is imported at the end of every pytest run in this environment; pytester
 # forgets it each time unless it is loaded here.
-import hypothesis  # noqa: F401
+import hypothesis
+
+# An extension of C that a run in this process imported could not be imported again.
+import numpy as np  # noqa: F401
 import pytest
+import scipy.special
+import scipy.stats  # noqa: F401
 
 # Without cached bytecode every run in a subprocess compiles all of pytest's plugins.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -21,19 +26,34 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("ladder", deadline=None)
+hypothesis.settings.load_profile("ladder")
+
 # Words in the id of a test that starts workers, a llama.cpp server or a pytest that is
 # interrupted. Each word costs a second of computing and more.
 _PROCESSES = (
-    *("xdist", "worker", "test_interrupts", "test_other_machines"),
+    *("xdist", "worker", "test_interrupts", "test_other_machines", "test_core_alone"),
     *("calls/local/", "cli/test_init", "test_example_four_tiers"),
+    "gateway/test_children",
+)
+
+# Of whole runs of pytest that are many, and of properties over many worlds.
+_LONG = (
+    *("plugin/results/", "plugin/scheduling/", "plugin/prefetch/"),
+    *("decide/test_one_rule", "decide/test_climb_properties"),
+    *("examples/test_ci_examples", "cli/test_recordings_command"),
+    *("session/test_new_strategy", "session/test_several_calls"),
+    "session/test_try.py",
+    "engine/test_faulty_calls",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that take seconds of computing: .ci/run gives them their steps.
 
-    What imports litellm, by its name in the id or among the fixtures, and what starts
-    processes that live long.
+    What imports litellm, by its name in the id or among the fixtures, what starts
+    processes that live long, and what takes long because it is much.
     """
     for item in items:
         if not item.nodeid.startswith("tests/"):
@@ -43,6 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.litellm)
         elif any(word in item.nodeid for word in _PROCESSES):
             item.add_marker(pytest.mark.processes)
+        elif any(word in item.nodeid for word in _LONG):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)

@@ -42,13 +42,13 @@ def odd_answers(count: int, *, seed: int = 14) -> Iterator[OddAnswer]:
             events = _stream(chance)
             for event in chance.sample(events, chance.randint(0, 2)):
                 _spoil(event, chance)
-            lines = [b"data: " + _written(event) for event in events]
+            lines = [b"data: " + written(event) for event in events]
             body = b"\n\n".join([*lines, b"data: [DONE]\n\n"])
         else:
             payload = _whole(chance)
             for _ in range(chance.randint(1, 4)):
                 _spoil(payload, chance)
-            body = _written(payload)
+            body = written(payload)
         yield OddAnswer(_with_wrong_bytes(body, chance), number % 3 == 2)
 
 
@@ -104,7 +104,7 @@ def _timings() -> dict[str, Any]:
 
 def _spoil(payload: Any, chance: random.Random) -> None:
     """Put an odd value somewhere, take one away, or wrap it."""
-    holder, name = chance.choice(list(_places(payload)))
+    holder, name = chance.choice(list(places(payload)))
     kind = chance.random()
     if kind < 0.1 and isinstance(holder, dict):
         del holder[name]
@@ -116,7 +116,7 @@ def _spoil(payload: Any, chance: random.Random) -> None:
         holder[name] = copy.deepcopy(chance.choice(ODD))
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Yield all places in a payload, by what holds them and their name."""
     if isinstance(value, dict):
         inner = list(value.items())
@@ -126,10 +126,10 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         return
     for name, one in inner:
         yield value, name
-        yield from _places(one)
+        yield from places(one)
 
 
-def _written(payload: Any) -> bytes:
+def written(payload: Any) -> bytes:
     text = json.dumps(payload)
     for value in ODD:
         if isinstance(value, str) and value.startswith("@deep"):

@@ -242,6 +242,10 @@ class ScriptedServer:
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_post("/v1/chat/completions", self._complete)
+        # Where Azure, Groq, Gemini and Cohere let OpenAI's clients in.
+        doors = "openai/v1|v1beta/openai|compatibility/v1"
+        app.router.add_post(f"/{{door:{doors}}}/chat/completions", self._complete)
+        app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_get("/v1/models", _models)
         app.router.add_get("/health", _health)
         app.router.add_get("/stats", self._stats)
@@ -261,6 +265,21 @@ class ScriptedServer:
         if self.everywhere is None:
             raise web.HTTPNotFound
         return await self._answer(self.everywhere, {}, request)
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        """Answer with a vector of three numbers for each text: its length counts."""
+        body = await request.json()
+        self.count += 1
+        if self._record:
+            self._note(time.monotonic(), body, request)
+        vectors = [
+            {"object": "embedding", "index": n, "embedding": [len(text), 0.5, -1.0]}
+            for n, text in enumerate(body["input"])
+        ]
+        tokens = sum(map(len, body["input"]))
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        data = {"object": "list", "data": vectors, "model": body["model"]}
+        return web.json_response(data | {"usage": usage})
 
     async def _stats(self, _: web.Request) -> web.Response:
         stats = {

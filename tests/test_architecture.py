@@ -5,22 +5,24 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 import pytest_ladder
+from pytest_ladder.decide.objectives.table import OBJECTIVES
 
 PACKAGE = Path(pytest_ladder.__file__).parent
 # From the lowest floor up (docs/architecture.md): a folder imports only from folders on
 # floors below its own. Rooms that come later have their floor already.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "text", "stats"),
+    ("errors", "clock", "text", "stats"),
     ("core", "disk"),
     ("cases", "decide", "calls"),
-    ("prompting",),
-    ("config", "judging", "real"),
+    ("checks", "prompting"),
+    ("config", "judging"),
+    ("real",),
     ("session", "reporting"),
     ("results", "prefetch", "integrations", "gateway", "review", "tracking"),
     ("scheduling",),
@@ -29,14 +31,27 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 MAP = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
-FACE = "__init__"
-"""The public names; it alone imports from anywhere, and late."""
+FACE = ("__init__", "__main__")
+"""The public names, which alone import from anywhere, and late; and the command."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         yield name.removesuffix(".__init__"), path
+
+
+Trees = Mapping[Path, Sequence[ast.AST]]
+"""All nodes of each module."""
+
+
+# No longer than these tests: the garbage collector would look through all of it.
+@pytest.fixture(scope="module")
+def trees() -> Trees:
+    return {
+        path: tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        for _, path in modules()
+    }
 
 
 def floor_of(module: str) -> int:
@@ -47,9 +62,9 @@ def floor_of(module: str) -> int:
     pytest.fail(f"{module} has no floor; give {room} one in FLOORS.")
 
 
-def imported(path: Path) -> Iterator[tuple[str, int]]:
+def imported(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
     """Yield what a module imports of the package, also under `TYPE_CHECKING`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.startswith("pytest_ladder."):
@@ -69,13 +84,13 @@ def imported(path: Path) -> Iterator[tuple[str, int]]:
                     yield inside, node.lineno
 
 
-def test_imports_only_point_down() -> None:
+def test_imports_only_point_down(trees: Trees) -> None:
     wrong = []
     for module, path in modules():
         room = module.split(".")[0]
-        if module == FACE:
+        if module in FACE:
             continue
-        for other, line in imported(path):
+        for other, line in imported(trees[path]):
             if other.split(".")[0] != room and floor_of(other) >= floor_of(module):
                 wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {other}")
     assert not wrong, "\n".join(wrong)
@@ -102,12 +117,12 @@ def test_pages_name_files_that_exist(page: str) -> None:
         assert found, f"{page} names {name}"
 
 
-def test_no_folder_has_a_circle() -> None:
+def test_no_folder_has_a_circle(trees: Trees) -> None:
     """Imports inside functions and under `TYPE_CHECKING` count."""
     below: dict[str, set[str]] = {
-        module: {other for other, _ in imported(path)}
+        module: {other for other, _ in imported(trees[path])}
         for module, path in modules()
-        if module != FACE
+        if module not in FACE
     }
     try:
         tuple(graphlib.TopologicalSorter(below).static_order())
@@ -116,14 +131,14 @@ def test_no_folder_has_a_circle() -> None:
 
 
 def test_the_root_has_at_most_four_loose_files() -> None:
-    loose = sorted(path.name for path in PACKAGE.glob("*.py"))
+    # Python wants `__main__.py` there.
+    loose = sorted({path.name for path in PACKAGE.glob("*.py")} - {"__main__.py"})
     assert len(loose) <= 4, loose
 
 
-def test_hooks_are_short_and_only_in_plugin() -> None:
+def test_hooks_are_short_and_only_in_plugin(trees: Trees) -> None:
     for module, path in modules():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
+        for node in trees[path]:
             if not isinstance(node, ast.FunctionDef):
                 continue
             if not node.name.startswith("pytest_"):
@@ -134,11 +149,11 @@ def test_hooks_are_short_and_only_in_plugin() -> None:
             assert length - body[0].lineno < 10, f"{path}:{node.lineno} is long"
 
 
-def test_every_exception_lives_in_errors() -> None:
+def test_every_exception_lives_in_errors(trees: Trees) -> None:
     for module, path in modules():
         if module == "errors":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in trees[path]:
             if isinstance(node, ast.ClassDef):
                 bases = " ".join(ast.unparse(base) for base in node.bases)
                 assert not re.search(r"(Error|Exception)\b", bases), (
@@ -146,9 +161,28 @@ def test_every_exception_lives_in_errors() -> None:
                 )
 
 
-def test_words_are_frozen_and_keyword_only() -> None:
+def test_only_the_object_of_a_kind_knows_the_kind_of_an_objective(trees: Trees) -> None:
+    for module, path in modules():
+        for node in trees[path]:
+            if not isinstance(node, ast.Compare | ast.Dict | ast.Match):
+                continue
+            kinds = {
+                part.value for part in ast.walk(node) if isinstance(part, ast.Constant)
+            } & set(OBJECTIVES)
+            asks = any(
+                isinstance(part, ast.Attribute) and part.attr == "kind"
+                for part in ast.walk(node)
+            )
+            if isinstance(node, ast.Dict):
+                asks = len(kinds) > 1
+            assert not (kinds and asks) or module == "decide.objectives.table", (
+                f"{path}:{node.lineno} asks for {kinds}: ask decide/objectives/"
+            )
+
+
+def test_words_are_frozen_and_keyword_only(trees: Trees) -> None:
     for path in sorted((PACKAGE / "core").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in trees[path]:
             if not isinstance(node, ast.ClassDef):
                 continue
             if "Enum" in " ".join(ast.unparse(base) for base in node.bases):
@@ -169,3 +203,35 @@ def test_the_public_face_is_sorted_and_complete() -> None:
 def test_nothing_is_called_utils() -> None:
     names = {path.stem for _, path in modules()}
     assert not names & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_time_is_read_in_one_place() -> None:
+    """Tests freeze the clocks of `time`; what a call takes and costs stays real."""
+    for _, path in modules():
+        text = path.read_text(encoding="utf-8")
+        read = re.findall(r"\btime\.(?:monotonic|perf_counter|time)(?:_ns)?\(", text)
+        is_clock = path == PACKAGE / "clock.py"
+        assert is_clock or not read, f"{path}: take it from pytest_ladder.clock"
+
+
+def test_no_class_name_stands_twice(trees: Trees) -> None:
+    """A name is one thing: who reads `Suite` need not ask of which file."""
+    places: dict[str, list[str]] = {}
+    for _, path in modules():
+        for node in trees[path]:
+            if isinstance(node, ast.ClassDef):
+                place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
+                places.setdefault(node.name, []).append(place)
+    twice = {name: at for name, at in places.items() if len(at) > 1}
+    assert not twice, twice
+
+
+def test_no_file_is_long() -> None:
+    """A file answers one question; one above 400 lines answers two."""
+    lengths = {
+        str(path.relative_to(PACKAGE)): text.count("\n")
+        for _, path in modules()
+        if (text := path.read_text(encoding="utf-8"))
+    }
+    long = {name: lines for name, lines in lengths.items() if lines > 400}
+    assert not long, long

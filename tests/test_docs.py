@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from docs.draw_verdicts import pictures, svg
+from docs.show_promotions import PAGE, promotions, quoting
+
 ROOT = Path(__file__).parents[1]
 METHODS = ROOT / "docs" / "methods.md"
 
@@ -48,3 +51,31 @@ def test_pages_name_tests_and_benchmarks_that_exist() -> None:
         text = page.read_text(encoding="utf-8")
         for name in re.findall(r"`((?:tests|benchmarks)/[\w./-]+)`", text):
             assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+def test_the_pictures_of_verdicts_are_what_the_code_decides() -> None:
+    """Else run `python -m docs.draw_verdicts`, and look at them and at their page."""
+    page = (ROOT / "docs/pass-fail-undecided.md").read_text(encoding="utf-8")
+    drawn = list(pictures())
+    for picture in drawn:
+        file = ROOT / "docs" / f"{picture.name}.svg"
+        assert file.read_text(encoding="utf-8") == svg(picture)
+        assert f"]({picture.name}.svg)" in page
+    said = {line.sentence for picture in drawn for line in picture.lines}
+    quoted = re.findall(r"^(?:gate: )?[A-Z]{4,}: .*$", page, re.MULTILINE)
+    assert len(quoted) == 6
+    assert set(quoted) <= said
+
+
+def test_a_promotion_passes_fails_and_stays_undecided_as_its_page_shows() -> None:
+    """Else run `python -m docs.show_promotions`, and read the page again."""
+    checks = [
+        (one.result.verdict, {check.kind for check in one.result.checks[-2:]})
+        for one in promotions()
+    ]
+    verdicts = [verdict for verdict, _ in checks]
+    assert verdicts == ["pass", "fail", "undecided"]
+    assert all(kinds == {"users", "guardrail"} for _, kinds in checks)
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.count("<!-- quoted -->\n") == len(verdicts) + 1
+    assert page == quoting(page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,27 @@ def test_contributors_and_ci_install_the_same() -> None:
         pins = (ROOT / name).read_text(encoding="utf-8").split()
         assert pins
         assert all(re.fullmatch(r"[a-z0-9-]+==[^=]+", pin) for pin in pins)
+
+
+def test_the_commands_of_the_example_run_what_they_say(
+    pytester: pytest.Pytester,
+) -> None:
+    """As a plan, which takes the same options and calls nobody."""
+    commands = re.findall(r"\.venv/bin/pytest (examples/support .*)$", README, re.M)
+    assert len(commands) == 2
+    shutil.copytree(
+        ROOT / "examples/support",
+        pytester.path / "examples/support",
+        ignore=shutil.ignore_patterns(".ladder"),
+    )
+    planned = []
+    for command in commands:
+        options = command.replace("--ladder-live", "--ladder-plan").split()
+        result = pytester.runpytest_subprocess(*options)
+        assert result.ret in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+        calls = re.findall(r"^smol/\S+ +(\d+) +(\d+) ", result.stdout.str(), re.M)
+        planned.append([int(made) + int(stored) for made, stored in calls])
+    assert planned == [[30] * 4, [109] * 4]
 
 
 def test_the_readme_is_short_enough_to_read() -> None:

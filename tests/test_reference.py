@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 import pytest_ladder
 from docs.generate_reference import commands, filled, fixture_functions
 from pytest_ladder import plugin
-from pytest_ladder.cases.formats import FIELD_OF, READERS
+from pytest_ladder.cases.formats import READERS
+from pytest_ladder.cases.names import FIELD_OF
 from pytest_ladder.cli.main import main
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.errors import ConfigError
@@ -35,6 +38,11 @@ WITH_WRONG_KEY = {
     "[objective]": MODEL + "[objective]\nwombat = 1\n",
     "[judge]": MODEL + "[judge]\nwombat = 1\n",
     "[gate]": MODEL + "[gate]\nwombat = 1\n",
+    "[[experiment]]": MODEL + "[[experiment]]\nwombat = 1\n",
+    "[[outcome]]": MODEL + "[[outcome]]\nwombat = 1\n",
+    "[review]": MODEL + "[review]\nwombat = 1\n",
+    "[gateway]": MODEL + "[gateway]\nwombat = 1\n",
+    "[report]": MODEL + "[report]\nwombat = 1\n",
 }
 """By the section of the page and the table within it."""
 
@@ -69,7 +77,7 @@ def test_every_option_is_documented_with_its_twins() -> None:
     options = section("Options")
     for option in OPTIONS:
         (row,) = re.findall(rf"^\| `{option.flag}[=`].*$", options, re.MULTILINE)
-        assert f"`{option.environment}`" in row
+        assert (f"`{option.environment}`" in row) != option.typed
         assert (f"`{option.dest}`" in row) == option.ini
 
 
@@ -78,8 +86,11 @@ def test_every_keyword_of_a_marker_is_documented(
     marker: str, pytester: pytest.Pytester
 ) -> None:
     """The keywords that pytest shows, and those that the plugin says it knows."""
-    name, shown = re.findall(r"(\w+)\((.*?)\)", marker)[0]
-    keywords = {re.split("[= ]", word)[0] for word in shown.split(", ")}
+    signature = marker.partition("): ")[0] + ")"
+    (function,) = ast.parse(f"def {signature}: ...").body
+    assert isinstance(function, ast.FunctionDef)
+    name = function.name
+    keywords = {argument.arg for argument in function.args.kwonlyargs}
     (pytester.path / "ladder.toml").write_text(MODEL, encoding="utf-8")
     level = "" if name != "ladder" else "@pytest.mark.cheap\n"
     pytester.makepyfile(
@@ -116,7 +127,7 @@ def test_every_key_of_the_configuration_is_documented(
     keys = re.findall("`(.*?)`", str(caught.value).split("nown keys")[1])
     title, _, table = place.partition(" ") if place[0] == "[" else (place, "", "")
     text = section(title)
-    assert len(keys) > 1
+    assert keys
     for key in keys:
         in_prose = title == "[judge]" and f"`{key}`" in text
         assert f"{table}{key}" in first_cells(text) or in_prose
@@ -172,7 +183,7 @@ def test_the_configuration_of_getting_started_is_valid(tmp_path: Path) -> None:
     (tmp_path / "kb/refunds.md").write_text("# Refunds\n45 days", encoding="utf-8")
     example = '{"input": "How long?", "expected": "45 days"}\n'
     (tmp_path / "examples.jsonl").write_text(example, encoding="utf-8")
-    assert len(load_ladder(tmp_path / "ladder.toml").rungs) == 4
+    assert len(load_ladder(tmp_path / "ladder.toml").rungs) == 6
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -189,3 +200,15 @@ def test_commands_name_modules_that_exist(page: Path) -> None:
     for module in re.findall(r"python -m ((?:tests|docs|benchmarks)[.\w]*)", text):
         file = DOCS.parent / f"{module.replace('.', '/')}.py"
         assert file.exists(), f"{page.name} runs {module}"
+
+
+def test_the_page_names_every_extra_and_all_is_all_but_the_largest() -> None:
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))
+    extras: dict[str, list[str]] = project["project"]["optional-dependencies"]
+    ours = {"all", "build", *(name for name in extras if name.startswith("dev"))}
+    table = PAGE.partition("\n## Extras\n")[2]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(extras) - ours
+    (everything,) = extras["all"]
+    assert set(re.findall(r"\w+", everything.partition("[")[2])) == (
+        set(extras) - ours - {"parquet"}
+    )

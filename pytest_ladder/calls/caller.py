@@ -18,32 +18,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import math
-import time
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from pytest_ladder import clock
 from pytest_ladder.calls import retries
+from pytest_ladder.calls.bills import Bills, reply_of
 from pytest_ladder.calls.contract import Answer, EngineSettings, Lane, Progress, Request
 from pytest_ladder.calls.lanes import faults
 from pytest_ladder.calls.lanes.address import lane_of
 from pytest_ladder.calls.lanes.scripted import ScriptedModel
 from pytest_ladder.calls.lanes.table import LANES, LaneNeeds
 from pytest_ladder.calls.local import servers
-from pytest_ladder.calls.one_machine.budget import Budget, worst_usd
+from pytest_ladder.calls.one_machine.budget import SharedBudget, worst_usd
+from pytest_ladder.calls.one_machine.called import CalledKeys
 from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
-from pytest_ladder.calls.prices import PriceTable, cost_of
+from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.calls.response_formats import ResponseFormats
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import Attempt, StoredReply
 from pytest_ladder.calls.store.writer import Writer
+from pytest_ladder.calls.wrong_keys import FAR_AWAY_S, NEAR_BY_S, Door
 from pytest_ladder.core.reply import Timing
+from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Model
-from pytest_ladder.errors import CallError, StoreError
+from pytest_ladder.errors import CallError, LadderError, StoreError
 
 _Quota = str
 """Name of what has limits of its own: a model, or all local models together."""
@@ -71,19 +73,28 @@ class _Bill:
 class Caller:
     """Calls models; used on the engine's loop only."""
 
-    def __init__(self, settings: EngineSettings, progress: Progress) -> None:
+    def __init__(
+        self, settings: EngineSettings, progress: Progress, called: CalledKeys
+    ) -> None:
         self.scripted: dict[str, ScriptedModel] = {}
-        self.budget = _budget(settings)
+        cap, folder = settings.budget_usd, settings.folder
+        self.budget = (
+            None if cap is None else SharedBudget(folder / "budget.sqlite", cap)
+        )
         self.stopping = False
         """Set at the end of the run: nothing is sent any more."""
         self.halted: BaseException | None = None
         """Why nothing may be spent any more; None: calls are allowed."""
         self._settings = settings
         self._progress = progress
+        self._called = called
         self._servers = servers.Servers(settings.folder / "servers", settings.owner_pid)
         self._prices = PriceTable()
+        self._formats = ResponseFormats(settings.folder)
+        self._bills = Bills(self._prices)
         self._lanes: dict[str, Lane] = {}
         self._limiters: dict[_Quota, Limiter] = {}
+        self._doors: dict[_Quota, Door] = {}
         self._lost: defaultdict[_Quota, int] = defaultdict(int)
         """Calls of a model that were given up, one after the other."""
         self._writers: dict[Path, Writer] = {}
@@ -116,13 +127,30 @@ class Caller:
             await lane.close()
         self._lanes.clear()
 
-    async def call(self, request: Request, archive: Archive, key: str) -> StoredReply:
+    async def call(
+        self, request: Request, archive: Archive, key: str
+    ) -> tuple[StoredReply, LostCalls | None]:
         """Call until it works, or until trying again is no use; the reply is kept.
 
-        Raises `CallError`, `BudgetReached` or `StoreError`.
+        With it come the attempts before it that are in no bill. Raises `CallError`,
+        `BudgetReached` or `StoreError`, with all attempts in `lost`.
         """
         failed: list[Attempt] = []
-        asked, paused_s = time.monotonic(), 0.0
+        try:
+            reply = await self._tried(request, archive, key, failed)
+        except LadderError as error:
+            error.lost = self._bills.lost_calls(request, key, failed)
+            if error.lost is not None:
+                self._progress.spent_usd += error.lost.usd or 0.0
+            raise
+        unbilled = [attempt for attempt in failed if attempt.cost_usd is None]
+        return reply, self._bills.lost_calls(request, key, unbilled)
+
+    async def _tried(
+        self, request: Request, archive: Archive, key: str, failed: list[Attempt]
+    ) -> StoredReply:
+        """Try until it works; attempts that failed are added to `failed`."""
+        asked, paused_s = clock.monotonic(), 0.0
         quota = _quota(request.model)
         while True:
             try:
@@ -158,31 +186,42 @@ class Caller:
         Its place in the limits is held until the reply is on disk: a run that is killed
         loses no more replies than calls may be under way.
         """
-        limiter = self._limiter(request.model)
-        async with self._turn(request, key, limiter, again=bool(failed)) as turn:
+        limiter, door = self._limiter(request.model), self._door(request.model)
+        again = bool(failed)
+        async with (
+            door.passing(),
+            self._turn(request, key, limiter, again=again) as turn,
+        ):
             bill, sent = turn
             # Hundreds may have waited here when the disk turned out to be full.
             if self.halted is not None:
                 raise self.halted
             if self.stopping:
                 raise asyncio.CancelledError
+            door.check()
             self._sent.add(asyncio.current_task())
             bill.usd = None
             try:
                 answer, timing = await self._send(request, archive.folder, asked)
             except CallError as error:
-                attempt = self._failure(request.model, error, time.monotonic() - sent)
+                took_s = clock.monotonic() - sent
+                attempt = self._bills.failure(request, error, took_s)
                 bill.usd = attempt.cost_usd
                 failed.append(attempt)
+                told = door.turned_away(error)
                 if retries.is_overload(error):
                     limiter.overloaded(sent, error.retry_after_s)
-                raise
+                raise told from None
             limiter.succeeded()
-            reply = self._priced(request.model, answer, timing, tuple(failed))
-            bill.usd = self._price(request.model, answer, timing)[0]
+            door.let_in()
+            price = self._bills.price(request, answer, timing)
+            bill.usd, _ = price
+            reply = reply_of(answer, timing, price, tuple(failed))
             if key:
-                entry, reply = archive.entry(key, request, reply)
-                await self._writer(archive).put(entry)
+                row, reply = archive.row(key, request, reply)
+                self._called.note(key, reply.cost_usd)
+                fresh = Writer(archive.store)
+                await self._writers.setdefault(archive.folder, fresh).put(row)
         return reply
 
     async def _send(
@@ -198,9 +237,12 @@ class Caller:
             address = await self._address(request.model, folder)
             lane = self._lane(request.model)
             await lane.open()
-            sent = time.monotonic()
-            answer = await lane.send(request, address)
-            done = time.monotonic()
+            quota = _quota(request.model)
+            await self._formats.wait_for_first(request, quota)
+            sent = clock.monotonic()
+            self._door(request.model).sends()
+            answer = await self._formats.send(lane, request, address, quota)
+            done = clock.monotonic()
         except Exception as error:  # of any kind: its frames may hold a key
             if request.model.is_scripted:
                 raise  # the user's own code, which has no key
@@ -216,41 +258,6 @@ class Caller:
             done_s=done - asked,
             in_flight=in_flight,
             server_s=answer.server_s,
-        )
-
-    def _failure(self, model: Model, error: CallError, took_s: float) -> Attempt:
-        """Return a failed attempt with what it cost in USD, None if nobody knows."""
-        cost: float | None = None if retries.may_be_billed(error) else 0.0
-        if error.usage is not None:
-            cost, _ = cost_of(model, error.usage, took_s, self._prices)
-        return Attempt(
-            problem=str(error), status=error.status, took_s=took_s, cost_usd=cost
-        )
-
-    def _price(
-        self, model: Model, answer: Answer, timing: Timing
-    ) -> tuple[float | None, str | None]:
-        """Return what an attempt cost in USD, and where the price came from."""
-        busy_s = answer.server_s or timing.done_s - timing.sent_s
-        return cost_of(model, answer.usage, busy_s, self._prices)
-
-    def _priced(
-        self, model: Model, answer: Answer, timing: Timing, failed: tuple[Attempt, ...]
-    ) -> StoredReply:
-        cost, source = self._price(model, answer, timing)
-        if cost is not None:
-            # All attempts count; those that nobody billed are in the budget only.
-            cost += math.fsum(attempt.cost_usd or 0.0 for attempt in failed)
-        return StoredReply(
-            text=answer.text,
-            model=answer.model,
-            finish_reason=answer.finish_reason,
-            tool_calls=answer.tool_calls,
-            usage=answer.usage,
-            cost_usd=cost,
-            price_source=source,
-            timing=msgspec.structs.replace(timing, attempts=len(failed) + 1),
-            failed=failed,
         )
 
     async def _reserve(self, request: Request, key: str) -> int | None:
@@ -288,7 +295,7 @@ class Caller:
     ) -> AsyncIterator[tuple[_Bill, float]]:
         """Hold what an attempt needs: money set aside, then a place in the limits.
 
-        Yields its bill and when the place was granted (`time.monotonic()`). While it
+        Yields its bill and when the place was granted (`clock.monotonic()`). While it
         waited for the place, another call of the model may have been billed more than
         was set aside for it, so that this one needs more, too. If that is not to be had
         at once, money and place are given back and asked for again, because an attempt
@@ -351,8 +358,15 @@ class Caller:
             slots=Slots(folder / quota, ceiling, workers),
         )
 
-    def _writer(self, archive: Archive) -> Writer:
-        return self._writers.setdefault(archive.folder, Writer(archive.store))
+    def _door(self, model: Model) -> Door:
+        quota = _quota(model)
+        if quota not in self._doors:
+            # Without a key of its own it is hardly a service on the network.
+            is_near = model.api_key_env is None and model.api_base is not None
+            is_near = is_near and lane_of(model) == "direct"
+            usual_s = NEAR_BY_S if is_near else FAR_AWAY_S
+            self._doors[quota] = Door(model, usual_s)
+        return self._doors[quota]
 
     def _lane(self, model: Model) -> Lane:
         """Return the lane of a model; a lane is made with its first call."""
@@ -363,12 +377,7 @@ class Caller:
         return self._lanes[name]
 
 
-def _budget(settings: EngineSettings) -> Budget | None:
-    if settings.budget_usd is None:
-        return None
-    return Budget(settings.folder / "budget.sqlite", settings.budget_usd)
-
-
+@functools.lru_cache(maxsize=64)
 def _quota(model: Model) -> _Quota:
     """Return a model's name with a checksum of what it calls.
 

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.asker import Asker
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Message
-from pytest_ladder.core.params import wrong_param
+from pytest_ladder.core.params import near_param, wrong_param
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model
-from pytest_ladder.errors import LadderError
+from pytest_ladder.errors import LadderError, warn
 
 # Parameters are stored with the reply: no key may be among them, and nothing that
 # changes who answers.
-_REFUSED_PARAMS = frozenset(
+REFUSED_PARAMS = frozenset(
     {"api_base", "api_key", "base_url", "extra_headers", "headers", "lora", "messages"}
     | {"model"}
 )
 
 Prompt = str | list[Message]
-
-
-class Asker(Protocol):
-    """Answers requests, and notes in the row what they cost."""
-
-    def ask(self, request: Request) -> Served:
-        """Answer from any thread."""
-
-    def ask_async(self, request: Request) -> Awaitable[Served]:
-        """Answer from any event loop."""
 
 
 class Chat:
@@ -54,23 +45,39 @@ class Chat:
         what the engine raises: `MissingReply`, `BudgetReached` or `CallError`.
         """
         __tracebackhide__ = True
-        return self._asker.ask(self._request(prompt, params)).reply
+        request = make_request(self.model, prompt, params, self.sample())
+        return self._asker.ask(request).reply
 
     async def acall(self, prompt: Prompt, **params: Any) -> Reply:
         """Do the same from a coroutine, on any event loop."""
         __tracebackhide__ = True
-        return (await self._asker.ask_async(self._request(prompt, params))).reply
+        request = make_request(self.model, prompt, params, self.sample())
+        return (await self._asker.ask_async(request)).reply
 
-    def _request(self, prompt: Prompt, params: dict[str, Any]) -> Request:
-        __tracebackhide__ = True
-        messages = _messages(prompt)
-        _check(messages, params)
-        return Request(
-            model=self.model,
-            messages=messages,
-            params={**self.model.params, **params},
-            sample=self.sample(),
-        )
+
+def make_request(
+    model: Model,
+    prompt: Prompt,
+    params: Mapping[str, Any],
+    sample: int,
+    *,
+    draw: int = 0,
+    usual: Mapping[str, Any] | None = None,
+) -> Request:
+    """Return what asks a model; `params` overlay the `usual`, those of the model.
+
+    Raises `LadderError`, `ValueError` or `TypeError` for what cannot be sent.
+    """
+    __tracebackhide__ = True
+    messages = _messages(prompt)
+    _check(messages, params)
+    return Request(
+        model=model,
+        messages=messages,
+        params={**(model.params if usual is None else usual), **params},
+        sample=sample,
+        draw=draw,
+    )
 
 
 def _messages(prompt: Any) -> list[Message]:
@@ -95,21 +102,29 @@ def _no_prompt(prompt: Any, wanted: str) -> TypeError:
     )
 
 
-def _check(messages: list[Message], params: dict[str, Any]) -> None:
+def _check(messages: list[Message], params: Mapping[str, Any]) -> None:
     """Refuse what cannot be sent, or not as a parameter.
 
     Raises `LadderError`, `ValueError` or `TypeError`.
     """
     __tracebackhide__ = True
-    refused = _REFUSED_PARAMS.intersection(params)
+    refused = REFUSED_PARAMS.intersection(params)
     if refused:
         raise LadderError(
             f"llm() got {min(refused)!r}, which does not belong to what is asked; "
             "set it for the model in ladder.toml."
         )
-    wrong = wrong_param(params)
+    wrong = wrong_param(params) if params else None
     if wrong is not None:
         raise ValueError(f"llm(): {'.'.join(wrong.place)}: {wrong.problem}")
+    for name in params:
+        near = near_param(name)
+        if near is not None:
+            warn(
+                f"llm(): {name!r} is no parameter that is known, and is sent as it is; "
+                f"did you mean {near!r}?",
+                "llm",
+            )
     for name, value in {"messages": messages, **params}.items():
         try:
             msgspec.json.encode(value)

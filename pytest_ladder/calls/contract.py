@@ -11,12 +11,15 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from pytest_ladder.core.case import Message
+from pytest_ladder.core.case import Message, has_parts
 from pytest_ladder.core.reply import Reply, Usage
+from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Model
 
 USUAL_OUTPUT = 256
 """Tokens that an answer is taken to have where nothing limits it."""
+VECTORS = "vectors"
+"""The finish reason of an answer that is no text: vectors, as JSON."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +31,38 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The model's parameters overlaid with the call's own."""
     sample: int = 1
     """Which of several replies to the same request is meant; from 1 on."""
+    draw: int = 0
+    """Which of several replies to the same prompt within one conversation, from 1 on.
+
+    0: the prompt is asked once, and the key says nothing of draws.
+    """
+    embeds: bool = False
+    """Whether the vectors of its messages are asked for, and no reply to them."""
+    fallbacks: tuple[dict[str, Any] | None, ...] = ()
+    """What to ask for, in order, where the server does not take the response format.
+
+    None stands for no format. As all that follows, it is no part of the key.
+    """
+    fresh: bool = False
+    """Whether the stored reply is of no use: a live run calls once more for it."""
+    keyed: list[Message] | None = None
+    """Messages that the key is made of, where parts of the real ones mean nothing.
+
+    None: the real ones.
+    """
+    asked_by: str = ""
+    """The test whose app asks, as it is stored; empty: no app asks. Not in the key."""
+    alongside: tuple[Request, ...] = ()
+    """What a conversation asks next whatever the reply is, so that it may be called for
+    at the same time."""
+    is_alongside: bool = False
+    """Whether the call before it in its conversation has it in its `alongside`."""
 
     def __repr__(self) -> str:
         # Parameters may hold a secret, and a traceback may show locals.
-        return f"Request({self.model!r}, {self.messages!r})"
+        from pytest_ladder.core.attachments import shortened
+
+        return f"Request({self.model!r}, {shortened(self.messages)!r})"
 
     @property
     def output_limit(self) -> int | None:
@@ -42,14 +73,35 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def prompt_bytes(self) -> int:
-        """Length of what the messages say, from which tokens are estimated."""
-        return sum(len(str(m.get("content", "")).encode()) for m in self.messages)
+        """Length of messages and tools, from which tokens are estimated."""
+        if has_parts(self.messages):
+            from pytest_ladder.core.attachments import estimated_bytes
+
+            said = sum(estimated_bytes(m.get("content", "")) for m in self.messages)
+        else:
+            said = sum(len(str(m.get("content", "")).encode()) for m in self.messages)
+        tools = self.params.get("tools")
+        return said + (len(msgspec.json.encode(tools)) if tools else 0)
+
+    @property
+    def images(self) -> int:
+        """How many images its messages hold."""
+        if not has_parts(self.messages):
+            return 0
+        from pytest_ladder.core.attachments import images_in
+
+        return images_in(self.messages)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider answered, in one form for all providers."""
 
     text: str
+    """As it came, with thoughts that stand in it."""
+    reasoning: str = ""
+    """Thoughts that came apart from the text."""
+    refusal: str | None = None
+    """The words of a refusal that came as one; None: none did."""
     model: str = ""
     """The model as the provider names it."""
     finish_reason: str | None = None
@@ -57,9 +109,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     """None when the provider reported none."""
     first_token_at: float | None = None
-    """`time.monotonic()` of the first streamed token; None unless streamed."""
+    """`clock.monotonic()` of the first streamed token; None unless streamed."""
     server_s: float | None = None
     """Seconds of computing, where the server reports them."""
+    response_format: str | None = None
+    """The fallback that it answers, as `StoredReply` names it; lanes leave it out."""
 
 
 class Lane(Protocol):
@@ -85,6 +139,12 @@ class Served(NamedTuple):
     reply: Reply
     key: str
     live: bool
+    calls: tuple[str, ...] = ()
+    """Keys of the calls behind a reply that several make; empty: it is a call."""
+    lost: LostCalls | None = None
+    """Attempts before it that may have been billed; None: there were none."""
+    is_alongside: bool = False
+    """Whether it was called for while the call before it was: as in `Request`."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,8 +164,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The process whose end ends the local servers."""
     workers: int = 1
     """Processes that share the limits."""
-    started: float
-    """Unix time at which the run started."""
+    is_shared: bool = False
+    """Whether other processes are of the run: workers, or what started this one."""
 
 
 class Progress:

@@ -17,14 +17,18 @@ and get `CancelledError` from `close`.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.one_machine.called import CalledKeys
+from pytest_ladder.calls.one_machine.failed import FailedCalls
 from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 
@@ -33,7 +37,11 @@ if TYPE_CHECKING:
 
     from pytest_ladder.calls.in_flight import CallsInFlight
     from pytest_ladder.calls.lanes.scripted import ScriptedModel
-    from pytest_ladder.calls.one_machine.budget import Budget
+    from pytest_ladder.calls.one_machine.budget import SharedBudget
+
+T = TypeVar("T")
+Waiting = Callable[[], AbstractContextManager[None]]
+"""Makes a context that lasts while a thread waits for a reply."""
 
 # Seconds between two looks of a waiting main thread at progress and Ctrl-C.
 _WAIT_STEP_S = 0.1
@@ -62,54 +70,98 @@ class Engine:
         self.waited_s = 0.0
         """Seconds that the main thread waited so far."""
         self._watcher = watcher
+        shared = settings.folder if settings.is_shared else None
+        self.called = CalledKeys(shared and shared / "called")
+        self.failed = FailedCalls(shared and shared / "failed")
         self._in_flight: CallsInFlight | None = None
         self._closed = False
         self._lock = threading.Lock()
 
     @property
-    def budget(self) -> Budget | None:
+    def budget(self) -> SharedBudget | None:
         """The budget of the run, None if there is none."""
-        return self._calls().caller.budget
+        return self.calls.caller.budget
 
     @property
     def scripted(self) -> dict[str, ScriptedModel]:
         """Scripted models by name; fixtures put them here."""
-        return self._calls().caller.scripted
+        return self.calls.caller.scripted
 
     def most_at_once(self, model: Model) -> int:
         """Return how many calls of a model may be under way."""
-        return self._calls().caller.most_at_once(model)
+        return self.calls.caller.most_at_once(model)
 
-    def ask(self, request: Request, archive: Archive) -> Served:
+    @property
+    def calls(self) -> CallsInFlight:
+        """What calls models, made with the first call: a replay never loads it.
+
+        Raises `Abandoned` after `close`.
+        """
+        with self._lock:
+            if self._closed:
+                raise Abandoned
+            if self._in_flight is None:
+                from pytest_ladder.calls.in_flight import CallsInFlight
+
+                self._in_flight = CallsInFlight(
+                    *(self.settings, self.progress, self.called, self.failed),
+                    self._find,
+                )
+            return self._in_flight
+
+    def ask(
+        self, request: Request, archive: Archive, *, ahead: Waiting | None = None
+    ) -> Served:
         """Return the reply to a request; safe from any thread but the engine's.
 
-        Raises `MissingReply` when it is not stored and calls are not allowed,
-        `BudgetReached` when the budget does not allow the call, and `CallError` when
-        it failed for good.
+        Who asks ahead of a test waits in the context that `ahead` makes, and a failure
+        is kept for the test. Raises `MissingReply` when the reply is not stored and
+        calls are not allowed, `BudgetReached` when the budget does not allow the call,
+        and `CallError` when it failed for good.
         """
         __tracebackhide__ = True
         try:
             served = self.look_up(request, archive)
-            return served or self._wait(self.submit(request, archive))
+            if served is None:
+                calls = self.calls
+                future = calls.submit(request, archive, ahead=ahead is not None)
+                served = self._wait(future, ahead or contextlib.nullcontext)
+            return served
         except LadderError as error:
             failure = error
         # Without the frames of the engine, and of earlier raises of the same error: a
         # failed call is shared by all that asked for it.
         raise failure.with_traceback(None)
 
-    async def ask_async(self, request: Request, archive: Archive) -> Served:
-        """Do what `ask` does, from any event loop but the engine's own."""
+    async def ask_async(
+        self, request: Request, archive: Archive, *, ahead: bool = False
+    ) -> Served:
+        """Do what `ask` does, from any event loop."""
         __tracebackhide__ = True
         try:
             served = self.look_up(request, archive)
             if served is None:
                 import asyncio
 
-                served = await asyncio.wrap_future(self.submit(request, archive))
+                future = self.calls.submit(request, archive, ahead=ahead)
+                served = await asyncio.wrap_future(future)
             return served
         except LadderError as error:
             failure = error
         raise failure.with_traceback(None)
+
+    def on_loop(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the engine's loop, which starts if need be.
+
+        For what serves beside calls; safe from any thread but the loop's own, if that
+        waits for the result. Raises `Abandoned` after `close`.
+        """
+        try:
+            calls = self.calls
+        except Abandoned:
+            work.close()
+            raise
+        return calls.run(work)
 
     def look_up(self, request: Request, archive: Archive) -> Served | None:
         """Return a stored reply; None when the model has to be called.
@@ -118,20 +170,15 @@ class Engine:
         """
         if request.model.is_scripted:
             return None
-        served = self._find(request, archive, archive.key(request))
+        key = archive.key(request)
+        if self._in_flight is not None:
+            arrived = self._in_flight.take_arrived(archive, key)
+            if arrived is not None:
+                return arrived
+        served = self._find(request, archive, key)
         if served is None and not self.settings.live:
             raise MissingReply(f"No reply of {request.model.name} is stored.")
         return served
-
-    def submit(
-        self, request: Request, archive: Archive, *, ahead: bool = False
-    ) -> Future[Served]:
-        """Call the model for a reply, unless the same call is under way.
-
-        A call made `ahead` is one that no test waits for yet: its failure is kept for
-        the test that asks. Raises `Abandoned` after `close`.
-        """
-        return self._calls().submit(request, archive, ahead=ahead)
 
     def ahead(self, jobs: Iterable[tuple[Request, Archive]]) -> Callable[[], None]:
         """Call for replies before they are asked for, in order, hundreds at a time.
@@ -140,7 +187,12 @@ class Engine:
         is kept for the test that asks. Returns a function that stops it. Raises
         `Abandoned` after `close`.
         """
-        return self._calls().feed(jobs)
+        return self.calls.feed(jobs)
+
+    def begin(self, archive: Archive, requests: Iterable[Request]) -> None:
+        """Call for what a test asks for next, where calls are allowed."""
+        if self.settings.live:
+            self.ahead((request, archive) for request in requests)
 
     def give_way(self) -> None:
         """Wait, 5 ms at most, until the engine's loop has nothing to do.
@@ -166,21 +218,35 @@ class Engine:
             self._in_flight.close(patience_s=patience_s)
 
     def _find(self, request: Request, archive: Archive, key: str) -> Served | None:
-        """Look a reply up; one stored since the run began counts as live."""
-        started = self.settings.started
-        kept = archive.find(key, since=started if self.settings.refresh else None)
+        """Look a reply up; one that this run called for counts as live."""
+        settings = self.settings
+        own = self._own(archive, key)
+        kept = own or archive.find(key)
         if kept is None:
             return None
-        live = kept.stored_at >= started
-        return Served(kept.reply.reply_to(request, replayed=not live), key, live)
+        # Between the two it may have come and been stored: it is noted before that.
+        own = own or self._own(archive, key)
+        live = own is not None
+        kept = own or kept
+        if (settings.refresh or (request.fresh and settings.live)) and not live:
+            return None
+        lost = self.failed.lost_before((archive.folder, key)) if live else None
+        shown = kept.reply_to(request, replayed=not live)
+        return Served(shown, key, live, lost=lost)
 
-    def _wait(self, future: Future[Served]) -> Served:
+    def _own(self, archive: Archive, key: str) -> StoredReply | None:
+        """Return a stored reply that this run called for."""
+        since = self.called.since(key) if self.settings.live else None
+        return None if since is None else archive.store.get(key, since=since)
+
+    def _wait(self, future: Future[Served], waiting: Waiting) -> Served:
         """Wait for a reply; the main thread shows progress meanwhile."""
         if threading.current_thread() is not threading.main_thread():
-            return future.result()
+            with waiting():
+                return future.result()
         from concurrent.futures import wait
 
-        begun = time.monotonic()
+        begun = clock.monotonic()
         try:
             with self._watcher.waiting():
                 while not future.done():
@@ -191,21 +257,5 @@ class Engine:
             future.cancel()
             raise
         finally:
-            self.waited_s += time.monotonic() - begun
+            self.waited_s += clock.monotonic() - begun
         return future.result()
-
-    def _calls(self) -> CallsInFlight:
-        """Return what calls models, made with the first call: a replay never loads it.
-
-        Raises `Abandoned` after `close`.
-        """
-        with self._lock:
-            if self._closed:
-                raise Abandoned
-            if self._in_flight is None:
-                from pytest_ladder.calls.in_flight import CallsInFlight
-
-                self._in_flight = CallsInFlight(
-                    self.settings, self.progress, self._find
-                )
-            return self._in_flight

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.lanes.address import base_of, lane_of
+from pytest_ladder.calls.destination import destination_of
 from pytest_ladder.calls.one_machine.budget import most_output
 from pytest_ladder.calls.prices import PriceTable, cost_of, serve_cost
 from pytest_ladder.calls.store.archive import Archive
@@ -17,6 +17,15 @@ from pytest_ladder.core.rung import Model
 
 # Tokens of the message that asks a judge once more, more than it ever has.
 _COMPLAINT_TOKENS = 128
+
+
+class LaterCalls(NamedTuple):
+    """Calls that depend on replies which are not stored yet, as a strategy expects."""
+
+    calls: int
+    """At most."""
+    input_tokens: int
+    """Of all of them together."""
 
 
 class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +37,8 @@ class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Distinct replies that tests need, without those that may be asked for again."""
     stored: int
     """How many of `replies` are stored already."""
+    later: int
+    """Calls, at most, that depend on replies which are not stored."""
     input_tokens: int
     """Of all calls that may be made, estimated from the length of the prompts."""
     output_tokens: int | None
@@ -38,7 +49,7 @@ class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of a machine whose time is paid for, where tokens do not tell the time."""
     repaired: bool
     """Whether replies may be asked for once more, which tokens and USD include."""
-    open_tests: int
+    open_tests: int = 0
     """Items whose calls are only known when they run: free-form tests and tasks."""
     host: str
     """Where the calls go."""
@@ -47,8 +58,8 @@ class RungPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def calls(self) -> int:
-        """Calls that a live run would make."""
-        return self.replies - self.stored
+        """Calls that a live run would make, at most."""
+        return self.replies - self.stored + self.later
 
 
 def plan_calls(
@@ -57,54 +68,62 @@ def plan_calls(
     requests: Iterable[Request],
     archive: Archive,
     *,
-    open_tests: int = 0,
-    repaired: bool = False,
+    later: Sequence[LaterCalls] = (),
+    unusable: Collection[str] | None = None,
 ) -> RungPlan:
     """Plan the calls of a rung, or of a judge; looks replies up, and calls no model.
 
-    `repaired` says that each reply may be asked for once more: the other time the
-    prompt holds the first reply as well.
+    `unusable`, of a judge only, are keys of stored replies that a live run would ask
+    for again. A judge may be asked for each reply once more: the other time the prompt
+    holds the first reply as well.
     """
+    repaired, unusable = unusable is not None, unusable or ()
     by_key = {archive.key(request): request for request in requests}
-    missing = [request for key, request in by_key.items() if archive.find(key) is None]
-    prices = PriceTable()
-    asked = sum(request.prompt_bytes for request in missing) // BYTES_PER_TOKEN
-    answered = _total([most_output(request, prices) for request in missing])
+    missing = [
+        request
+        for key, request in by_key.items()
+        if key in unusable or archive.find(key) is None
+    ]
+    prices, unknown = PriceTable(), sum(each.calls for each in later)
+    asked, answered = _most_tokens(model, missing, later, prices)
     if repaired:
         asked += asked + (answered or 0) + _COMPLAINT_TOKENS * len(missing)
         answered = None if answered is None else 2 * answered
-    usd = 0.0 if not missing else None
-    if missing and answered is not None:
+    usd = None if missing or unknown else 0.0
+    if usd is None and answered is not None:
         usage = Usage(input=asked, output=answered)
-        usd, _ = cost_of(model, usage, None, prices)
-    host, key = _destination(model)
+        calls = (len(missing) + unknown) * (2 if repaired else 1)
+        images = sum(request.images for request in missing)
+        usd, _ = cost_of(model, usage, None, prices, requests=calls, images=images)
+    host, key, variable = destination_of(model)
     return RungPlan(
         rung=name,
         replies=len(by_key),
         stored=len(by_key) - len(missing),
+        later=unknown,
         input_tokens=asked,
         output_tokens=answered,
         usd=usd,
         usd_per_minute=serve_cost(model.serve, None, 60) if model.serve else None,
         repaired=repaired and bool(missing),
-        open_tests=open_tests,
-        host=host,
+        host=f"{host} ({variable})" if variable else host,
         key=key,
     )
 
 
-def _total(limits: list[int | None]) -> int | None:
-    return None if None in limits else sum(limit for limit in limits if limit)
-
-
-def _destination(model: Model) -> tuple[str, str | None]:
-    """Return where a model's calls go, and which key goes with them."""
-    if model.is_local or model.is_scripted:
-        return "this machine", None
-    if lane_of(model) == "direct":
-        base = base_of(model, None) or ""
-        default = "OPENAI_API_KEY" if model.api_base is None else None
-        return urlsplit(base).netloc or base, model.api_key_env or default
-    provider = model.id.split("/")[0] if "/" in model.id else "its provider"
-    host = urlsplit(model.api_base).netloc if model.api_base else provider
-    return f"{host} (by litellm)", model.api_key_env or "litellm's default"
+def _most_tokens(
+    model: Model,
+    requests: Sequence[Request],
+    later: Sequence[LaterCalls],
+    prices: PriceTable,
+) -> tuple[int, int | None]:
+    """Return the tokens of all prompts, and of all answers at most; None: no limit."""
+    asked = sum(request.prompt_bytes for request in requests) // BYTES_PER_TOKEN
+    asked += sum(each.input_tokens for each in later)
+    outputs = [most_output(request, prices) for request in requests]
+    # Of calls that depend on replies nothing is known but who is asked, and how: as in
+    # the calls before them, where these are not stored.
+    params = requests[0].params if requests else model.params
+    any_call = Request(model=model, messages=[], params=params)
+    outputs += [most_output(any_call, prices)] * sum(each.calls for each in later)
+    return asked, None if None in outputs else sum(filter(None, outputs))

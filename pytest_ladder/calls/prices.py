@@ -1,6 +1,7 @@
 """Prices and limits of models, from ladder.toml or litellm's price file.
 
-The file is read without importing litellm, and an unknown price is None, never 0.
+The file is read without importing litellm, which may not be installed; an unknown price
+is None, never 0.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,19 @@ from pytest_ladder.core.rung import Model, Price, Serve
 
 DECLARED = "ladder.toml"
 
+_PROVIDERS_FILE = "provider_endpoints_support_backup.json"
 _FILE = "model_prices_and_context_window_backup.json"
 # Providers that the file splits further: `vertex_ai-language-models` and the like.
 _FAMILIES = ("vertex_ai", "fireworks_ai", "bedrock", "cohere")
 _NEVER_LISTED = ("local/", "scripted/")
+# Its rule for all models; the file names cached prices of some.
+_HALF_IF_CACHED = "fireworks_ai"
 _TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 _MILLION = 1_000_000
+
+
+class _Providers(msgspec.Struct):
+    providers: dict[str, msgspec.Raw]
 
 
 class PriceTable:
@@ -61,18 +70,25 @@ class PriceTable:
                 return int(limit)
         return None
 
+    def is_missing_for(self, model: Model) -> bool:
+        """Tell whether there is no file, although it might know the model."""
+        return self._file is None and not model.id.startswith(_NEVER_LISTED)
+
     @functools.cached_property
     def source(self) -> str:
         """The table's name and version, for reports."""
         return f"litellm {importlib.metadata.version('litellm')}"
 
     @functools.cached_property
+    def _file(self) -> Path | None:
+        return self._path or _installed_file()
+
+    @functools.cached_property
     def _entries(self) -> dict[str, msgspec.Raw]:
         """The file's entries, each decoded only when it is looked up."""
-        path = self._path or _installed_file()
-        if path is None:
+        if self._file is None:
             return {}
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        return msgspec.json.decode(self._file.read_bytes(), type=dict[str, msgspec.Raw])
 
     def _entry(self, model_id: str) -> dict[str, Any]:
         """Find an entry by id, or by the id without a prefix that names its provider.
@@ -92,9 +108,17 @@ class PriceTable:
 
 
 def cost_of(
-    model: Model, usage: Usage | None, busy_s: float | None, table: PriceTable
+    model: Model,
+    usage: Usage | None,
+    busy_s: float | None,
+    table: PriceTable,
+    *,
+    requests: int = 1,
+    images: int = 0,
 ) -> tuple[float | None, str | None]:
     """Return what a call cost in USD and where the price comes from, or None twice.
+
+    Of several `requests` together `usage` and `images` are their sums.
 
     `busy_s` is how long it kept the server busy: as the server says, else the
     latency. It counts only for self-hosted models without `tokens_per_second`.
@@ -108,7 +132,9 @@ def cost_of(
     if listed is None:
         return None, None
     price, source = listed
-    return cost(price, usage), source
+    usd = cost(price, usage) + requests * price.request + images * price.image
+    # Tokens that no answer can have make a cost that is none, and would rank first.
+    return (usd, source) if 0 <= usd < math.inf else (None, None)
 
 
 def cost(price: Price, usage: Usage) -> float:
@@ -139,11 +165,23 @@ def serve_cost(serve: Serve, usage: Usage | None, busy_s: float | None) -> float
     return serve.usd_per_hour / 3600 * seconds / serve.utilisation
 
 
-def _installed_file() -> Path | None:
-    """Return litellm's price file; None where litellm is missing."""
+def litellm_providers() -> frozenset[str]:
+    """Return the providers that an installed litellm knows; empty: it is missing."""
+    path = _installed_file(_PROVIDERS_FILE)
+    if path is None:
+        return frozenset()
+    try:
+        listed = msgspec.json.decode(path.read_bytes(), type=_Providers)
+    except msgspec.MsgspecError:
+        return frozenset()
+    return frozenset(name.partition("/")[0] for name in listed.providers)
+
+
+def _installed_file(name: str = _FILE) -> Path | None:
+    """Return litellm's price file, or another; None where litellm is missing."""
     spec = importlib.util.find_spec("litellm")
     folders = (spec and spec.submodule_search_locations) or []
-    files = (Path(folder) / _FILE for folder in folders)
+    files = (Path(folder) / name for folder in folders)
     return next((file for file in files if file.is_file()), None)
 
 
@@ -173,4 +211,8 @@ def _prices(entry: dict[str, Any], tier: str) -> Price | None:
         for name, value in per_token.items()
         if isinstance(value, int | float)
     }
-    return Price(**prices) if {"input", "output"} <= prices.keys() else None
+    if not {"input", "output"} <= prices.keys():
+        return None
+    if str(entry.get("litellm_provider", "")).startswith(_HALF_IF_CACHED):
+        prices.setdefault("cached_input", prices["input"] / 2)
+    return Price(**prices)

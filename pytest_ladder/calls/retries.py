@@ -35,9 +35,9 @@ def may_be_billed(error: CallError) -> bool:
 
     An answer with an error status is not billed. A failure without a status that is not
     transient, such as a missing key, came before the request was sent. After all other
-    failures nobody knows.
+    failures, and after an error inside an answer of success, nobody knows.
     """
-    return error.status is None and (error.transient or error.unsure)
+    return error.unsure or (error.status is None and error.transient)
 
 
 def pause_s(error: CallError, attempts: int, tried_s: float) -> float | None:

@@ -1,190 +1,198 @@
-"""Rows of case files: JSONL, CSV, JSON and YAML, each row with its line."""
+"""Formats of case files: which reader a suffix has, and how JSON is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_ladder.disk.files import json_byte, json_lines, json_problem, read_text
+from pytest_ladder.cases.exports import LISTS, from_document
+from pytest_ladder.cases.files import (
+    PACKED,
+    FileRow,
+    Rows,
+    conflict,
+    conflict_line,
+    not_a_list,
+    read_unpacked,
+    suffixes,
+    text_of,
+)
+from pytest_ladder.cases.tables import csv_rows, parquet_rows, tsv_rows
+from pytest_ladder.cases.yaml_files import yaml_rows
+from pytest_ladder.disk.files import json_byte, json_lines, json_problem
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import kind_of, listed
 
-Rows = Iterator[tuple[int, Any]]
-"""(line number, undecoded case)."""
-
-_SYNONYMS = {
-    "id": (),
-    "input": ("question", "prompt", "query", "inputs"),
-    "expected": ("target", "ideal", "answer", "expected_output", "reference"),
-    "context": ("contexts", "retrieval_context"),
-    "relevant": (),
-    "cluster": (),
-    "tags": (),
-    "metadata": (),
-}
-FIELD_OF = {
-    name: field for field, others in _SYNONYMS.items() for name in (field, *others)
-}
-"""Field of a case by the names that it has in files, our own and those of peers."""
+_NOT_JSON = re.compile(rb"-?(?:NaN|Infinity)\b|\b(?:None|True|False|undefined)\b")
 
 
-def read_rows(path: Path, label: str) -> Rows:
-    """Yield the rows of a file; its suffix says the format. Raises `ConfigError`."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+class Format(NamedTuple):
+    """How files of one suffix are read."""
+
+    read: Callable[..., Rows]
+    """Of the file's text, or its bytes, and its name in messages."""
+    of_bytes: bool = False
+    place: str = "{label}:{number}"
+    """How a row is named in messages."""
+    is_table: bool = False
+    """Whether its reader has to find the column of the input, which may be named."""
+
+
+def read_rows(path: Path, label: str, column: str = "") -> Rows:
+    """Yield the rows of a file; its suffix says the format. Raises `ConfigError`.
+
+    `column` is the name of the input's, where no rule knows it.
+    """
+    format_ = format_of(path, label)
+    data = read_unpacked(path, label)
+    if format_.of_bytes:
+        yield from format_.read(data, label)
+        return
+    text = text_of(data, label)
+    named = {"column": column} if format_.is_table else {}
+    try:
+        yield from format_.read(text, label, **named)
+    except ConfigError:
+        line = conflict_line(text)
+        if line is not None:
+            raise conflict(label, line) from None
+        raise
+
+
+def format_of(path: Path, label: str) -> Format:
+    """Return the format of a file by its name. Raises `ConfigError`."""
+    suffix, _ = suffixes(path)
+    if suffix not in READERS:
         raise ConfigError(
-            f"{label}: cases are not read from `{path.suffix or path.name}` files; "
-            f"use one of {listed(READERS)}."
+            f"{label}: cases are not read from `{suffix or path.name}` files; use one "
+            f"of {listed(READERS)}, also packed as {listed(PACKED)}."
         )
-    return reader(read_text(path, label), label)
+    return READERS[suffix]
+
+
+def _jsonl_rows(text: str, label: str) -> Rows:
+    if "\n" not in text:
+        # As old Macs end lines. Within a line of JSON no such character stands.
+        text = text.replace("\r", "\n")
+    if text.lstrip().startswith("["):
+        # One list of all cases, which is JSON by another name.
+        yield from _json_rows(text, label)
+        return
+    lines = text.split("\n")
+    try:
+        for line, value in json_lines(text, label):
+            _refuse_twice(lines[line - 1], value, f"{label}:{line}")
+            yield FileRow(line, value)
+    except ConfigError as error:
+        broken = error.__cause__
+        if isinstance(broken, msgspec.DecodeError):
+            number = int(str(error).removeprefix(f"{label}:").partition(":")[0])
+            line_text = text.split("\n")[number - 1].encode()
+            _refuse_nan(line_text, broken, f"{label}:{number}")
+        raise
+
+
+def _refuse_twice(line: str, value: Any, where: str) -> None:
+    """Refuse a key that stands twice, of which JSON takes the last in silence."""
+    names = value if isinstance(value, dict) else ()
+    if not any(line.count(f'"{name}"') > 1 for name in names):
+        return
+    # So often, but perhaps as a text, or of another object.
+    try:
+        keys = json.loads(line, object_pairs_hook=lambda pairs: [k for k, _ in pairs])
+    except RecursionError:
+        return
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"{where}: `{twice}` stands there twice; keep one of the two."
+        )
+
+
+def _refuse_nan(data: bytes, error: Exception, where: str) -> None:
+    """Name what Python and JavaScript write where JSON has no word for it."""
+    at = json_byte(error)
+    # msgspec may have read some of it: `-I`, or the N.
+    for start in () if at is None else range(max(0, at - 2), at + 1):
+        word = _NOT_JSON.match(data, start)
+        if word is not None:
+            fix = "write null, or leave the key out"
+            if word[0] in (b"True", b"False"):
+                fix = f"write {word[0].decode().lower()}"
+            raise ConfigError(
+                f"{where}: {word[0].decode()} is no JSON; {fix}."
+            ) from error
 
 
 def _json_rows(text: str, label: str) -> Rows:
     data = text.encode()
     try:
-        rows = msgspec.json.decode(data, type=list[msgspec.Raw]) if text.strip() else []
-    except msgspec.ValidationError:
-        kind = kind_of(msgspec.json.decode(data))
-        raise _not_a_list(label, kind) from None
+        rows, beside = _list_in(data, label) if text.strip() else ([], {})
     except (msgspec.DecodeError, RecursionError) as error:
+        if _is_jsonl(text):
+            yield from _jsonl_rows(text, label)
+            return
         at = json_byte(error)
         line = data.count(b"\n", 0, len(data.rstrip()) if at is None else at) + 1
+        _refuse_nan(data, error, f"{label}:{line}")
+        is_lines = ".jsonl" in label
+        instead = ", or name it .jsonl if every line is an object of its own"
         raise ConfigError(
             f"{label}:{line}: the file is not valid JSON ({json_problem(error)}); "
-            "correct it, or name it .jsonl if every line is an object of its own."
+            f"correct it{'' if is_lines else instead}."
         ) from error
     line, counted, end = 1, 0, 0
     for row in map(bytes, rows):
         start = data.index(row, end)
         line += data.count(b"\n", counted, start)
         counted, end = start, start + len(row)
-        yield line, msgspec.json.decode(row)
+        value = msgspec.json.decode(row)
+        _refuse_twice(row.decode(), value, f"{label}:{line}")
+        for each in from_document(value, beside) if beside else (value,):
+            yield FileRow(line, each)
 
 
-def _csv_rows(text: str, label: str) -> Rows:
-    import csv
-    import io
-
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] = []
-    end = 0
-    try:
-        for cells in reader:
-            line, end = end + 1, reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not header:
-                header = _csv_header(cells, f"{label}:{line}")
-                continue
-            yield line, _csv_row(header, cells, f"{label}:{line}")
-    except csv.Error as error:
-        raise ConfigError(
-            f"{label}:{reader.line_num}: the line is not valid CSV ({error}); put a "
-            'text that holds commas, quotes or line breaks in quotes, and write "" '
-            "for a quote inside."
-        ) from error
+def _list_in(data: bytes, label: str) -> tuple[list[msgspec.Raw], dict[str, Any]]:
+    """Find the list of cases, and the document around it where a tool writes one."""
+    whole = msgspec.json.decode(data, type=msgspec.Raw)
+    first = bytes(whole)[:1]
+    if first == b"[":
+        return msgspec.json.decode(whole, type=list[msgspec.Raw]), {}
+    if first == b"{":
+        document = msgspec.json.decode(whole, type=dict[str, msgspec.Raw])
+        for key in LISTS:
+            if bytes(document.get(key, b""))[:1] == b"[":
+                rows = msgspec.json.decode(document[key], type=list[msgspec.Raw])
+                if rows:
+                    beside = {
+                        name: msgspec.json.decode(raw)
+                        for name, raw in document.items()
+                        if name != key
+                    }
+                    return rows, {**beside, key: ()}
+    raise not_a_list(label, kind_of(msgspec.json.decode(whole)))
 
 
-def _csv_header(cells: list[str], where: str) -> list[str]:
-    header = [cell.strip() for cell in cells]
-    twice = next((n for n in header if header.count(n) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"{where}: two columns are named `{twice}`; rename one.")
-    if not any(FIELD_OF.get(name) == "input" for name in header):
-        raise ConfigError(
-            f"{where}: the first row names no column for the input; begin with a row "
-            "of comma-separated names such as `id,input,expected`."
-        )
-    return header
-
-
-def _csv_row(header: list[str], cells: list[str], where: str) -> dict[str, Any]:
-    if len(cells) != len(header):
-        raise ConfigError(
-            f"{where}: the row has {len(cells)} cells and the header {len(header)}; "
-            "put a text that holds commas in quotes."
-        )
-    # An empty cell is how CSV says that there is no value.
-    row: dict[str, Any] = {k: v for k, v in zip(header, cells, strict=True) if v}
-    for name in ("tags", "relevant"):
-        if name in row:
-            row[name] = [part.strip() for part in row[name].split(",") if part.strip()]
-    if "metadata" in row:
-        try:
-            row["metadata"] = msgspec.json.decode(row["metadata"])
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ConfigError(
-                f"{where}: metadata is not a JSON object ({json_problem(error)}); "
-                'write one such as {"team": "a"}, or use a column per key.'
-            ) from error
-    return row
-
-
-def _yaml_rows(text: str, label: str) -> Rows:
-    import yaml
-
-    loader = _yaml_loader()(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return
-        if not isinstance(node, yaml.SequenceNode):
-            mapping = isinstance(node, yaml.MappingNode)
-            raise _not_a_list(label, "an object" if mapping else "a single value")
-        for item in node.value:
-            yield item.start_mark.line + 1, loader.construct_object(item, deep=True)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(
-            f"{label}{line}: the file is not valid YAML ({problem}); correct the line, "
-            "and put texts that hold `: ` or `#` in quotes."
-        ) from error
-    finally:
-        loader.dispose()
-
-
-def _yaml_loader() -> Any:
-    """Return a safe loader that leaves dates, `yes` and `no` the texts they are.
-
-    An expected answer "no" that turns into False would fail every test, and a date
-    cannot be stored as JSON.
-    """
-    import re
-
-    import yaml
-
-    safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    left_alone = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool"}
-    words = ("true", "True", "TRUE", "false", "False", "FALSE")
-
-    class Loader(safe):  # type: ignore[misc]
-        yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own attribute)
-            first: [(tag, form) for tag, form in rules if tag not in left_alone]
-            for first, rules in safe.yaml_implicit_resolvers.items()
-        }
-
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:bool", re.compile(rf"(?:{'|'.join(words)})\Z"), list("tTfF")
-    )
-    return Loader
-
-
-def _not_a_list(label: str, kind: str) -> ConfigError:
-    return ConfigError(
-        f"{label}: the file holds {kind} where a list of cases is needed; put the "
-        "cases in [ … ] or write one `- ` for each."
+def _is_jsonl(text: str) -> bool:
+    """Tell whether every line is an object, whatever the file is called."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return len(lines) > 1 and all(
+        line.startswith("{") and line.rstrip().endswith("}") for line in lines
     )
 
 
-READERS: dict[str, Callable[[str, str], Rows]] = {
-    ".jsonl": json_lines,
-    ".csv": _csv_rows,
-    ".json": _json_rows,
-    ".yaml": _yaml_rows,
-    ".yml": _yaml_rows,
+READERS: dict[str, Format] = {
+    ".jsonl": Format(_jsonl_rows),
+    ".ndjson": Format(_jsonl_rows),
+    ".csv": Format(csv_rows, is_table=True),
+    ".tsv": Format(tsv_rows, is_table=True),
+    ".json": Format(_json_rows),
+    ".yaml": Format(yaml_rows),
+    ".yml": Format(yaml_rows),
+    ".parquet": Format(parquet_rows, of_bytes=True, place="{label}: row {number}"),
 }

@@ -9,12 +9,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_ladder.cases.formats import FIELD_OF, read_rows
-from pytest_ladder.core.case import Case, Message
+from pytest_ladder.cases.exports import read_as
+from pytest_ladder.cases.fields import CHECKS
+from pytest_ladder.cases.files import FileRow
+from pytest_ladder.cases.formats import format_of, read_rows
+from pytest_ladder.cases.names import names_of, near_input, sorted_out
+from pytest_ladder.cases.told import Told
+from pytest_ladder.cases.values import plain_row, rows_in
+from pytest_ladder.core.case import Case, has_parts
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import kind_of, listed, shown
 
@@ -25,40 +31,73 @@ Source = (
     | Callable[[], Iterable[dict[str, Any] | Case]]
 )
 
-TEXT_KEYS = ("text", "content", "page_content")
-"""Keys under which passages and documents keep their text."""
+
+class _Origin(NamedTuple):
+    """Where rows come from."""
+
+    source: str
+    """What their cases name as their source."""
+    folder: Path
+    """Below it lie the images and files that they name."""
+
 
 _LONGEST_SLUG = 32
 _SHORT_HASH, _LONG_HASH = 6, 16
 _WORDS = re.compile("[a-z0-9]+").findall
-_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 
 
-def load_cases(source: Source, *, folder: Path, where: str) -> list[Case]:
+def load_cases(
+    source: Source, *, folder: Path, where: str, told: str | None = None
+) -> list[Case]:
     """Load cases from a file, a list, or a function that returns a list.
 
     A path is relative to `folder`, and so is the `source` of its cases; cases of a
-    list or a function have `where`, which also names who asks in messages. Raises
+    list or a function have `where`. Messages say that, or `told`, of who asks. Raises
     `ConfigError` for the first mistake.
     """
+    told = told or where
     if isinstance(source, str | Path):
-        return _from_file(folder / source, folder)
+        path = folder / source
+        return load_file(path, Path(os.path.relpath(path, folder)).as_posix())
     if callable(source):
-        source = _called(source, where)
+        source = _called(source, told)
     if isinstance(source, dict | str | bytes) or not isinstance(source, Iterable):
         raise ConfigError(
-            f"{where}: {kind_of(source)} is no source of cases; give a list of dicts, "
+            f"{told}: {kind_of(source)} is no source of cases; give a list of dicts, "
             "a function that returns one, or the path of a file."
         )
-    numbered = enumerate(source, start=1)
-    return _cases(numbered, where, lambda number: f"{where}: case {number}")
+    rows = (_python_row(n, row) for n, row in enumerate(rows_in(source), start=1))
+    return _cases(rows, where, lambda n: f"{told}: case {n}", Told(), folder)
 
 
-def _from_file(path: Path, folder: Path) -> list[Case]:
+def load_file(
+    path: Path,
+    source: str,
+    told: Told | None = None,
+    adapt: Callable[[FileRow], FileRow] = lambda row: row,
+    column: str = "",
+) -> list[Case]:
+    """Load the cases of a file, with `source` as theirs.
+
+    `told` notes how its rows were read; `adapt` may change a row before that, and
+    `column` names a table's column of inputs. Raises `ConfigError`.
+    """
     label = shown(path)
-    name = Path(os.path.relpath(path, folder)).as_posix()
-    return _cases(read_rows(path, label), name, lambda line: f"{label}:{line}")
+    place = format_of(path, label).place
+    return _cases(
+        map(adapt, read_rows(path, label, column)),
+        source,
+        lambda number: place.format(label=label, number=number),
+        told or Told(),
+        path.parent,
+        file=label,
+    )
+
+
+def _python_row(number: int, row: Any) -> FileRow:
+    plain = plain_row(row)
+    return FileRow(number, plain, None if plain is row else row)
 
 
 def _called(function: Callable[[], Any], where: str) -> Any:
@@ -73,17 +112,30 @@ def _called(function: Callable[[], Any], where: str) -> Any:
 
 
 def _cases(
-    rows: Iterable[tuple[int, Any]], source: str, where_of: Callable[[int], str]
+    rows: Iterable[FileRow],
+    source: str,
+    where_of: Callable[[int], str],
+    told: Told,
+    folder: Path,
+    file: str = "",
 ) -> list[Case]:
-    """Make a case of every row; `where_of` names a row in messages."""
+    """Make a case of every row; `where_of` names a row in messages, `file` its file.
+
+    Images and files of cases lie below `folder`.
+    """
     seen: dict[str, tuple[int, str]] = {}
     cases = []
-    for number, row in rows:
+    for number, value, before in rows:
         try:
-            case = _case(row, source)
-            digest = "" if case.id else _digest(case)
+            case, first = _case(value, before, _Origin(source, folder), told)
+            if file and not _asks(case):
+                raise ConfigError(
+                    "the input is empty; write one, or leave the case out."
+                )
+            digest = "" if case.id else _digest(first or case)
             if digest:
-                case = msgspec.structs.replace(case, id=_made_id(case, digest, seen))
+                made = _made_id(first or case, digest, seen)
+                case = msgspec.structs.replace(case, id=made)
         except ConfigError as error:
             raise ConfigError(f"{where_of(number)}: {error}") from None
         if case.id in seen:
@@ -97,7 +149,14 @@ def _cases(
             f"{where_of(1)}: there are no cases; write at least one, such as "
             '{"input": "How long is the refund window?", "expected": "45 days"}.'
         )
+    told.warn(file or source)
     return cases
+
+
+def _asks(case: Case) -> bool:
+    """Whether a case asks anything: by its input, or by what is attached."""
+    is_text = isinstance(case.input, str)
+    return not is_text or bool(case.text.strip()) or bool(case.attachments)
 
 
 def _duplicate(name: str, where: str, first: str, digest: str) -> ConfigError:
@@ -111,179 +170,96 @@ def _duplicate(name: str, where: str, first: str, digest: str) -> ConfigError:
     )
 
 
-def _case(row: Any, source: str) -> Case:
-    """Make a case, without an id if it has none; errors do not say where it is."""
+def _case(
+    row: Any, before: Any, origin: _Origin, told: Told
+) -> tuple[Case, Case | None]:
+    """Make a case, without an id if it has none; errors do not say where it is.
+
+    The second is the case that the first release made of the row, where it made another
+    one: ids stay what they were, and so does what was in the metadata.
+    """
     if isinstance(row, Case):
-        source = row.source or source
-        row = {
-            name: value
-            for name, value in msgspec.structs.asdict(row).items()
-            if name in ("input", "expected") or (name != "source" and value)
-        }
+        source = row.source or origin.source
+        return _of_fields(_of_case(row), origin._replace(source=source)), None
     if not isinstance(row, dict):
         raise ConfigError(
             f"a case is an object with an input, not {kind_of(row)}; write "
             '{"input": …}.'
         )
-    fields, extras = _sorted_out(row)
+    meant, tool = read_as(row)
+    case = _of_fields(meant, origin)
+    told.note(meant, tool, case)
+    if meant is row and before is None:
+        return case, None
+    first = _first_reading(row if before is None else before, origin)
+    if first is None:
+        return case, None
+    metadata = case.metadata
+    by_names = first if before is None else _first_reading(row, origin)
+    if meant is not row and by_names is not None:
+        metadata = {**by_names.metadata, **metadata}
+    former = first.content_hash
+    return msgspec.structs.replace(
+        case,
+        metadata=metadata,
+        former_hash="" if former == case.content_hash else former,
+    ), first
+
+
+def _of_case(case: Case) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in msgspec.structs.asdict(case).items()
+        if name in ("input", "expected")
+        or (name not in ("source", "former_hash", "attachments") and value)
+    }
+
+
+def _first_reading(row: Any, origin: _Origin) -> Case | None:
+    """Read a row as the first release did, by exact names; None: it could not."""
+    try:
+        return _of_fields(row, origin) if isinstance(row, dict) else None
+    except ConfigError:
+        return None
+
+
+def _of_fields(row: dict[Any, Any], origin: _Origin) -> Case:
+    """Make a case of a row with our own names."""
+    fields, extras = sorted_out(row)
     if "input" not in fields:
+        hints = (near_input(str(name)) for name in row)
+        hint = next((f"did you mean `{name}`? Its" for name in hints if name), "its")
         raise ConfigError(
-            f"the case has no `input` (or {listed(_names_of('input')[1:])}); its keys "
-            f"are {listed(map(str, row)) or 'none at all'}."
+            f"the case has no `input` (or {listed(names_of('input')[1:])}); {hint} "
+            f"keys are {listed(map(str, row)) or 'none at all'}."
         )
-    kept = {name: _CHECKS[name](value) for name, value in fields.items()}
-    if extras:
-        kept["metadata"] = _merged(extras, kept.get("metadata", {}))
-    return Case(id=kept.pop("id", ""), source=source, **kept)
-
-
-def _sorted_out(row: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split a row into the fields of a case and what is left for its metadata."""
-    fields: dict[str, Any] = {}
-    extras: dict[str, Any] = {}
-    for name, value in row.items():
-        field = FIELD_OF.get(name)
-        if field is not None and value is None:
-            continue
-        if field is None:
-            extras[str(name)] = value
-        elif field in fields:
-            names = [f"`{n}`" for n in row if FIELD_OF.get(n) == field]
-            raise ConfigError(
-                f"{' and '.join(names)} both say the {field}; keep one of them."
-            )
-        else:
-            fields[field] = value
-    return fields, extras
-
-
-def _merged(extras: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: CHECKS[name](value) for name, value in fields.items()}
+    kept |= _attached(extras, kept["input"], origin.folder)
+    metadata = kept.get("metadata", {})
     for name in extras:
         if name in metadata:
             raise ConfigError(
                 f"`{name}` stands in the case and in its metadata; keep one of them."
             )
-    return {**extras, **metadata}
+    if extras:
+        kept["metadata"] = {**extras, **metadata}
+    return Case(id=kept.pop("id", ""), source=origin.source, **kept)
 
 
-def _input(value: Any) -> str | list[Message]:
-    if isinstance(value, dict):
-        return _input_of_object(value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return _conversation(value)
-    raise ConfigError(
-        f"the input is {kind_of(value)}; write a text in quotes or a list of chat "
-        "messages."
-    )
+def _attached(extras: dict[str, Any], asked: Any, folder: Path) -> dict[str, Any]:
+    """Take images and files out of what is no other field, and look at them."""
+    # Few cases have any, or messages of parts.
+    in_turns = isinstance(asked, list) and has_parts(asked)
+    if "images" not in extras and "files" not in extras and not in_turns:
+        return {}
+    from pytest_ladder.cases.attachments import FIELDS, attached, is_named
 
-
-def _input_of_object(value: dict[str, Any]) -> str | list[Message]:
-    """Text of structured input: its only text, its messages, or all of it as JSON."""
-    only = next(iter(value.values())) if len(value) == 1 else None
-    if isinstance(only, str):
-        return only
-    if isinstance(value.get("messages"), list) and len(value) == 1:
-        return _conversation(value["messages"])
-    try:
-        return msgspec.json.encode(value).decode()
-    except TypeError as error:
-        raise ConfigError(
-            f"the input cannot be written as JSON ({error}); use texts and numbers."
-        ) from error
-
-
-def _conversation(value: list[Any]) -> list[Message]:
-    spoken = False
-    for number, message in enumerate(value, start=1):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise ConfigError(
-                f"message {number} of the input is no chat message; write "
-                '{"role": "user", "content": "…"}.'
-            )
-        if message["role"] == "user":
-            spoken = True
-            if not isinstance(message.get("content"), str | list):
-                raise ConfigError(
-                    f"message {number} of the input has no content; write a text."
-                )
-    if not spoken:
-        raise ConfigError(
-            "no message of the input is the user's; add one with the role `user`."
-        )
-    return list(value)
-
-
-def _id(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise ConfigError(
-            f"the id is {kind_of(value)}; write a text or a whole number."
-        )
-    clean = value.strip()
-    if not clean:
-        raise ConfigError(
-            "the id is empty; write one, or leave it out and one is made."
-        )
-    if "[" in clean or "]" in clean:
-        raise ConfigError(
-            f"the id {clean!r} holds a bracket, which pytest keeps for parameters; "
-            "use ( and )."
-        )
-    if not clean.isprintable() and any(
-        unicodedata.category(character) in _UNPRINTABLE for character in clean
-    ):
-        raise ConfigError(
-            f"the id {clean!r} holds a control character; use letters and digits of "
-            "any script."
-        )
-    return clean
-
-
-def _context(value: Any) -> tuple[str, ...]:
-    passages = (value,) if isinstance(value, str | dict) else value
-    if not isinstance(passages, list | tuple):
-        raise ConfigError(
-            f"the context is {kind_of(value)}; write a text or a list of texts."
-        )
-    return tuple(_passage(passage) for passage in passages)
-
-
-def _passage(value: Any) -> str:
-    if isinstance(value, dict):
-        value = next((value[k] for k in TEXT_KEYS if k in value), value)
-    if isinstance(value, str):
-        return value
-    raise ConfigError(
-        f"a passage of the context is {kind_of(value)}; write a text, or an object "
-        "with a `text`."
-    )
-
-
-def _texts(field: str) -> Callable[[Any], tuple[str, ...]]:
-    def check(value: Any) -> tuple[str, ...]:
-        values = (value,) if isinstance(value, str) else value
-        if isinstance(values, list | tuple) and all(isinstance(v, str) for v in values):
-            return tuple(values)
-        raise ConfigError(f"{field} holds {kind_of(value)}; write a list of texts.")
-
-    return check
-
-
-def _cluster(value: Any) -> str:
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    raise ConfigError(f"the cluster is {kind_of(value)}; write a text.")
-
-
-def _metadata(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return {str(name): inner for name, inner in value.items()}
-    raise ConfigError(
-        f'the metadata is {kind_of(value)}; write an object such as {{"team": "a"}}.'
-    )
+    named = {name: extras.pop(name) for name in FIELDS if is_named(extras.get(name, 0))}
+    found = attached(named, asked, folder)
+    if not found:
+        return {}
+    listed = {n: (v,) if isinstance(v, str) else tuple(v) for n, v in named.items()}
+    return {**listed, "attachments": found}
 
 
 def _digest(case: Case) -> str:
@@ -292,7 +268,8 @@ def _digest(case: Case) -> str:
     What is expected is left out, so that correcting a label keeps the id.
     """
     try:
-        content = _ENCODE((case.input, case.context, case.metadata))
+        shown: tuple[Any, ...] = (case.input, case.context, case.metadata)
+        content = _ENCODE((*shown, case.attached) if case.attachments else shown)
     except TypeError as error:
         raise ConfigError(
             f"no id can be made from the case ({error}); give it an `id`."
@@ -324,19 +301,3 @@ def _slug(text: str) -> str:
             break
         slug = longer
     return slug
-
-
-def _names_of(field: str) -> list[str]:
-    return [name for name, meant in FIELD_OF.items() if meant == field]
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "id": _id,
-    "input": _input,
-    "expected": lambda value: value,
-    "context": _context,
-    "relevant": _texts("relevant"),
-    "cluster": _cluster,
-    "tags": _texts("tags"),
-    "metadata": _metadata,
-}

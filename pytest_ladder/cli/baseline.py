@@ -6,27 +6,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
+from pytest_ladder.cli.judge_arguments import calibrated
 from pytest_ladder.cli.printing import say
+from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.row import Outcome
+from pytest_ladder.decide.gate.runs import odd_runs
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.baseline import (
-    FOLDER,
     MOST_RUNS,
     Pooled,
     pooled,
     read_baseline,
     write_baseline,
 )
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.files.committed import FOLDER
+from pytest_ladder.reporting.report import Report, RunInfo
+from pytest_ladder.reporting.sentences.gate import odd_run_sentences
 from pytest_ladder.text.numbers import count
-from pytest_ladder.text.phrases import listed, shown
+from pytest_ladder.text.phrases import shown
 
 _DESCRIPTION = f"""\
 Pool the newest {MOST_RUNS} of several reports into a baseline: each is one sample of a
 case. One run alone may have been lucky, and then every change looks worse than it is.
 Rows of older runs that are about other cases, prompts, models or judges than the newest
-are left out, and so are runs that were stopped before all their tests had run, and
-errors where another run finished the case. Make baselines on main, never on a branch.
+are left out, and so are runs that were stopped or of a part of the suite, and errors
+where another run finished the case. Make baselines on main, never on a branch.
 """
 _EXAMPLES = f"""\
 The baseline itself may be one of the reports: then the new run joins those in it, and
@@ -67,28 +71,45 @@ def add_to(commands: Subparsers) -> None:
 
 def _run(given: Given) -> int:
     reports = {name: read_baseline(name, Path.cwd()) for name in given.reports}
-    ended = {
-        name: report for name, report in reports.items() if not report.info.stopped
-    }
-    stopped = [name for name in reports if name not in ended]
-    if not ended:
+    why_not = {name: why for name in reports if (why := _not_all(reports[name].info))}
+    whole = {name: report for name, report in reports.items() if name not in why_not}
+    if not whole:
         raise ConfigError(
-            f"{listed(stopped)}: stopped before all tests had run, and no change would "
-            "be held to the rest; run pytest to its end, and name that report."
+            f"{', '.join(f'`{name}`: {why}' for name, why in why_not.items())}, and no "
+            "change would be held to the rest; run all tests to their end, and name "
+            "that report."
         )
-    pool = pooled(list(ended.values()))
+    pool = pooled(list(whole.values()))
     if pool.is_empty:
-        raise _nothing_in(pool, ended)
-    write_baseline(given.output, pool.report)
+        raise _nothing_in(pool, whole)
+    # Labels of the replies of any run in it tell of its judges.
+    write_baseline(given.output, calibrated(pool.report, given.output))
     runs, rows = len(pool.runs), len(pool.report.rows)
     say(f"pooled {count(runs, 'run')} into {count(rows, 'row')}: {shown(given.output)}")
-    if stopped:
-        say(f"  {listed(stopped)} left out: stopped before all tests had run")
-    if len(ended) > runs:
-        say(f"  {count(len(ended) - runs, 'older run')} left out")
+    for name, why in why_not.items():
+        say(f"  `{name}` left out: {why}")
+    if len(whole) > runs:
+        say(f"  {count(len(whole) - runs, 'older run')} left out")
     for line in _left_out(pool):
         say(line)
+    for line in _odd(pool.report):
+        say(line)
     return 0
+
+
+def _odd(report: Report) -> Iterator[str]:
+    """Name the runs that are unlike the others, on the rung that ships."""
+    ships = report.info.current or report.matrix.run_order[0]
+    rows = [row for row in report.rows if row.rung == ships]
+    for sentence in odd_run_sentences(odd_runs(rows, Gate().quality_drop)):
+        yield f"  {sentence}"
+
+
+def _not_all(info: RunInfo) -> str:
+    """Say why a run says nothing of the whole suite; empty: it does."""
+    if info.stopped:
+        return "stopped before all tests had run"
+    return "" if info.part is None else f"a part of the suite ({info.part})"
 
 
 def _nothing_in(pool: Pooled, reports: dict[str, Report]) -> ConfigError:

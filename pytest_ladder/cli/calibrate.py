@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.judge_arguments import (
@@ -15,7 +13,8 @@ from pytest_ladder.cli.judge_arguments import (
     report_folder,
 )
 from pytest_ladder.cli.printing import say
-from pytest_ladder.judging.calibration.calibrate import calibrations_of
+from pytest_ladder.judging.calibration.calibrate import calibrations_of, measurable
+from pytest_ladder.judging.calibration.label_plan import label_plans
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.sentences.judges import are_unlabelled, judge_command
 from pytest_ladder.reporting.terminal import calibration_lines
@@ -53,19 +52,26 @@ def _run(given: Given) -> int:
     given.folder = report_folder(given)
     report, path = read_report(given.folder), labels_path(given)
     rungs = [rung.id for rung in report.matrix.rungs]
-    calibrations = calibrations_of(report.rows, labels_in(path), rungs)
+    labels = labels_in(path)
+    calibrations = calibrations_of(report.rows, labels, rungs)
     if not calibrations:
         raise nothing_judged(given, report)
     width = shutil.get_terminal_size().columns
     for line in calibration_lines(calibrations, width):
         say(line)
+    # How many are missing is said last, where it is read.
+    plans = label_plans(measurable(report.rows, labels), labels)
+    for plan in plans:
+        for text in filter(None, (plan.sentence, plan.next_sentence)):
+            say(text)
+    if any(plan.missing.all for plan in plans) and not are_unlabelled(calibrations):
+        count = sum(plan.missing.all for plan in plans)
+        say(
+            "  on a page: "
+            f"pytest-ladder review --ask labels --rater NAME --count {count}"
+        )
     if are_unlabelled(calibrations):
-        for line in _how_to_begin(given, path):
-            say(line)
+        there = "has none of these replies" if path.exists() else "is not there yet"
+        say(f"{shown(path)} {there}; begin with")
+        say(f"  {judge_command('label', given.folder, path)}")
     return 0
-
-
-def _how_to_begin(given: Given, path: Path) -> Iterator[str]:
-    there = "has none of these replies" if path.exists() else "is not there yet"
-    yield f"{shown(path)} {there}; begin with"
-    yield f"  {judge_command('label', given.folder, path)}"

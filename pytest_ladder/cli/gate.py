@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
+from pytest_ladder.cli.comparing import gate_between
 from pytest_ladder.cli.printing import say
 from pytest_ladder.config.load import find_ladder, load_ladder
-from pytest_ladder.core.ladder import Gate, Ladder, Objective
-from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.files.baseline import compared_run, read_baseline
+from pytest_ladder.reporting.files.baseline import read_baseline, why_old
 from pytest_ladder.reporting.gate_comment import gate_markdown
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revise import repriced
@@ -66,6 +66,13 @@ def add_to(commands: Subparsers) -> None:
         help="list of recordings that the change edits, a path on each line",
     )
 
+    add(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="name all cases that flipped or are flaky",
+    )
+
     def refuse(message: str) -> NoReturn:
         parser.print_usage(sys.stderr)
         parser.exit(BROKEN, f"{parser.prog}: error: {message}\n")
@@ -86,30 +93,20 @@ def _run(given: Given) -> int:
 
 
 def _gate(given: Given) -> int:
-    ladder = _ladder(given.config)
+    path = given.config or find_ladder(Path.cwd())
+    ladder = None if path is None else load_ladder(path)
     folder = ladder.folder if ladder else Path.cwd()
     base, head = (read_baseline(name, folder) for name in (given.base, given.head))
     if given.reprice:
         base, head = _repriced(base, ladder), _repriced(head, ladder)
-    result = gate(
-        compared_run(base),
-        compared_run(head),
-        ladder.gate if ladder else Gate(),
-        _objective(head, ladder),
-    )
+    result = gate_between(base, head, ladder, given.base, outdated=why_old(given.head))
     if given.output is not None:
         edited = read_text(given.edited).splitlines() if given.edited else []
         named = [line for line in edited if line.strip()]
         _write(given.output, gate_markdown(result, head.matrix.spend, named))
-    for line in gate_lines(result):
+    for line in gate_lines(result, verbose=given.verbose):
         say(line)
     return STATUS[result.verdict]
-
-
-def _ladder(path: Path | None) -> Ladder | None:
-    """Return the ladder named, else the one in reach of the working folder."""
-    file = path or find_ladder(Path.cwd())
-    return None if file is None else load_ladder(file)
 
 
 def _repriced(report: Report, ladder: Ladder | None) -> Report:
@@ -122,16 +119,6 @@ def _repriced(report: Report, ladder: Ladder | None) -> Report:
     for line in priced.kept:
         say(line)
     return priced.report
-
-
-def _objective(head: Report, ladder: Ladder | None) -> Objective | None:
-    """Return the objective in force, where the run was to judge one.
-
-    That of the ladder in reach goes first: a change does not lower its own bar.
-    """
-    if head.objective is None:
-        return None
-    return (ladder.objective if ladder else None) or head.objective
 
 
 def _write(path: Path, text: str) -> None:

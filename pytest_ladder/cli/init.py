@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given, Subparsers
 
+SCHEMA = "ladder.schema.json"
+"""By which an editor completes the keys of ladder.toml; its first line names it."""
 _NEXT_STEPS = """\
 Wrote {files}.
 Next:
@@ -35,6 +37,8 @@ def _run(given: Given) -> int:
         file.name.removesuffix(".txt"): file.read_text(encoding="utf-8")
         for file in sorted(scaffold.iterdir(), key=lambda file: file.name)
     }
+    schema = resources.files(__package__) / "schemas" / SCHEMA
+    texts[SCHEMA] = schema.read_text(encoding="utf-8")
     there = [name for name in texts if (folder / name).exists()]
     if there:
         sys.stderr.write(

@@ -6,17 +6,24 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+import pytest_ladder
 from pytest_ladder.cli import (
     baseline,
     calibrate,
+    cases,
     gate,
+    history,
     init,
     label,
     merge,
+    outcomes,
     plan,
     recordings,
     report,
+    review,
+    show,
 )
 from pytest_ladder.cli.arguments import Given
 from pytest_ladder.errors import LadderError
@@ -54,15 +61,26 @@ def _run(arguments: Sequence[str] | None) -> int:
         return BAD_INPUT
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        sys.stdout.write(f"pytest-ladder {pytest_ladder.__version__}\n")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pytest-ladder",
         description="Which model and which prompting are good enough, at what cost.",
     )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print the version, and end"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (
         *(init, plan, report, merge, gate, baseline, recordings),
-        *(calibrate, label),
+        *(calibrate, label, cases, outcomes, review, show, history),
     ):
         command.add_to(commands)
     return parser

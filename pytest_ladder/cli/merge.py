@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, add_reports
-from pytest_ladder.cli.judge_arguments import calibrated
+from pytest_ladder.cli.judge_arguments import calibrated, reviewed
 from pytest_ladder.cli.printing import say, show
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.merge import coverage, merged
@@ -70,8 +70,10 @@ def _run(given: Given) -> int:
     shards = {shown(folder): read_report(folder) for folder in folders.values()}
     # Each shard measured the judges on its own share of the labelled replies.
     report = calibrated(merged(shards), given.output)
+    # Whom two shards have halves of is known only now.
+    report = reviewed(report, given.output)
     write_report(given.output, report)
-    append_step_summary(given.output)
+    warning = append_step_summary(given.output)
     say(f"joined {len(shards)} reports, {count(len(report.rows), 'row')}:")
     for name, shard in shards.items():
         say(f"  {name}: {count(len(shard.rows), 'row')}, run {shard.info.id}")
@@ -83,4 +85,6 @@ def _run(given: Given) -> int:
     ):
         say("the labels of the shards are not in reach: join them beside ladder.toml")
     show(report, given.output)
+    if warning:
+        say(warning)
     return 0

@@ -27,6 +27,16 @@ def show(report: Report, written: Path | None) -> None:
     glyphs = glyphs_for(sys.stdout.encoding)
     for line, _ in report_lines(report, width, glyphs):
         say(line)
+    if report.against is not None:
+        from pytest_ladder.reporting.against_text import against_lines
+
+        for text in against_lines(report.against, width, glyphs.ellipsis):
+            say(text)
+    if report.gate is not None:
+        from pytest_ladder.reporting.sentences.gate import gate_lines
+
+        for text in gate_lines(report.gate):
+            say(text)
     if written is not None:
         say(f"report: {shown(written)}")
     for line, _ in decision_lines(report, width):

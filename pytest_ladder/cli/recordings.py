@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pytest_ladder.calls.store.recordings import Recording, forget
 from pytest_ladder.cli.arguments import Given, Subparsers
 from pytest_ladder.cli.printing import say
-from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.disk.files import writing
+from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 
@@ -113,7 +114,8 @@ def _prune(given: Given) -> int:
         for path, recordings in stock.spare.items():
             total += len(recordings)
             if not given.dry_run:
-                _forget(path, recordings)
+                with writing(path):
+                    forget(path, {recording.key for recording in recordings})
             for line in _listed(_of_file(path, recordings)):
                 say(line)
         for line in _kept(stock):
@@ -134,7 +136,7 @@ def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
         return None
     session = collected.session
     try:
-        if not any(map(session.record_of, collected.items)):
+        if not session.items_of(collected.items):
             by = f" by `{_typed(arguments)}`" if arguments else ""
             raise ConfigError(
                 f"No ladder test is selected{by}, so nothing was looked at; correct "
@@ -144,15 +146,6 @@ def _stocks(arguments: Sequence[str]) -> list[Inventory] | None:
     finally:
         for opened in session.opened:
             opened.archive.close()
-
-
-def _forget(path: Path, recordings: Sequence[Recording]) -> None:
-    try:
-        forget(path, {recording.key for recording in recordings})
-    except OSError as error:
-        raise LadderError(
-            f"{shown(path)} could not be written: {error.strerror or error}."
-        ) from error
 
 
 def _findings(stock: Inventory) -> Iterator[str]:
@@ -224,8 +217,10 @@ def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[st
     """Say what to type, once for all ladders."""
     missing = [reply for stock in stocks for reply in stock.missing]
     if missing:
-        chosen = _typed([*_chosen(missing, arguments), "--ladder-live"])
-        yield f"Record what is missing: pytest {chosen}"
+        files = list(dict.fromkeys(shown(reply.path) for reply in missing))
+        # Few files are named; else the arguments are as they were.
+        chosen = files if not arguments and len(files) <= _MOST_NAMED else arguments
+        yield f"Record what is missing: pytest {_typed([*chosen, '--ladder-live'])}"
     if any(stock.spare for stock in stocks):
         typed = _typed(["recordings", "prune", *arguments])
         yield f"Remove what no test needs: pytest-ladder {typed}"
@@ -243,12 +238,6 @@ def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[st
                 "Commit what is recorded with its tests (--force where git ignores "
                 f"it): git add {_typed(list(map(shown, added)))}"
             )
-
-
-def _chosen(missing: Sequence[Missing], arguments: Sequence[str]) -> Sequence[str]:
-    """Return the arguments that run the tests in question."""
-    files = list(dict.fromkeys(shown(reply.path) for reply in missing))
-    return files if not arguments and len(files) <= _MOST_NAMED else arguments
 
 
 def _typed(arguments: Sequence[str]) -> str:

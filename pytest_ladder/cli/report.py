@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -19,40 +19,53 @@ from pytest_ladder.cli.arguments import (
     share,
     whole,
 )
+from pytest_ladder.cli.comparing import compared_with
+from pytest_ladder.cli.judge_arguments import calibrated_by, labels_in, reviewed_by
 from pytest_ladder.cli.printing import say, show
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.ladder import Ladder, Objective
 from pytest_ladder.core.score import Level
-from pytest_ladder.disk.files import write_atomically
-from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.reporting.charts.render import chart_png, chart_svg
+from pytest_ladder.decide.objectives.table import OBJECTIVES
+from pytest_ladder.disk.files import write_atomically, writing
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.reporting.charts.badge import badge_svg
+from pytest_ladder.reporting.charts.picture import picture_png, picture_svg
+from pytest_ladder.reporting.charts.theme import Theme
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.revise import repriced, revised
+from pytest_ladder.reporting.revise import replanned, repriced, revised
 from pytest_ladder.text.phrases import shown
 
-_KINDS = ("good-enough", "budget", "step-function")
-_NEEDS = {
-    "good-enough": ("quality", "--quality, such as --quality 0.9"),
-    "budget": ("usd_per_1k", "--usd-per-1k, such as --usd-per-1k 0.50"),
+_OBJECTIVE = {
+    "quality": "0.9",
+    "usd_per_1k": "0.50",
+    "level": "judged",
+    "latency_p95_s": "2",
+    "build_hours": "24",
+    "min_n": "100",
+    "tolerance": "0.05",
+    "best": "speed",
+    "right_usd": "0.05",
+    "wrong_usd": "0.20",
 }
-_OF_A_KIND = ("quality", "usd_per_1k")
-"""What is asked for by the kind of an objective, and means another thing in another."""
-_OBJECTIVE = (*_OF_A_KIND, "level", "latency_p95_s", "build_hours", "min_n")
+"""Options that change the objective, each with an example."""
 _OVERRIDES = ("config", "objective", "volume", *_OBJECTIVE)
 
 _DESCRIPTION = """\
 Render a report again from its rows, without a call: as it is, or for another
 objective, another volume or other prices. Prints the matrix and the headline and
 writes all files of the report: in place where nothing is changed, else to --output.
+With --against it also shows what moved since another run, rung by rung and case by
+case, and the verdict of `pytest-ladder gate`; its exit status stays 0.
 """
 _EXAMPLES = """\
 An option for the objective changes that of the report and leaves the rest of it; with
 another --objective the bar and the budget of the old one are left out. --config takes
-prices, building and objective from a ladder.toml: models are matched by name, replies
-are priced by their tokens (self-hosted ones by their time where no throughput is
-declared), and the options are applied after it. What the run spent stays what it was.
+prices, building, objective, labels and reviews from a ladder.toml: models are matched
+by name, replies are priced by their tokens (self-hosted ones by their time where no
+throughput is declared), and the options are applied after it. What the run spent stays
+what it was.
 
 examples:
   pytest-ladder report ladder-report
@@ -60,7 +73,8 @@ examples:
   pytest-ladder report ladder-report --objective budget --usd-per-1k 0.5 --output cheap
   pytest-ladder report ladder-report --volume 5_000_000 --output at-scale
   pytest-ladder report ladder-report --config next-year.toml --output next-year
-  pytest-ladder report ladder-report --svg docs/chart.svg
+  pytest-ladder report ladder-report --png picture.png --badge docs/ladder.svg
+  pytest-ladder report ladder-report --against git:origin/main
 """
 
 
@@ -91,6 +105,7 @@ def add_to(commands: Subparsers) -> None:
     )
     add_reports(parser, "a report, the one with its matrix.json")
     _add_outputs(parser.add_argument_group("what is written"))
+    _add_against(parser.add_argument_group("what it is compared with"))
     _add_objective(parser.add_argument_group("what is changed"))
     parser.set_defaults(run=_run)
 
@@ -106,16 +121,33 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "--svg",
         metavar="FILE",
         type=Path,
-        help="write the chart of quality and cost, and no report without --output",
+        help="write a picture of verdict and chart, and no report without --output",
     )
     group.add_argument(
-        "--png", metavar="FILE", type=Path, help="the same as pixels, at twice its size"
+        "--png", metavar="FILE", type=Path, help="the same as 1,200 by 630 pixels"
+    )
+    group.add_argument(
+        "--theme", choices=get_args(Theme), default="light", help="of the picture"
+    )
+    group.add_argument(
+        "--badge",
+        metavar="FILE",
+        type=Path,
+        help="write a badge for a README, as SVG: verdict, rung and quality",
+    )
+
+
+def _add_against(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--against",
+        metavar="BASE",
+        help="the report to hold it against: FILE, DIR or git:REF, as for gate",
     )
 
 
 def _add_objective(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--objective", choices=_KINDS, help="what is wanted")
+    add("--objective", choices=tuple(OBJECTIVES), help="what is wanted")
     add("--quality", type=share, metavar="Q", help="the bar, from 0 to 1")
     add("--level", choices=[str(level) for level in Level], help="the one that decides")
     add("--volume", type=whole, metavar="N", help="calls to spread building over")
@@ -123,6 +155,10 @@ def _add_objective(group: argparse._ArgumentGroup) -> None:
     add("--latency-p95-s", type=positive, metavar="S", help="p95 latency, at most")
     add("--build-hours", type=not_negative, metavar="H", help="building, at most")
     add("--min-n", type=whole, metavar="N", help="cases for a verdict, at least")
+    add("--tolerance", type=share, metavar="Q", help="as good as the best, from 0 to 1")
+    add("--best", choices=("quality", "speed"), help="what is best within a budget")
+    add("--right-usd", type=positive, metavar="USD", help="worth of a right answer")
+    add("--wrong-usd", type=not_negative, metavar="USD", help="cost of a wrong answer")
     add("--config", metavar="FILE", type=Path, help="another ladder.toml")
 
 
@@ -136,18 +172,22 @@ def _run(given: Given) -> int:
         },
     )
     folders: Sequence[Path] = given.folders
-    pictures = given.svg is not None or given.png is not None
+    pictures = any(path is not None for path in (given.svg, given.png, given.badge))
     if pictures and len(folders) > 1:
-        raise ConfigError("--svg and --png draw one report; name one DIR.")
+        raise ConfigError("--svg, --png and --badge draw one report; name one DIR.")
     targets = _targets(folders, given.output, change, pictures=pictures)
     for folder, target in zip(folders, targets, strict=True):
         report = _changed(read_report(folder), change)
+        if given.against is not None:
+            report = compared_with(report, folder, given.against, given.config)
         if target is not None:
             write_report(target, report)
         if given.svg is not None:
-            _draw(given.svg, chart_svg(report).encode())
+            _draw(given.svg, picture_svg(report, given.theme).encode())
         if given.png is not None:
-            _draw(given.png, chart_png(report))
+            _draw(given.png, picture_png(report, given.theme))
+        if given.badge is not None:
+            _draw(given.badge, badge_svg(report).encode())
         show(report, target)
     return 0
 
@@ -190,7 +230,11 @@ def _changed(report: Report, change: _Change) -> Report:
         new = repriced(report, ladder.models, shown(ladder.path))
         for line in new.kept:
             say(line)
-        report = new.report
+        report = replanned(new.report, ladder)
+        if ladder.labels.exists():
+            # Else what the run knew of its judges stays.
+            report = calibrated_by(report, labels_in(ladder.labels))
+        report = reviewed_by(report, ladder)
     if not change.given:
         return report
     objective = _objective(report, change)
@@ -213,23 +257,28 @@ def _objective(report: Report, change: _Change) -> Objective | None:
             return None
         raise ConfigError(
             "The report has no objective to change; say what is wanted with "
-            f"--objective {'|'.join(_KINDS)}."
+            f"--objective {'|'.join(OBJECTIVES)}."
         )
     kept = {} if base is None else msgspec.structs.asdict(base)
     if base is not None and kind != base.kind:
-        kept |= dict.fromkeys(_OF_A_KIND)
+        # What is asked for by a kind means another thing in another.
+        kept |= dict.fromkeys(key for one in OBJECTIVES.values() for key in one.needs)
+        kept["best"] = "quality"
     made = {**kept, **asked, "kind": kind}
-    needed, how = _NEEDS.get(kind, ("kind", ""))
-    if made.get(needed) is None:
-        raise ConfigError(f"--objective {kind} needs a number; add {how}.")
-    return msgspec.convert(made, Objective)
+    for needed in OBJECTIVES[kind].needs:
+        if made.get(needed) is None:
+            option = f"--{needed.replace('_', '-')}"
+            raise ConfigError(
+                f"--objective {kind} needs a number; add {option}, such as {option} "
+                f"{_OBJECTIVE[needed]}."
+            )
+    objective = msgspec.convert(made, Objective)
+    if (problem := OBJECTIVES[kind].problem(objective)) is not None:
+        key, said = problem
+        raise ConfigError(f"--{key} {getattr(objective, key)}: {said}")
+    return objective
 
 
 def _draw(path: Path, content: bytes) -> None:
-    try:
+    with writing(path, " Name another file."):
         write_atomically(path, content)
-    except OSError as error:
-        raise LadderError(
-            f"{shown(path)} could not be written: {error.strerror or error}. Name "
-            "another file."
-        ) from error

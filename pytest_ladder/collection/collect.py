@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_ladder.collection import markers
+from pytest_ladder.collection import markers, own_fixtures, tagged_shares
+from pytest_ladder.collection.selection import select
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level
@@ -27,14 +29,12 @@ from pytest_ladder.session.hypothesis_internals import (
 )
 from pytest_ladder.session.ladder_test import (
     SAMPLE,
+    LadderItem,
     LadderTest,
-    Record,
     Shape,
-    rung_of,
 )
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.pytest_internals import (
-    fixture_definitions,
     is_parameter_set,
     names_in,
     parametrize_replaced,
@@ -62,6 +62,9 @@ def generate(
     except LadderError as error:
         _complain(session, error)
         return (yield)
+    if "rung" not in metafunc.fixturenames:
+        # A `case` of the user's own asks for none.
+        metafunc.fixturenames.append("rung")
     metafunc.parametrize("rung", rungs, indirect=True, scope="session")
     parametrized = _Parametrized(metafunc, test.opened)
     try:
@@ -72,9 +75,10 @@ def generate(
         return None
     calls = parametrized.calls
     kinds = [kind for kind, _ in calls]
-    if _is_own_fixture(metafunc, "case") and "case" not in kinds and not test.pack:
+    if own_fixtures.is_ours(metafunc, "case") and "case" not in kinds and not test.pack:
         metafunc.parametrize("case", test.cases, indirect=True)
         calls.append(("case", len(test.cases)))
+        parametrized.cases += test.cases
     if test.samples > 1 and not test.pack:
         metafunc.fixturenames.append(SAMPLE)
         later = [f"s{number}" for number in range(2, test.samples + 1)]
@@ -85,19 +89,36 @@ def generate(
             indirect=True,
         )
     session.tests[test.nodeid] = test
+    others = math.prod(length for _, length in calls)
     session.shapes[test.nodeid] = Shape(
         parameters=("rung", *(kind for kind, _ in calls)),
-        items=math.prod(length for _, length in calls)
-        * (1 if test.pack else test.samples),
+        items=others * (1 if test.pack else test.samples),
+        rows=others * test.samples * (len(test.cases) if test.pack else 1),
+        cases=test.cases if test.pack else tuple(parametrized.cases),
     )
+    try:
+        tagged_shares.check(metafunc.definition, test, session.shapes[test.nodeid])
+    except LadderError as error:
+        _complain(session, error)
     if is_property(metafunc.function):
         allow_function_scoped_fixtures(metafunc.function)
     return None
 
 
 def parameter_id(value: object) -> str | None:
-    """Name rungs and cases in test ids as they are, in any script."""
-    return value.id if isinstance(value, Rung | Case) else None
+    """Name rungs and cases in test ids as they are, in any script.
+
+    Where the language of the machine has no such letters they are escaped, as pytest
+    does: it puts the id of each test into an environment variable.
+    """
+    if not isinstance(value, Rung | Case):
+        return None
+    if not value.id.isascii():
+        try:
+            os.fsencode(value.id)
+        except UnicodeEncodeError:
+            return value.id.encode("ascii", "backslashreplace").decode()
+    return value.id
 
 
 def finish(session: LadderSession, items: list[pytest.Item]) -> None:
@@ -113,7 +134,9 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
             from pytest_ladder.results.output import check_baseline
 
             check_baseline(session, baseline)
+        _check_globs(session)
         if not session.problems:
+            select(session, items)
             _order(session, items)
             if session.settings.mode in ("climb", "litmus"):
                 _prepare(session, items)
@@ -121,6 +144,14 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
         session.problems.append(str(error))
     if session.problems:
         _refuse(session, items)
+
+
+def _check_globs(session: LadderSession) -> None:
+    """Refuse a pattern of `--ladder-rungs` that matches no rung of any ladder."""
+    opened = session.opened
+    for glob in session.settings.rungs:
+        if opened and not any(ladder.matches(glob) for ladder in opened):
+            raise opened[0].unmatched([glob])
 
 
 def _refuse(session: LadderSession, items: list[pytest.Item]) -> None:
@@ -143,8 +174,8 @@ def _prepare(session: LadderSession, items: list[pytest.Item]) -> None:
     if session.settings.mode == "climb":
         climb.check(session, plan)
         return
-    kept = climb_plan.sample_of(plan, _LITMUS_CASES)
-    climb_plan.check_context(session, [items[index] for index in kept])
+    eligible = climb_plan.with_context(session, items)
+    kept = climb_plan.sample_of(plan, _LITMUS_CASES, eligible)
     deselected = [item for index, item in enumerate(items) if index not in kept]
     session.config.hook.pytest_deselected(items=deselected)
     items[:] = [item for index, item in enumerate(items) if index in kept]
@@ -155,23 +186,19 @@ def _order(session: LadderSession, items: list[pytest.Item]) -> None:
 
     Other tests keep their place.
     """
-    indices = [index for index, item in enumerate(items) if rung_of(item) is not None]
+    indices = [index for index, item in enumerate(items) if session.item_of(item)]
     ranks: dict[int, int] = {}
     for opened in session.opened:
         ranks.update({id(rung): rank for rank, rung in enumerate(opened.rungs)})
     levels = list(Level)
 
-    def rank(pair: tuple[Record | None, pytest.Item]) -> tuple[int, int]:
-        record, item = pair
-        level = levels.index(record.test.level) if record is not None else 0
-        return ranks[id(rung_of(item))], level
+    def rank(item: LadderItem) -> tuple[int, int]:
+        return ranks[id(item.rung)], levels.index(item.test.level)
 
-    tests = [(session.record_of(items[index]), items[index]) for index in indices]
-    tests.sort(key=rank)
-    records = (record for record, _ in tests if record is not None)
-    session.cheap_checks.expect(records)
-    for index, (_, item) in zip(indices, tests, strict=True):
-        items[index] = item
+    tests = sorted(session.items_of(items), key=rank)
+    session.cheap_checks.expect(tests)
+    for index, item in zip(indices, tests, strict=True):
+        items[index] = item.function
 
 
 def _complain(session: LadderSession, error: LadderError) -> None:
@@ -193,14 +220,19 @@ def _ladder_test(
     Raises `ConfigError` for a mistake in its markers, cases or configuration.
     """
     definition = metafunc.definition
-    uses = {name for name in fixtures.NAMES if _is_own_fixture(metafunc, name)}
-    if not uses or not _is_own_fixture(metafunc, "rung"):
+    uses = {name for name in fixtures.NAMES if own_fixtures.is_ours(metafunc, name)}
+    own = own_fixtures.named_as_ours(metafunc)
+    if not uses and not own:
         return None
     opened = session.ladder_for(definition.path.parent)
     if opened is None:
         return None
     where = definition.nodeid
+    own_fixtures.check(where, uses, own)
+    if not uses:
+        return None
     level, level_options = markers.level_of(definition, where)
+    shares = tagged_shares.shares_of(definition, level)
     options = markers.ladder_options(definition, where)
     cases = _cases(options.get("cases"), definition.path, opened)
     judged = None
@@ -211,12 +243,14 @@ def _ladder_test(
             f"{where} uses `case` or `reply` but has no cases; add "
             "@pytest.mark.ladder(cases='cases.jsonl')."
         )
+    ahead = markers.ahead_of(options.get("ahead", True), where)
     return LadderTest(
         nodeid=definition.nodeid,
         path=definition.path,
         opened=opened,
         level=level,
         at_least=markers.share_of(level_options.get("at_least", 1.0), where),
+        shares=shares,
         cases=cases,
         task=markers.task_of(options.get("task"), where),
         samples=markers.count_of(
@@ -225,23 +259,14 @@ def _ladder_test(
         weight=markers.weight_of(options.get("weight", 1.0), where),
         miss=markers.exceptions_of(options.get("miss", ()), where),
         external=bool(options.get("external", False)),
-        may_run_ahead=bool(options.get("ahead", True)),
+        may_run_ahead=bool(ahead),
+        ahead_in_fixtures=ahead == "fixtures",
         uses_reply=bool({"reply", "verdict"} & uses),
         uses_judge=bool({"judge", "verdict"} & uses),
         judged=judged,
         uses_score="score" in uses or markers.is_graded(judged),
         pack=markers.is_packed(options.get("pack", False), uses, cases, where),
     )
-
-
-def _is_own_fixture(metafunc: pytest.Metafunc, name: str) -> bool:
-    """Tell whether a fixture of the test is the plugin's and not the user's own."""
-    if name not in metafunc.fixturenames:
-        return False
-    definitions = fixture_definitions(metafunc.definition, name)
-    if not definitions:
-        return False
-    return getattr(definitions[-1].func, "__module__", "") == fixtures.__name__
 
 
 def _cases(source: Any, module: Path, opened: OpenLadder) -> tuple[Case, ...]:
@@ -270,12 +295,14 @@ class _Parametrized:
         self._opened = opened
         self.calls: list[tuple[str, int]] = []
         """For each call of `parametrize`: `case` or `other`, and how many values."""
+        self.cases: list[Case] = []
 
     def note(self, names: list[str], values: list[Any]) -> list[Any]:
         """Note a call, and return the values to use; raises `ConfigError`."""
         # Of no values pytest makes one item that is skipped.
         if "case" in names and values:
-            values = _cases_of(values, names, self._metafunc, self._opened)
+            values, cases = _cases_of(values, names, self._metafunc, self._opened)
+            self.cases += cases
         kind = "case" if "case" in names else "other"
         self.calls.append((kind, max(1, len(values))))
         return values
@@ -283,24 +310,23 @@ class _Parametrized:
 
 def _cases_of(
     values: list[Any], names: list[str], metafunc: pytest.Metafunc, opened: OpenLadder
-) -> list[Any]:
-    """Turn the dicts of a user's `parametrize("case", …)` into cases."""
+) -> tuple[list[Any], tuple[Case, ...]]:
+    """Turn the dicts of a user's `parametrize("case", …)` into cases.
+
+    Returns the values with cases in them, and these.
+    """
     column, definition = names.index("case"), metafunc.definition
     rows = [_row(value, single=len(names) == 1) for value in values]
-    try:
-        cases = opened.cases([row[column] for row in rows], definition.path)
-    except ConfigError as error:
-        path, line, _ = definition.reportinfo()
-        where = f"{shown(Path(path))}:{(line or 0) + 1}: {definition.name}"
-        problem = str(error).partition(": ")[2]
-        raise ConfigError(f"{where}: parametrize: {problem}") from None
+    path, line, _ = definition.reportinfo()
+    told = f"{shown(Path(path))}:{(line or 0) + 1}: {definition.name}: parametrize"
+    cases = opened.cases([row[column] for row in rows], definition.path, told)
     converted: list[Any] = []
     for value, row, case in zip(values, rows, cases, strict=True):
         row[column] = case
         is_set = is_parameter_set(value)
         marks, name = (value.marks, value.id) if is_set else ((), None)
         converted.append(pytest.param(*row, marks=marks, id=name))
-    return converted
+    return converted, cases
 
 
 def _row(value: Any, *, single: bool) -> list[Any]:

@@ -20,6 +20,8 @@ from pytest_ladder.session.open_ladder import OpenLadder
 
 # A report with more cannot be read back: sums and ratios break on it.
 _MOST_WEIGHT = 1e9
+TAG = "tag"
+"""Names the cases that a marker of a level is about; without it, all of them."""
 _LADDER_KEYS = (
     "cases",
     "task",
@@ -31,25 +33,30 @@ _LADDER_KEYS = (
     "pack",
 )
 _LEVEL_KEYS = {
-    Level.CHEAP: ("at_least",),
-    Level.JUDGED: ("at_least", "rubric", "judge", "scale", "samples"),
-    Level.REAL: ("at_least",),
+    Level.CHEAP: ("at_least", TAG),
+    Level.JUDGED: ("at_least", TAG, "rubric", "judge", "scale", "samples"),
+    Level.REAL: ("at_least", TAG),
 }
 
 
 def level_of(definition: pytest.Item, where: str) -> tuple[Level, dict[str, Any]]:
     """Return the level of a test, and what its marker says."""
-    nearest: dict[str, dict[str, Any]] = {}
-    for level in Level:
-        for mark in definition.iter_markers(level):
-            nearest.setdefault(level, _keywords(mark, _LEVEL_KEYS[level], where))
-    if len(nearest) > 1:
+    marks = {
+        level: [
+            _keywords(mark, _LEVEL_KEYS[level], where)
+            for mark in definition.iter_markers(level)
+        ]
+        for level in Level
+    }
+    marked = [level for level in Level if marks[level]]
+    if len(marked) > 1:
         raise ConfigError(
-            f"{where} is marked {' and '.join(nearest)}; a test has one level, so "
+            f"{where} is marked {' and '.join(marked)}; a test has one level, so "
             "split it or drop a marker."
         )
-    (name, options), *_ = nearest.items()
-    return Level(name), options
+    # What is said of cases with a tag, `tagged_shares` reads.
+    of_all = (options for options in marks[marked[0]] if TAG not in options)
+    return marked[0], next(of_all, {})
 
 
 def judged_of(
@@ -117,10 +124,10 @@ def _keywords(mark: pytest.Mark, known: Sequence[str], where: str) -> dict[str, 
 
 
 def share_of(value: Any, where: str) -> float:
-    """Check `at_least`, a share in (0, 1]."""
-    if isinstance(value, int | float) and 0 < value <= 1:
+    """Check `at_least`, a share in [0, 1]; 0 only reports."""
+    if isinstance(value, int | float) and 0 <= value <= 1:
         return float(value)
-    raise ConfigError(f"{where}: at_least={value!r} is not a share in (0, 1].")
+    raise ConfigError(f"{where}: at_least={value!r} is not a share in [0, 1].")
 
 
 def weight_of(value: Any, where: str) -> float:
@@ -128,6 +135,16 @@ def weight_of(value: Any, where: str) -> float:
     if isinstance(value, int | float) and 0 <= value <= _MOST_WEIGHT:
         return float(value)
     raise ConfigError(f"{where}: weight={value!r} is not a number from 0 to 1e9.")
+
+
+def ahead_of(value: Any, where: str) -> Any:
+    """Check `ahead`: True, False or "fixtures"."""
+    if value in (True, False, "fixtures"):
+        return value
+    raise ConfigError(
+        f'{where}: ahead={value!r} is none of True, False and "fixtures", which lets a '
+        "test run ahead with fixtures of yours that are set up."
+    )
 
 
 def task_of(value: Any, where: str) -> Any:

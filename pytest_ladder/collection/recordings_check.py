@@ -7,7 +7,7 @@ for is only known when it runs: recordings that may be theirs are never taken fo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,17 +16,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.recordings import Damaged, Recording, scan
 from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.collection.known_calls import asker_of_kept, known_calls
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, JudgeError, MissingReply
-from pytest_ladder.session.judge import JudgeFixture, requests_of, verdict_of
-from pytest_ladder.session.ladder_test import LadderTest, Record
-from pytest_ladder.session.llm import request_for
+from pytest_ladder.session.ladder_test import LadderItem, LadderTest
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.pytest_internals import (
     all_fixture_definitions,
@@ -88,12 +87,13 @@ def take_stock(
     `items` are those that were not deselected. Only files that were collected whole
     have spare recordings, and files of tests that are gone.
     """
-    records = [record for item in items if (record := session.record_of(item))]
     # Plugins shuffle tests; what is found is listed the same way each time.
-    records.sort(key=lambda record: record.item.nodeid)
-    roots = [_root(session.config, argument) for argument in session.config.args]
+    tests = sorted(session.items_of(items), key=lambda item: item.nodeid)
+    here = session.config.invocation_params.dir
+    # An argument of pytest names a folder, a file, or tests in it after `::`.
+    roots = [(here / arg.partition("::")[0]).resolve() for arg in session.config.args]
     for opened in session.opened:
-        of_ladder = [record for record in records if record.test.opened is opened]
+        of_ladder = [item for item in tests if item.test.opened is opened]
         if of_ladder and not opened.current.model.is_scripted:
             yield _Stock(session, opened, of_ladder).inventory(roots)
 
@@ -108,6 +108,8 @@ class _Module:
     """Of the replies that its tests are known to need."""
     open: list[LadderTest] = field(default_factory=list)
     """Its tests whose requests are only known when they run."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """By case, a test of it whose strategy asks on by replies that are not recorded."""
     unjudged: dict[str, str] = field(default_factory=dict)
     """By case, a test of it whose request to a judge is not known.
 
@@ -119,11 +121,11 @@ class _Stock:
     """Compares the recordings of one ladder with what its tests need."""
 
     def __init__(
-        self, session: LadderSession, opened: OpenLadder, records: list[Record]
+        self, session: LadderSession, opened: OpenLadder, items: list[LadderItem]
     ) -> None:
         self._session = session
         self._opened = opened
-        self._records = records
+        self._items = items
         folder = opened.archive.recordings.folder
         scanned = {path: scan(path) for path in sorted(folder.rglob("*.jsonl"))}
         self._damaged = [line for _, damaged in scanned.values() for line in damaged]
@@ -140,12 +142,12 @@ class _Stock:
         self._modules: dict[str, _Module] = {}
         self._missing: dict[str, Missing] = {}
         self._doubtful: dict[str, Missing] = {}
-        self._checked = _checked(records) if opened.has_funnel else set()
+        self._checked = _checked(items) if opened.has_funnel else set()
 
     def inventory(self, roots: list[Path]) -> Inventory:
         """Compare what is recorded with what is needed."""
-        for record in self._records:
-            self._note(record)
+        for item in self._items:
+            self._note(item)
         spare, kept = {}, []
         for name, (path, recordings) in self._files.items():
             if not self._may_be_pruned(name, roots):
@@ -171,68 +173,72 @@ class _Stock:
             unknown_to_git=self._unknown_to_git(),
         )
 
-    def _note(self, record: Record) -> None:
+    def _note(self, item: LadderItem) -> None:
         """Note what an item needs, as far as that is known before it runs."""
-        test = record.test
+        test = item.test
         module = self._modules.setdefault(test.module, _Module(test.path))
         module.items += 1
-        if _is_open(record) and test not in module.open:
+        if _is_open(item) and test not in module.open:
             module.open.append(test)
-        if not test.uses_reply or test.task is not None or record.has_own_retriever:
+        if not test.uses_reply or test.task is not None or item.has_own_retriever:
             return
-        for case, sample in record.cases_and_samples:
-            request = request_for(record.rung, self._opened.prompter, case, sample)
-            stored = self._need(request, record, judge=False)
+        for case, sample in item.cases_and_samples:
+            known = known_calls(
+                self._opened,
+                item.rung,
+                case,
+                sample,
+                lambda request: self._need(request, item, judge=False),
+            )
+            if not known.is_all:
+                module.unfinished[case.id] = test.nodeid
             if test.judged is not None:
-                self._note_verdict(record, case, sample, stored)
+                self._note_verdict(item, case, sample, known.reply)
 
     def _note_verdict(
-        self, record: Record, case: Case, sample: int, stored: StoredReply | None
+        self, item: LadderItem, case: Case, sample: int, reply: Reply | None
     ) -> None:
         """Note what a judge would be asked about a reply."""
-        test, rung = record.test, record.rung
+        test, rung = item.test, item.rung
         judged = test.judged
         assert judged is not None
         if judged.grades_retrieval and not rung.strategy.retrieves:
             return
         module = self._modules[test.module]
-        if stored is None:
+        if reply is None:
             module.unjudged[case.id] = test.nodeid
             return
         doubt = (case.source, case.id, sample) in self._checked
-        asker = _Lookup(
-            lambda request: self._need(request, record, judge=True, doubt=doubt)
-        )
-        jury = self._opened.jury(asker)
-        passages = self._opened.prompter.messages(rung.strategy, case).retrieved
-        reply = Reply(text=stored.text, retrieved=passages)
+
+        def look_up(request: Request) -> StoredReply | None:
+            return self._need(request, item, judge=True, doubt=doubt)
+
+        jury = self._opened.jury(asker_of_kept(look_up))
         try:
-            requests = requests_of(jury, judged, reply, case)
-            answers = [asker.look_up(request) for request in requests]
+            requests = judged.requests(jury, reply, case)
+            answers = [look_up(request) for request in requests]
             if requests and None not in answers:
                 # An answer that cannot be used is asked for once more.
-                verdict_of(
-                    JudgeFixture(lambda: jury, lambda _: None), judged, reply, case
-                )
+                judged.verdict(jury, reply, case)
         except (ConfigError, JudgeError, MissingReply):
             module.unjudged[case.id] = test.nodeid
 
     def _need(
-        self, request: Request, record: Record, *, judge: bool, doubt: bool = False
+        self, request: Request, item: LadderItem, *, judge: bool, doubt: bool = False
     ) -> StoredReply | None:
         """Note that a reply is needed; returns it where it was kept."""
         archive = self._opened.archive
         key = archive.key(request)
-        self._modules[record.test.module].keys.add(key)
+        self._modules[item.test.module].keys.add(key)
         recording = self._recorded.get(key)
         if recording is not None:
             return recording.reply
         kept = archive.store.get(key)
         missing = self._doubtful if doubt else self._missing
-        if not record.test.external and not request.model.is_scripted:
-            nodeid, path = record.item.nodeid, record.test.path
+        if not item.test.external and not request.model.is_scripted:
+            nodeid, path = item.nodeid, item.test.path
             missing.setdefault(key, Missing(nodeid, path, judge, kept is not None))
-        return None if kept is None else kept[0]
+        return kept
 
     def _may_be_pruned(self, name: str, roots: list[Path]) -> bool:
         """Tell whether all that may need the recordings of a file was collected."""
@@ -259,8 +265,9 @@ class _Stock:
         module = self._modules.get(name)
         if module is not None and module.open:
             return module.open[0].nodeid
-        if module is not None and recording.judge:
-            test = module.unjudged.get(recording.case)
+        if module is not None:
+            waiting = module.unjudged if recording.judge else module.unfinished
+            test = waiting.get(recording.case)
             if test is not None:
                 return test
         users = (t for t in self._without_recordings if _is_labelled(recording, t))
@@ -277,10 +284,14 @@ class _Stock:
         names = [name for name in self._files if f"{name}.jsonl" not in known]
         rest = self._files.keys() - set(names)
         kept = {key for name in rest for key in self._keys_in[name]}
+        paths = {name: module.path for name, module in self._modules.items()}
         return [
             self._files[name][0]
             for name in names
-            if any(map(self._is_tracked, self._users_of(name, kept)))
+            if any(
+                git.tracked(paths[user].parent, paths[user].name)
+                for user in self._users_of(name, kept)
+            )
         ]
 
     def _users_of(self, name: str, kept: AbstractSet[str]) -> set[str]:
@@ -292,10 +303,6 @@ class _Stock:
             if name in self._modules and self._possible_user(name, recording):
                 users.add(name)
         return users
-
-    def _is_tracked(self, module: str) -> bool:
-        path = self._modules[module].path
-        return bool(git.tracked(path.parent, path.name))
 
     @cached_property
     def _users(self) -> dict[str, set[str]]:
@@ -331,34 +338,13 @@ class _Stock:
         return tests
 
 
-class _Lookup:
-    """Answers a judge's requests from what was kept."""
-
-    def __init__(self, look_up: Callable[[Request], StoredReply | None]) -> None:
-        self.look_up = look_up
-
-    def ask(self, request: Request) -> Served:
-        stored = self.look_up(request)
-        if stored is None:
-            raise MissingReply(f"No reply of {request.model.name} is stored.")
-        return Served(stored.reply_to(request, replayed=True), "", live=False)
-
-    async def ask_async(self, request: Request) -> Served:
-        return self.ask(request)
-
-
-def _root(config: pytest.Config, argument: str) -> Path:
-    """Return the folder or file that an argument of pytest names."""
-    return (config.invocation_params.dir / argument.partition("::")[0]).resolve()
-
-
-def _checked(records: list[Record]) -> set[tuple[str, str, int]]:
+def _checked(items: list[LadderItem]) -> set[tuple[str, str, int]]:
     """Return the cases and samples that a cheap check may keep from the judge."""
     return {
         (case.source, case.id, sample)
-        for record in records
-        if record.test.level is Level.CHEAP
-        for case, sample in record.cases_and_samples
+        for item in items
+        if item.test.level is Level.CHEAP
+        for case, sample in item.cases_and_samples
     }
 
 
@@ -370,18 +356,18 @@ def _is_labelled(recording: Recording, test: LadderTest) -> bool:
     return name == test.nodeid.rpartition("::")[2]
 
 
-def _is_open(record: Record) -> bool:
+def _is_open(item: LadderItem) -> bool:
     """Tell whether an item's requests are only known when it runs."""
-    test = record.test
-    if record.makes_unknown_requests or (test.uses_reply and record.has_own_retriever):
+    test = item.test
+    if item.makes_unknown_requests or (test.uses_reply and item.has_own_retriever):
         return True
     # By `request` a test, or a fixture of its suite, can use any other fixture.
-    if "request" in argument_names(record.item):
+    if "request" in argument_names(item.function):
         return True
-    root = record.item.config.rootpath
+    root = item.function.config.rootpath
     return any(
         "request" in definition.argnames and _is_of_the_suite(definition.func, root)
-        for definitions in all_fixture_definitions(record.item).values()
+        for definitions in all_fixture_definitions(item.function).values()
         for definition in definitions
     )
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from pytest_ladder.config import rules
 from pytest_ladder.config.models import check_models, check_secrets
 from pytest_ladder.config.source import PYPROJECT, Source, decode, read_source
-from pytest_ladder.core.ladder import Gate, JudgeConfig, Ladder, Objective
-from pytest_ladder.core.rung import Model, Rung, Strategy
+from pytest_ladder.core.ladder import (
+    Gate,
+    GatewayConfig,
+    JudgeConfig,
+    Ladder,
+    Objective,
+    ReportConfig,
+)
+from pytest_ladder.core.outcomes import Experiment, RealOutcome, ReviewConfig
+from pytest_ladder.core.rung import SETTINGS, Model, Rung, Strategy
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import shown
 
@@ -23,15 +32,22 @@ _OWN_HEADER = re.compile(
 )
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LadderFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file as it is written."""
 
     current: str | None = None
+    litmus: str | None = None
     objective: Objective | None = None
     model: tuple[Model, ...] = ()
-    strategy: tuple[Strategy, ...] = ()
+    strategy: tuple[dict[str, Any], ...] = ()
+    """What each may set depends on what it uses."""
     judge: JudgeConfig | None = None
     gate: Gate = Gate()
+    experiment: tuple[Experiment, ...] = ()
+    outcome: tuple[RealOutcome, ...] = ()
+    review: ReviewConfig = ReviewConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    report: ReportConfig = ReportConfig()
 
 
 def find_ladder(start: Path) -> Path | None:
@@ -58,30 +74,65 @@ def load_ladder(path: Path) -> Ladder:
     source = read_source(path)
     # First, so that no other message can repeat a key.
     check_secrets(source)
-    file = decode(source, _File)
-    strategies = file.strategy or (Strategy(name="zero-shot"),)
+    file = decode(source, LadderFile)
+    strategies = rules.read_strategies(source, len(file.strategy), LadderFile)
+    if any(not SETTINGS.isdisjoint(table) for table in file.strategy):
+        # Most strategies have their prompts in the file, and leave all else to models.
+        from pytest_ladder.config.strategy_settings import settled
+
+        strategies = settled(source, strategies)
+    strategies = strategies or (Strategy(name="zero-shot"),)
     check_models(source, file.model, file.judge)
     rules.check_strategies(source, strategies, file.model)
     if file.objective is not None:
         rules.check_objective(source, file.objective)
     rules.check_gate(source, file.gate)
-    rungs = _rungs(file.model, strategies)
+    if "gateway" in source.table:
+        # Most suites have no app.
+        from pytest_ladder.config import gateway
+
+        gateway.check_gateway(source, file.gateway)
+    models = tuple(model for model in file.model if not model.planned)
+    planned = tuple(model for model in file.model if model.planned)
+    rungs = _rungs(models, strategies)
+    later = _rungs(planned, strategies)
+    current = _named(source, "current", file.current, rungs, later)
+    if file.experiment or file.outcome or "review" in source.table:
+        # Most suites know nothing of users.
+        from pytest_ladder.config import outcomes
+
+        outcomes.check_experiments(source, file.experiment, rungs, current)
+        outcomes.check_outcomes(source, file.outcome, file.experiment)
+        outcomes.check_review(source, file.review)
     return Ladder(
         path=path,
-        models=file.model,
+        models=models,
         strategies=strategies,
         rungs=rungs,
-        current=_current(source, file.current, rungs),
+        planned=later,
+        current=current,
+        litmus=_named(source, "litmus", file.litmus, rungs, later),
         objective=file.objective,
         judge=file.judge,
         gate=file.gate,
+        experiments=file.experiment,
+        outcomes=file.outcome,
+        review=file.review,
+        gateway=file.gateway,
+        report=file.report,
     )
 
 
-def _current(
-    source: Source, current: str | None, rungs: tuple[Rung, ...]
+def _named(
+    source: Source,
+    key: str,
+    rung: str | None,
+    rungs: tuple[Rung, ...],
+    planned: tuple[Rung, ...],
 ) -> Rung | None:
-    return None if current is None else rules.check_current(source, current, rungs)
+    if rung is None:
+        return None
+    return rules.check_rung(source, key, rung, rungs, planned)
 
 
 def _rungs(

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_ladder.config.rules import check_names, check_path, check_ranges
 from pytest_ladder.config.source import Place, Source
+from pytest_ladder.config.spelling import check_spelling
 from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.params import wrong_param
 from pytest_ladder.core.rung import Endpoint, Model
@@ -67,6 +68,12 @@ def check_models(
             (), "no model is given; add a [[model]] with `name`, `tier` and `id`."
         )
     check_names(source, "model", [model.name for model in models])
+    if all(model.planned for model in models):
+        raise source.error(
+            (),
+            "every model is `planned`, so there is nothing to test; add a [[model]] "
+            "that can be called.",
+        )
     for index, model in enumerate(models):
         _check_model(source, ("model", index), model)
     if judge is not None:
@@ -78,18 +85,19 @@ def check_models(
 
 def _check_model(source: Source, place: Place, model: Endpoint) -> None:
     check_ranges(source, place, model, "model")
+    _check_build(source, place, model)
+    if isinstance(model, Model) and model.planned:
+        return _check_planned(source, place, model)
+    if source.get((*place, "id")) is None:
+        raise source.error(place, "`id` is missing; add it.")
     if not model.id.strip():
         raise source.error(
             (*place, "id"), 'the id is empty; write one such as "openai/gpt-5-nano".'
         )
-    if model.price is not None and model.serve is not None:
-        raise source.error(
-            (*place, "serve"),
-            "`price` and `serve` exclude each other; keep `price` for a model paid by "
-            "the token and `serve` for one paid by the hour.",
-        )
+    _check_payment(source, place, model)
     _check_address(source, place, model)
-    _check_params(source, place, model.params)
+    check_params(source, place, model.params)
+    check_spelling(source, place, model)
     if model.adapter is not None and not model.id.startswith(LOCAL):
         raise source.error(
             (*place, "adapter"),
@@ -100,6 +108,37 @@ def _check_model(source: Source, place: Place, model: Endpoint) -> None:
         check_path(source, (*place, "adapter"), model.adapter, "file")
     if model.id.startswith(LOCAL) and model.id.endswith(".gguf"):
         check_path(source, (*place, "id"), model.id.removeprefix(LOCAL), "file")
+    return None
+
+
+def _check_build(source: Source, place: Place, model: Endpoint) -> None:
+    build = model.build if isinstance(model, Model) else None
+    if build is not None and build.people_hours and build.usd_per_hour is None:
+        raise source.error(
+            (*place, "build", "people_hours"),
+            "what an hour costs is missing; add `usd_per_hour`.",
+        )
+
+
+def _check_planned(source: Source, place: Place, model: Model) -> None:
+    """Check the estimates; file, address and parameters need not be there yet."""
+    _check_payment(source, place, model)
+    keys = ("usd", "people_hours")
+    said = [source.get((*place, "build", key)) is not None for key in keys]
+    if model.build is not None and not any(said):
+        raise source.error(
+            (*place, "build"),
+            "what building would cost is missing; add `usd`, an estimate in dollars.",
+        )
+
+
+def _check_payment(source: Source, place: Place, model: Endpoint) -> None:
+    if model.price is not None and model.serve is not None:
+        raise source.error(
+            (*place, "serve"),
+            "`price` and `serve` exclude each other; keep `price` for a model paid by "
+            "the token and `serve` for one paid by the hour.",
+        )
 
 
 def _check_address(source: Source, place: Place, model: Endpoint) -> None:
@@ -122,7 +161,8 @@ def _check_address(source: Source, place: Place, model: Endpoint) -> None:
         )
 
 
-def _check_params(source: Source, place: Place, params: dict[str, Any]) -> None:
+def check_params(source: Source, place: Place, params: dict[str, Any]) -> None:
+    """Check the `params` of the table at `place`; secrets were refused before."""
     for name, why in _RESERVED_PARAMS.items():
         if name in params:
             raise source.error(
@@ -145,7 +185,9 @@ def _check_identities(
 ) -> None:
     """Refuse models that would share replies although they differ, and duplicates."""
     places: list[tuple[Place, Endpoint]] = [
-        (("model", index), model) for index, model in enumerate(models)
+        (("model", index), model)
+        for index, model in enumerate(models)
+        if not model.planned
     ]
     if judge is not None:
         places.append((("judge",), judge))

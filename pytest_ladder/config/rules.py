@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_ladder.config.source import Place, Source
-from pytest_ladder.core.ladder import Gate, Objective
-from pytest_ladder.core.rung import Model, Rung, Strategy
+from pytest_ladder.config.source import Place, Source, decode
+from pytest_ladder.core.ladder import Gate, Objective, Require
+from pytest_ladder.core.rung import Model, Rung, Strategy, is_spec
+from pytest_ladder.errors import ConfigError, warn
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS
+from pytest_ladder.prompting.strategies import prompter_class
 from pytest_ladder.prompting.templates import compile_template
 from pytest_ladder.text.phrases import did_you_mean, listed
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_RETRIEVER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 class _Range(NamedTuple):
@@ -44,12 +45,17 @@ _RANGES: dict[str, dict[Place, _Range]] = {
         ("price", "output"): _PRICE,
         ("price", "cached_input"): _PRICE,
         ("price", "cache_write"): _PRICE,
+        ("price", "request"): _NOT_NEGATIVE,
+        ("price", "image"): _NOT_NEGATIVE,
         ("serve", "usd_per_hour"): _NOT_NEGATIVE,
         ("serve", "tokens_per_second"): _POSITIVE,
         ("serve", "utilisation"): _Range(0, 1, "a share above 0, at most 1", True),
         ("build", "usd"): _NOT_NEGATIVE,
         ("build", "hours"): _NOT_NEGATIVE,
         ("build", "examples"): _NOT_NEGATIVE,
+        ("build", "tokens"): _NOT_NEGATIVE,
+        ("build", "people_hours"): _NOT_NEGATIVE,
+        ("build", "usd_per_hour"): _NOT_NEGATIVE,
         ("limits", "concurrency"): _COUNT,
         ("limits", "rpm"): _COUNT,
         ("limits", "tpm"): _COUNT,
@@ -62,14 +68,37 @@ _RANGES: dict[str, dict[Place, _Range]] = {
         ("usd_per_1k",): _NOT_NEGATIVE,
         ("build_hours",): _NOT_NEGATIVE,
         ("min_n",): _COUNT,
+        ("tolerance",): _SHARE,
+        ("right_usd",): _POSITIVE,
+        ("wrong_usd",): _NOT_NEGATIVE,
+        ("chance",): _SHARE,
     },
+    "require": {("at_least",): _SHARE, ("latency_p95_s",): _POSITIVE},
     "gate": {
         ("quality_drop",): _SHARE,
         ("cost",): _NOT_NEGATIVE,
         ("latency_p95",): _NOT_NEGATIVE,
         ("non_inferiority",): _SHARE,
+        ("real_drop",): _NOT_NEGATIVE,
+        ("real_days",): _COUNT,
     },
 }
+
+
+def read_strategies(source: Source, count: int, top: type[Any]) -> tuple[Strategy, ...]:
+    """Decode each strategy as what it uses wants it; `top` is the kind of the file."""
+    read = []
+    for index in range(count):
+        place = ("strategy", index)
+        use = source.get((*place, "use"))
+        options = Strategy
+        if isinstance(use, str):
+            try:
+                options = prompter_class(use, source.path.parent).options
+            except ConfigError as error:
+                raise source.error((*place, "use"), str(error)) from error
+        read.append(decode(source, options, place, top))
+    return tuple(read)
 
 
 def check_strategies(
@@ -81,6 +110,7 @@ def check_strategies(
     for index, strategy in enumerate(strategies):
         place = ("strategy", index)
         check_ranges(source, place, strategy, "strategy")
+        _check_options(source, place, strategy)
         _check_prompts(source, place, strategy)
         _check_examples(source, place, strategy)
         _check_retrieval(source, place, strategy)
@@ -90,6 +120,7 @@ def check_strategies(
                     (*place, "models", position),
                     f"`{glob}` matches no model; the models are {listed(names)}.",
                 )
+        _doubt(source, place, strategy, models)
     for index, model in enumerate(models):
         if not any(suits(strategy, model) for strategy in strategies):
             raise source.error(
@@ -98,33 +129,90 @@ def check_strategies(
             )
 
 
+def _doubt(
+    source: Source, place: Place, strategy: Strategy, models: Sequence[Model]
+) -> None:
+    """Warn of a model with which what a strategy uses makes little sense."""
+    used = prompter_class(strategy.use, source.path.parent)
+    doubts = [used.doubt(strategy, model) for model in models if suits(strategy, model)]
+    for doubt in filter(None, doubts):
+        warn(str(source.error((*place, "use"), doubt)), str(source.path))
+
+
 def suits(strategy: Strategy, model: Model) -> bool:
     """Whether a strategy is for a model."""
     globs = strategy.models
     return not globs or any(fnmatch.fnmatchcase(model.name, glob) for glob in globs)
 
 
-def check_current(source: Source, current: str, rungs: Sequence[Rung]) -> Rung:
-    """Return the rung that `current` names."""
+def check_rung(
+    source: Source,
+    key: str,
+    named: str,
+    rungs: Sequence[Rung],
+    planned: Sequence[Rung],
+) -> Rung:
+    """Return the rung that `current`, or another key, names."""
     ids = {rung.id: rung for rung in rungs}
-    if current in ids:
-        return ids[current]
+    if named in ids:
+        return ids[named]
+    if any(rung.id == named for rung in planned):
+        raise source.error(
+            (key,),
+            f"`{named}` is planned and cannot be called; name a rung that is built, or "
+            "remove `planned` of its model.",
+        )
     raise source.error(
-        ("current",),
-        f"`{current}` is not a rung; "
-        + did_you_mean(current, ids, f"the rungs are {listed(ids)}."),
+        (key,),
+        f"`{named}` is not a rung; "
+        + did_you_mean(named, ids, f"the rungs are {listed(ids)}."),
     )
 
 
 def check_objective(source: Source, objective: Objective) -> None:
-    """Check the numbers, and that the kind has the one it needs."""
-    check_ranges(source, ("objective",), objective, "objective")
-    needed = {"good-enough": "quality", "budget": "usd_per_1k"}.get(objective.kind)
-    if needed and getattr(objective, needed) is None:
+    """Check the kind, the numbers, and that the kind has those it needs."""
+    # Most suites decide nothing, and need no decisions at their start.
+    from pytest_ladder.decide.objectives.table import OBJECTIVES
+
+    kind = OBJECTIVES.get(objective.kind)
+    if kind is None:
+        known = sorted(OBJECTIVES)
+        fix = did_you_mean(objective.kind, known, f"choose one of {listed(known)}.")
         raise source.error(
-            ("objective", "kind"),
-            f'"{objective.kind}" needs `{needed}`; add it to [objective].',
+            ("objective", "kind"), f"`{objective.kind}` is unknown; {fix}"
         )
+    check_ranges(source, ("objective",), objective, "objective")
+    for needed in kind.needs:
+        if getattr(objective, needed) is None:
+            raise source.error(
+                ("objective", "kind"),
+                f'"{objective.kind}" needs `{needed}`; add it to [objective].',
+            )
+    for index, require in enumerate(objective.require):
+        _check_require(source, ("objective", "require", index), require)
+    if (problem := kind.problem(objective)) is not None:
+        key, said = problem
+        raise source.error(("objective", key), said)
+
+
+def _check_require(source: Source, place: Place, require: Require) -> None:
+    check_ranges(source, place, require, "require")
+    asked = (require.at_least, require.latency_p95_s)
+    if asked.count(None) != 1:
+        raise source.error(
+            place,
+            "it needs `at_least` or `latency_p95_s`, and not both; write a "
+            "[[objective.require]] for each.",
+        )
+    if require.at_least is not None and require.name == "":
+        raise source.error(
+            place,
+            "it names no rows; add `level`, `test` or `tag`, or raise the `quality` of "
+            "[objective].",
+        )
+    for key in ("test", "tag"):
+        if getattr(require, key) == "":
+            raise source.error((*place, key), "it is empty; write a name.")
 
 
 def check_gate(source: Source, gate: Gate) -> None:
@@ -140,6 +228,13 @@ def check_names(source: Source, table: str, names: Sequence[str]) -> None:
                 (table, index, "name"),
                 f"{name!r} cannot be a name; use letters from A to Z, digits, "
                 "`.`, `_` and `-`.",
+            )
+        if not name.strip("."):
+            # A name becomes a folder, of snapshots.
+            raise source.error(
+                (table, index, "name"),
+                f"{name!r} cannot be a name, because it is that of a folder above; add "
+                "a letter or a digit.",
             )
         if name in names[:index]:
             raise source.error(
@@ -171,6 +266,13 @@ def check_ranges(source: Source, place: Place, table: object, kind: str) -> None
             raise source.error(
                 (*place, *steps), f"{value} is out of range; write {allowed.says}."
             )
+
+
+def _check_options(source: Source, place: Place, strategy: Strategy) -> None:
+    used = prompter_class(strategy.use, source.path.parent)
+    if (problem := used.problem(strategy)) is not None:
+        key, said = problem
+        raise source.error((*place, key), said)
 
 
 def _check_prompts(source: Source, place: Place, strategy: Strategy) -> None:
@@ -208,9 +310,10 @@ def _check_retrieval(source: Source, place: Place, strategy: Strategy) -> None:
             "`corpus` and `retriever` exclude each other; keep `corpus` for BM25 over "
             "documents, or `retriever` for a function of your own.",
         )
+    _check_languages(source, place, strategy)
     if source.get((*place, "top_k")) is not None:
         _check_top_k(source, place, strategy)
-    if retriever not in (None, GOLD) and not _RETRIEVER.fullmatch(str(retriever)):
+    if retriever not in (None, GOLD) and not is_spec(str(retriever)):
         raise source.error(
             (*place, "retriever"),
             f'`{retriever}` names no function; write "package.module:function", or '
@@ -223,6 +326,35 @@ def _check_retrieval(source: Source, place: Place, strategy: Strategy) -> None:
                 (*place, "corpus"),
                 f"`{corpus}` is no kind of document that can be read; use "
                 f"{listed(DOCUMENTS)}, or a folder of them.",
+            )
+
+
+def _check_languages(source: Source, place: Place, strategy: Strategy) -> None:
+    for key in ("stopwords", "stemmer"):
+        language = getattr(strategy, key)
+        if language is None:
+            continue
+        if strategy.corpus is None:
+            raise source.error(
+                (*place, key),
+                f"`{key}` needs `corpus`; add one, or remove `{key}`.",
+            )
+        # Loads what knows them, which such a strategy needs anyway.
+        from pytest_ladder.prompting.search import languages_of
+
+        try:
+            known = languages_of(key)
+        except ImportError as error:
+            raise source.error(
+                (*place, key),
+                f"`{key}` needs the package {error.name}, which is not installed; "
+                "install PyStemmer, or remove the key.",
+            ) from None
+        if language not in known:
+            raise source.error(
+                (*place, key),
+                f"`{language}` is no language that it knows; "
+                + did_you_mean(language, known, f"write one of {', '.join(known)}."),
             )
 
 

@@ -83,9 +83,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             return None
         lines = self.text.split("\n")
         keys = [step for step in place if isinstance(step, str)]
-        index = place[1] if len(place) > 1 and isinstance(place[1], int) else 0
-        table = self.prefix + keys[0]
-        header = _find_header(lines, table, index)
+        table, header = self.prefix + keys[0], None
+        # The innermost list of tables that has a header of its own.
+        for cut in reversed(range(1, len(place))):
+            index = place[cut]
+            if header is None and isinstance(index, int):
+                named = self.prefix + ".".join(s for s in place[:cut] if s in keys)
+                header = _find_header(lines, named, index)
+                table = table if header is None else named
+        if header is None:
+            header = _find_header(lines, table, 0)
         if header is None:
             start = _find_header(lines, self.prefix.rstrip("."), 0) or 0
             stop = _next_header(lines, start + bool(self.prefix), table)
@@ -122,28 +129,38 @@ def read_source(path: Path) -> Source:
     return Source(path=path, text=text, table=own, prefix=PYPROJECT_TABLE + ".")
 
 
-def decode(source: Source, kind: type[_T]) -> _T:
-    """Decode the table strictly. Raises `ConfigError` for the first mistake."""
+def decode(
+    source: Source, kind: type[_T], place: Place = (), top: type[Any] | None = None
+) -> _T:
+    """Decode what stands at `place` strictly.
+
+    `top` is the kind of the whole file where that is another. Raises `ConfigError` for
+    the first mistake.
+    """
     try:
-        return msgspec.convert(source.table, kind)
+        return msgspec.convert(source.get(place), kind)
     except msgspec.ValidationError as error:
-        raise _decode_error(source, kind, str(error)) from error
+        raise _decode_error(source, kind, place, top or kind, str(error)) from error
 
 
-def _decode_error(source: Source, kind: type[Any], message: str) -> ConfigError:
+def _decode_error(
+    source: Source, kind: type[Any], base: Place, top: type[Any], message: str
+) -> ConfigError:
     found = _AT.match(message)
     assert found is not None, "the pattern matches any text"
-    place = tuple(
+    inside = tuple(
         int(index) if index else name
         for name, index in _STEP.findall(found["path"] or "")
     )
+    place = (*base, *inside)
     problem = found["problem"]
     if named := _NAMED.match(problem):
         if named["what"].startswith("contains"):
-            return _unknown_key(source, kind, place, named.group(2))
+            known = _fields(_type_at(kind, inside))
+            return _unknown_key(source, known, top, place, named.group(2))
         return source.error(place, f"`{named.group(2)}` is missing; add it.")
     if problem.startswith("Invalid enum value"):
-        value, valid = source.get(place), _values(_type_at(kind, place))
+        value, valid = source.get(place), _values(_type_at(kind, inside))
         fix = did_you_mean(str(value), valid, f"choose one of {listed(valid)}.")
         return source.error(place, f"`{value}` is unknown; {fix}")
     if expected := _EXPECTED.match(problem):
@@ -152,11 +169,9 @@ def _decode_error(source: Source, kind: type[Any], message: str) -> ConfigError:
 
 
 def _unknown_key(
-    source: Source, kind: type[Any], place: Place, name: str
+    source: Source, known: list[str], top: type[Any], place: Place, name: str
 ) -> ConfigError:
-    known = _fields(_type_at(kind, place))
-    top = _fields(_type_at(kind, ()))
-    if place and name in top and name not in known:
+    if place and name in _fields(_type_at(top, ())) and name not in known:
         fix = (
             f"`{name}` belongs to the top level: move it above the first [table] of "
             "the file."

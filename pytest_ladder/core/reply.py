@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from pytest_ladder.core.case import Message
+from pytest_ladder.core.thoughts import split_thoughts
 from pytest_ladder.errors import ReplyNotJson
-
-_FENCED = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+from pytest_ladder.text.json_in_text import value_in
 
 _LONGEST_QUOTE = 2_000
+
+# OpenAI's words; then Anthropic's, Mistral's and Gemini's, which gateways let through.
+_FLAGS = {
+    "length": "truncated",
+    "content_filter": "filtered",
+    "refusal": "refused",
+    "max_tokens": "truncated",
+    "model_length": "truncated",
+    "safety": "filtered",
+    "prohibited_content": "filtered",
+    "blocklist": "filtered",
+    "recitation": "filtered",
+    "spii": "filtered",
+}
 
 BYTES_PER_TOKEN = 4
 """For estimates only, which need no more than to rank strategies of one model."""
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Tokens of one or several calls, as the provider billed them."""
 
     input: int = 0
@@ -51,6 +64,8 @@ class Retrieved(msgspec.Struct, frozen=True, kw_only=True):
     """1 is the best."""
     text: str
     """What the model was shown of it."""
+    id: str = ""
+    """The `id` that a retriever of your own gives it; empty: none."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +89,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What a model, or a task built on it, answered."""
 
     text: str
-    """The answer, as text."""
+    """The answer, as text, without thoughts; of a refusal its words."""
+    reasoning: str = ""
+    """What a reasoning model thought before it answered, as far as it was sent."""
+    refusal: str | None = None
+    """The words with which the model refused, where it says so; None: it did not."""
     messages: list[Message] = []
     """The conversation including this reply: append to it to go on."""
     usage: Usage | None = None
@@ -95,10 +114,15 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The model as the provider names it in its answer."""
     replayed: bool = False
     """True when the reply came from the store or a recording, not from a call."""
+    agreement: float | None = None
+    """Share of the votes that are for it, in [0, 1]; None: none was taken."""
+    odd: str | None = None
+    """What is odd about how a strategy came to it: `no answer` was found in what was
+    said, votes were `tied`, a loop is `unfinished`; None: nothing."""
 
     def __repr__(self) -> str:
         # Short, because pytest prints it in front of every failed assertion.
-        return f"Reply({self.text!r})"
+        return f"Reply({self.text!r}{f', {self.odd}' if self.odd else ''})"
 
     @property
     def latency_s(self) -> float | None:
@@ -116,25 +140,40 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str | None:
-        """What is odd about the reply: `truncated`, `filtered`, `empty` or None."""
-        if self.finish_reason == "length":
-            return "truncated"
-        if self.finish_reason == "content_filter":
-            return "filtered"
+        """What is odd: `truncated`, `filtered`, `refused`, `empty`, `odd`, or None."""
+        if (told := _FLAGS.get((self.finish_reason or "").lower())) is not None:
+            return told
+        if self.refusal is not None:
+            return "refused"
+        if self.odd is not None:
+            return self.odd
         return None if self.text.strip() or self.tool_calls else "empty"
 
+    @property
+    def whole_text(self) -> str:
+        """The text as it was really said, with thoughts that stood in it.
+
+        What an earlier version showed as `text`: keys and hashes were made of it.
+        """
+        said = self.messages[-1] if self.messages else {}
+        content = said.get("content") if said.get("role") == "assistant" else None
+        if content == self.text or not isinstance(content, str):
+            return self.text
+        # Else a test or a task made the reply, or put another text in it.
+        return content if split_thoughts(content).answer == self.text else self.text
+
     def json(self, schema: Any = None) -> Any:
-        """Parse the text as JSON, a fenced code block included.
+        """Parse the text as JSON: all of it, or what its fenced code blocks hold.
 
         `schema` is a type (dataclass, TypedDict, `msgspec.Struct`, pydantic model,
         `list[int]`, …), which is then returned, or a JSON schema as a dict.
         Raises `ReplyNotJson`, which counts as a miss, when the text does not fit.
         """
-        fenced = _FENCED.match(self.text)
-        text = fenced.group(1) if fenced else self.text
+        # A task may have made the reply, with thoughts in its text.
+        text = split_thoughts(self.text).answer
         try:
-            value = msgspec.json.decode(text.encode())
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            value = value_in(text)
+        except ValueError as error:
             quoted = (
                 text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
             )
@@ -147,7 +186,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 def _fit(value: Any, schema: Any) -> Any:
     """Check `value` against a JSON schema, or convert it to a type."""
     if isinstance(schema, dict):
-        # jsonschema comes with litellm.
         import jsonschema
 
         try:

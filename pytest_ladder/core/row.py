@@ -6,11 +6,13 @@ import enum
 
 import msgspec
 
+from pytest_ladder.core.case import Message
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.score import Level, Verdict
+from pytest_ladder.core.why import Why
 
-OVER_BUDGET = "not run: budget"
-"""How the reason of a row begins whose call the budget did not allow."""
+UNUSABLE = "unusable"
+"""The flag of a judge's answers that gave no verdict."""
 
 DRAW = "~"
 """Stands between a reply's key and the number of its draw, in a pooled baseline."""
@@ -40,12 +42,37 @@ class UsedReply(
     calls: tuple[str, ...] = ()
     """Keys of the calls behind the reply of a task; empty: the reply is a call."""
     flag: str | None = None
-    """`truncated`, `filtered` or `empty`."""
+    """`truncated`, `filtered`, `refused`, `empty`, or as `Reply.odd`; of a judge also
+    `unusable`."""
 
     @property
     def request_key(self) -> str:
         """The key without the number of a draw: all replies to a request share it."""
         return self.key.partition(DRAW)[0]
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was said in one call, for people to read."""
+
+    key: str
+    """As in `UsedReply.key` or `UsedReply.calls`."""
+    messages: tuple[Message, ...]
+    """What the model was sent; its answer is `text`."""
+    text: str
+
+
+class LostCalls(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
+    """Calls that brought no reply, and may have been paid for all the same."""
+
+    key: str
+    """Tells them from all others; tests that wait for the same reply share them."""
+    calls: int
+    usd: float | None
+    """By their usage, and of those that told none the worst case; None: unknown."""
+    at_most: bool = False
+    """Whether a worst case is among them."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -61,31 +88,59 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     case: str = ""
     case_hash: str = ""
     """`Case.content_hash`; empty: no case, or an older version wrote the row."""
+    former_hash: str = ""
+    """`Case.former_hash`: tells a case that is read differently from a changed one."""
     sample: int = 1
+    run: str = ""
+    """Id of the run that made it, in a pooled baseline; empty: that of its report."""
     outcome: Outcome
     score: float | None = None
     """In [0, 1]; None for an error."""
     scores: dict[str, float] = {}
     """Named scores, reported beside `score`."""
+    why: Why | None = None
+    """Why it has no score, or one that its test did not give; every error has one."""
     reason: str = ""
+    """A sentence for people; nothing follows from it."""
     weight: float = 1.0
     """Weight of the test in its level's quality."""
     at_least: float = 1.0
     """Share of its cases that the test asks for on the current rung, in [0, 1]."""
+    shares: dict[str, float] = {}
+    """The same of the cases with a tag that this one has, by tag."""
     cluster: str | None = None
     tags: tuple[str, ...] = ()
     replies: tuple[UsedReply, ...] = ()
     """What the product would have paid for."""
     evaluations: tuple[UsedReply, ...] = ()
     """What only the evaluation paid for: judges."""
+    lost: tuple[LostCalls, ...] = ()
+    """Calls for it that brought no reply."""
     verdict: Verdict | None = None
     """The last verdict of a judge on the reply."""
     text: str = ""
     """The last reply's text, for people to read."""
+    said: str = ""
+    """That text with the thoughts that stood in it; empty: there were none."""
+    input: str = ""
+    """What the case asks, and what it expects, as text; of misses only."""
+    expected: str = ""
+    thumb: bool | None = None
+    """Whether the user who saw the reply liked it, of logged ones; None: unknown."""
     retrieved: tuple[str, ...] = ()
     """Sources that the last reply was shown, best first."""
 
     @property
+    def unit(self) -> tuple[str, str]:
+        """The unit of analysis that it belongs to: (source, case)."""
+        return self.source, self.case
+
+    @property
+    def whole_text(self) -> str:
+        """What was really said: older versions wrote it as `text`."""
+        return self.said or self.text
+
+    @property
     def over_budget(self) -> bool:
         """Whether nothing is wrong but that the budget did not allow a call."""
-        return self.outcome is Outcome.ERROR and self.reason.startswith(OVER_BUDGET)
+        return self.why is Why.BUDGET

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal
+import functools
+import re
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from pytest_ladder.core.params import overlaid
+
+_SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def is_spec(text: str) -> bool:
+    """Whether a text has the form `package.module:name`."""
+    return _SPEC.fullmatch(text) is not None
 
 
 class Tier(enum.StrEnum):
@@ -22,7 +33,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Price(Table, frozen=True, kw_only=True):
-    """USD per million tokens."""
+    """USD per million tokens, and beside them per request and image."""
 
     input: float
     """Of prompt tokens, 0 or more."""
@@ -32,17 +43,34 @@ class Price(Table, frozen=True, kw_only=True):
     """Of prompt tokens read from a cache; None: the price of `input`."""
     cache_write: float | None = None
     """Of prompt tokens written to a cache; None: the price of `input`."""
+    request: float = 0.0
+    """USD of each request, whatever its length."""
+    image: float = 0.0
+    """USD of each image that is sent, beside its tokens."""
 
 
 class Build(Table, frozen=True, kw_only=True):
     """What making the model cost, once."""
 
     usd: float = 0.0
-    """Dollars, 0 or more; spread over the `volume` of the objective."""
+    """Dollars without those for people's hours, 0 or more; both are spread over the
+    `volume` of the objective."""
     hours: float = 0.0
     """Calendar time, 0 or more."""
     examples: int = 0
     """Training examples that were needed."""
+    tokens: int = 0
+    """Tokens it was trained on."""
+    people_hours: float = 0.0
+    """Hours that people worked on labels, examples and training; needs
+    `usd_per_hour`."""
+    usd_per_hour: float | None = None
+    """What such an hour costs in dollars, 0 or more."""
+
+    @property
+    def total_usd(self) -> float:
+        """Dollars, those for people's hours included."""
+        return self.usd + self.people_hours * (self.usd_per_hour or 0.0)
 
 
 class Serve(Table, frozen=True, kw_only=True):
@@ -67,13 +95,36 @@ class Limits(Table, frozen=True, kw_only=True):
     """Tokens per minute, from 1; None: no limit."""
 
 
+class Named(Table, frozen=True, kw_only=True):
+    """What has a name that stands for it: a model or a strategy of a rung."""
+
+    if TYPE_CHECKING:  # No field here, which would come before those of `Endpoint`.
+        name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __contains__(self, text: str) -> bool:
+        """Whether a text is part of its name, as in `"rag" in rung.strategy`."""
+        return text in self.name
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with another of its kind by all it says, with a text by its name."""
+        if isinstance(other, str):
+            return self.name == other
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
 class Endpoint(Table, frozen=True, kw_only=True):
     """What answers calls: which model, where, and at what price."""
 
     id: str
     """Any litellm id, `local/<name>`, `local/<path>.gguf` or `scripted/<name>`."""
     price: Price | None = None
-    """USD per million tokens; None: those of litellm's table, or `serve`."""
+    """USD per million tokens; None: `serve`, or litellm's table if it is installed."""
     serve: Serve | None = None
     """What a self-hosted model costs to run; instead of `price`."""
     params: dict[str, Any] = {}
@@ -107,15 +158,22 @@ class Endpoint(Table, frozen=True, kw_only=True):
         return self.id.startswith("scripted/")
 
 
-class Model(Endpoint, frozen=True, kw_only=True):
+class Model(Named, Endpoint, frozen=True, kw_only=True):
     """A concrete model in a tier, with what making it cost."""
 
+    id: str = ""
+    """Any litellm id, `local/<name>`, `local/<path>.gguf` or `scripted/<name>`; only a
+    model that is `planned` may be without."""
     name: str
     """Of letters, digits, `.`, `_` and `-`; the first half of the rung's id."""
     tier: Tier
     """How the model was made."""
     build: Build | None = None
-    """What making the model cost, once; None: nothing."""
+    """What making the model cost, once; None: nothing, or of a `planned` one nobody
+    knows."""
+    planned: bool = False
+    """Whether it is not built yet: it is never called, and `build`, `price` and `serve`
+    are estimates of what it would cost."""
     stream: bool = False
     """Whether replies are streamed, so that the time to the first token is known."""
 
@@ -123,45 +181,80 @@ class Model(Endpoint, frozen=True, kw_only=True):
         return f"Model({self.name!r}, {self.id!r})"
 
 
-class Strategy(Table, frozen=True, kw_only=True):
+class Strategy(Named, frozen=True, kw_only=True):
     """How a case becomes messages."""
 
     name: str
     """Of letters, digits, `.`, `_` and `-`; the second half of the rung's id."""
+    use: str = "single-turn"
+    """How it talks to the model: one call, several, or a class of your own
+    (docs/strategies.md)."""
     system: str | None = None
     """The system message, a template as `prompt` is; None: there is none."""
+    system_file: str | None = None
+    """Text file with the system message, relative to the configuration file; instead of
+    `system`."""
     prompt: str = "{input}"
     """Template of the user message, over the fields of the case."""
+    prompt_file: str | None = None
+    """Text file with that template; instead of `prompt`."""
     examples: str | None = None
     """File with few-shot examples, relative to the configuration file."""
     shots: int = 8
     """Examples that are shown, from 1; needs `examples`."""
-    select: Literal["first", "similar"] = "first"
-    """Which examples are shown: the first of the file, or those like the case."""
+    select: Literal["first", "similar", "same-tag", "same-cluster"] = "first"
+    """Which: the first, those like the case (extra `rag`), or of its tag or cluster."""
     corpus: str | None = None
-    """Folder or file with documents to retrieve from (md, txt, jsonl), by BM25."""
+    """Documents (md, txt, jsonl), a folder or one; searched by BM25 (extra `rag`)."""
+    stopwords: str | None = None
+    """Language whose stop words BM25 passes over, as `english`; None: it weighs all."""
+    stemmer: str | None = None
+    """Language by whose stems BM25 compares words, as `english`; None: whole words."""
     retriever: str | None = None
     """`package.module:function`, or `gold` for the case's own context."""
     top_k: int = 3
     """Passages that are shown, from 1; needs `corpus` or `retriever`."""
     models: tuple[str, ...] = ()
     """Patterns (`fnmatch`) of names of models it is used with; empty: all."""
+    params: dict[str, Any] = {}
+    """Parameters of its calls, such as `temperature`; each wins over its model's."""
+    response_format: str | None = None
+    """The form of replies: a file with a JSON schema, or a pydantic model as
+    `package.module:Model`."""
+    tools: tuple[str, ...] = ()
+    """Functions that the model is offered, as `package.module:function`; called only
+    with `use = "tools"`."""
 
     @property
     def retrieves(self) -> bool:
         """Whether the strategy shows the model retrieved passages."""
         return self.corpus is not None or self.retriever is not None
 
+    @property
+    def searches(self) -> bool:
+        """Whether the strategy searches texts by BM25."""
+        similar = self.examples is not None and self.select == "similar"
+        return self.corpus is not None or similar
 
-class Rung(msgspec.Struct, frozen=True, kw_only=True):
+
+SETTINGS = frozenset(
+    {"prompt_file", "system_file", "params", "response_format", "tools"}
+)
+"""Keys of a strategy that set more than its prompt, or say it elsewhere."""
+
+
+class Rung(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A model with a strategy."""
 
     model: Model
-    """The model, as `ladder.toml` declares it."""
+    """The model, as `ladder.toml` declares it; compares with its name."""
     strategy: Strategy
-    """The strategy, as `ladder.toml` declares it."""
+    """The strategy, as `ladder.toml` declares it; compares with its name."""
 
-    @property
+    def __str__(self) -> str:
+        return self.id
+
+    @functools.cached_property
     def id(self) -> str:
         """`model/strategy`, the rung's name everywhere."""
         return f"{self.model.name}/{self.strategy.name}"
@@ -170,3 +263,9 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     def tier(self) -> Tier:
         """How the rung's model was made."""
         return self.model.tier
+
+    @functools.cached_property
+    def params(self) -> dict[str, Any]:
+        """Parameters of the strategy's calls: its own win over those of the model."""
+        own = self.strategy.params
+        return overlaid(self.model.params, own) if own else self.model.params

@@ -11,6 +11,14 @@ import msgspec
 
 from pytest_ladder.errors import MetricError
 
+PASSES_FROM = 0.5
+"""A score that comes without pass or fail passes from here on."""
+
+
+def score_of_verdict(verdict: str | int) -> float:
+    """Return the score in [0, 1] of `pass` or `fail`, or of a grade from 1 to 5."""
+    return (verdict - 1) / 4 if isinstance(verdict, int) else float(verdict == "pass")
+
 
 class Level(enum.StrEnum):
     """Who grades a reply: plain code, an LLM judge, or the real world."""
@@ -21,7 +29,7 @@ class Level(enum.StrEnum):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """A number in [0, 1] with a reason."""
+    """A number in [0, 1] with a reason; false when it is 0, as numbers are."""
 
     value: float
     reason: str = ""
@@ -29,12 +37,17 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """None: the row's own score; else one reported beside it."""
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "value", _rounded(self.value))
         if not 0.0 <= self.value <= 1.0:
             what = f"score {self.name!r}" if self.name else "score"
             raise ValueError(
                 f"The {what} is {self.value}, outside [0, 1]; rescale it before "
                 "you hand it over."
             )
+
+    def __bool__(self) -> bool:
+        # Else `assert score_choice(reply, case)` would hold whatever was chosen.
+        return self.value > 0
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +71,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Scores of the single votes where there were several."""
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "score", _rounded(self.score))
         if not 0.0 <= self.score <= 1.0:
             raise ValueError(f"The verdict's score is {self.score}, outside [0, 1].")
 
@@ -70,10 +84,32 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Verdict({result}, {self.score:g}, {self.reason!r})"
 
 
+def _rounded(value: float) -> float:
+    """Take away what the sum of floats is more than 1, or less than 0."""
+    nearest = min(1.0, max(0.0, value))
+    return nearest if abs(value - nearest) < _NOISE else value
+
+
+_NOISE = 1e-6
+"""More than floats lose, less than a score says."""
 _VALUE_NAMES = ("score", "value")
 _REASON_NAMES = ("reason", "rationale", "explanation")
 _RESULT_NAMES = ("name", "__name__")
 _WORDS = {"yes": 1, "no": 0, "pass": 1, "fail": 0, "true": 1, "false": 0}
+
+
+def named_score(name: str, result: Any, reason: str = "") -> Score:
+    """Read a result as the score of that name, as `score_from` does.
+
+    Raises `TypeError` for a name alone, which may be meant for the score.
+    """
+    if isinstance(result, str) and not result:
+        raise TypeError(
+            f"score({name!r}) is a name alone, as a text is taken for a name, and it "
+            "holds no number; give a number in [0, 1], as in score(0.85), or both, as "
+            "in score('faithfulness', 0.85)."
+        )
+    return score_from(result, reason, name)
 
 
 def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
@@ -87,10 +123,15 @@ def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
     """
     value = result
     if not isinstance(result, int | float):
-        name = name or _name(result)
+        called = _first(result, _RESULT_NAMES)
+        name = name or (called if isinstance(called, str) and called else None)
         _refuse_failed(result, name)
         value = _first(result, _VALUE_NAMES)
-        reason = reason or _reason(result)
+        reason = (
+            reason
+            or _text(result, _REASON_NAMES)
+            or _text(_first(result, ("metadata",)), _REASON_NAMES)
+        )
     return Score(value=_number(value, result, name), reason=reason, name=name)
 
 
@@ -121,16 +162,6 @@ def _number(value: Any, result: Any, name: str | None) -> float:
             f"score() got {given}{for_score}, which holds no number; give a number in "
             "[0, 1], or a result whose `score` or `value` is a number, or yes or no."
         ) from None
-
-
-def _name(result: Any) -> str | None:
-    name = _first(result, _RESULT_NAMES)
-    return name if isinstance(name, str) and name else None
-
-
-def _reason(result: Any) -> str:
-    reason = _text(result, _REASON_NAMES)
-    return reason or _text(_first(result, ("metadata",)), _REASON_NAMES)
 
 
 def _text(result: Any, names: tuple[str, ...]) -> str:

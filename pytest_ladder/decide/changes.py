@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_ladder.decide.candidates import Candidate, View, by_quality
-from pytest_ladder.decide.cost import PER, break_even
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.decide.cost import PER, break_even, is_over
+from pytest_ladder.decide.objectives.table import OBJECTIVES, kind_of
+from pytest_ladder.decide.view import MISSING, Candidate, View, by_quality
 from pytest_ladder.text import numbers
 
 
@@ -18,13 +20,27 @@ def changes(
     `rivals` are the rungs that would do as well, were they cheaper.
     """
     if chosen is None:
-        return tuple(_lower_bar(view))
+        return (*_lower_bar(view), *_unused(view.objective))
     return (
+        *_excluded(view, chosen),
         *_volumes(view, chosen, rivals),
         *_bars(view, chosen),
         *_budgets(view, chosen),
         *_unknowns(view, chosen, rivals),
+        *_unused(view.objective),
     )
+
+
+def _excluded(view: View, chosen: Candidate) -> Iterator[str]:
+    """Say of each criterion which cheaper rungs it keeps out, that may else do."""
+    out: dict[str, list[str]] = {}
+    for rung in view.candidates[: view.candidates.index(chosen)]:
+        for name, why in rung.kept_out:
+            out.setdefault(name, []).append(f"{rung.id} ({why})")
+    for name, rungs in out.items():
+        verb = "is" if len(rungs) == 1 else "are"
+        criterion = f"{name[0].upper()}{name[1:]}"
+        yield f"{criterion} keeps out {numbers.few(rungs)}, which {verb} cheaper."
 
 
 def _volumes(
@@ -45,18 +61,12 @@ def _volumes(
     below = [crossing for crossing in crossings if 1 <= crossing[0] < volume]
     if above:
         calls, rival = min(above, key=lambda crossing: crossing[0])
-        yield (
-            f"From {_whole(calls)} calls on {rival.id} is the cheaper one"
-            f"{_building(rival)}."
-        )
+        hours = rival.result.cost.build_hours
+        built = f", after {hours:,g} h of building" if hours else ""
+        yield f"From {_whole(calls)} calls on {rival.id} is the cheaper one{built}."
     if below:
         calls, rival = max(below, key=lambda crossing: crossing[0])
         yield f"Below {_whole(calls)} calls {rival.id} is the cheaper one."
-
-
-def _building(rival: Candidate) -> str:
-    hours = rival.result.cost.build_hours
-    return f", after {hours:,g} h of building" if hours else ""
 
 
 def _bars(view: View, chosen: Candidate) -> Iterator[str]:
@@ -65,31 +75,43 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
     fitting = [rung for rung in view.fitting if rung.is_whole or rung.id == chosen.id]
     index = [rung.id for rung in fitting].index(chosen.id)
     better = (rung for rung in fitting[index + 1 :] if _above(rung, chosen))
-    above = f"Above a bar of {numbers.percent(chosen.quality)} {chosen.id} fails"
     following = next(better, None)
-    if following is None:
-        yield f"{above}, and no dearer rung that was measured is better."
-    else:
+    least = chosen.quality if chosen.least is None else chosen.least
+    # Nothing is above all there is, and of a rung that was stopped only its own bar is
+    # decided.
+    if 0 < least < 1 and chosen.result.state != "stopped":
+        verb = "fails" if least == chosen.quality else "is undecided"
+        above = f"Above a bar of {numbers.percent(least)} {chosen.id} {verb}"
+        dearer = [
+            rung
+            for rung in view.dearer_than(chosen)
+            if rung.quality is not None and rung.usd_per_1k is not None
+        ]
+        if following is not None:
+            next_best = numbers.percent(following.quality)
+            yield f"{above}, and {following.id} is next ({next_best})."
+        elif not dearer:
+            yield f"{above}."
+        elif any(rung.obstacles and _above(rung, chosen) for rung in dearer):
+            yield f"{above}, and no dearer rung that keeps to the limits is better."
+        else:
+            known = "was run in full"
+            if chosen.cell is not None and chosen.cell.outcome:
+                known = "users met"
+            yield f"{above}, and no dearer rung that {known} is better."
+    nearest = _nearest(fitting[:index])
+    if nearest is not None:
         yield (
-            f"{above}, and {following.id} is next "
-            f"({numbers.percent(following.quality)})."
-        )
-    cheaper = [rung for rung in fitting[:index] if rung.standing == "fail"]
-    if cheaper:
-        nearest = max(cheaper, key=by_quality)
-        yield (
-            f"At a bar of {numbers.percent(nearest.quality)} or lower {nearest.id}, "
+            f"At a bar of {numbers.percent(nearest.least)} or lower {nearest.id}, "
             "which is cheaper, is enough."
         )
 
 
 def _lower_bar(view: View) -> Iterator[str]:
     """Say what the best rung that keeps to all else would be enough for."""
-    whole = [rung for rung in view.fitting if rung.is_whole]
-    failed = [rung for rung in whole if rung.standing == "fail"]
-    if failed:
-        best = max(failed, key=by_quality)
-        nearest = numbers.percent(best.quality)
+    best = _nearest([rung for rung in view.fitting if rung.is_whole])
+    if best is not None:
+        nearest = numbers.percent(best.least)
         yield f"At a bar of {nearest} or lower {best.id} would do."
     for rung in view.candidates:
         if rung.obstacles and rung.quality is not None and rung.standing != "fail":
@@ -97,32 +119,33 @@ def _lower_bar(view: View) -> Iterator[str]:
             return
 
 
+def _nearest(rungs: Sequence[Candidate]) -> Candidate | None:
+    """Return the best of those that fail, for a bar above 0."""
+    failed = [rung for rung in rungs if rung.standing == "fail" and rung.least]
+    return max(failed, key=by_quality, default=None)
+
+
 def _budgets(view: View, chosen: Candidate) -> Iterator[str]:
     """Name the cheapest rung over the cap that is better than the chosen one."""
-    cap = view.objective.usd_per_1k
-    if view.objective.kind != "budget" or cap is None:
+    cap = view.cap
+    if cap is None:
         return
     for rung in view.candidates:
         if (
             rung.usd_per_1k is None
-            or rung.usd_per_1k <= cap
+            or not is_over(rung.usd_per_1k, cap)
             or not _above(rung, chosen)
         ):
             continue
+        cost, fits = rung.result.cost, ""
+        if cost.serve_usd_per_1k is not None and cost.serve_usd_per_1k < cap:
+            calls = PER * cost.build_usd / (cap - cost.serve_usd_per_1k)
+            fits = f"; it keeps within the budget from {_whole(calls)} calls on"
         yield (
-            f"{numbers.dollars(rung.usd_per_1k)} per 1,000 calls would pay for "
-            f"{rung.id} ({numbers.percent(rung.quality)})"
-            f"{_volume_that_fits(rung, cap)}."
+            f"{numbers.per_calls(rung.usd_per_1k)} would pay for "
+            f"{rung.id} ({numbers.percent(rung.quality)}){fits}."
         )
         return
-
-
-def _volume_that_fits(rung: Candidate, cap: float) -> str:
-    cost = rung.result.cost
-    if cost.serve_usd_per_1k is None or cost.serve_usd_per_1k >= cap:
-        return ""
-    calls = PER * cost.build_usd / (cap - cost.serve_usd_per_1k)
-    return f"; it keeps within the budget from {_whole(calls)} calls on"
 
 
 def _unknowns(
@@ -132,12 +155,44 @@ def _unknowns(
     for rung in view.candidates[: view.candidates.index(chosen)]:
         if rung.status == "undecided" and rung.quality is not None:
             yield f"{rung.id}, which is cheaper, is undecided: {', '.join(rung.open)}."
-    for rung in view.earlier_than(chosen):
-        if not rung.is_measured:
-            yield f"{rung.id} comes before it in the run and is not measured."
+    for rung in view.candidates:
+        if not rung.is_measured and not rung.limits:
+            yield from _untried(view, chosen, rung)
     for rung in rivals:
         if rung.usd_per_1k is None and rung.id != chosen.id:
             yield f"{rung.id} would do as well, but what it costs is unknown."
+
+
+def _untried(view: View, chosen: Candidate, rung: Candidate) -> Iterator[str]:
+    """Say of a rung without figures why it could be the better choice."""
+    expected = view.matrix.expected
+    usd = expected.get(rung.id)
+    missing = MISSING in rung.doubts
+    if rung.id in expected and usd is None:
+        known = "has no price"
+    elif usd is not None and (chosen.usd_per_1k is None or usd < chosen.usd_per_1k):
+        known = f"may be cheaper, at about {numbers.per_calls(usd)},"
+    elif rung in view.earlier_than(chosen):
+        known = "comes before it in the run"
+    else:
+        return
+    why = "was not tried" if rung.id in expected else "is not measured"
+    if not missing:
+        why = f"has no score: {rung.doubts[0]}"
+    yield f"{rung.id} {known} and {why}."
+
+
+def _unused(objective: Objective) -> Iterator[str]:
+    """Name keys that are given and mean something to another kind only."""
+    # A bar means something to each.
+    own = {"quality", *kind_of(objective).needs}
+    for name, kind in OBJECTIVES.items():
+        for key in kind.needs:
+            if key not in own and getattr(objective, key) is not None:
+                yield (
+                    f"`{key}` of [objective] decides nothing: it is a word of "
+                    f'kind = "{name}".'
+                )
 
 
 def _whole(calls: float) -> str:

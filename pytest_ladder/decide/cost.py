@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from pytest_ladder.core.row import UsedReply
+from pytest_ladder.core.row import Row, UsedReply
 from pytest_ladder.core.rung import Model, Price, Rung
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.latency import percentile
+from pytest_ladder.stats.sums import total
 
 PER = 1000
 """Use cost is given per this many calls."""
@@ -23,8 +25,6 @@ DEFAULT_VOLUME = 100_000
 
 # What a reply is taken to be long where `max_tokens` is not set.
 _DEFAULT_MAX_TOKENS = 256
-
-_HOURS_A_DAY = 24
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the cost of every reply is known."""
 
 
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
+class Latency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long replies took, in seconds; None when no reply says."""
 
     p50_s: float | None
@@ -50,13 +50,17 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Live replies behind the percentiles."""
     recorded: bool
     """True when no reply was live and the figures are those of the recordings."""
+    tokens_per_second: float | None = None
+    """The median of what these replies brought in a second; None: none says."""
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Mean tokens of a reply."""
 
     input: float
     output: float
+    reasoning: float = 0.0
+    """The part of `output` that was spent on reasoning."""
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +70,7 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     replayed: int
 
 
-class Spend(msgspec.Struct, frozen=True, kw_only=True):
+class Spend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the run itself spent and saved, judges and product kept apart."""
 
     product_usd: float | None
@@ -81,6 +85,12 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """Live calls whose cost is unknown, and in no sum."""
     unknown_replayed_calls: int
     """Replayed calls whose cost is unknown, and in no sum."""
+    lost_calls: int = 0
+    """Calls that brought no reply; they are in no other number."""
+    lost_usd: float | None = 0.0
+    """What they cost; None where of one nobody knows."""
+    lost_at_most: bool = False
+    """Whether some told no usage, so that their worst case is in that sum."""
 
 
 def distinct(bills: Iterable[UsedReply]) -> list[UsedReply]:
@@ -103,17 +113,27 @@ def cost_of(model: Model, replies: Sequence[UsedReply], volume: int) -> Cost:
 
     Raises ValueError for a volume below 1.
     """
-    costs = [bill.cost_usd for bill in replies if bill.cost_usd is not None]
-    known = bool(replies) and len(costs) == len(replies)
+    usd = total(usd_of(bill) for bill in replies)
     built = model.build
     served = Cost(
         usd_per_1k=None,
-        serve_usd_per_1k=PER * math.fsum(costs) / len(costs) if known else None,
-        build_usd=built.usd if built else 0.0,
+        serve_usd_per_1k=None if usd is None else PER * usd / len(replies),
+        build_usd=built.total_usd if built else 0.0,
         build_hours=built.hours if built else 0.0,
-        known=known,
+        known=usd is not None,
     )
     return spread(served, volume)
+
+
+def usd_of(bill: UsedReply) -> float | None:
+    """Return what a reply cost in USD; None: not known, as is what no price can be."""
+    usd = bill.cost_usd
+    return usd if usd is not None and 0 <= usd < math.inf else None
+
+
+def is_over(usd: float, cap: float) -> bool:
+    """Whether a cost is above a cap by more than what rounding adds."""
+    return usd > cap * (1 + TINY)
 
 
 def spread(cost: Cost, volume: int) -> Cost:
@@ -162,18 +182,6 @@ def break_even(first: Cost, second: Cost) -> float | None:
     return built / saved if built * saved > 0 else None
 
 
-def calendar_break_even(
-    build_hours: float, volume: float, calls_per_day: float
-) -> float:
-    """Days until a rung has paid for its building, which comes first.
-
-    `volume` is the break-even in calls. Raises ValueError unless there are calls.
-    """
-    if calls_per_day <= 0:
-        raise ValueError(f"Calls a day must be more than 0, got {calls_per_day}.")
-    return build_hours / _HOURS_A_DAY + volume / calls_per_day
-
-
 def latencies(replies: Iterable[UsedReply], *, live: bool) -> list[float]:
     """Known latencies of live, or of replayed, replies in seconds, sorted."""
     asked = [bill.latency_s for bill in replies if bill.live is live]
@@ -184,11 +192,17 @@ def latency_of(replies: Sequence[UsedReply]) -> Latency:
     """Latency over live replies; over recorded ones when none was live."""
     live, replayed = latencies(replies, live=True), latencies(replies, live=False)
     values = live or replayed
+    speeds = sorted(
+        bill.usage.output / bill.latency_s
+        for bill in replies
+        if bill.live is bool(live) and bill.usage is not None and bill.latency_s
+    )
     return Latency(
         p50_s=percentile(values, 0.5) if values else None,
         p95_s=percentile(values, 0.95) if values else None,
         n_live=len(live),
         recorded=bool(replayed) and not live,
+        tokens_per_second=percentile(speeds, 0.5) if speeds else None,
     )
 
 
@@ -200,6 +214,7 @@ def tokens_of(replies: Sequence[UsedReply]) -> Tokens | None:
     return Tokens(
         input=sum(usage.input for usage in usages) / len(usages),
         output=sum(usage.output for usage in usages) / len(usages),
+        reasoning=sum(usage.reasoning for usage in usages) / len(usages),
     )
 
 
@@ -208,12 +223,17 @@ def calls_of(replies: Iterable[UsedReply]) -> Calls:
     live: set[str] = set()
     replayed: set[str] = set()
     for bill in replies:
-        (live if bill.live else replayed).update(_calls(bill))
+        (live if bill.live else replayed).update(bill.calls or (bill.key,))
     return Calls(live=len(live), replayed=len(replayed - live))
 
 
-def spend_of(products: Iterable[UsedReply], evaluations: Iterable[UsedReply]) -> Spend:
+def spend_of(rows: Iterable[Row]) -> Spend:
     """Sum what the run spent; a reply that several rungs share counts once."""
+    rows = list(rows)
+    products = [bill for row in rows for bill in row.replies]
+    evaluations = [bill for row in rows for bill in row.evaluations]
+    lost = {calls.key: calls for row in rows for calls in row.lost}.values()
+    lost_usd = [calls.usd for calls in lost]
     product = distinct(products)
     keys = {bill.key for bill in product}
     evaluation = [bill for bill in distinct(evaluations) if bill.key not in keys]
@@ -228,23 +248,24 @@ def spend_of(products: Iterable[UsedReply], evaluations: Iterable[UsedReply]) ->
         saved_usd=_total(replayed),
         unknown_calls=calls_of(_unknown(both)).live,
         unknown_replayed_calls=calls_of(_unknown(replayed)).replayed,
+        lost_calls=sum(calls.calls for calls in lost),
+        lost_usd=None if None in lost_usd else math.fsum(filter(None, lost_usd)),
+        lost_at_most=any(calls.at_most for calls in lost),
     )
 
 
 def run_order(
     rungs: Sequence[Rung],
     volume: int,
-    price_of: Callable[[Model], Price | None],
-    prompt_tokens: Callable[[Rung], float],
+    use_usd_of: Callable[[Rung], float | None],
 ) -> tuple[Rung, ...]:
-    """Sort rungs by expected USD per call, building spread over `volume` calls.
+    """Sort rungs by expected USD per reply, building spread over `volume` replies.
 
-    Unknown prices come last; ties keep the order of the file. `prompt_tokens` is
-    the length of a rung's prompt, in tokens.
+    Unknown prices come last; ties keep the order of the file.
     """
 
     def expected(rung: Rung) -> float:
-        use = use_usd(rung.model, price_of(rung.model), prompt_tokens(rung))
+        use = use_usd_of(rung)
         return math.inf if use is None else use + build_usd(rung.model, volume)
 
     return tuple(sorted(rungs, key=expected))
@@ -252,12 +273,25 @@ def run_order(
 
 def build_usd(model: Model, volume: int) -> float:
     """USD of building the model for each of `volume` calls."""
-    return model.build.usd / volume if model.build else 0.0
+    return model.build.total_usd / volume if model.build else 0.0
 
 
-def use_usd(model: Model, price: Price | None, prompt_tokens: float) -> float | None:
-    """Expected USD of one call; None when its price is unknown."""
-    output: int = model.params.get("max_tokens", _DEFAULT_MAX_TOKENS)
+def use_usd(
+    rung: Rung,
+    price: Price | None,
+    prompt_tokens: float,
+    calls: int = 1,
+    reply_tokens: float | None = None,
+) -> float | None:
+    """Expected USD of one reply; None when its price is unknown.
+
+    `prompt_tokens` is the length of all prompts of its `calls` together,
+    `reply_tokens` that of what comes back; None: as much as may come.
+    """
+    model = rung.model
+    output: float = calls * rung.params.get("max_tokens", _DEFAULT_MAX_TOKENS)
+    if reply_tokens is not None:
+        output = reply_tokens
     if model.serve is not None:
         speed = model.serve.tokens_per_second
         if speed is None:
@@ -266,12 +300,13 @@ def use_usd(model: Model, price: Price | None, prompt_tokens: float) -> float | 
         return model.serve.usd_per_hour / 3600 * seconds / model.serve.utilisation
     if price is None:
         return None
-    return (prompt_tokens * price.input + output * price.output) / 1_000_000
+    by_token = (prompt_tokens * price.input + output * price.output) / 1_000_000
+    return by_token + calls * price.request
 
 
 def _informed(bill: UsedReply) -> tuple[bool, float, float, bytes]:
     """Rank bills of one reply: live before replayed, known before unknown."""
-    cost, latency = bill.cost_usd, bill.latency_s
+    cost, latency = usd_of(bill), bill.latency_s
     return (
         bill.live,
         -1.0 if cost is None else cost,
@@ -281,15 +316,11 @@ def _informed(bill: UsedReply) -> tuple[bool, float, float, bytes]:
     )
 
 
-def _calls(bill: UsedReply) -> tuple[str, ...]:
-    return bill.calls or (bill.key,)
-
-
 def _unknown(bills: Iterable[UsedReply]) -> list[UsedReply]:
-    return [bill for bill in bills if bill.cost_usd is None]
+    return [bill for bill in bills if usd_of(bill) is None]
 
 
 def _total(bills: Sequence[UsedReply]) -> float | None:
     """Sum known costs: 0 without bills, None when every cost is unknown."""
-    costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
+    costs = [usd for bill in bills if (usd := usd_of(bill)) is not None]
     return math.fsum(costs) if costs or not bills else None

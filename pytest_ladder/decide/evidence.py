@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-import msgspec
-
+from pytest_ladder.core.ladder import Require
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.cost import PER, distinct
+from pytest_ladder.decide.comparison import (
+    ONE_SIDED,
+    Comparison,
+    Trust,
+    corrected_comparison,
+)
+from pytest_ladder.decide.cost import PER, distinct, usd_of
+from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import (
     Unit,
     cluster_labels,
@@ -23,64 +29,27 @@ from pytest_ladder.decide.matrix import (
     unit_scores,
 )
 from pytest_ladder.stats.checks import TINY
-from pytest_ladder.stats.intervals import MIN_CLUSTERS, Interval
-from pytest_ladder.stats.paired import paired_t, sign_flip
+from pytest_ladder.stats.intervals import (
+    MIN_CLUSTERS,
+    Interval,
+    QualityInterval,
+    quality_interval,
+    skewed_interval,
+)
+from pytest_ladder.stats.paired import gain_interval, paired_t, sign_flip
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
-
-DRAWS = 2000
-"""Bootstrap draws over cases (docs/methods.md §4.3)."""
-SEED = 20240607
-"""Draws must not differ from one rendering to the next."""
 MANY = 20
-"""From so many differences on the paired t interval holds (docs/methods.md §2.2)."""
-_ONE_SIDED = 0.05
+"""From so many differences on their interval holds by itself (docs/methods.md §2.2)."""
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Quality of a rung less that of another, on the cases that both finished."""
-
-    n: int
-    """Cases that both finished."""
-    mean: float
-    """In [-1, 1]."""
-    low: float | None
-    """Paired 95 % interval of `mean`; None: too few cases or clusters for one."""
-    high: float | None
-    established: bool
-    """Whether the difference is one: the interval leaves 0 out."""
-    at_least: bool
-    """Whether it is established, one-sided at 95 %, that it is not below 0."""
+_OF_THE_WHOLE = Trust(why_not="labels that correct the whole level only")
 
 
-class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """How far what a model said of a rung's replies may decide anything."""
+class Ends(NamedTuple):
+    """Scores of units with whatever did not finish taken for the worst and the best."""
 
-    why_not: str = ""
-    """Why it may not, to be read after "undecided with"; empty: it may."""
-    value: float = 0.0
-    """Quality corrected by labels, in [0, 1], with its 95 % interval."""
-    low: float = 0.0
-    high: float = 1.0
-
-
-class Draws(NamedTuple):
-    """Rung against rung in each bootstrap draw; draw 0 is the cases as they are.
-
-    Both are indexed by rung, rival and draw.
-    """
-
-    index_of: dict[str, int]
-    """Index of each rung."""
-    at_least: Flags
-    """Whether the rung's mean reached the rival's."""
-    better: Flags
-    """Whether it was above it."""
+    worst: Mapping[Unit, float]
+    best: Mapping[Unit, float]
 
 
 class Evidence:
@@ -94,11 +63,13 @@ class Evidence:
         `trust` is about the judged level of rungs that models judged, by rung.
         """
         self.trust = trust or {}
+        self._parts: dict[tuple[Level, Require], Evidence] = {}
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
         graded: defaultdict[tuple[Level, str], list[Row]] = defaultdict(list)
         for row in rows:
             self._rows[row.rung].append(row)
             graded[row.level, row.rung].append(row)
+        self._graded = graded
         self._scores = {key: unit_scores(group) for key, group in graded.items()}
         self._whole = {
             key: _without_errors(self._scores[key], group)
@@ -108,13 +79,65 @@ class Evidence:
             level: cluster_names(row for row in rows if row.level is level)
             for level in Level
         }
-        self._compared: dict[tuple[Level, str, str], Comparison | None] = {}
-        self._drawn: dict[Level, Draws] = {}
+        # A page decides at sixty volumes, of which none changes what rows say.
+        self._compared: dict[tuple[Level, str, str, int], Comparison | None] = {}
+        self._gains: dict[tuple[Level, str, str], float | None] = {}
+        self._ends: dict[tuple[Level, str], Ends] = {}
+        self._totals: dict[tuple[Level, str], float] = {}
         self._serving: dict[str, Interval | None] = {}
+        self._intervals: dict[tuple[Level, str], QualityInterval] = {}
 
     def scores(self, level: Level, rung: str) -> Mapping[Unit, float]:
         """Score of each unit that the rung finished, sorted; empty: not measured."""
         return self._scores.get((level, rung), {})
+
+    def interval(self, level: Level, rung: str) -> QualityInterval:
+        """Return the quality of a measured rung with its interval, uncorrected."""
+        key = level, rung
+        if key not in self._intervals:
+            units = self.scores(level, rung)
+            names = self.clusters(level, units)
+            self._intervals[key] = quality_interval([*units.values()], names)
+        return self._intervals[key]
+
+    def ends(self, level: Level, rung: str) -> Ends:
+        """Return the scores with every error as a miss, and as a pass."""
+        key = level, rung
+        if key not in self._ends:
+            rows = self._graded.get(key, ())
+            if any(row.outcome is Outcome.ERROR for row in rows):
+                self._ends[key] = Ends(*(unit_scores(rows, end) for end in (0.0, 1.0)))
+            else:
+                self._ends[key] = Ends(self.scores(*key), self.scores(*key))
+        return self._ends[key]
+
+    def rows_at(self, level: Level) -> Iterator[Row]:
+        """Yield the rows of all rungs at a level."""
+        for (of, _), rows in self._graded.items():
+            if of is level:
+                yield from rows
+
+    def part(self, level: Level, require: Require) -> Evidence:
+        """Return the evidence of the rows of a level that a criterion is about.
+
+        Labels correct what judges said of a whole level, and of no part of it.
+        """
+        key = level, require
+        if key not in self._parts:
+            rows = [*self.rows_at(level)]
+            some = [row for row in rows if require.covers(row.test, row.tags)]
+            trust = dict.fromkeys(self.trust, _OF_THE_WHOLE)
+            self._parts[key] = self if len(some) == len(rows) else Evidence(some, trust)
+        return self._parts[key]
+
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows."""
+        for rows in self._rows.values():
+            yield from rows
+
+    def rows_of(self, rung: str) -> Sequence[Row]:
+        """Return the rows of a rung at all levels."""
+        return self._rows.get(rung, ())
 
     def clusters(self, level: Level, units: Iterable[Unit]) -> list[Hashable] | None:
         """Cluster of each unit, itself where it names none; None when none does."""
@@ -123,37 +146,91 @@ class Evidence:
     def means(self, level: Level, rungs: Sequence[str]) -> tuple[list[float], int]:
         """Quality of each rung on the n cases that all of them finished, and n.
 
-        Without such a case each is taken on its own cases, and n is 0.
+        Without such a case each is taken on its own cases, and n is 0. So it is where
+        labels correct what judges said of one: that is about all of its cases.
         """
+        if any(self.calibrated(level, rung) for rung in rungs):
+            return [self.quality(level, rung) for rung in rungs], 0
         whole = [self._whole.get((level, rung), {}) for rung in rungs]
         common = set.intersection(*map(set, whole)) if whole else set()
         if not common:
-            own = [list(self.scores(level, rung).values()) for rung in rungs]
-            return [math.fsum(scores) / len(scores) for scores in own], 0
+            return [self.quality(level, rung) for rung in rungs], 0
         return [
             math.fsum(scores[unit] for unit in common) / len(common) for scores in whole
         ], len(common)
 
-    def compare(self, level: Level, rung: str, rival: str) -> Comparison | None:
-        """Compare `rung` with `rival`; None when they share no finished case."""
-        key = level, rung, rival
+    def quality(self, level: Level, rung: str) -> float:
+        """Quality of a measured rung, corrected by labels where it can be."""
+        trust = self.calibrated(level, rung)
+        if trust is not None:
+            return trust.value
+        scores = list(self.scores(level, rung).values())
+        return math.fsum(scores) / len(scores)
+
+    def calibrated(self, level: Level, rung: str) -> Trust | None:
+        """Return what labels make of a rung's quality; None: they correct nothing."""
+        trust = self.trust.get(rung) if level is Level.JUDGED else None
+        return None if trust is None or trust.why_not else trust
+
+    def real_verdict(self, rung: str, bar: float) -> Verdict | None:
+        """Hold what users did against a bar; None: rows of real tests say it."""
+        return None
+
+    def real_ends(self, rung: str) -> Interval | None:
+        """Return the interval of users by which a bar is decided; None: none is."""
+        return None
+
+    def real_doubt(self, rung: str) -> str:
+        """Say by what interval users leave a bar open; empty: rows say it."""
+        return ""
+
+    def nothing_at(self, level: Level) -> str:
+        """Say why no rung is measured at a level, as a part of a sentence."""
+        return f"no test of level {level} ran"
+
+    def compare(
+        self, level: Level, rung: str, rival: str, of: int = 1
+    ) -> Comparison | None:
+        """Compare `rung` with `rival`; None when they share no finished case.
+
+        Where labels correct both, it is what they make of them that is compared. Of
+        several comparisons that are made at once, `of` says how many there are:
+        together they then err as often as one (Bonferroni).
+        """
+        key = level, rung, rival, of
         if key not in self._compared:
             self._compared[key] = self._compare(*key)
         return self._compared[key]
 
-    def draws(self, level: Level) -> Draws:
-        """Rungs against each other over bootstrap draws of the cases.
+    def gain(self, level: Level, rung: str, rival: str) -> float | None:
+        """Return the `mean` of `compare`, which is all that a front needs."""
+        key = level, rung, rival
+        if key not in self._gains:
+            self._gains[key] = self._gain(*key)
+        return self._gains[key]
 
-        See docs/methods.md §4.3.
-        """
-        if level not in self._drawn:
-            self._drawn[level] = self._draw(level)
-        return self._drawn[level]
+    def _gain(self, level: Level, rung: str, rival: str) -> float | None:
+        own = self._whole.get((level, rung), {})
+        others = self._whole.get((level, rival), {})
+        if own.keys().isdisjoint(others):
+            return None
+        if self.calibrated(level, rung) and self.calibrated(level, rival):
+            return self.quality(level, rung) - self.quality(level, rival)
+        if own.keys() == others.keys():
+            return (self._total(level, rung) - self._total(level, rival)) / len(own)
+        gains = [own[unit] - others[unit] for unit in own if unit in others]
+        return math.fsum(gains) / len(gains)
+
+    def _total(self, level: Level, rung: str) -> float:
+        key = level, rung
+        if key not in self._totals:
+            self._totals[key] = math.fsum(self._whole.get(key, {}).values())
+        return self._totals[key]
 
     def serving(self, rung: str) -> Interval | None:
         """95 % interval of what 1,000 calls cost to serve, in USD.
 
-        See docs/methods.md §4.1. A bootstrap over cases, because costs are skewed. None
+        See docs/methods.md §4.1. Over cases, and for skewed costs. None
         where a cost is not known, and of a rung that is the only one: there is nothing
         to hold it against.
         """
@@ -163,62 +240,49 @@ class Evidence:
             self._serving[rung] = _serving(self._rows.get(rung, ()))
         return self._serving[rung]
 
-    def _compare(self, level: Level, rung: str, rival: str) -> Comparison | None:
+    def _compare(
+        self, level: Level, rung: str, rival: str, of: int
+    ) -> Comparison | None:
         own = self._whole.get((level, rung), {})
         others = self._whole.get((level, rival), {})
         units = [unit for unit in own if unit in others]
         if not units:
             return None
+        first, second = self.calibrated(level, rung), self.calibrated(level, rival)
+        if first is not None and second is not None:
+            return corrected_comparison(first, second, len(units), of)
         gains = [own[unit] - others[unit] for unit in units]
-        return comparison(gains, self.clusters(level, units))
-
-    def _draw(self, level: Level) -> Draws:
-        import numpy as np
-
-        rungs = tuple(rung for of, rung in sorted(self._whole) if of is level)
-        whole = [self._whole[level, rung] for rung in rungs]
-        units = sorted({unit for scores in whole for unit in scores})
-        scores = np.array(
-            [[of.get(unit, np.nan) for of in whole] for unit in units]
-        ).reshape(len(units), len(rungs))
-        weights = _weights(self.clusters(level, units) or units)
-        shape = (len(rungs), len(rungs), DRAWS + 1)
-        at_least, better = np.zeros(shape, bool), np.zeros(shape, bool)
-        for index in range(len(rungs)):
-            gains = scores[:, [index]] - scores
-            both = ~np.isnan(gains)
-            # Only its sign counts, so the sum will do for the mean.
-            sums = weights @ np.where(both, gains, 0.0)
-            any_case = weights @ both > 0
-            at_least[index] = ((sums >= -TINY) & any_case).T
-            better[index] = ((sums > TINY) & any_case).T
-        index_of = {rung: index for index, rung in enumerate(rungs)}
-        return Draws(index_of, at_least, better)
+        return comparison(gains, self.clusters(level, units), of)
 
 
 def comparison(
-    gains: Sequence[float], clusters: Sequence[Hashable] | None
+    gains: Sequence[float],
+    clusters: Sequence[Hashable] | None,
+    of: int = 1,
+    *,
+    bounded: bool = True,
 ) -> Comparison:
     """Compare by the gains of single cases; `clusters` may name one of each.
 
-    See docs/methods.md §2.2. Raises ValueError for no gains, unequal lengths or one
-    that is not finite.
+    See docs/methods.md §2.2. `of` is the number of comparisons that are made at once;
+    a gain that is not `bounded` is one of money, not of scores in [0, 1]. Raises
+    ValueError for no gains, unequal lengths or one that is not finite.
     """
+    error = ONE_SIDED / of
     groups = len(gains) if clusters is None else len(set(clusters))
-    least = 2 if clusters is None else MIN_CLUSTERS
     low = high = None
     established = at_least = False
-    if groups >= least and len(gains) >= MANY:
-        _, _, low, high = paired_t(gains, clusters)
+    if groups >= (2 if clusters is None else MIN_CLUSTERS):
+        interval = gain_interval if bounded else _unbounded
+        low, high = interval(gains, clusters, 1 - error)
         established = low > TINY or high < -TINY
-        at_least = paired_t(gains, clusters, 1 - 2 * _ONE_SIDED).low >= -TINY
-    elif groups >= least:
-        low, high = _bootstrap(gains, clusters)
-        p_better = sign_flip([-gain for gain in gains], clusters)
-        p = min(p_better, sign_flip(gains, clusters))
-        # The bootstrap alone is too sure of itself with so few cases.
-        established = (low > TINY or high < -TINY) and p <= _ONE_SIDED / 2
-        at_least = p_better <= _ONE_SIDED
+        at_least = interval(gains, clusters, 1 - 2 * error).low >= -TINY
+        if len(gains) < MANY:
+            # With so few cases an interval alone is too sure of itself.
+            p_better = sign_flip([-gain for gain in gains], clusters)
+            p = min(p_better, sign_flip(gains, clusters))
+            established = established and p <= error / 2
+            at_least = at_least and p_better <= error
     return Comparison(
         n=len(gains),
         mean=math.fsum(gains) / len(gains),
@@ -229,11 +293,20 @@ def comparison(
     )
 
 
+def _unbounded(
+    gains: Sequence[float], clusters: Sequence[Hashable] | None, confidence: float
+) -> Interval:
+    _, _, low, high = paired_t(gains, clusters, confidence)
+    return Interval(low, high)
+
+
 def _without_errors(
     scores: Mapping[Unit, float], rows: Iterable[Row]
-) -> dict[Unit, float]:
+) -> Mapping[Unit, float]:
     """Leave out units with an error: their score is not over the same tests."""
     broken = {(r.source, r.case) for r in rows if r.outcome is Outcome.ERROR}
+    if not broken:
+        return scores
     return {unit: score for unit, score in scores.items() if unit not in broken}
 
 
@@ -244,36 +317,7 @@ def _serving(rows: Sequence[Row]) -> Interval | None:
             unit = (row.source, row.case)
             owners[bill.key] = min(unit, owners.get(bill.key, unit))
     bills = distinct(bill for row in rows for bill in row.replies)
-    costs = [PER * bill.cost_usd for bill in bills if bill.cost_usd is not None]
+    costs = [PER * usd for bill in bills if (usd := usd_of(bill)) is not None]
     if not bills or len(costs) < len(bills):
         return None
-    return _bootstrap(costs, [owners[bill.key] for bill in bills])
-
-
-def _bootstrap(
-    values: Sequence[float], clusters: Sequence[Hashable] | None
-) -> Interval:
-    """Percentile bootstrap interval of the mean."""
-    import numpy as np
-
-    weights = _weights(clusters or range(len(values)))[1:]
-    means = (weights @ np.array(values)) / weights.sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(low), float(high))
-
-
-def _weights(clusters: Iterable[Hashable]) -> Floats:
-    """How often each value is drawn, its cluster as a whole; once in draw 0."""
-    import numpy as np
-
-    labels = list(clusters)
-    index_of = {label: index for index, label in enumerate(dict.fromkeys(labels))}
-    weights = np.ones((DRAWS + 1, len(index_of)))
-    if index_of:
-        random = np.random.default_rng(SEED)
-        chosen = random.integers(0, len(index_of), (DRAWS, len(index_of)))
-        offsets = np.arange(DRAWS)[:, None] * len(index_of)
-        counts = np.bincount((chosen + offsets).ravel(), minlength=chosen.size)
-        weights[1:] = counts.reshape(chosen.shape)
-    members = weights[:, [index_of[label] for label in labels]]
-    return np.ascontiguousarray(members)
+    return skewed_interval(costs, [owners[bill.key] for bill in bills])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from pytest_ladder.core.ladder import Objective
-from pytest_ladder.decide.candidates import exact_bounds
+from pytest_ladder.decide.bounds import exact_bounds
+from pytest_ladder.decide.candidates import nothing_finished
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.evidence import Evidence
-from pytest_ladder.decide.matrix import LEAST_COVERAGE, Cell, Matrix
+from pytest_ladder.decide.matrix import Cell, Matrix
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.text import numbers
 
@@ -39,7 +40,7 @@ def feasibility(
 
     Each case came with its own context, so what it misses no retrieval will mend; that
     it is feasible says nothing of cheaper rungs. Of several rungs the best counts.
-    Undecided without a bar and with rows that failed for good.
+    Undecided without a bar, and where rows that failed for good could turn it.
     """
     level = objective.level
     tried = [
@@ -47,15 +48,28 @@ def feasibility(
     ]
     scored = [(rung, cell) for rung, cell in tried if cell.quality is not None]
     if not scored:
-        sentence = f"Nothing was measured at the {level} level."
+        whys = [f"{nothing_finished(cell)} on {rung.id}" for rung, cell in tried]
+        sentence = f"No test of level {level} ran."
+        if whys:
+            sentence = f"{_ANSWERS['undecided']}: {numbers.few(whys)}."
         return Feasibility(rung=None, verdict="undecided", sentence=sentence)
     rung, cell = max(scored, key=lambda pair: pair[1].quality or 0.0)
-    bounds = exact_bounds(evidence, level, rung.id)
+    if cell.outcome:
+        sentence = f"{_ANSWERS['undecided']}: users decide level {level}."
+        return Feasibility(rung=rung.id, verdict="undecided", sentence=sentence)
+    worst, best = evidence.ends(level, rung.id)
+    clusters = evidence.clusters(level, worst)
+    bounds = exact_bounds([*worst.values()], [*best.values()], clusters)
     verdict, against = _held(cell, bounds, objective)
+    low, high = numbers.percent(bounds.low), numbers.percent(bounds.high)
     return Feasibility(
         rung=rung.id,
         verdict=verdict,
-        sentence=f"{_ANSWERS[verdict]}: {rung.id} {_said(cell, bounds)}{against}.",
+        sentence=(
+            f"{_ANSWERS[verdict]}: {rung.id} scores {numbers.percent(cell.quality)} "
+            f"with the right context at hand (at least {low} and at most {high}, each "
+            f"95 % sure, n={cell.n:,}){against}."
+        ),
         low=bounds.low,
         high=bounds.high,
     )
@@ -65,16 +79,10 @@ def _held(cell: Cell, bounds: Interval, objective: Objective) -> tuple[Verdict, 
     if objective.quality is None:
         return "undecided", "; set `quality` in [objective] to hold it against a bar"
     against = f" against {numbers.bar(objective.quality)}"
-    if cell.coverage < LEAST_COVERAGE:
-        return "undecided", f"{against}; coverage {numbers.percent(cell.coverage)}"
     if bounds.low >= objective.quality:
         return "pass", against
-    return "fail" if bounds.high < objective.quality else "undecided", against
-
-
-def _said(cell: Cell, bounds: Interval) -> str:
-    low, high = numbers.percent(bounds.low), numbers.percent(bounds.high)
-    return (
-        f"scores {numbers.percent(cell.quality)} with the right context at hand "
-        f"(at least {low} and at most {high}, each 95 % sure, n={cell.n:,})"
-    )
+    if bounds.high < objective.quality:
+        return "fail", against
+    if cell.errors:
+        against += f"; coverage {numbers.percent(cell.coverage)}"
+    return "undecided", against

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import PER, break_even, tco, usd_per_call
 from pytest_ladder.decide.decision import Roi, Standing
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix, RungResult
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from pytest_ladder.stats.checks import TINY
 
 POINTS = 100
 """Points in a quality of 1."""
@@ -28,27 +24,31 @@ _THOUSAND_USD = 1000
 def standings(matrix: Matrix, evidence: Evidence, level: Level) -> tuple[Standing, ...]:
     """Say where each rung of the matrix stands, in its order.
 
-    `front_share` counts paired bootstrap draws over cases; "dominated" needs a cheaper
-    rung whose paired difference is 0 or more with one-sided 95 % support.
+    The front is that of the scores as they are; "dominated" needs a cheaper rung whose
+    paired difference is 0 or more with one-sided 95 % support over all cheaper ones:
+    that is the first step of Holm, and one rung is all that it takes.
     """
     compared = [rung for rung in matrix.rungs if is_comparable(rung, level)]
     if len(compared) < 2:
-        # Nothing to compare, and no reason to draw: a plain run stays quick.
-        alone = {rung.id: _alone(rung) for rung in compared}
-        return tuple(alone.get(rung.id) or _apart(rung) for rung in matrix.rungs)
-    on_front = _on_front(compared, evidence, level)
+        return tuple(
+            Standing(rung=rung.id, on_front=True, dominated_by=None, comparable=True)
+            if rung in compared
+            else _apart(rung)
+            for rung in matrix.rungs
+        )
     by_rung = {}
     for index, rung in enumerate(compared):
+        on_front = _on_front(compared, evidence, level, index)
         dominant = (
             rival.id
             for rival in compared[:index]
-            if _dominates(rival, rung, evidence, level)
+            if (found := evidence.compare(level, rival.id, rung.id, index))
+            and found.at_least
         )
         by_rung[rung.id] = Standing(
             rung=rung.id,
-            on_front=bool(on_front[index][0]),
-            front_share=float(on_front[index][1:].mean()),
-            dominated_by=None if on_front[index][0] else next(dominant, None),
+            on_front=on_front,
+            dominated_by=None if on_front else next(dominant, None),
             comparable=True,
         )
     return tuple(by_rung.get(rung.id) or _apart(rung) for rung in matrix.rungs)
@@ -75,6 +75,7 @@ def is_comparable(rung: RungResult, level: Level) -> bool:
     return (
         cell is not None
         and cell.quality is not None
+        and not cell.doubt
         and rung.cost.usd_per_1k is not None
     )
 
@@ -93,9 +94,13 @@ def roi(
     """
     gain = evidence.compare(level, second.id, first.id)
     gained = None if gain is None else POINTS * gain.mean
-    per_call, total = (
-        _extra(cost(first.cost, volume), cost(second.cost, volume))
+    pairs = (
+        (cost(first.cost, volume), cost(second.cost, volume))
         for cost in (usd_per_call, tco)
+    )
+    per_call, total = (
+        None if before is None or after is None else after - before
+        for before, after in pairs
     )
     hours = second.cost.build_hours - first.cost.build_hours
     per_money = per_answer = None
@@ -125,49 +130,33 @@ def roi(
 
 
 def _on_front(
-    rungs: Sequence[RungResult], evidence: Evidence, level: Level
-) -> list[NDArray[np.bool_]]:
-    """Whether each rung, cheapest first, is on the front in each draw."""
-    draws = evidence.draws(level)
-    in_draws = []
-    for index, rung in enumerate(rungs):
-        own, usd = draws.index_of[rung.id], rung.cost.usd_per_1k
-        beaten = draws.better[own, own].copy()  # by itself: never
-        for rival in rungs[:index]:
-            beaten |= draws.at_least[draws.index_of[rival.id], own]
-        for rival in rungs[index + 1 :]:
-            # Of two that cost the same the better one is on the front.
-            if rival.cost.usd_per_1k == usd:
-                beaten |= draws.better[draws.index_of[rival.id], own]
-        in_draws.append(~beaten)
-    return in_draws
-
-
-def _dominates(
-    rival: RungResult, rung: RungResult, evidence: Evidence, level: Level
+    rungs: Sequence[RungResult], evidence: Evidence, level: Level, index: int
 ) -> bool:
-    compared = evidence.compare(level, rival.id, rung.id)
-    return compared is not None and compared.at_least
+    """Whether nothing that costs as little is as good as a rung; cheapest come first.
 
-
-def _alone(rung: RungResult) -> Standing:
-    return Standing(
-        rung=rung.id, on_front=True, front_share=1.0, dominated_by=None, comparable=True
-    )
+    Of two that cost the same the better one is on the front.
+    """
+    rung = rungs[index]
+    for rival in rungs[:index]:
+        gain = evidence.gain(level, rival.id, rung.id)
+        if gain is not None and gain >= -TINY:
+            return False
+    for rival in rungs[index + 1 :]:
+        if rival.cost.usd_per_1k != rung.cost.usd_per_1k:
+            break
+        gain = evidence.gain(level, rival.id, rung.id)
+        if gain is not None and gain > TINY:
+            return False
+    return True
 
 
 def _apart(rung: RungResult) -> Standing:
     return Standing(
         rung=rung.id,
         on_front=False,
-        front_share=None,
         dominated_by=None,
         comparable=False,
     )
-
-
-def _extra(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else after - before
 
 
 def _points(share: float | None) -> float | None:

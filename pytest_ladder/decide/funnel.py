@@ -6,11 +6,10 @@ import msgspec
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
+from pytest_ladder.core.why import Why
 
-REASON = "funnel: a cheap check of the case missed, so it is not judged"
-UNSURE = "funnel: the case passed its cheap checks, and has no verdict: "
-"""What the reason of a row begins with that needed a verdict before its cheap checks
-were over, and found none stored: an error only if these passed."""
+HELD_BACK = "funnel: a cheap check of the case missed, so it is not judged"
+"""What people are told of it."""
 
 
 def funnelled(rows: list[Row]) -> list[Row]:
@@ -33,12 +32,12 @@ def funnelled(rows: list[Row]) -> list[Row]:
 
 def is_held_back(row: Row) -> bool:
     """Tell whether a row was left unjudged by the funnel."""
-    return row.reason == REASON
+    return row.why is Why.FUNNEL
 
 
 def is_unsure(row: Row) -> bool:
     """Tell whether a row lacks a verdict that only a passed cheap check calls for."""
-    return row.outcome is Outcome.ERROR and row.reason.startswith(UNSURE)
+    return row.why is Why.UNSURE
 
 
 def _sample_of(row: Row) -> tuple[str, str, str, int]:
@@ -47,5 +46,11 @@ def _sample_of(row: Row) -> tuple[str, str, str, int]:
 
 def _missed(row: Row) -> Row:
     return msgspec.structs.replace(
-        row, outcome=Outcome.MISSED, score=0.0, scores={}, reason=REASON, verdict=None
+        row,
+        outcome=Outcome.MISSED,
+        score=0.0,
+        scores={},
+        why=Why.FUNNEL,
+        reason=HELD_BACK,
+        verdict=None,
     )

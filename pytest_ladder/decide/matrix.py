@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -27,7 +27,8 @@ from pytest_ladder.decide.cost import (
     spread,
     tokens_of,
 )
-from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.decision import Requirement, Verdict
+from pytest_ladder.decide.estimates import PlannedRung
 from pytest_ladder.stats.intervals import Interval, quality_interval
 from pytest_ladder.stats.sequential import confidence_sequence
 
@@ -64,6 +65,17 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Against the objective's bar; None where no objective applies."""
     over_budget: int = 0
     """Those of the `errors` that are none: the budget did not allow a call."""
+    outcome: str = ""
+    """The outcome of real use that it is; empty: rows say it."""
+    doubt: str = ""
+    """Why what users did decides nothing, to be read after "undecided with"."""
+    unit: str = "user"
+    """What an outcome counts: users, or cases that people compared replies on."""
+
+    @property
+    def noun(self) -> str:
+        """What `n` counts: `case`, or `user`."""
+        return self.unit if self.outcome else "case"
 
 
 class RungResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +92,8 @@ class RungResult(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens | None
     calls: Calls
     state: State
+    requirements: tuple[Requirement, ...] = ()
+    """What became of each criterion of the objective; empty: it names none."""
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +109,13 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the rungs as the run took them."""
     settled: dict[str, Verdict] = {}
     """Verdicts that a climb came to by itself, by rung."""
+    kept_out: dict[str, tuple[str, str]] = {}
+    """Rungs that a climb dropped at a criterion: its name, and why."""
+    expected: dict[str, float | None] = {}
+    """What 1,000 calls of rungs that a climb did not run may cost, in USD; None: they
+    have no price."""
+    planned: tuple[PlannedRung, ...] = ()
+    """Rungs that are not built yet."""
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -104,6 +125,12 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def outcome_at(matrix: Matrix, level: Level) -> str:
+    """Return the outcome of real use that a level shows; empty: its rows say it."""
+    cells = (rung.levels.get(level) for rung in matrix.rungs)
+    return next((cell.outcome for cell in cells if cell is not None), "")
+
+
 def build_matrix(
     rows: Sequence[Row],
     rungs: Sequence[Rung],
@@ -111,13 +138,15 @@ def build_matrix(
     *,
     volume: int = DEFAULT_VOLUME,
     settled: Mapping[str, Verdict] | None = None,
+    expected: Mapping[str, float | None] | None = None,
 ) -> Matrix:
     """Build the matrix of `rungs`, given in run order, from rows in any order.
 
     `states` maps rung ids to `run`, `stopped` or `not run`; a rung it does not name
     is `run` when it has rows. Building is spread over `volume` calls; `settled` are
-    the verdicts of a climb. Raises ValueError for a row of a rung not in `rungs`, for
-    a state of another name and for a volume below 1.
+    the verdicts of a climb, `expected` what it reckons that others cost. Raises
+    ValueError for a row of a rung not in `rungs`, for a state of another name and for a
+    volume below 1.
     """
     by_rung: dict[str, list[Row]] = {rung.id: [] for rung in rungs}
     for row in rows:
@@ -129,12 +158,10 @@ def build_matrix(
             _result(rung, by_rung[rung.id], states.get(rung.id), volume)
             for rung in rungs
         ),
-        spend=spend_of(
-            [bill for row in rows for bill in row.replies],
-            [bill for row in rows for bill in row.evaluations],
-        ),
+        spend=spend_of(rows),
         run_order=tuple(by_rung),
         settled=dict(settled or {}),
+        expected=dict(expected or {}),
     )
     return at_volume(given, volume)
 
@@ -150,7 +177,12 @@ def at_volume(matrix: Matrix, volume: int) -> Matrix:
     ]
     position = {name: index for index, name in enumerate(matrix.run_order)}
     given = sorted(rungs, key=lambda rung: position.get(rung.id, len(position)))
-    ordered = sorted(given, key=_price)
+    ordered = sorted(
+        given,
+        key=lambda rung: (
+            math.inf if rung.cost.usd_per_1k is None else rung.cost.usd_per_1k
+        ),
+    )
     return msgspec.structs.replace(
         matrix,
         rungs=tuple(ordered),
@@ -159,17 +191,19 @@ def at_volume(matrix: Matrix, volume: int) -> Matrix:
     )
 
 
-def unit_scores(rows: Sequence[Row]) -> dict[Unit, float]:
+def unit_scores(rows: Sequence[Row], errors: float | None = None) -> dict[Unit, float]:
     """Score each unit, (source, case), that has a finished row.
 
     The weighted mean over its tests of the mean over their samples. Units come
-    sorted; those whose tests all weigh 0 are left out.
+    sorted; those whose tests all weigh 0 are left out. `errors` is what a row that did
+    not finish counts for; None: nothing.
     """
-    tests: defaultdict[Unit, defaultdict[str, list[Row]]]
+    tests: defaultdict[Unit, defaultdict[str, list[tuple[float, float]]]]
     tests = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row.outcome is not Outcome.ERROR:
-            tests[row.source, row.case][row.test].append(row)
+        score = errors if row.outcome is Outcome.ERROR else score_of(row)
+        if score is not None:
+            tests[row.source, row.case][row.test].append((row.weight, score))
     scores = {unit: _unit_score(tests[unit].values()) for unit in sorted(tests)}
     return {unit: score for unit, score in scores.items() if score is not None}
 
@@ -189,6 +223,8 @@ def cluster_labels(
     units: Iterable[Unit], names: Mapping[Unit, str]
 ) -> list[Hashable] | None:
     """Cluster of each unit, itself where it names none; None when none does."""
+    if not names:
+        return None
     labels: list[Hashable] = [names.get(unit, unit) for unit in units]
     return labels if any(isinstance(label, str) for label in labels) else None
 
@@ -212,11 +248,21 @@ def stopped_interval(
     return Interval(min(low, mean), max(high, mean))
 
 
-def _unit_score(tests: Iterable[Sequence[Row]]) -> float | None:
+def _unit_score(tests: Collection[Sequence[tuple[float, float]]]) -> float | None:
+    """Weigh the tests of a unit, each given as weight and score of its samples."""
+    if len(tests) == 1:
+        (samples,) = tests
+        weight, score = samples[0]
+        if len(samples) == 1 and weight == 1:
+            # Of most suites, every row; and the same number, without the sums.
+            return score
     weighted, weights = [], []
     for samples in tests:
-        weight = math.fsum(row.weight for row in samples) / len(samples)
-        mean = math.fsum(score_of(row) for row in samples) / len(samples)
+        weight, mean = samples[0]
+        if len(samples) > 1:  # Most tests have one, and suites thousands of them.
+            weight, mean = (
+                math.fsum(x) / len(samples) for x in zip(*samples, strict=True)
+            )
         weights.append(weight)
         weighted.append(weight * mean)
     total = math.fsum(weights)
@@ -224,7 +270,11 @@ def _unit_score(tests: Iterable[Sequence[Row]]) -> float | None:
     return min(1.0, math.fsum(weighted) / total) if total > 0 else None
 
 
-def _cell(rows: Sequence[Row], *, stopped: bool) -> Cell:
+def cell_of(rows: Sequence[Row], *, stopped: bool) -> Cell:
+    """Measure one rung at one level by its rows, one or more of them.
+
+    `stopped`: a climb left some of its cases out.
+    """
     units = unit_scores(rows)
     scores = list(units.values())
     quality = low = high = None
@@ -260,7 +310,7 @@ def _result(
         strategy=rung.strategy.name,
         tier=rung.tier,
         levels={
-            level: _cell(graded, stopped=state == "stopped")
+            level: cell_of(graded, stopped=state == "stopped")
             for level, graded in levels.items()
             if graded
         },
@@ -270,11 +320,6 @@ def _result(
         calls=calls_of(replies),
         state=cast(State, state),
     )
-
-
-def _price(result: RungResult) -> float:
-    usd = result.cost.usd_per_1k
-    return math.inf if usd is None else usd
 
 
 def _order_note(

@@ -7,16 +7,20 @@ Processes are kept apart by SQLite's own locks, for which a statement waits up t
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_ladder import clock
 from pytest_ladder.errors import StoreError
 
 # Long enough for another process to finish a batch of writes on a slow disk.
 _BUSY_TIMEOUT_S = 60.0
 _STEP_S = 0.005
+_LONGEST_PATH = 504
+"""Bytes: 512, less what the names of SQLite's own files are longer."""
 
 
 def connect(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
@@ -25,6 +29,13 @@ def connect(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
     `durable`: what is committed survives a power cut, and not only the death of the
     process. Raises `sqlite3.Error`.
     """
+    length = len(os.fsencode(path.absolute()))
+    if length > _LONGEST_PATH:
+        # SQLite itself says only that it is "unable to open database file".
+        raise sqlite3.OperationalError(
+            f"the path has {length} bytes, and SQLite opens none of more than "
+            f"{_LONGEST_PATH}: move the project to where its path is shorter"
+        )
     connection = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
     )
@@ -44,10 +55,12 @@ def usable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(
+        broken = StoreError(
             f"{path}: it cannot be written ({error}), so no calls are made; check the "
             "disk and the folder's permissions."
-        ) from error
+        )
+        broken.refused_key = f"{path.name} cannot be written"
+        raise broken from error
 
 
 @contextlib.contextmanager
@@ -69,12 +82,12 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
     SQLite does not wait for another process that is just doing the same.
     """
-    until = time.monotonic() + _BUSY_TIMEOUT_S
+    until = clock.monotonic() + _BUSY_TIMEOUT_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
+            if "locked" not in str(error) or clock.monotonic() > until:
                 raise
             time.sleep(_STEP_S)
         else:

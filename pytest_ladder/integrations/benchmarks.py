@@ -9,14 +9,14 @@ Tests outside a ladder keep pytest-benchmark's own fixture.
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
 import pytest
 
+from pytest_ladder import clock
+from pytest_ladder.core.why import Why
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.session.ladder_test import Record, rung_of
 from pytest_ladder.session.session import LadderSession
@@ -84,17 +84,17 @@ class LadderBenchmark(BenchmarkFixture):
         record = self._record
         # The first reply is the one that is recorded, and it warms the connection up.
         first = target(*args, **(kwargs or {}))
-        billed, sample = len(record.replies), record.sample
+        billed = len(record.replies)
         try:
             super().pedantic(  # type: ignore[no-untyped-call]
                 target, args, dict(kwargs or {}), self._freshen, rounds=rounds
             )
         except pytest.skip.Exception:
-            if not record.over_budget or self._fresh < 2:
+            if record.why is not Why.BUDGET or self._fresh < 2:
                 raise
-            record.over_budget = False
+            record.why = None
         finally:
-            record.sample = sample
+            record.fresh_sample = None
             record.replies[billed:] = [
                 msgspec.structs.replace(bill, key=f"{record.item.nodeid}#round{number}")
                 for number, bill in enumerate(record.replies[billed:], 1)
@@ -115,7 +115,7 @@ class LadderBenchmark(BenchmarkFixture):
     def _freshen(self) -> None:
         """Let the next call be for a sample of which no reply can be stored."""
         self._fresh += 1
-        self._record.sample = time.time_ns()
+        self._record.fresh_sample = clock.unix_ns()
 
 
 @pytest.fixture
@@ -130,5 +130,5 @@ def benchmark(
     record = session.running.record
     if rung_of(request.node) is None or record is None:
         return benchmark
-    record.test = dataclasses.replace(record.test, weight=0.0)
+    record.is_timed = True
     return LadderBenchmark(benchmark, session, record)

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from pytest_ladder.core.row import Outcome, Row
-from pytest_ladder.core.score import Level
+from pytest_ladder.core.score import PASSES_FROM, Level
 from pytest_ladder.decide.funnel import is_held_back
-from pytest_ladder.judging.verdicts import PASSES_FROM
 
 
 class Cause(enum.StrEnum):
@@ -89,7 +88,9 @@ def meanings(rows: Iterable[Row]) -> dict[str, Cause]:
     """
     stands_for: dict[str, Cause] = {}
     for row in rows:
-        stands_for |= {name: CAUSES[name] for name in row.scores if name in CAUSES}
+        for name in row.scores:
+            if name in CAUSES:
+                stands_for[name] = CAUSES[name]
         if row.verdict is not None:
             rubric = row.verdict.rubric.partition("#")[0].partition("@")[0]
             cause = CAUSES.get(rubric or row.verdict.judge)

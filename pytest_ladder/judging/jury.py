@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypedDict, TypeVar, Unpack
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypedDict, Unpack
 
 import msgspec
 
-from pytest_ladder.calls.chat import Asker, Chat
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.asker import Asker, Talk
+from pytest_ladder.calls.chat import Chat
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Endpoint, Model, Tier
 from pytest_ladder.core.score import Verdict
-from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging import (
     pairwise,
     prompts,
@@ -22,11 +23,13 @@ from pytest_ladder.judging import (
     verdicts,
 )
 from pytest_ladder.judging.pairwise import Preference
+from pytest_ladder.judging.prompts import IsKept
 from pytest_ladder.judging.rubrics import Rubric, Scale
-from pytest_ladder.judging.verdicts import Function, Talk
+from pytest_ladder.judging.verdicts import Function, Unusable
 from pytest_ladder.text.phrases import did_you_mean, listed
 
-T = TypeVar("T")
+# For pytest: what a test's own line asked wrongly is not to be read in lines of ours.
+__tracebackhide__ = True
 
 
 class Options(TypedDict, total=False):
@@ -44,9 +47,21 @@ class Options(TypedDict, total=False):
 class Jury:
     """One or several models that grade replies: the `judge` of a test."""
 
-    def __init__(self, models: Sequence[Model], asker: Asker) -> None:
+    def __init__(
+        self,
+        models: Sequence[Model],
+        asker: Asker,
+        note: Callable[[Verdict], None] = lambda _: None,
+        unusable: Unusable = lambda _: None,
+        *,
+        is_kept: IsKept = lambda _: False,
+    ) -> None:
         self.models = tuple(models)
         self._asker = asker
+        self._note = note
+        """Is told each verdict; called where it was asked for, on any thread."""
+        self._unusable = unusable
+        self._is_kept = is_kept
 
     def __repr__(self) -> str:
         return f"<judge {self.id}>"
@@ -58,7 +73,11 @@ class Jury:
 
     @property
     def llm(self) -> Chat:
-        """The first model itself; raises `ConfigError` where there is none."""
+        """The first model of `[judge]`, called as `llm` is, and paid as a judge.
+
+        For a metric of another library that asks a model: `judge.llm(prompt).text`.
+        Raises `ConfigError` where there is none.
+        """
         return Chat(self._models()[0], self._asker, lambda: 1)
 
     def __call__(
@@ -69,12 +88,15 @@ class Jury:
     ) -> Verdict:
         """Return the verdict on a reply, by a `rubric` or by a `judge` of that name.
 
-        Several votes are pooled: the majority, where half is none, and of grades the
-        median. Raises `JudgeError` when a judge gives no usable verdict, `ConfigError`
-        when rubric, case or configuration lack something.
+        With `case=` the judge sees the question and what it needs of the case;
+        `samples=` asks for several votes, `scale="graded"` for a grade. Votes are
+        pooled: the majority, where half is none, and of grades the median. Raises
+        `JudgeError` when a judge gives no usable verdict, `ConfigError` when rubric,
+        case or configuration lack something.
         """
-        __tracebackhide__ = True
-        return _run_talk(self._judge(reply, rubric, **options), self._asker.ask)
+        verdict = self._asker.hold(self._judge(reply, rubric, options))
+        self._note(verdict)
+        return verdict
 
     async def acall(
         self,
@@ -83,9 +105,9 @@ class Jury:
         **options: Unpack[Options],
     ) -> Verdict:
         """Do the same from a coroutine, on any event loop."""
-        __tracebackhide__ = True
-        talk = self._judge(reply, rubric, **options)
-        return await _run_talk_async(talk, self._asker.ask_async)
+        verdict = await self._asker.hold_async(self._judge(reply, rubric, options))
+        self._note(verdict)
+        return verdict
 
     def prefer(
         self,
@@ -99,10 +121,12 @@ class Jury:
 
         Raises as a call does.
         """
-        __tracebackhide__ = True
         models, replies = self._models(), (_as_reply(a), _as_reply(b))
-        talk = pairwise.prefer(models[0], rubrics.load(rubric), replies, case)
-        return _run_talk(talk, self._asker.ask)
+        standard = rubrics.load(rubric)
+        subject = models[0], standard, replies, case
+        return self._asker.hold(
+            pairwise.prefer(*subject, self._unusable, self._is_kept)
+        )
 
     def requests(
         self,
@@ -126,8 +150,8 @@ class Jury:
     def _judge(
         self,
         reply: Reply | str,
-        rubric: str | Rubric | None = None,
-        **options: Unpack[Options],
+        rubric: str | Rubric | None,
+        options: Options,
     ) -> Talk[Verdict]:
         reply, case = _as_reply(reply), options.get("case")
         standard = standard_of(rubric, options.get("judge"), options.get("scale"))
@@ -139,15 +163,27 @@ class Jury:
         for part in _parts(standard, reply):
             votes = []
             for request in self._votes(part, standard, options):
-                votes.append((yield from verdicts.vote(request, standard, subject)))
+                talk = verdicts.vote(request, standard, subject, self._unusable)
+                votes.append((yield from talk))
             results.append(verdicts.pooled(votes))
         if not results:
             return verdicts.nothing_retrieved(standard, self.id)
         return verdicts.share(results) if standard.each == "passage" else results[0]
 
     def _votes(self, reply: Reply, rubric: Rubric, options: Options) -> list[Request]:
+        def asked(model: Model, vote: int) -> Request:
+            seen = [reply]
+            if reply.whole_text != reply.text:
+                # As an older version showed it to judges.
+                seen.append(msgspec.structs.replace(reply, text=reply.whole_text))
+            wordings = [
+                prompts.request_of(model, rubric, options.get("case"), one, vote=vote)
+                for one in seen
+            ]
+            return prompts.kept_wording(wordings, self._is_kept)
+
         return [
-            prompts.request_of(model, rubric, options.get("case"), reply, vote=vote)
+            asked(model, vote)
             for model in self._models()
             for vote in range(1, options.get("samples", 1) + 1)
         ]
@@ -220,37 +256,3 @@ def _parts(rubric: Rubric, reply: Reply) -> list[Reply]:
 
 def _as_reply(reply: Reply | str) -> Reply:
     return Reply(text=reply) if isinstance(reply, str) else reply
-
-
-def _run_talk(talk: Talk[T], ask: Callable[[Request], Served]) -> T:
-    """Ask what a talk asks, one request after another, and return its result."""
-    __tracebackhide__ = True
-    try:
-        request = next(talk)
-        while True:
-            request = talk.send(ask(request))
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    except LadderError as error:
-        failed = error
-    # The traceback is to show the line of the test that asked, not this one.
-    raise failed.with_traceback(None)
-
-
-async def _run_talk_async(
-    talk: Talk[T], ask: Callable[[Request], Awaitable[Served]]
-) -> T:
-    """Do the same from a coroutine."""
-    __tracebackhide__ = True
-    try:
-        request = next(talk)
-        while True:
-            request = talk.send(await ask(request))
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    except LadderError as error:
-        failed = error
-    # The traceback is to show the line of the test that asked, not this one.
-    raise failed.with_traceback(None)

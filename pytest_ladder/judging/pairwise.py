@@ -10,14 +10,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pytest_ladder.calls.asker import Talk
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model
 from pytest_ladder.judging import prompts
 from pytest_ladder.judging.prompts import PREFERENCE
 from pytest_ladder.judging.rubrics import Rubric
-from pytest_ladder.judging.verdicts import Talk, ask, judge_id, total
-from pytest_ladder.stats.paired import paired_t
+from pytest_ladder.judging.verdicts import Unusable, ask, judge_id, total
+from pytest_ladder.stats.paired import gain_interval
 
 
 class Preference(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,12 @@ class PreferenceCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prefer(
-    model: Model, rubric: Rubric, replies: tuple[Reply, Reply], case: Case | None
+    model: Model,
+    rubric: Rubric,
+    replies: tuple[Reply, Reply],
+    case: Case | None,
+    unusable: Unusable,
+    is_kept: prompts.IsKept = lambda _: False,
 ) -> Talk[Preference]:
     """Ask a judge which of two replies is better, in both orders.
 
@@ -73,10 +79,21 @@ def prefer(
     subject = f"two replies by {rubric.title}"
     winners, reasons, costs = [], [], []
     for order in ((0, 1), (1, 0)):
-        first, second = (replies[index].text for index in order)
-        blocks = [*known, ("first reply", first), ("second reply", second)]
-        request = prompts.make_request(model, PREFERENCE, rubric, blocks)
-        answer = yield from ask(request, PREFERENCE, subject)
+        pairs = [
+            [replies[index].text for index in order],
+            [replies[index].whole_text for index in order],
+        ]
+        wordings = [
+            prompts.make_request(
+                model,
+                PREFERENCE,
+                rubric,
+                [*known, ("first reply", first), ("second reply", second)],
+            )
+            for first, second in pairs
+        ]
+        request = prompts.kept_wording(wordings, is_kept)
+        answer = yield from ask(request, PREFERENCE, subject, unusable)
         winners.append(order[answer.value == "second"])
         reasons.append(answer.reason)
         costs.append(answer.cost_usd)
@@ -101,15 +118,14 @@ def compare(preferences: Sequence[Preference]) -> PreferenceCount:
     scores = [preference.score for preference in preferences]
     wins, losses = scores.count(1), scores.count(-1)
     slots = [p.favoured_slot for p in preferences if not p.consistent]
-    single = len(scores) == 1
-    _, effect, low, high = (1, scores[0], None, None) if single else paired_t(scores)
+    low, high = gain_interval(scores) if len(scores) > 1 else (None, None)
     return PreferenceCount(
         n=len(scores),
         wins=wins,
         losses=losses,
-        effect=effect,
-        low=None if low is None else max(-1.0, low),
-        high=None if high is None else min(1.0, high),
+        effect=math.fsum(scores) / len(scores),
+        low=low,
+        high=high,
         p=_sign_test(wins, losses),
         consistency=(wins + losses) / len(scores),
         first_slot=slots.count(1),

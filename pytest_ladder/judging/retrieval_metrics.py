@@ -63,8 +63,12 @@ def _found(reply: Reply, case: Case | None) -> list[set[str]]:
 def _hits(found: Retrieved, wanted: Sequence[str], *, by_source: bool) -> set[str]:
     if by_source:
         return {source for source in wanted if source == found.source}
-    text = _squeezed(found.text)
-    return {passage for passage in wanted if _overlap(text, _squeezed(passage))}
+    text, hits = _squeezed(found.text), set()
+    for passage in wanted:
+        other = _squeezed(passage)
+        if text and other and (text in other or other in text):
+            hits.add(passage)
+    return hits
 
 
 def _wanted(case: Case | None) -> tuple[str, ...]:
@@ -78,10 +82,6 @@ def _wanted(case: Case | None) -> tuple[str, ...]:
             "name the sources in `relevant`, or give the passages in `context`."
         )
     return tuple(dict.fromkeys(wanted))
-
-
-def _overlap(text: str, other: str) -> bool:
-    return bool(text and other) and (text in other or other in text)
 
 
 def _squeezed(text: str) -> str:

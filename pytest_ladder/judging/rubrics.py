@@ -6,7 +6,7 @@ import functools
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -78,6 +78,15 @@ class Rubric(msgspec.Struct, frozen=True, kw_only=True):
 def library() -> tuple[str, ...]:
     """Name the rubrics that come with the package."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.md")))
+
+
+def text_of(rubric_id: str) -> str:
+    """Return the text of a rubric of the library by its `id`; empty: it has none."""
+    name = rubric_id.partition("@")[0]
+    if name not in library():
+        return ""
+    ids = {load(name, scale).id for scale in get_args(Scale)}
+    return _of_library(name).text if rubric_id in ids else ""
 
 
 def load(rubric: str | Rubric, scale: Scale | None = None) -> Rubric:

@@ -5,28 +5,24 @@ from __future__ import annotations
 import functools
 import re
 import statistics
-from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
+from pytest_ladder.calls.asker import Talk
 from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model
-from pytest_ladder.core.score import Verdict, score_from
+from pytest_ladder.core.score import PASSES_FROM, Verdict, score_from, score_of_verdict
 from pytest_ladder.errors import JudgeError, ReplyNotJson
-from pytest_ladder.judging.prompts import FORMS, Form, repair_of
+from pytest_ladder.judging.answers import read
+from pytest_ladder.judging.prompts import FORMS, Form, form_of, repair_of
 from pytest_ladder.judging.rubrics import Rubric
 
-T = TypeVar("T")
-Talk = Generator[Request, Served, T]
-"""Yields one request after another, is sent the reply to each, and returns a result."""
 Function = Callable[[Reply, Case | None], Any]
 """A judge that is code: `f(reply, case)` returns bool, number, `Verdict` or dict."""
-
-PASSES_FROM = 0.5
-"""A score that comes without pass or fail passes from here on."""
 
 _FAMILIES = {
     "amazon": r"nova|titan",
@@ -50,6 +46,10 @@ _FAMILIES = {
 _AND = " + "
 _ATTEMPTS = 2
 _LONGEST_QUOTE = 200
+
+
+Unusable = Callable[[Sequence[Served]], None]
+"""Is told of answers that gave no verdict, so that they are not recorded."""
 
 
 class JudgeAnswer(NamedTuple):
@@ -88,34 +88,74 @@ def same_family(judge_id: str, model_id: str) -> bool:
     return judge == model or not _families(judge).isdisjoint(_families(model))
 
 
-def ask(request: Request, form: Form, subject: str) -> Talk[JudgeAnswer]:
+def ask(
+    request: Request, form: Form, subject: str, unusable: Unusable
+) -> Talk[JudgeAnswer]:
     """Ask a judge, once more if its answer cannot be used.
 
+    Where both answers are stored and neither can be used, a live run asks for new ones.
     `subject` is what it judges, for the message of the `JudgeError` that is raised
-    when the second answer cannot be used either.
+    when there is no verdict.
     """
-    data, costs = request.messages[1]["content"], []
-    problem = text = ""
-    for _ in range(_ATTEMPTS):
-        answer = (yield request).reply
-        costs.append(answer.cost_usd)
-        try:
-            return JudgeAnswer(*form.read(answer, data), total(costs))
-        except ReplyNotJson as error:
-            problem, text = str(error), answer.text
-        request = repair_of(request, answer, problem, form)
+    data = request.messages[1]["content"]
+    for fresh in (False, True):
+        asked, answers = msgspec.structs.replace(request, fresh=fresh), list[Served]()
+        while len(answers) < _ATTEMPTS:
+            answers.append((yield asked))
+            if fresh and not answers[-1].live:
+                # A replay, which has no other answers than those.
+                break
+            answer = answers[-1].reply
+            try:
+                value, reason = read(form, answer, data)
+            except ReplyNotJson as error:
+                problem, text = str(error), answer.text
+            else:
+                cost_usd = total(served.reply.cost_usd for served in answers)
+                return JudgeAnswer(value, reason, cost_usd)
+            asked = repair_of(asked, answer, problem, form)
+        unusable(answers)
+        are_new = all(served.live for served in answers)
+        if are_new:
+            break
+    advice = "" if are_new else " That is stored; --ladder-live asks again."
+    if len(text) > _LONGEST_QUOTE:
+        text = f"{text[:_LONGEST_QUOTE]}…"
+    fix = "take a judge that can write JSON, or allow it more `max_tokens`"
+    if answer.flag == "filtered":
+        # The request for a repair says otherwise: its words are a part of a key.
+        problem = "It was filtered: a content filter stopped it."
+        fix = "take a judge without that filter"
     raise JudgeError(
         f"The judge {judge_id(request.model)} gave no usable verdict on {subject}, not "
-        f"even when asked again. {problem} Its last answer was {_quoted(text)}; take a "
-        "judge that can write JSON, or allow it more `max_tokens`."
+        f"even when asked again. {problem} Its last answer was {text!r}; {fix}.{advice}"
     )
 
 
-def vote(request: Request, rubric: Rubric, subject: str) -> Talk[Verdict]:
+def has_verdict(request: Request, find: Callable[[Request], Served | None]) -> bool:
+    """Tell whether stored answers, which `find` looks up, hold a judge's verdict."""
+    form = form_of(request.messages)
+    assert form is not None
+    talk = ask(request, form, "", lambda _: None)
+    try:
+        asked = next(talk)
+        while (served := find(asked)) is not None:
+            asked = talk.send(served)
+    except StopIteration:
+        return True
+    except JudgeError:
+        return False
+    return False
+
+
+def vote(
+    request: Request, rubric: Rubric, subject: str, unusable: Unusable
+) -> Talk[Verdict]:
     """Ask one judge for one verdict."""
-    value, reason, cost_usd = yield from ask(request, FORMS[rubric.scale], subject)
+    form = FORMS[rubric.scale]
+    value, reason, cost_usd = yield from ask(request, form, subject, unusable)
     graded = rubric.scale == "graded"
-    score = (value - 1) / 4 if graded else float(value == "pass")
+    score = score_of_verdict(value)
     return Verdict(
         passed=score >= PASSES_FROM,
         score=score,
@@ -210,10 +250,6 @@ def total(costs: Iterable[float | None]) -> float | None:
     """Add up what calls cost; None when one is unknown."""
     known = list(costs)
     return None if None in known else sum(cost for cost in known if cost is not None)
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
 def _name(model_id: str) -> str:

@@ -21,23 +21,20 @@ is named at the end of the run.
 from __future__ import annotations
 
 import contextvars
-import dataclasses
 import functools
 import itertools
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.errors import LadderError
-from pytest_ladder.prefetch.rehearsal import Choice, rehearse
-from pytest_ladder.session.ladder_test import Record
-from pytest_ladder.session.llm import request_for
+from pytest_ladder.prefetch.rehearsal import EarlyChoice, rehearse
+from pytest_ladder.session.ladder_test import LadderItem
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.session.xdist import Batch, is_worker, share_to_begin_with
 
@@ -56,9 +53,9 @@ class Prefetch:
 
     def __init__(self, session: LadderSession, items: list[pytest.Item]) -> None:
         self._session = session
-        self._choice = Choice(session.config)
+        self._choice = EarlyChoice(session.config)
         all_items = [*items, *session.extra_samples]
-        self._records = [session.record_of(item) for item in all_items]
+        self._items = [session.item_of(item) for item in all_items]
         self._index_of = {item.nodeid: index for index, item in enumerate(all_items)}
         self._end = len(items)
         """Nothing is asked for from here on: extra samples, until one of them runs."""
@@ -78,9 +75,11 @@ class Prefetch:
         """What was handed to this worker of xdist: it rehearses nothing else."""
         self._released: deque[int] = deque()
         """Tests that may be rehearsed next; a worker has its batch besides."""
+        self._later: dict[tuple[str, str], list[int]] = defaultdict(list)
+        """Tests whose fixtures are not set up yet, by test and rung."""
         self._climbs = session.settings.mode == "climb"
         self._in_stages = session.settings.is_scheduled
-        self._cases: Iterator[Record] = iter(())
+        self._cases: Iterator[LadderItem] = iter(())
         """What is left of the cases of a packed test that is rehearsed."""
         self._choosing = threading.Lock()
         self._context = contextvars.copy_context()
@@ -98,7 +97,7 @@ class Prefetch:
         Does nothing in another run, which asks for all from the start.
         """
         if self._climbs and not self._may_end_early:
-            self._feed([self._records[index] for index in indices])
+            self._feed([self._items[index] for index in indices])
             self._released.extend(indices)
             self._start_threads()
 
@@ -116,8 +115,9 @@ class Prefetch:
         if self._may_end_early and not self._climbs:
             begin = max(self._asked_to, self._current)
             self._asked_to = min(self._current + self._most_at_once, self._end)
-            self._feed(self._records[begin : self._asked_to])
+            self._feed(self._items[begin : self._asked_to])
         elif not self._session.turns.closed:
+            self._release_set_up(self._items[self._current])
             if self._batch is not None and self._climbs:
                 self.release(list(self._batch))
             elif self._batch is not None:
@@ -135,68 +135,87 @@ class Prefetch:
 
         Called after `stop`; waits 0.3 s for them at most.
         """
-        until = time.monotonic() + _ENDING_S
+        until = clock.monotonic() + _ENDING_S
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, until - clock.monotonic()))
         return [thread.name for thread in self._threads if thread.is_alive()]
 
+    def _release_set_up(self, running: LadderItem | None) -> None:
+        """Let tests run ahead that waited for fixtures of the one that runs."""
+        waiting = running and (running.test.nodeid, running.rung.id)
+        if running is None or waiting not in self._later:
+            return
+        if self._choice.is_set_up(running, running):
+            with self._choosing:
+                self._released.extend(self._later.pop(waiting, ()))
+            self._start_threads()
+
     def _add_extra_samples(self) -> None:
-        """Ask for the replies of all extra samples when the first of them runs."""
-        begin = self._end
-        if self._current >= begin:
-            self._end = len(self._records)
-            if not self._may_end_early:
-                self._begin(range(begin, self._end))
+        """Ask for the replies of extra samples when the first of their number runs.
+
+        Whether there is a third sample shows when the second ones are over.
+        """
+        begin, item = self._end, self._items[self._current]
+        if self._current < begin or item is None:
+            return
+        later = self._items[self._current :]
+        same = itertools.takewhile(lambda i: i and i.sample == item.sample, later)
+        self._end = self._current + sum(1 for _ in same)
+        if not self._may_end_early:
+            self._begin(range(begin, self._end))
 
     def _begin(self, indices: range) -> None:
         """Ask for what is known of these tests, and begin to rehearse the others."""
         # Each worker of xdist begins with another part, and passes over what others
         # have asked for by the time it gets there.
         share = share_to_begin_with(self._session.config)
-        records = [self._records[index] for index in indices]
-        first = int(len(records) * share)
-        self._feed([*records[first:], *records[:first]])
+        items = [self._items[index] for index in indices]
+        first = int(len(items) * share)
+        self._feed([*items[first:], *items[:first]])
         self._released.extend(indices)
         self._start_threads()
 
-    def _feed(self, records: list[Record | None]) -> None:
+    def _feed(self, items: list[LadderItem | None]) -> None:
         """Ask for the replies whose requests are known, a queue for each model.
 
         So a slow model keeps no other waiting.
         """
-        by_model: dict[tuple[Path, str], list[Record]] = defaultdict(list)
-        for record in records:
-            if record is not None and self._choice.has_known_request(record):
-                model = record.test.opened.ladder.path, record.rung.model.name
-                by_model[model].append(record)
+        by_model: dict[tuple[Path, str], list[LadderItem]] = defaultdict(list)
+        for item in items:
+            if item is not None and self._choice.has_known_request(item):
+                model = item.test.opened.ladder.path, item.rung.model.name
+                by_model[model].append(item)
         for wanted in by_model.values():
             self._stop_feeding.append(
                 self._session.engine.ahead(_known_requests(wanted))
             )
 
-    def _next(self) -> Record | None:
+    def _next(self) -> LadderItem | None:
         """Return what to rehearse next, None if there is nothing for now.
 
         Called by the main thread and by those that rehearse.
         """
         with self._choosing:
-            record = next(self._cases, None)
-            if record is None:
+            item = next(self._cases, None)
+            if item is None:
                 for packed in self._wanted():
-                    self._cases = _unpacked(packed)
+                    self._cases = packed.parts()
                     return next(self._cases, None)
-        return record
+        return item
 
-    def _wanted(self) -> Iterator[Record]:
+    def _wanted(self) -> Iterator[LadderItem]:
         """Yield the tests that are left to rehearse; called under `_choosing`."""
         for index in self._indices_to_rehearse():
-            record = self._records[index]
-            if record is None or not self._choice.is_rehearsable(record):
+            item = self._items[index]
+            if item is None or not self._choice.is_rehearsable(item):
+                continue
+            if not self._choice.is_set_up(item, self._items[self._current]):
+                self._later[item.test.nodeid, item.rung.id].append(index)
                 continue
             # While a packed test runs, its later cases may still be rehearsed.
             too_late = index in self._begun
-            if not too_late or (record.test.pack and index == self._current):
-                yield record
+            if not too_late or (item.test.pack and index == self._current):
+                yield item
 
     def _indices_to_rehearse(self) -> Iterator[int]:
         if self._batch is not None and not self._climbs:
@@ -208,33 +227,33 @@ class Prefetch:
         """Start as many threads as calls may be under way, while tests are left."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         while len(self._threads) < min(self._most_at_once, _most_rehearsals()):
-            record = self._next()
-            if record is None:
+            item = self._next()
+            if item is None:
                 return
             thread = threading.Thread(
-                target=self._rehearse_all, args=(record,), daemon=True
+                target=self._rehearse_all, args=(item,), daemon=True
             )
             self._threads.append(thread)
             thread.start()
 
-    def _rehearse_all(self, record: Record | None) -> None:
+    def _rehearse_all(self, item: LadderItem | None) -> None:
         """Rehearse one test after another; the body of each thread."""
         session = self._session
-        while record is not None and not session.turns.closed:
-            threading.current_thread().name = record.item.nodeid
+        while item is not None and not session.turns.closed:
+            threading.current_thread().name = item.nodeid
             # A copy: what a body sets in it is dropped.
-            self._context.copy().run(rehearse, session, record)
-            record = self._next()
+            self._context.copy().run(rehearse, session, item)
+            item = self._next()
 
     @functools.cached_property
     def _most_at_once(self) -> int:
         """Count the calls that all models of the run may have under way."""
         models = {
-            (record.test.opened.ladder.path, record.rung.model.name): record.rung.model
-            for record in self._records
-            if record is not None
+            (item.test.opened.ladder.path, item.rung.model.name): item.rung.model
+            for item in self._items
+            if item is not None
         }
-        ladders = {id(r.test.opened): r.test.opened for r in self._records if r}
+        ladders = {id(i.test.opened): i.test.opened for i in self._items if i}
         judges = [judge for opened in ladders.values() for judge in opened.judges]
         engine = self._session.engine
         return sum(engine.most_at_once(model) for model in (*models.values(), *judges))
@@ -257,29 +276,20 @@ def start(ladder: LadderSession, session: pytest.Session) -> None:
     ladder.prefetch.start()
 
 
-def _unpacked(record: Record) -> Iterator[Record]:
-    """Yield a record for every case of a packed test; the record of any other."""
-    if not record.test.pack:
-        yield record
-        return
-    for case, sample in record.cases_and_samples:
-        yield dataclasses.replace(record, sample=sample, packed_case=case)
-
-
-def _known_requests(records: list[Record]) -> Iterator[tuple[Request, Archive]]:
+def _known_requests(items: list[LadderItem]) -> Iterator[tuple[Request, Archive]]:
     """Yield the requests of tests, and where replies are kept; on the engine's thread.
 
     It takes one after another when it has room for more calls.
     """
-    for record in itertools.chain.from_iterable(map(_unpacked, records)):
-        opened, case = record.test.opened, record.case
+    for item in itertools.chain.from_iterable(each.parts() for each in items):
+        opened, case = item.test.opened, item.case
         assert case is not None
         try:
-            request = request_for(record.rung, opened.prompter, case, record.sample)
-        except LadderError:
-            # The test itself says that the strategy cannot use the case.
+            requests = opened.strategies.known_requests(item.rung, case, item.sample)
+        except Exception:  # noqa: BLE001 - of any kind: the test itself shows it
             continue
-        yield request, opened.archive
+        for request in requests:
+            yield request, opened.archive
 
 
 @functools.cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 
 from pytest_ladder.prompting.search import UNSPACED
 
@@ -105,28 +104,22 @@ def _sections(text: str) -> list[Section]:
             fenced = not fenced
         heading = None if fenced else _HEADING.match(line)
         if heading:
+            # The title of a plain text has no `#`, and is above all headings.
             level = len(heading.group(1))
-            headings = [h for h in headings if _level(h) < level]
+            headings = [h for h in headings if len(h) - len(h.lstrip("#")) < level]
         if heading or (number == 0 and _is_title(text)):
             headings.append(line.strip())
             sections.append((tuple(headings), []))
         else:
             sections[-1][1].append(line)
     bodies = [(trail, "\n".join(body).strip("\n")) for trail, body in sections]
-    return list(_with_text(bodies))
-
-
-def _with_text(sections: list[Section]) -> Iterator[Section]:
-    """Leave out sections without text whose heading stands in the next one."""
-    following = [*(trail for trail, _ in sections[1:]), ()]
-    for (trail, body), after in zip(sections, following, strict=True):
-        if body.strip() or after[: len(trail)] != trail:
-            yield trail, body
-
-
-def _level(heading: str) -> int:
-    """Depth of a heading; 0 for the title of a plain text."""
-    return len(heading) - len(heading.lstrip("#"))
+    following = [*(trail for trail, _ in bodies[1:]), ()]
+    # Without text, a section whose heading stands in the next one is left out.
+    return [
+        (trail, body)
+        for (trail, body), after in zip(bodies, following, strict=True)
+        if body.strip() or after[: len(trail)] != trail
+    ]
 
 
 def _is_title(text: str) -> bool:

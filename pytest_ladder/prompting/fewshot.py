@@ -22,6 +22,7 @@ class FewShot:
     def __init__(self, examples: Sequence[Case], strategy: Strategy) -> None:
         self.examples = tuple(examples)
         self._shots = strategy.shots
+        self._select = strategy.select
         self._inputs = [_plain(example.text) for example in self.examples]
         self._index = _index(self.examples) if strategy.select == "similar" else None
 
@@ -30,16 +31,30 @@ class FewShot:
 
         An example with the input of the case is never among them, because its
         answer would be the case's. With `similar` the most similar comes last:
-        models weigh most what stands nearest to the question.
+        models weigh most what stands nearest to the question. With `same-tag` and
+        `same-cluster` there may be fewer than `shots`, or none.
         """
         own = _plain(case.text)
         if self._index is None:
-            return self._others(range(len(self._inputs)), own)
+            of_kind = (
+                n
+                for n, example in enumerate(self.examples)
+                if self._is_of_kind(example, case)
+            )
+            return self._others(of_kind, own)
         similar = self._index.best(case.text, self._shots + self._inputs.count(own))
         near = set(similar)
         # Examples that share no word fill up, so that every case has as many shots.
         rest = (n for n in range(len(self._inputs)) if n not in near)
         return self._others(itertools.chain(similar, rest), own)[::-1]
+
+    def _is_of_kind(self, example: Case, case: Case) -> bool:
+        """Tell whether an example is one for a case; of another kind it may mislead."""
+        if self._select == "same-tag":
+            return not set(example.tags).isdisjoint(case.tags)
+        if self._select == "same-cluster":
+            return example.cluster is not None and example.cluster == case.cluster
+        return True
 
     def _others(self, positions: Iterable[int], own: str) -> list[int]:
         others = (n for n in positions if self._inputs[n] != own)
@@ -56,7 +71,23 @@ def read_examples(strategy: Strategy, folder: Path, where: str) -> list[Case]:
                 f'{example.source}: the example "{example.id}" has no `expected`; '
                 "examples show the model an answer, so add one."
             )
+    _check_kinds(strategy, examples, where)
     return examples
+
+
+def _check_kinds(strategy: Strategy, examples: Sequence[Case], where: str) -> None:
+    """Refuse examples that could never be shown for want of a tag or cluster."""
+    named = {
+        "same-tag": any(example.tags for example in examples),
+        "same-cluster": any(example.cluster is not None for example in examples),
+    }
+    if not named.get(strategy.select, True):
+        kind = strategy.select.removeprefix("same-")
+        raise ConfigError(
+            f'{where}: select = "{strategy.select}" shows examples with a {kind} of '
+            f"the case, and no example of {strategy.examples} names one; add "
+            f"`{kind}{'s' if kind == 'tag' else ''}` to them."
+        )
 
 
 def _index(examples: Sequence[Case]) -> Index:

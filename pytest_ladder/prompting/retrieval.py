@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
-import traceback
+import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from pytest_ladder.cases.load import TEXT_KEYS
+from pytest_ladder.cases.fields import TEXT_KEYS
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Retrieved
 from pytest_ladder.disk.files import json_lines, read_text
@@ -22,6 +21,10 @@ from pytest_ladder.text.phrases import kind_of, listed, shown
 SUFFIXES = (".md", ".txt", ".jsonl")
 """Suffixes of documents."""
 
+_POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
 GOLD = "gold"
 """The retriever that shows the context of the case itself."""
 
@@ -32,6 +35,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """The document's file relative to the corpus, or the source its row names."""
     text: str
+    id: str = ""
+    """What else names it, if anything does."""
 
 
 class Retriever(Protocol):
@@ -44,11 +49,14 @@ class Retriever(Protocol):
 class Corpus:
     """Documents searched by BM25; read and indexed once, when it is made."""
 
-    def __init__(self, path: Path) -> None:
-        from pytest_ladder.prompting.search import Index
+    def __init__(
+        self, path: Path, *, stopwords: str | None = None, stemmer: str | None = None
+    ) -> None:
+        from pytest_ladder.prompting.search import Index, Words
 
         self._passages = read_passages(path)
-        self._index = Index([passage.text for passage in self._passages])
+        words = Words(stopwords=stopwords, stemmer=stemmer)
+        self._index = Index([passage.text for passage in self._passages], words)
 
     def search(self, case: Case, top_k: int) -> tuple[Retrieved, ...]:
         """Return passages that share a word with the case, the best first."""
@@ -71,23 +79,31 @@ class Gold:
 
 
 class Function:
-    """A function of the user: `f(query, top_k)` returns passages."""
+    """A function of the user: `f(query, top_k)`, also with `case`, returns passages."""
 
     def __init__(self, spec: str, folder: Path) -> None:
         self._spec = spec
         self._folder = folder
-        self._call = _imported(spec, folder)
+        # Most suites have no code of their own in a strategy.
+        from pytest_ladder.prompting.user_code import imported
+
+        self._call: Callable[..., Any] = imported(spec, folder, "the retriever")
+        if not callable(self._call):
+            raise ConfigError(f"the retriever {spec} is no function; name one.")
         if inspect.iscoroutinefunction(self._call):
             raise self._is_async()
-        _check_signature(spec, self._call)
+        self._takes_case = _takes_case(spec, self._call)
 
     def search(self, case: Case, top_k: int) -> tuple[Retrieved, ...]:
         """Return the first `top_k` passages that the function returns."""
         try:
-            returned = self._call(case.text, top_k)
+            more = [case] if self._takes_case else []
+            returned = self._call(case.text, top_k, *more)
         except Exception as error:
+            from pytest_ladder.prompting.user_code import raised
+
             problem = f"the retriever {self._spec} raised"
-            raise _raised(problem, error, self._folder) from error
+            raise raised(problem, error, self._folder) from error
         if inspect.iscoroutine(returned):
             returned.close()
             raise self._is_async()
@@ -103,14 +119,27 @@ class Function:
             # A text without a source is at least traced to who returned it.
             return Passage(source=self._spec, text=item)
         if isinstance(item, dict):
-            text, source = _text_in(item), item.get("source", self._spec)
-        elif isinstance(item, list | tuple) and len(item) == 2:
+            return self._of_dict(item)
+        if isinstance(item, list | tuple) and len(item) == 2:
             source, text = item
         else:
             source, text = None, None
         if isinstance(text, str) and isinstance(source, str):
             return Passage(source=source, text=text)
-        raise ConfigError(
+        raise self._is_no_passage(item)
+
+    def _of_dict(self, item: dict[str, Any]) -> Passage:
+        named = [item.get(key) for key in ("source", "id")]
+        # Numbers are the keys of many databases.
+        names = [str(n) if type(n) is int else n for n in named if n is not None]
+        text = _text_in(item)
+        if not isinstance(text, str) or not all(isinstance(n, str) for n in names):
+            raise self._is_no_passage(item)
+        id_ = "" if named[1] is None else names[-1]
+        return Passage(source=names[0] if names else self._spec, text=text, id=id_)
+
+    def _is_no_passage(self, item: Any) -> ConfigError:
+        return ConfigError(
             f"the retriever {self._spec} returned a passage that is {kind_of(item)}; "
             'return texts, (source, text) pairs or {"source": …, "text": …}.'
         )
@@ -127,7 +156,7 @@ def read_passages(path: Path) -> list[Passage]:
 
     Hidden files are left out. Raises `ConfigError`.
     """
-    files = [path] if path.is_file() else list(_documents(path))
+    files = [path] if path.is_file() else list(documents(path))
     passages = [passage for file in files for passage in _read(file, path)]
     if not passages:
         raise ConfigError(
@@ -137,10 +166,19 @@ def read_passages(path: Path) -> list[Passage]:
     return passages
 
 
-def _documents(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).parts):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
+def documents(folder: Path) -> Iterator[Path]:
+    """Yield the documents of a corpus, in one order on every machine."""
+    found: list[tuple[str, ...]] = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        parts = Path(where).relative_to(folder).parts
+        found += [
+            (*parts, name)
+            for name in names
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    for path in itertools.starmap(folder.joinpath, sorted(found)):
+        if path.is_file():
             yield path
 
 
@@ -174,54 +212,38 @@ def _text_in(row: dict[str, Any]) -> Any:
 
 def _ranked(passages: Iterable[Passage]) -> tuple[Retrieved, ...]:
     return tuple(
-        Retrieved(source=passage.source, rank=rank, text=passage.text)
+        Retrieved(source=passage.source, rank=rank, text=passage.text, id=passage.id)
         for rank, passage in enumerate(passages, start=1)
     )
 
 
-def _imported(spec: str, folder: Path) -> Callable[[str, int], Any]:
-    """Import `package.module:function`, also from `folder`."""
-    module, _, name = spec.partition(":")
-    sys.path.insert(0, str(folder))
-    try:
-        importlib.invalidate_caches()
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"the retriever {spec} cannot be imported ({error}); correct the name, or "
-            f"put the module beside the configuration in {shown(folder)}."
-        ) from error
-    except Exception as error:
-        problem = f"the retriever {spec} cannot be imported: {module} raised"
-        raise _raised(problem, error, folder) from error
-    finally:
-        sys.path.remove(str(folder))
-    if not callable(function):
-        raise ConfigError(f"the retriever {spec} is no function; name one.")
-    retriever: Callable[[str, int], Any] = function
-    return retriever
+def _takes_case(spec: str, function: Callable[..., Any]) -> bool:
+    """Tell whether a function wants the case as well: as its third argument.
 
-
-def _check_signature(spec: str, function: Callable[[str, int], Any]) -> None:
-    """Refuse a function that cannot be called with a query and a number."""
+    A third one with a default and another name than `case` is the user's own. Raises
+    `ConfigError` for a function that can be called neither way.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         # Some callables written in C do not tell.
-        return
+        return False
+    third = [*signature.parameters.values()][2:3]
+    named = any(p.name == "case" and p.kind in _POSITIONAL for p in third)
+    if not named and _fits(signature, 2):
+        return False
+    if _fits(signature, 3):
+        return True
+    raise ConfigError(
+        f"the retriever {spec} takes {signature}, and is called with the text of "
+        "the case and `top_k`; write a function of two arguments. A third one named "
+        "`case` gets the case itself."
+    )
+
+
+def _fits(signature: inspect.Signature, count: int) -> bool:
     try:
-        signature.bind("query", 3)
+        signature.bind(*range(count))
     except TypeError:
-        raise ConfigError(
-            f"the retriever {spec} takes {signature}, and is called with the text of "
-            "the case and `top_k`; write a function of two arguments."
-        ) from None
-
-
-def _raised(problem: str, error: Exception, folder: Path) -> ConfigError:
-    """Return the error for what code in `folder` raised, with the line that did."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if Path(f.filename).is_relative_to(folder.absolute())]
-    line = f" in {shown(Path(own[-1].filename))}:{own[-1].lineno}" if own else ""
-    message = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
-    return ConfigError(f"{problem} {message}{line}; correct it there.")
+        return False
+    return True

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import threading
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pytest_ladder.errors import ConfigError
 
 if TYPE_CHECKING:
     import bm25s
@@ -18,14 +22,73 @@ UNSPACED = (
 )
 
 _WORD = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}]+")
+_ENGLISH = {"en": "english", "en_plus": "english_plus"}
+"""What bm25s abbreviates."""
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+
+
+class Words:
+    """How texts are cut into the words that are compared.
+
+    `stopwords` and `stemmer` name languages, as `unknown_language` allows them.
+    """
+
+    def __init__(
+        self, *, stopwords: str | None = None, stemmer: str | None = None
+    ) -> None:
+        self._stopwords: frozenset[str] = frozenset()
+        if stopwords is not None:
+            told = " ".join(_stopword_lists()[stopwords])
+            self._stopwords = frozenset(tokenize(told))
+        self._stemmer: Any = None
+        if stemmer is not None:
+            import Stemmer
+
+            self._stemmer = Stemmer.Stemmer(stemmer)
+        # A stemmer keeps what it works on in itself.
+        self._lock = threading.Lock()
+
+    def of(self, text: str) -> list[str]:
+        """Return the words of a text; called on any thread."""
+        words = [word for word in tokenize(text) if word not in self._stopwords]
+        if self._stemmer is None:
+            return words
+        with self._lock:
+            stems: list[str] = self._stemmer.stemWords(words)
+        return stems
+
+
+def languages_of(option: str) -> list[str]:
+    """Return the languages that `stopwords` or `stemmer` can name.
+
+    Raises `ImportError` without the library that knows them.
+    """
+    if option == "stopwords":
+        return sorted(_stopword_lists())
+    import Stemmer
+
+    names: list[str] = Stemmer.algorithms()
+    return names
+
+
+def _stopword_lists() -> dict[str, Sequence[str]]:
+    """Return bm25s' lists by language."""
+    from bm25s import stopwords
+
+    lists = {
+        name.removeprefix("STOPWORDS_").lower(): words
+        for name, words in vars(stopwords).items()
+        if name.startswith("STOPWORDS_")
+    }
+    return {_ENGLISH.get(name, name): words for name, words in lists.items()}
 
 
 class Index:
     """Texts that can be searched; built once, read by any number of threads."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        tokens = [tokenize(text) for text in texts]
+    def __init__(self, texts: Sequence[str], words: Words | None = None) -> None:
+        self._words = words or Words()
+        tokens = [self._words.of(text) for text in texts]
         self._count = len(texts)
         self._vocabulary: dict[str, int] = {}
         for token in (token for document in tokens for token in document):
@@ -46,7 +109,7 @@ class Index:
 
     def _scores(self, query: str) -> list[float]:
         # A word counts once: tickets that repeat one are not more about it.
-        tokens = dict.fromkeys(tokenize(query))
+        tokens = dict.fromkeys(self._words.of(query))
         known = [self._vocabulary[t] for t in tokens if t in self._vocabulary]
         if self._bm25 is None or not known:
             return []
@@ -71,6 +134,15 @@ class Index:
             (ids, self._vocabulary), create_empty_token=False, show_progress=False
         )
         return bm25
+
+
+def check_installed(where: str) -> None:
+    """Raise `ConfigError` where the library that searches is missing."""
+    if importlib.util.find_spec("bm25s") is None:
+        raise ConfigError(
+            f'{where}: a corpus, and select = "similar", are searched by bm25s, '
+            "which is not installed; run pip install 'pytest-ladder[rag]'."
+        )
 
 
 def tokenize(text: str) -> list[str]:

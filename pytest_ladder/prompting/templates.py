@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -12,13 +13,13 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import did_you_mean, listed
 
-FIELDS = ("input", "context", "id", "cluster", "tags", "metadata.name")
+FIELDS = ("input", "context", "id", "cluster", "tags", "choices", "metadata.name")
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _METADATA = "metadata."
 
 
-class Template(msgspec.Struct, frozen=True, kw_only=True):
+class Template(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A compiled template; made by `compile_template`."""
 
     key: str
@@ -26,7 +27,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[tuple[str, str | None], ...]
     """Literal text, each followed by a field or None."""
 
-    @property
+    @functools.cached_property
     def fields(self) -> frozenset[str]:
         """Names of the fields the template shows."""
         return frozenset(field for _, field in self.parts if field is not None)
@@ -34,7 +35,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     def render(self, case: Case, context: str) -> str:
         """Fill in a case; `context` is the text for `{context}`.
 
-        Raises `ConfigError` when the case lacks metadata or cluster that the
+        Raises `ConfigError` when the case lacks metadata, cluster or choices that the
         template names.
         """
         text = []
@@ -53,6 +54,10 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
             return case.id
         if field == "tags":
             return ", ".join(case.tags)
+        if field == "choices" and case.choices:
+            from pytest_ladder.cases.choices import lettered
+
+            return lettered(case.choices)
         value = (
             case.cluster
             if field == "cluster"
@@ -67,8 +72,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
         return as_text(value)
 
 
-def compile_template(text: str, key: str) -> Template:
-    """Compile a template; `key` names it in messages.
+def compile_template(text: str, key: str, *, lines: bool = False) -> Template:
+    """Compile a template; `key` names it in messages, with `lines` as a file.
 
     `{{` and `}}` are literal braces. Raises `ConfigError` for an unknown field.
     """
@@ -82,7 +87,8 @@ def compile_template(text: str, key: str) -> Template:
         if token in ("{{", "}}"):
             literal += token[0]
             continue
-        parts.append((literal, _field(piece, key)))
+        line = f":{text.count(chr(10), 0, piece.start()) + 1}" if lines else ""
+        parts.append((literal, _field(piece, key + line)))
         literal = ""
     return Template(key=key, parts=(*parts, (literal + text[end:], None)))
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.cost import Spend
-from pytest_ladder.decide.gate.result import Flip, GateResult, Side
-from pytest_ladder.reporting.markdown import matrix_markdown, table_row, within
+from pytest_ladder.decide.gate.quality import p_value
+from pytest_ladder.decide.gate.result import READ_DIFFERENTLY, Flip, GateResult, Side
+from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.gate import (
     compared,
+    flaky_case,
     gate_headline,
     notes,
     other_reasons,
+    passed,
     unit_name,
 )
 from pytest_ladder.reporting.sentences.matrix import spend_line
-from pytest_ladder.stats.checks import TINY
-from pytest_ladder.text.numbers import count, percent
+from pytest_ladder.text.markdown import folded, table_row, within
+from pytest_ladder.text.numbers import count
 from pytest_ladder.text.untrusted import markdown_text
 
 MARK = "<!-- pytest-ladder gate -->"
@@ -40,7 +42,8 @@ def report_markdown(report: Report) -> str:
     """
     if report.gate is None:
         return matrix_markdown(report)
-    page = f"{gate_markdown(report.gate)}\n{matrix_markdown(report)}"
+    gate = f"{gate_markdown(report.gate)}\n"
+    page = gate + matrix_markdown(report, MAX_BYTES - len(gate.encode()))
     if len(page.encode()) <= MAX_BYTES:
         return page
     return gate_markdown(report.gate, report.matrix.spend)
@@ -63,23 +66,20 @@ def gate_markdown(
         f"**{_text(gate_headline(result))}**",
         *_table(result),
         *_sentences(result, spend),
+        *_flaky(result),
         *_unpaired(result),
-        *_on_flips(result),
     ]
+    if result.flips and result.suites:
+        # It keeps a reader from taking single cases for the verdict.
+        blocks.append(
+            "The verdict rests on the means above; a case by itself may flip by chance."
+        )
     page = "\n\n".join(blocks) + "\n"
     room = MAX_BYTES - END_BYTES - len(page.encode())
     worse = [flip for flip in result.flips if flip.move < 0]
     better = [flip for flip in result.flips if flip.move > 0]
-    first = _flips("broke", worse, room if not better else room * 3 // 4)
-    return page + first + _flips("fixed", better, room - len(first.encode()))
-
-
-def _on_flips(result: GateResult) -> Iterator[str]:
-    """Keep a reader from taking single cases for the verdict."""
-    if result.flips and result.suites:
-        yield (
-            "The verdict rests on the means above; a case by itself may flip by chance."
-        )
+    first = _flips("worse", worse, room if not better else room * 3 // 4)
+    return page + first + _flips("better", better, room - len(first.encode()))
 
 
 def _edited(files: Sequence[str]) -> Iterator[str]:
@@ -129,6 +129,7 @@ def _unpaired(result: GateResult) -> Iterator[str]:
     left = result.unpaired
     for how, units in (
         ("changed", left.changed),
+        (READ_DIFFERENTLY, left.reread),
         ("added", left.added),
         ("dropped", left.dropped),
     ):
@@ -138,7 +139,18 @@ def _unpaired(result: GateResult) -> Iterator[str]:
             if more:
                 kept.append(f"- and {more:,} more.")
             summary = f"{count(len(units), 'case')} {how}, not compared"
-            yield _folded(summary, "\n".join(kept))
+            yield folded(summary, "\n".join(kept))
+
+
+def _flaky(result: GateResult) -> Iterator[str]:
+    """Fold the list of flaky cases."""
+    flaky = result.flakiness.cases
+    if flaky:
+        lines = [f"- {markdown_text(flaky_case(case), 200)}" for case in flaky]
+        kept, more = within(lines, LIST_BYTES)
+        if more:
+            kept.append(f"- and {more:,} more.")
+        yield folded(f"{count(len(flaky), 'flaky case')}", "\n".join(kept))
 
 
 def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
@@ -146,12 +158,20 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
     if not flips:
         return ""
     order = ", most frequent first" if len(flips) > 1 else ""
+    broken = sum(flip.broken for flip in flips)
+    order = f", {broken:,} of them broken{order}" if broken else order
     start = f"\n### {count(len(flips), 'case')} {how}{order}\n\n"
     room -= len(start.encode()) + 100
     kept: list[str] = []
     # One by one: there may be thousands, and few of them fit.
     for flip in flips:
-        block = _flip(flip)
+        name = markdown_text(flip.case or flip.test, 80)
+        test = f", {markdown_text(flip.test, 120)}" if flip.case else ""
+        scores = f"passed {passed(flip.before, ' of ')} → {passed(flip.after, ' of ')}"
+        if flip.p is not None and flip.move < 0:
+            scores += f", {p_value(flip.p)}{', broken' if flip.broken else ''}"
+        both = f"Before:{_said(flip.before)}\n\nAfter:{_said(flip.after)}"
+        block = folded(f"{name}{test}: {scores}", both)
         room -= len(block.encode()) + 1
         if room < 0:
             kept.append(f"And {count(len(flips) - len(kept), 'more case')}.")
@@ -160,32 +180,10 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
     return start + "\n".join(kept) + "\n"
 
 
-def _flip(flip: Flip) -> str:
-    name = markdown_text(flip.case or flip.test, 80)
-    test = f", {markdown_text(flip.test, 120)}" if flip.case else ""
-    scores = f"passed {_score(flip.before)} → {_score(flip.after)}"
-    return _folded(
-        f"{name}{test}: {scores}",
-        f"Before:{_said(flip.before)}\n\nAfter:{_said(flip.after)}",
-    )
-
-
 def _said(side: Side) -> str:
     reply = markdown_text(side.text, REPLY_COLUMNS) or "(no reply)"
     reason = f"\n\n{markdown_text(side.reason)}" if side.reason else ""
     return f"\n\n> {reply}{reason}"
-
-
-def _score(side: Side) -> str:
-    """Write how many samples passed; of graded ones the mean."""
-    passed = side.score * side.samples
-    if math.isclose(passed, round(passed), abs_tol=TINY):
-        return f"{round(passed):,} of {side.samples:,}"
-    return f"{percent(side.score)} of {side.samples:,}"
-
-
-def _folded(summary: str, body: str) -> str:
-    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
 def _text(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.matrix import Matrix, RungResult
+from pytest_ladder.decide.matrix import RungResult, outcome_at
 from pytest_ladder.reporting.charts.render import mermaid_chart
-from pytest_ladder.reporting.report import Report, RunInfo
+from pytest_ladder.reporting.missed_markdown import missed_markdown
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import (
     EXPLAINED,
     MEASURES,
@@ -23,11 +23,22 @@ from pytest_ladder.reporting.sentences.judges import (
 from pytest_ladder.reporting.sentences.matrix import (
     details,
     headline,
+    outgrown_sentence,
+    part_sentence,
+    recorded_latency,
     remarks,
     spend_sentence,
-    unfinished,
 )
-from pytest_ladder.text.numbers import count, dollars, quality, seconds
+from pytest_ladder.reporting.sentences.tags import tag_levels, tag_notes, tag_rows
+from pytest_ladder.text.markdown import folded, table_row, within
+from pytest_ladder.text.numbers import (
+    calls_of_prices,
+    count,
+    dollars,
+    quality,
+    seconds,
+    times,
+)
 from pytest_ladder.text.untrusted import markdown_text
 
 MAX_BYTES = 60_000
@@ -38,31 +49,42 @@ JUDGES_BYTES = 4_000
 DECISION_BYTES = 8_000
 MOST_CHARTED = 40
 """Rungs that a chart can still tell apart."""
+MOST_TAGS = 20
 END_BYTES = 2_000
 """Kept free for the headings, the spend and the sentences on what is left out."""
-MISSES_PER_RUNG = 50
-"""Missed cases listed for one rung; people read the first few."""
 
 
-def matrix_markdown(report: Report) -> str:
-    """Render the decision, the matrix and, folded, the missed cases; below 60 KB.
+def matrix_markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
+    """Render the decision, the matrix and the missed cases.
 
-    What does not fit is counted and found in `matrix.json` and `rows.jsonl`.
+    These take what is left of `max_bytes`; what does not fit is counted and found in
+    `matrix.json` and `rows.jsonl`.
     """
-    matrix, info = report.matrix, report.info
+    matrix = report.matrix
     rungs = [rung for rung in matrix.rungs if rung.levels]
+    measured = sum(standing.comparable for standing in report.decision.standings)
+    # One rung alone has nothing to be compared with.
+    chart = [mermaid_chart(report).strip()] if 1 < measured <= MOST_CHARTED else []
     blocks = [
         _headline(rungs),
+        *_part(report),
+        *_tried(report),
         *_decision(report),
-        *_table(matrix, rungs, info),
-        *_chart(report),
+        *_table(report, rungs),
+        *_against(report),
+        *chart,
         *_judges(report),
+        *_tags(report),
+        *_users(report),
+        *_people(report),
         *_remarks(report),
         markdown_text(spend_sentence(matrix.spend), MAX_BYTES),
     ]
     page = "\n\n".join(blocks) + "\n"
-    room = MAX_BYTES - END_BYTES - len(page.encode())
-    return page + _missed(rungs, report.rows, room)
+    room = max_bytes - END_BYTES - len(page.encode())
+    ids = [rung.id for rung in rungs]
+    roles = {rung: ", ".join(_roles(report, rung)) for rung in ids}
+    return page + missed_markdown(report, roles, room)
 
 
 def _headline(rungs: Sequence[RungResult]) -> str:
@@ -73,13 +95,30 @@ def _headline(rungs: Sequence[RungResult]) -> str:
     return f"## pytest-ladder: {count(len(rungs), 'rung')}, cheapest first"
 
 
+def _part(report: Report) -> Iterator[str]:
+    if report.info.part is not None:
+        yield markdown_text(part_sentence(report.info.part), MAX_BYTES)
+
+
+def _tried(report: Report) -> Iterator[str]:
+    """Say what became of a model that was tried, and how to keep it."""
+    if not report.tried:
+        return
+    from pytest_ladder.reporting.sentences.tried import lines_to_keep, tried_sentences
+
+    for text in tried_sentences(report):
+        yield f"**{markdown_text(text, MAX_BYTES)}**"
+    if lines := lines_to_keep(report):
+        yield folded(lines[0].rstrip(":"), "\n".join(["```toml", *lines[2:], "```"]))
+
+
 def _decision(report: Report) -> Iterator[str]:
     """Say which rung is recommended; what that rests on is folded."""
     said = headline(report.decision)
-    if said is None:
-        return
-    yield f"**{markdown_text(said, MAX_BYTES)}**"
-    more = [*details(report.decision), *report.looks]
+    if said is not None:
+        yield f"**{markdown_text(said, MAX_BYTES)}**"
+    looks = [look.sentence for look in report.looks]
+    more = [*details(report.decision), *looks]
     if more:
         kept, left = within(
             [f"- {markdown_text(line, MAX_BYTES)}" for line in more], DECISION_BYTES
@@ -88,66 +127,119 @@ def _decision(report: Report) -> Iterator[str]:
             kept.append(f"- {count(left, 'more line')} in `matrix.json`.")
         summary = "What it rests on, and what would change it"
         lines = "\n".join(kept)
-        yield f"<details><summary>{summary}</summary>\n\n{lines}\n\n</details>"
+        yield folded(summary, lines)
 
 
-def _chart(report: Report) -> Iterator[str]:
-    """Draw quality against cost, where there is something to compare."""
-    measured = sum(standing.comparable for standing in report.decision.standings)
-    if 1 < measured <= MOST_CHARTED:
-        yield mermaid_chart(report).strip()
-
-
-def _table(matrix: Matrix, rungs: Sequence[RungResult], info: RunInfo) -> Iterator[str]:
+def _table(report: Report, rungs: Sequence[RungResult]) -> Iterator[str]:
     if not rungs:
         return
-    builds = any(rung.cost.build_usd for rung in rungs)
-    errors = any(map(_errors, rungs))
-    header = [
-        "rung",
-        *(f"{level}, 95 % interval" for level in matrix.levels),
-        "$ per 1,000 calls",
-        *(["build"] if builds else []),
-        "p50",
-        "p95",
-        "calls live / replayed",
-        *(["errors"] if errors else []),
-    ]
-    lines = [table_row(header), table_row(["---", *["---:"] * (len(header) - 1)])]
-    cells = [_cells(rung, matrix.levels, info, builds, errors) for rung in rungs]
-    kept, left = within([table_row(line) for line in cells], TABLE_BYTES)
-    yield "\n".join([*lines, *kept])
+    columns = list(_columns(report, rungs))
+    header = table_row(["rung", *(name for name, _ in columns)])
+    rule = table_row(["---", *["---:"] * len(columns)])
+    lines = []
+    for rung in rungs:
+        name, roles = markdown_text(rung.id), ", ".join(_roles(report, rung.id))
+        name = f"**{name}** ({roles})" if roles else name
+        lines.append(table_row([name, *(cell(rung) for _, cell in columns)]))
+    kept, left = within(lines, TABLE_BYTES)
+    yield "\n".join([header, rule, *kept])
     if left:
         yield f"{count(left, 'more rung')} in `matrix.json`."
-    if any(rung.latency.recorded for rung in rungs):
-        yield r"\* latency when recorded; no call was live."
+    if recorded := recorded_latency(rungs):
+        yield rf"\* {recorded}."
+
+
+def _against(report: Report) -> Iterator[str]:
+    """Yield what moved since another run, where the report was held against one."""
+    if report.against is not None:
+        from pytest_ladder.reporting.against_text import against_markdown
+
+        yield from against_markdown(report.against)
+
+
+def _people(report: Report) -> Iterator[str]:
+    """Yield what people said of replies, whom nobody took for users."""
+    if report.people is not None:
+        from pytest_ladder.reporting.people_markdown import people_markdown
+
+        yield from people_markdown(report.people, report.info.current)
+
+
+def _users(report: Report) -> Iterator[str]:
+    """Yield what users did, below the levels that are to predict it."""
+    if report.users is not None:
+        from pytest_ladder.reporting.users_markdown import users_markdown
+
+        yield from users_markdown(report.users)
+
+
+def _columns(
+    report: Report, rungs: Sequence[RungResult]
+) -> Iterator[tuple[str, Callable[[RungResult], str]]]:
+    """Yield name and cells of each column; what nobody needs is left out."""
+    if any(map(_verdict, rungs)):
+        yield "verdict", _verdict
+    for level in report.matrix.levels:
+        title = markdown_text(outcome_at(report.matrix, level) or level)
+        yield f"{title}, 95 % interval", partial(_quality, level=level)
+    for place, name in enumerate(_criteria(rungs)):
+        yield markdown_text(name), partial(_criterion, place=place)
+    calls, by = calls_of_prices(rung.cost.usd_per_1k for rung in rungs)
+    yield f"$ per {calls} calls", lambda rung: _money(times(rung.cost.usd_per_1k, by))
+    if any(rung.cost.build_usd for rung in rungs):
+        yield "build", lambda rung: _money(rung.cost.build_usd)
+    yield "p50", lambda rung: _latency(rung, rung.latency.p50_s)
+    yield "p95", lambda rung: _latency(rung, rung.latency.p95_s)
+    yield (
+        "calls live / replayed",
+        lambda rung: f"{rung.calls.live:,} / {rung.calls.replayed:,}",
+    )
+    if any(map(_errors, rungs)):
+        yield "errors", lambda rung: f"{_errors(rung):,}" if _errors(rung) else ""
+
+
+def _roles(report: Report, rung: str) -> Iterator[str]:
+    """Say why a reader looks at this rung first."""
+    advice = report.decision.recommendation
+    if rung == report.info.current:
+        yield "current"
+    if advice is not None and rung == advice.rung:
+        yield "recommended"
+
+
+def _verdict(rung: RungResult) -> str:
+    """Return that of the level that decides; empty: there is none."""
+    return next((cell.verdict for cell in rung.levels.values() if cell.verdict), "")
+
+
+def _criteria(rungs: Sequence[RungResult]) -> Sequence[str]:
+    """Name what the objective requires, which is the same for all rungs."""
+    named = ([one.name for one in rung.requirements] for rung in rungs)
+    return next(filter(None, named), [])
+
+
+def _criterion(rung: RungResult, place: int) -> str:
+    held = rung.requirements[place : place + 1]
+    return markdown_text(held[0].outcome) if held else ""
+
+
+def _quality(rung: RungResult, level: Level) -> str:
+    cell = rung.levels.get(level)
+    if cell is None:
+        return ""
+    return quality(cell.quality, cell.low, cell.high, cell.n, cell.noun)
+
+
+def _money(usd: float | None) -> str:
+    return markdown_text(dollars(usd))
+
+
+def _latency(rung: RungResult, duration: float | None) -> str:
+    return markdown_text(seconds(duration)) + (r"\*" if rung.latency.recorded else "")
 
 
 def _errors(rung: RungResult) -> int:
     return sum(cell.errors - cell.over_budget for cell in rung.levels.values())
-
-
-def _cells(
-    rung: RungResult,
-    levels: Sequence[Level],
-    info: RunInfo,
-    builds: bool,
-    errors: bool,
-) -> list[str]:
-    name = markdown_text(rung.id)
-    star = r"\*" if rung.latency.recorded else ""
-    cells = [rung.levels.get(level) for level in levels]
-    failed = _errors(rung)
-    return [
-        f"**{name}** (current)" if rung.id == info.current else name,
-        *(quality(c.quality, c.low, c.high, c.n) if c else "" for c in cells),
-        markdown_text(dollars(rung.cost.usd_per_1k)),
-        *([markdown_text(dollars(rung.cost.build_usd))] if builds else []),
-        markdown_text(seconds(rung.latency.p50_s)) + star,
-        markdown_text(seconds(rung.latency.p95_s)) + star,
-        f"{rung.calls.live:,} / {rung.calls.replayed:,}",
-        *([f"{failed:,}" if failed else ""] if errors else []),
-    ]
 
 
 def _judges(report: Report) -> Iterator[str]:
@@ -179,6 +271,27 @@ def _judges(report: Report) -> Iterator[str]:
     yield markdown_text(EXPLAINED, MAX_BYTES)
 
 
+def _tags(report: Report) -> Iterator[str]:
+    """Fold quality by tag, for the tags with most cases."""
+    if not report.tags:
+        return
+    levels = tag_levels(report)
+    heads = [f"{level}, 95 % interval" for level in levels]
+    tags = report.tags[:MOST_TAGS]
+    lines = [
+        [markdown_text(tag), markdown_text(rung), *map(_figures, cells)]
+        for tag, rung, cells in tag_rows(tags, levels)
+    ]
+    table = _short_table(["tag", "rung", *heads], lines, "more line")
+    notes = (markdown_text(note) for note in tag_notes(report, len(tags)))
+    yield folded("Quality by tag", "\n\n".join([*table, *notes]))
+
+
+def _figures(cells: Sequence[str]) -> str:
+    value, between, n = cells
+    return f"{value} ({between}, n={n})" if value else ""
+
+
 def _short_table(
     header: Sequence[str], lines: Sequence[Sequence[str]], noun: str
 ) -> Iterator[str]:
@@ -192,7 +305,12 @@ def _short_table(
 
 def _remarks(report: Report) -> Iterator[str]:
     matrix = report.matrix
-    sentences = [*remarks(matrix), *judge_remarks(report), *judge_notes(report)]
+    sentences = [
+        *remarks(matrix),
+        *map(outgrown_sentence, report.outgrown),
+        *judge_remarks(report),
+        *judge_notes(report),
+    ]
     notes = [f"- {markdown_text(text, MAX_BYTES)}" for text in sentences]
     unrun = [markdown_text(rung.id) for rung in matrix.rungs if not rung.levels]
     if unrun:
@@ -204,71 +322,3 @@ def _remarks(report: Report) -> Iterator[str]:
         kept.append(f"- {count(left, 'more remark')} on the terminal.")
     if kept:
         yield "\n".join(kept)
-
-
-def _missed(rungs: Sequence[RungResult], rows: Sequence[Row], room: int) -> str:
-    """Fold the missed cases of each rung; every rung gets the same share of room."""
-    failed = _failed_rows(rows)
-    concerned = [rung for rung in rungs if failed[rung.id]]
-    blocks = []
-    for index, rung in enumerate(concerned):
-        share = room // (len(concerned) - index)
-        block = _folded(rung, failed[rung.id], share)
-        if len(block.encode()) > share:
-            left = len(concerned) - index
-            blocks.append(
-                f"\nMissed cases of {count(left, 'more rung')} are in `rows.jsonl`.\n"
-            )
-            break
-        room -= len(block.encode())
-        blocks.append(block)
-    return "".join(blocks)
-
-
-def _failed_rows(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
-    """Group what did not pass by rung."""
-    failed: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (row.test, row.case, row.sample)):
-        if row.outcome is not Outcome.PASSED:
-            failed[row.rung].append(row)
-    return failed
-
-
-def _folded(rung: RungResult, failed: Sequence[Row], room: int) -> str:
-    errors = sum(row.outcome is Outcome.ERROR for row in failed)
-    summary = f"{markdown_text(rung.id)}: {len(failed) - errors:,} missed"
-    if errors:
-        summary += f", {unfinished(errors, sum(row.over_budget for row in failed))}"
-    start = f"\n<details><summary>{summary}</summary>\n\n"
-    end = "\n\n</details>\n"
-    lines = [_missed_line(row) for row in failed[:MISSES_PER_RUNG]]
-    more = "- {:,} more in `rows.jsonl`."
-    spare = len(f"{start}{end}{more}".encode()) + 20
-    kept, _ = within(lines, room - spare)
-    if len(kept) < len(failed):
-        kept.append(more.format(len(failed) - len(kept)))
-    return start + "\n".join(kept) + end
-
-
-def _missed_line(row: Row) -> str:
-    parts = [row.case and markdown_text(row.case, 80), markdown_text(row.test, 120)]
-    label = ", ".join(part for part in parts if part)
-    sample = f", sample {row.sample}" if row.sample > 1 else ""
-    kind = "error: " if row.outcome is Outcome.ERROR else ""
-    return f"- **{label}**{sample}: {kind}{markdown_text(row.reason) or 'no reason'}"
-
-
-def table_row(cells: Sequence[str]) -> str:
-    """Write a line of a table; its cells are Markdown already."""
-    return f"| {' | '.join(cells)} |"
-
-
-def within(lines: Sequence[str], room: int) -> tuple[list[str], int]:
-    """Keep the first lines that fit into `room` bytes; count the others."""
-    kept: list[str] = []
-    for line in lines:
-        room -= len(line.encode()) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return kept, len(lines) - len(kept)

@@ -35,26 +35,28 @@ def _more(held_back: Sequence[RungPlan]) -> Iterator[str]:
         return
     calls = sum(plan.calls for plan in held_back)
     known = [plan.usd for plan in held_back if plan.usd is not None]
-    usd = f", at most {dollars(sum(known))}" if known else ""
+    price = f", at most {dollars(sum(known))}" if known else " at an unknown price"
     beyond = len(known) < len(held_back) or any(plan.open_tests for plan in held_back)
+    if known and beyond:
+        price += ", and what has no price or is known only when it runs"
     yield (
         "If the gate finds a drop that may be chance, it takes more samples: "
-        f"{count(calls, 'more call')}{usd}"
-        f"{', and what has no price or is known only when it runs' if beyond else ''}."
+        f"{count(calls, 'more call')}{price}."
     )
 
 
 def _totals(plans: Sequence[RungPlan]) -> Iterator[str]:
     """Give the sums, and say what is not in them."""
-    calls = sum(plan.calls for plan in plans)
-    known = [plan.usd for plan in plans if plan.usd is not None]
     timed = [plan for plan in plans if _is_timed(plan)]
-    if known or not plans:
-        price = f"at most {dollars(sum(known))}"
-        price += " unless a lost call is billed as well" if calls else ""
-    else:
-        price = "paid by the time they take" if timed else "at an unknown price"
-    yield f"{count(calls, 'call')}, {price}; nothing was called or spent."
+    open_tests = sum(plan.open_tests for plan in plans)
+    yield f"{_sum(plans, open_tests)}; nothing was called or spent."
+    later = [plan for plan in plans if plan.later]
+    if later:
+        yield (
+            f"Up to {sum(plan.later for plan in later):,} of them depend on replies "
+            "that are not stored yet; how many and how long is what the strategy "
+            f"expects: {', '.join(plan.rung for plan in later)}."
+        )
     if any(plan.repaired for plan in plans):
         yield (
             "A judge is asked once more where its answer cannot be used: that is in "
@@ -68,30 +70,52 @@ def _totals(plans: Sequence[RungPlan]) -> Iterator[str]:
     unpriced = [plan.rung for plan in plans if plan.usd is None and plan not in timed]
     if unpriced:
         yield f"Not in it, price or output limit unknown: {', '.join(unpriced)}."
-    open_tests = sum(plan.open_tests for plan in plans)
     if open_tests:
+        also = " either" if unpriced else ""
         yield (
-            f"Not in it either: {count(open_tests, 'item')} whose calls are known only "
+            f"Not in it{also}: {count(open_tests, 'item')} whose calls are known only "
             "when they run (free-form tests, tasks)."
         )
+
+
+def _sum(plans: Sequence[RungPlan], open_tests: int) -> str:
+    """Say how many calls there are, and what they cost, as far as that is known."""
+    calls = sum(plan.calls for plan in plans)
+    if open_tests and not calls:
+        return "An unknown number of calls at an unknown price"
+    priced = [plan for plan in plans if plan.usd is not None]
+    covered = sum(plan.calls for plan in priced)
+    if calls and not covered:
+        timed = all(_is_timed(plan) for plan in plans if plan.usd is None)
+        price = "paid by the time they take" if timed else "at an unknown price"
+    else:
+        price = f"at most {dollars(sum(plan.usd or 0.0 for plan in priced))}"
+        price += "" if covered == calls else f" for {covered:,} of them"
+        price += " unless a lost call is billed as well" if calls else ""
+    more = ", and an unknown number more at an unknown price" if open_tests else ""
+    return f"{count(calls, 'call')}, {price}{more}"
 
 
 def _is_timed(plan: RungPlan) -> bool:
     return plan.usd is None and plan.usd_per_minute is not None
 
 
-def _rate(plan: RungPlan) -> str:
-    return f"{dollars(plan.usd_per_minute)} a minute"
+def _price(plan: RungPlan) -> str:
+    if _is_timed(plan):
+        return f"{dollars(plan.usd_per_minute)} a minute"
+    if plan.open_tests:
+        return f"{dollars(plan.usd)} + unknown" if plan.calls else "unknown"
+    return dollars(plan.usd)
 
 
 def _cells(plan: RungPlan) -> tuple[str, ...]:
     key = f" with {plan.key}" if plan.key else ""
     return (
         plan.rung,
-        str(plan.calls),
+        "unknown" if plan.open_tests and not plan.calls else str(plan.calls),
         str(plan.stored),
         f"{plan.input_tokens:,}",
         "unknown" if plan.output_tokens is None else f"<= {plan.output_tokens:,}",
-        _rate(plan) if _is_timed(plan) else dollars(plan.usd),
+        _price(plan),
         f"{plan.host}{key}",
     )

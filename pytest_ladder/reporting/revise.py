@@ -6,16 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from pytest_ladder.calls.lanes.no_litellm import INSTALL
 from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.ladder import Ladder, Objective
 from pytest_ladder.core.row import Row, UsedReply
-from pytest_ladder.core.rung import Model, Rung
+from pytest_ladder.core.rung import Model
+from pytest_ladder.decide.estimates import planned_rungs
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import Matrix, at_volume, build_matrix
 from pytest_ladder.decide.objective import decide, with_verdicts
+from pytest_ladder.decide.outgrown import outgrown
+from pytest_ladder.decide.people.sums import People
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.judging.calibration.judged_level import trust_of
+from pytest_ladder.prompting.strategies import expected_usd_by
 from pytest_ladder.reporting.files.read import rungs_of
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.phrases import listed
@@ -38,7 +43,7 @@ def revised(report: Report, objective: Objective | None, volume: int) -> Report:
     objective = _at(objective, volume)
     matrix = at_volume(report.matrix, volume)
     if objective != _at(report.objective, volume):
-        matrix = msgspec.structs.replace(matrix, settled={})
+        matrix = msgspec.structs.replace(matrix, settled={}, kept_out={})
     return _decided(report, matrix, report.evidence, objective)
 
 
@@ -50,6 +55,12 @@ def with_calibrations(report: Report, calibrations: Sequence[Calibration]) -> Re
         return report
     evidence = Evidence(report.rows, trust)
     return _decided(report, report.matrix, evidence, report.objective)
+
+
+def with_people(report: Report, people: People | None) -> Report:
+    """Decide again, with what people said of the replies by now."""
+    report = msgspec.structs.replace(report, people=people)
+    return _decided(report, report.matrix, report.evidence, report.objective)
 
 
 def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
@@ -70,12 +81,21 @@ def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
     rows = [pricing.row(row) for row in report.rows]
     matrix = build_matrix(
         rows,
-        [_with(rung, given.get(rung.model.name)) for rung in rungs],
+        [
+            msgspec.structs.replace(rung, model=given.get(rung.model.name, rung.model))
+            for rung in rungs
+        ],
         {line.id: line.state for line in report.matrix.rungs},
         volume=report.matrix.volume,
         settled=report.matrix.settled,
+        expected=report.matrix.expected,
     )
-    matrix = msgspec.structs.replace(matrix, spend=report.matrix.spend)
+    matrix = msgspec.structs.replace(
+        matrix,
+        kept_out=report.matrix.kept_out,
+        spend=report.matrix.spend,
+        planned=report.matrix.planned,
+    )
     versions = {**report.info.versions, "prices": source}
     report = msgspec.structs.replace(
         report,
@@ -93,6 +113,19 @@ def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
             *pricing.kept(source),
         ),
     )
+
+
+def replanned(report: Report, ladder: Ladder) -> Report:
+    """Hold the planned rungs of another configuration against what was measured."""
+    measured = report.matrix.rungs
+    there = {rung.id for rung in measured}
+    planned = planned_rungs(
+        [rung for rung in ladder.planned if rung.id not in there],
+        ((rung.strategy, rung.tokens) for rung in measured),
+        expected_usd_by(ladder),
+    )
+    matrix = msgspec.structs.replace(report.matrix, planned=planned)
+    return _decided(report, matrix, report.evidence, report.objective)
 
 
 class _Pricing:
@@ -119,7 +152,7 @@ class _Pricing:
             if len(left) == seen:
                 yield (
                     f"{name}: {source} gives no price that fits its replies; its costs "
-                    "are kept."
+                    f"are kept.{self._install(name)}"
                 )
             else:
                 yield (
@@ -127,20 +160,30 @@ class _Pricing:
                     "nor time; their costs are kept."
                 )
 
+    def _install(self, name: str) -> str:
+        models = (model for model in self._models.values() if model is not None)
+        model = next(model for model in models if model.name == name)
+        if not self._table.is_missing_for(model):
+            return ""
+        return f" litellm's price list is not installed: {INSTALL}."
+
     def _bill(self, model: Model, bill: UsedReply) -> UsedReply:
         self._seen.setdefault(model.name, set()).add(bill.key)
         if bill.usage is None and bill.cost_usd is None:
             # Such as a task that calls models by itself: its time is not one call's.
             return bill
-        usd, _ = cost_of(model, bill.usage, bill.latency_s, self._table)
-        if usd is None:
+        usd, _ = cost_of(
+            model,
+            bill.usage,
+            bill.latency_s,
+            self._table,
+            requests=len(bill.calls) or 1,
+        )
+        # Rows do not tell how many images were sent.
+        if usd is None or (model.price is not None and model.price.image):
             self._left.setdefault(model.name, set()).add(bill.key)
             return bill
         return msgspec.structs.replace(bill, cost_usd=usd)
-
-
-def _with(rung: Rung, model: Model | None) -> Rung:
-    return rung if model is None else msgspec.structs.replace(rung, model=model)
 
 
 def _at(objective: Objective | None, volume: int) -> Objective | None:
@@ -152,11 +195,27 @@ def _at(objective: Objective | None, volume: int) -> Objective | None:
 def _decided(
     report: Report, matrix: Matrix, evidence: Evidence, objective: Objective | None
 ) -> Report:
-    decision = decide(matrix, evidence, objective, current=report.info.current)
+    info = report.info
+    users = report.users
+    if report.declared is not None:
+        # Most suites know nothing of users.
+        from pytest_ladder.decide.real import level_three
+
+        users, matrix, evidence = level_three.add(
+            report.declared,
+            matrix,
+            report.rows,
+            evidence.trust,
+            objective,
+            report.people,
+        )
+    decision = decide(matrix, evidence, objective, current=info.current, part=info.part)
     return msgspec.structs.replace(
         report,
         matrix=with_verdicts(matrix, decision),
         evidence=evidence,
         objective=objective,
         decision=decision,
+        users=users,
+        outgrown=outgrown(matrix, evidence, objective, info.part),
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
-from pytest_ladder.judging.calibration.calibrate import Calibration
-from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
 from pytest_ladder.reporting.report import Report, RunInfo
 from pytest_ladder.reporting.sentences.judges import (
     MEASURES,
@@ -26,12 +25,17 @@ from pytest_ladder.reporting.sentences.judges import (
     rung_cells,
 )
 from pytest_ladder.reporting.sentences.matrix import (
+    criteria,
     details,
     headline,
+    outgrown_sentence,
+    part_sentence,
+    price_column,
+    recorded_latency,
     remarks,
     spend_line,
 )
-from pytest_ladder.text.numbers import count, dollars, interval, percent, seconds
+from pytest_ladder.text.numbers import count, interval, per_calls, percent, seconds
 from pytest_ladder.text.table import (
     GAP,
     Column,
@@ -42,6 +46,10 @@ from pytest_ladder.text.table import (
     total_width,
 )
 from pytest_ladder.text.untrusted import display_width, plain
+
+if TYPE_CHECKING:
+    from pytest_ladder.judging.calibration.calibrate import Calibration
+    from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
 
 Line = tuple[str, dict[str, bool]]
 """Text, and markup in the words of pytest's `TerminalReporter.write_line`."""
@@ -57,7 +65,7 @@ _ANY = 10_000
 _CALIBRATED = "calibrated"
 _RUNG_HEADER = ("rung", "judge says", "people would say", "labels", "how")
 _TRANSFERRED = (
-    "~ by the judge's errors on other rungs, which may differ on this one: label it"
+    "~ by the judge's errors on other replies, which may differ here: label these"
 )
 
 
@@ -84,11 +92,17 @@ def glyphs_for(encoding: str | None) -> Glyphs:
     return UNICODE
 
 
-def report_lines(report: Report, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
-    """Render the matrix, and what is known of its judges; the decision comes later."""
+def report_lines(
+    report: Report, width: int, glyphs: Glyphs = UNICODE, *, whole: bool = False
+) -> list[Line]:
+    """Render the matrix, its judges, and users: all of these where `whole`."""
     calibrated = calibrated_quality(report)
     lines = matrix_lines(report.matrix, report.info, width, glyphs, calibrated)
-    return [*lines, *_judge_lines(report, width)]
+    for found in report.outgrown:
+        text = plain(outgrown_sentence(found), _ANY)
+        lines += [(line, _WARNING) for line in _wrapped(text, width)]
+    lines += _judge_lines(report, width)
+    return [*lines, *_user_lines(report, width, whole=whole)]
 
 
 def matrix_lines(
@@ -121,21 +135,18 @@ def matrix_lines(
 def decision_lines(report: Report, width: int) -> list[Line]:
     """Say what was decided and why, the headline last."""
     said = headline(report.decision)
-    if said is None:
-        return []
+    # The looks that decided nothing are in the other reports.
+    looks = [look.sentence for look in report.looks if look.decides]
     lines = [
         (line, _QUIET)
-        for text in (*_decided(report.looks), *details(report.decision))
+        for text in (*looks, *details(report.decision))
         for line in _wrapped(text, width)
     ]
+    if said is None:
+        return lines
     verdict = report.decision.recommendation and report.decision.recommendation.verdict
     colour = {"pass": "green", "fail": "red"}.get(verdict or "", "yellow")
     return [*lines, (said, {colour: True, "bold": True})]
-
-
-def _decided(looks: Sequence[str]) -> list[str]:
-    """Leave out the looks that decided nothing; the other reports have them all."""
-    return [look for look in looks if not look.endswith(": go on")]
 
 
 def _table(
@@ -163,7 +174,7 @@ def _table(
     for row, rung in enumerate(rungs):
         text = joined(columns, [column.cells[row] for column in columns])
         yield text, _STRONG if rung.id == current else {}
-    if not any(column.header.startswith(_CALIBRATED) for column in columns):
+    if not any(column.key == _CALIBRATED for column in columns):
         for text in _calibrated_lines(rungs, calibrated):
             yield from ((line, {}) for line in _wrapped(text, width))
     if any(quality.transferred for quality in calibrated.values()):
@@ -182,7 +193,10 @@ def _level_columns(
             bars = [_bar(cell, glyphs) for cell in cells]
             yield Column(header="", cells=bars, drop=5, right=False)
         header, *parts = aligned(
-            [[level, "95 % CI", "n"], *(_quality(cell) for cell in cells)]
+            [
+                [plain(_title(cells) or level), "95 % CI", "n"],
+                *(_quality(cell) for cell in cells),
+            ]
         )
         yield Column(header=header, cells=parts, right=False)
         if level is Level.JUDGED and calibrated:
@@ -192,13 +206,15 @@ def _level_columns(
                     *(_calibrated(calibrated.get(rung.id)) for rung in rungs),
                 ]
             )
-            yield Column(header=header, cells=parts, drop=1, right=False)
+            yield Column(
+                header=header, cells=parts, drop=1, right=False, key=_CALIBRATED
+            )
 
 
 def _use_columns(rungs: Sequence[RungResult]) -> list[Column]:
-    costs = [dollars(rung.cost.usd_per_1k) for rung in rungs]
+    calls, costs = price_column(rungs)
     return [
-        Column(header="$ per 1k", cells=costs),
+        Column(header="$ per 1M" if calls == "million" else "$ per 1k", cells=costs),
         _latencies(rungs, "p50", [rung.latency.p50_s for rung in rungs], drop=3),
         _latencies(rungs, "p95", [rung.latency.p95_s for rung in rungs], drop=2),
         _calls(rungs, drop=4),
@@ -235,7 +251,13 @@ def _latencies(
 def _quality(cell: Cell | None) -> list[str]:
     if cell is None:
         return ["", "", ""]
-    return [percent(cell.quality), interval(cell.low, cell.high), f"{cell.n:,}"]
+    n = count(cell.n, cell.noun) if cell.outcome else f"{cell.n:,}"
+    return [percent(cell.quality), interval(cell.low, cell.high), n]
+
+
+def _title(cells: Sequence[Cell | None]) -> str:
+    """Name a column of what users did by its outcome; empty: it is none."""
+    return next((cell.outcome for cell in cells if cell is not None), "")
 
 
 def _calibrated(quality: CalibratedQuality | None) -> list[str]:
@@ -256,10 +278,24 @@ def _calibrated_lines(
             yield f"{rung.id}: judged {raw}, {_CALIBRATED} {value} ({bounds})"
 
 
+def _user_lines(report: Report, width: int, *, whole: bool) -> Iterator[Line]:
+    # Most suites know nothing of users, nor of people who review.
+    if report.users is not None:
+        from pytest_ladder.reporting.users_terminal import sentences_of
+
+        for text in sentences_of(report, whole=whole):
+            yield from ((line, {}) for line in _wrapped(plain(text, _ANY), width))
+    if report.people is not None:
+        from pytest_ladder.reporting.terminal_people import people_lines
+
+        people, current = report.people, report.info.current
+        yield from ((line, {}) for line in people_lines(people, current, width))
+
+
 def _judge_lines(report: Report, width: int) -> Iterator[Line]:
     calibrations = measured(report.calibrations)
     if calibrations:
-        yield "judges, as people's labels measure them:", _QUIET
+        yield "judges, measured by labels:", _QUIET
         yield from ((line, {}) for line in measure_lines(calibrations, width))
     for texts, markup in (
         (judge_remarks(report), _WARNING),
@@ -297,10 +333,9 @@ def calibration_lines(calibrations: Sequence[Calibration], width: int) -> Iterat
         yield NO_LABELS
         return
     for calibration in calibrations:
-        yield from _wrapped(
-            plain(_title(calibration), _ANY),
-            width,
-        )
+        judge = f"{calibration.judge} ({calibration.rubric})"
+        title = f"{calibration.test}, judged by {judge}"
+        yield from _wrapped(plain(title, _ANY), width)
         if calibration.agreement is not None:
             yield from measure_lines([calibration], width)
         rungs = [
@@ -318,11 +353,6 @@ def calibration_lines(calibrations: Sequence[Calibration], width: int) -> Iterat
         yield ""
 
 
-def _title(calibration: Calibration) -> str:
-    judge = f"{calibration.judge} ({calibration.rubric})"
-    return f"{calibration.test}, judged by {judge}"
-
-
 def _bar(cell: Cell | None, glyphs: Glyphs) -> str:
     if cell is None or cell.quality is None:
         return ""
@@ -335,14 +365,18 @@ def _notes(
 ) -> Iterator[Line]:
     if any(rung.id == info.current for rung in rungs):
         yield f"{glyphs.current} {info.current} is the current rung", _QUIET
-    if any(rung.latency.recorded for rung in rungs):
-        yield "* latency when recorded; no call was live", _QUIET
+    if info.part is not None:
+        yield plain(part_sentence(info.part), _ANY), _WARNING
+    if recorded := recorded_latency(rungs):
+        yield f"* {recorded}", _QUIET
+    for text in criteria(matrix):
+        yield plain(text, _ANY), {}
     for text in remarks(matrix):
         yield text, _WARNING
     priced = [rung for rung in rungs if rung.cost.known]
     if len(priced) > 1:
-        cost = dollars(priced[0].cost.usd_per_1k)
-        yield f"cheapest: {priced[0].id} at {cost} per 1,000 calls", {}
+        cost = per_calls(priced[0].cost.usd_per_1k)
+        yield f"cheapest: {priced[0].id} at {cost}", {}
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -6,25 +6,40 @@ each ladder, by the questions that are answered here; `output` writes and prints
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.core.row import Outcome, Row
-from pytest_ladder.decide.gate.result import MoreSamples
-from pytest_ladder.reporting.report import Exchange, Report
+from pytest_ladder.core.row import Exchange, Outcome, Row
+from pytest_ladder.core.why import Why
+from pytest_ladder.decide.decision import MoreSamples
+from pytest_ladder.decide.estimates import planned_rungs
+from pytest_ladder.decide.funnel import funnelled
+from pytest_ladder.decide.matrix import Matrix
+from pytest_ladder.errors import LadderError
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import unused_calls, unused_failures
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.session.open_ladder import OpenLadder
+
+if TYPE_CHECKING:
+    from pytest_ladder.decide.climb.course import ClimbResult
+    from pytest_ladder.decide.gate.drift import Anchor
+    from pytest_ladder.decide.people.sums import People
+    from pytest_ladder.decide.real.users import Declared
+    from pytest_ladder.judging.calibration.calibrate import Calibration
 
 MOST_EXCHANGES = 20_000
 """Calls that are kept for reading; a suite beyond that is not read call by call."""
 
 
-@dataclass(kw_only=True)
-class Arrived:
+class Arrived(msgspec.Struct, kw_only=True, eq=False):
     """What came in for one test item; a rerun replaces it."""
 
     payload: Payload
@@ -46,26 +61,70 @@ Items = Mapping[str, Arrived]
 """What came in, by node id."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LadderResult:
+class LadderResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The finished result of one ladder."""
 
     opened: OpenLadder
     report: Report
     folder: Path
     """Where the report is written."""
-    whole: bool
-    """Whether every test came in that an objective needs for its verdict."""
+    replaces: Path
+    """Where it would go as that of the whole suite."""
     feasible: str = ""
     """The answer of a litmus run, a sentence."""
     spared: str = ""
     """What a climb did not have to spend, a sentence."""
 
 
+def judges_of(
+    opened: OpenLadder, rows: Sequence[Row], others: Sequence[Row], problems: list[str]
+) -> tuple[Calibration, ...]:
+    """Measure the judges of a run by what people labelled, if anybody did.
+
+    Labels of `others`, the rows of a baseline, measure them too. A sentence on labels
+    that cannot be read goes into `problems`, once.
+    """
+    path = opened.ladder.labels
+    if not path.exists() and not any(row.verdict for row in rows):
+        return ()
+    from pytest_ladder.judging.calibration.calibrate import calibrations_of
+    from pytest_ladder.judging.calibration.labels import read_labels
+
+    try:
+        labels = read_labels(path) if path.exists() else ()
+    except LadderError as error:
+        if str(error) not in problems:
+            problems.append(str(error))
+        return ()
+    return calibrations_of(rows, labels, [rung.id for rung in opened.rungs], others)
+
+
+def real_use(
+    opened: OpenLadder, rows: Sequence[Row], problems: list[str]
+) -> tuple[Declared | None, People | None]:
+    """Read what users did, and what people said of the replies; None: nothing is known.
+
+    A sentence on reviews that cannot be read goes into `problems`, once.
+    """
+    declared = opened.declared if opened.ladder.outcomes else None
+    path = opened.ladder.folder / opened.ladder.review.file
+    if not path.is_file():
+        return declared, None
+    from pytest_ladder.decide.people.sums import people_of
+    from pytest_ladder.real.reviews import read_reviews
+
+    try:
+        return declared, people_of(read_reviews(path), rows, opened.ladder.review)
+    except LadderError as error:
+        if str(error) not in problems:
+            problems.append(str(error))
+        return declared, None
+
+
 def state_of_extra_samples(items: list[Arrived]) -> MoreSamples:
     """Say what became of the samples that the gate asked for."""
     extra = [item.payload for item in items if item.payload.extra]
-    if any(payload.over_budget for payload in extra):
+    if any(payload.why is Why.BUDGET for payload in extra):
         return "budget"
     return "run" if extra else ""
 
@@ -75,30 +134,53 @@ def left_out(items: list[Arrived]) -> dict[str, Any]:
 
     As `skipped` and `partial` of a report's `RunInfo`.
     """
-    ran: dict[str, int] = defaultdict(int)
-    expected: dict[str, int] = {}
+    ran, expected = Counter[str](), dict[str, int]()
+    tagged = Counter[str]()
     for item in items:
-        if item.payload.current and not item.payload.extra:
-            ran[item.payload.test] += bool(item.rows)
-            expected[item.payload.test] = item.payload.expected
+        payload = item.payload
+        if not payload.current or payload.extra:
+            continue
+        ran[payload.test] += len(item.rows)
+        expected[payload.test] = payload.expected
+        for tag, rows in payload.expected_of.items():
+            name = f"{payload.test}[{tag}]"
+            tagged[name] += sum(tag in row.tags for row in item.rows)
+            expected[name] = rows
     return {
         "skipped": tuple(sorted(test for test, count in ran.items() if not count)),
         "partial": {
             test: expected[test]
-            for test, count in sorted(ran.items())
+            for test, count in sorted((ran | tagged).items())
             if 0 < count < expected[test]
         },
     }
 
 
-def is_whole(items: list[Arrived], rungs: int) -> bool:
-    """Tell whether every item of every test came in, on every rung of the ladder."""
-    counts: dict[str, int] = defaultdict(int)
-    collected = [item for item in items if not item.payload.extra]
-    for item in collected:
-        counts[item.payload.test] += 1
-    expected = {item.payload.test: item.payload.expected for item in collected}
-    return all(counts[test] == rungs * count for test, count in expected.items())
+def apply_funnel(items: Sequence[Arrived]) -> None:
+    """Turn judged rows into misses whose case missed a cheap check.
+
+    Only now all cheap checks are known, of all workers.
+    """
+    rows = iter(funnelled([row for item in items for row in item.rows]))
+    for item in items:
+        final = tuple(itertools.islice(rows, len(item.rows)))
+        item.payload = msgspec.structs.replace(item.payload, rows=final)
+
+
+def states_of(
+    items: Sequence[Arrived], rows: Sequence[Row], climb: ClimbResult | None
+) -> dict[str, str]:
+    """Return what became of each rung; one that was interrupted is stopped."""
+    with_rows = {row.rung for row in rows}
+    if climb is not None:
+        return {
+            rung: "stopped" if state == "not run" and rung in with_rows else state
+            for rung, state in climb.states.items()
+        }
+    payloads = [item.payload for item in items]
+    not_run = [each for each in payloads if each.why is Why.NOT_RUN]
+    states = {each.rung: "not run" for each in not_run}
+    return states | dict.fromkeys(with_rows, "run")
 
 
 def failures_of(result: LadderResult) -> Iterator[tuple[str, str]]:
@@ -111,27 +193,75 @@ def failures_of(result: LadderResult) -> Iterator[tuple[str, str]]:
     if gate.undecided == "fail":
         failing.add("undecided")
     advice = result.report.decision.recommendation
-    if advice is not None and result.whole and advice.verdict in failing:
+    is_whole = result.report.info.part is None
+    if advice is not None and is_whole and advice.verdict in failing:
         yield f"{file}::ladder objective", advice.reason
     held = result.report.gate
     if held is not None and held.verdict in failing:
         yield f"{file}::ladder gate", held.reason
 
 
+def anchor_of(
+    opened: OpenLadder, baseline: str | None, problems: list[str]
+) -> Anchor | None:
+    """Read the anchor of the gate, if there is one; `problems` take why it cannot be.
+
+    `baseline` names what the run is compared with; None: no anchor is asked for.
+    """
+    name = opened.ladder.gate.anchor
+    if name is None or baseline is None:
+        return None
+    from pytest_ladder.reporting.files.anchor import read_anchor
+
+    try:
+        return read_anchor(name, opened.ladder.folder, baseline)
+    except LadderError as error:
+        problems.append(str(error))
+        return None
+
+
 def exchanges_of(archive: Archive, rows: Iterable[Row]) -> dict[str, Exchange]:
     """Look up what each call was sent and said, by key; the first 20,000 of them."""
-    exchanges: dict[str, Exchange] = {}
-    for row in rows:
-        for bill in (*row.replies, *row.evaluations):
-            for key in bill.calls or (bill.key,):
-                if len(exchanges) >= MOST_EXCHANGES:
-                    return exchanges
-                if key in exchanges:
-                    continue
-                exchange = archive.exchange(key)
-                if exchange is not None:
-                    messages, text = exchange
-                    exchanges[key] = Exchange(
-                        key=key, messages=tuple(messages), text=text
-                    )
-    return exchanges
+    keys = dict.fromkeys(
+        key
+        for row in rows
+        for bill in (*row.replies, *row.evaluations)
+        for key in bill.calls or (bill.key,)
+    )
+    found = itertools.islice(archive.exchanges(keys), MOST_EXCHANGES)
+    return {exchange.key: exchange for exchange in found}
+
+
+def with_planned(opened: OpenLadder, matrix: Matrix) -> Matrix:
+    """Add the rungs that are not built yet, by the lengths that were measured."""
+    lengths = ((rung.strategy, rung.tokens) for rung in matrix.rungs)
+    planned = planned_rungs(opened.ladder.planned, lengths, opened.expected_usd)
+    return msgspec.structs.replace(matrix, planned=planned)
+
+
+def unpriced(result: LadderResult) -> Iterator[str]:
+    """Say of each model whose price nobody knows, once, what to add."""
+    lines = result.report.matrix.rungs
+    unknown = {line.model for line in lines if line.cost.usd_per_1k is None}
+    for model in result.opened.ladder.models:
+        if model.name in unknown and not result.opened.has_price(model):
+            yield (
+                f"{model.name} has no price, so its cost is unknown: {model.id} is in "
+                "no list. Add `price = { input = …, output = … }` to its [[model]], in "
+                "USD per million tokens."
+            )
+
+
+def unused(items: Items, engine: Engine) -> Iterator[str]:
+    """Yield a sentence on replies, and one on failures, that are in no row.
+
+    They were called for ahead of a test that then did not run, or asked otherwise.
+    """
+    rows = [row for item in items.values() for row in item.rows]
+    bills = [bill for row in rows for bill in (*row.replies, *row.evaluations)]
+    used = {key for bill in bills for key in (bill.key, *bill.calls)}
+    if costs := engine.called.costs_but_of(used):
+        yield unused_calls(costs)
+    told = {lost.key for row in rows for lost in row.lost}
+    if failed := [lost for lost in engine.failed.lost() if lost.key not in told]:
+        yield unused_failures(failed)

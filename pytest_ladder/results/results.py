@@ -11,74 +11,119 @@ written and printed (`output`).
 from __future__ import annotations
 
 import datetime
-import itertools
 import platform
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from pytest_ladder import __version__
+from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.row import Row
-from pytest_ladder.decide.climb.course import ClimbResult
-from pytest_ladder.decide.funnel import funnelled
-from pytest_ladder.decide.gate.result import GateResult
-from pytest_ladder.decide.matrix import Matrix, build_matrix
+from pytest_ladder.decide.matrix import Unit, build_matrix
 from pytest_ladder.disk import git
+from pytest_ladder.disk.files import is_refused
 from pytest_ladder.errors import LadderError
-from pytest_ladder.judging.calibration.calibrate import Calibration, calibrations_of
-from pytest_ladder.judging.calibration.labels import read_labels
-from pytest_ladder.reporting.report import Report, RunInfo, machine_info, report_on
+from pytest_ladder.reporting.report import (
+    LookTold,
+    Report,
+    RunInfo,
+    machine_info,
+    report_on,
+)
+from pytest_ladder.reporting.without_texts import without_texts
 from pytest_ladder.results import output, run_failures
 from pytest_ladder.results.ladder_result import (
     Arrived,
     LadderResult,
+    anchor_of,
+    apply_funnel,
     exchanges_of,
     failures_of,
-    is_whole,
+    judges_of,
     left_out,
+    real_use,
     state_of_extra_samples,
+    states_of,
+    unpriced,
+    unused,
+    with_planned,
 )
+from pytest_ladder.results.outdated import Begun
+from pytest_ladder.results.part import part_of, place, suite_of
 from pytest_ladder.results.rows import Payload
+from pytest_ladder.results.shares import partial_shares
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
+from pytest_ladder.session.xdist import shared_by_processes
 from pytest_ladder.text.phrases import shown
 from pytest_ladder.text.untrusted import plain
 
+if TYPE_CHECKING:
+    from pytest_ladder.decide.climb.course import ClimbResult
+    from pytest_ladder.decide.gate.result import GateResult
 
-@dataclass
+
 class Results:
     """Gathers what rides on reports; one per run, in the controller."""
 
-    session: LadderSession
-    items: dict[str, Arrived] = field(default_factory=dict)
-    climb_of: Callable[[str], ClimbResult | None] = lambda _: None
-    """What the climb of a ladder came to, by its configuration file.
+    def __init__(self, session: LadderSession) -> None:
+        self.session = session
+        self.items: dict[str, Arrived] = {}
+        self.cases: defaultdict[str, dict[Unit, WrittenCase]] = defaultdict(dict)
+        """What cases ask and expect, by configuration file."""
+        self.climb_of: Callable[[str], ClimbResult | None] = lambda _: None
+        """What the climb of a ladder came to, by its configuration file.
 
-    Set by what schedules a climb (`scheduling`).
-    """
-    _ended: bool = False
-    """Whether the tests ran to their end."""
-    _odd_bills: list[str] = field(default_factory=list)
-    """Sentences on bills that were higher than they could be."""
-    _finished: list[LadderResult] | None = None
-    problems: list[str] = field(default_factory=list)
-    """Why something could not be written."""
+        Set by what schedules a climb (`scheduling`).
+        """
+        self.problems: list[str] = []
+        """Why something could not be written."""
+        self.warnings: list[str] = []
+        """The same of what no run fails for."""
+        self._ended = False
+        """Whether the tests ran to their end."""
+        self._odd_bills: list[str] = []
+        """Sentences on bills that were higher than they could be."""
+        self._refused_formats: list[str] = []
+        """Sentences on judges whose servers take no JSON schema."""
+        self._begun: Begun | None = None
+        """The mark on earlier reports; None: no row came."""
+        self._refused_keys: set[str] = set()
+        """Wrong keys that a test was told of in full."""
+        self._baselines: dict[str, Report | None] = {}
+        """What the runs are held against, by configuration; None: it cannot be read."""
+        self._finished: list[LadderResult] | None = None
+        self._unwritten: list[LadderResult] = []
+        """Whose report could not be written."""
 
     def take(self, report: pytest.TestReport) -> None:
-        """Take in the report of one phase of a test."""
-        payload = getattr(report, "ladder", None)
-        # pytest-rerunfailures has an outcome of its own for what it runs again.
-        if payload is None or str(report.outcome) == "rerun":
+        """Take in the report of one phase of a test; a wrong key is told once."""
+        carried = getattr(report, "ladder", None)
+        if carried is None:
             return
-        self.items[report.nodeid] = Arrived(
-            payload=msgspec.json.decode(payload["payload"], type=Payload),
+        payload = msgspec.json.decode(carried["payload"], type=Payload)
+        for case in payload.cases:
+            self.cases[payload.config][case.source, case.case] = case
+        # pytest-rerunfailures has an outcome of its own for what it runs again.
+        if str(report.outcome) == "rerun":
+            return
+        arrived = Arrived(
+            payload=msgspec.structs.replace(payload, cases=()),
             location=report.location,
         )
+        if self._begun is None:
+            self._begun = Begun(self.session.config)
+        self.items[report.nodeid] = arrived
+        key = arrived.payload.refused_key
+        if key in self._refused_keys:
+            report.longrepr = f"see above: {key}"
+        elif key:
+            self._refused_keys.add(key)
 
     @property
     def finished(self) -> list[LadderResult]:
@@ -104,6 +149,14 @@ class Results:
 
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
+        if self.session.settings.live:
+            from pytest_ladder.calls.response_formats import notices
+
+            shared = shared_by_processes(self.session.config)
+            self._refused_formats = notices(Path(shared["folder"]))
+            # Now: the folder that workers share is gone at the end.
+            self.session.engine.called.read()
+            self.session.engine.failed.read()
         for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
@@ -111,17 +164,25 @@ class Results:
                     output.write_recordings,
                     result.opened,
                     self._items_of(result.opened),
-                    self.session.started,
+                    self.session.engine.called,
                 )
-            self._try(output.write_report, result)
+            if not self._try(output.write_report, result):
+                self._unwritten.append(result)
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for result in self.finished:
+            written = result not in self._unwritten
+            output.mark_outdated(result, session.exitstatus, written=written)
+        if self._begun is not None:
+            self._begun.end()
 
     def print_summary(self, reporter: pytest.TerminalReporter) -> None:
         """Print the matrix of each ladder, and the misses where `-rm` asks for them."""
         asked = set(self.session.config.option.reportchars)
-        if asked & {"m", "a", "A"}:
-            self._print_misses(reporter)
+        if asked & {"m", "a", "A"} and (misses := self.missed_lines()):
+            reporter.section("misses", sep="=")
+            for line in misses:
+                reporter.write_line(plain(line))
         for result in self.finished:
             several = len(self.finished) > 1
             named = f" {shown(result.opened.ladder.path)}" if several else ""
@@ -129,34 +190,48 @@ class Results:
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
-            output.print_result(reporter, result)
-        shares = run_failures.partial_shares(self.items)
+                if self.session.settings.live:
+                    for note in self.session.notes([result.opened]):
+                        reporter.write_line(note)
+            written = result not in self._unwritten
+            output.print_result(reporter, result, written=written)
+        shares = partial_shares(self.items)
         for line in [*shares, *self._notices()]:
             reporter.write_line(line)
+        for warning in self.warnings:
+            reporter.write_line(warning, yellow=True)
         for problem in self.problems:
             reporter.write_line(problem, red=True)
 
-    def _try(self, write: Callable[..., None], *arguments: Any) -> None:
-        """Write something; why it could not be written is printed at the end."""
+    def _try(self, write: Callable[..., str | None], *arguments: Any) -> bool:
+        """Write something; why it could not be written is printed at the end.
+
+        A replay in a read-only checkout has nothing to lose, so it stays green.
+        """
         try:
-            write(*arguments)
+            warning = write(*arguments)
         except (LadderError, OSError) as error:
-            self.problems.append(str(error))
+            settings = self.session.settings
+            loses_nothing = not settings.live and settings.report is None
+            told = self.warnings if loses_nothing else self.problems
+            (told if is_refused(error) else self.problems).append(str(error))
+            return False
+        if warning:
+            self.warnings.append(warning)
+        return True
 
     def _notices(self) -> Iterator[str]:
-        """Yield a sentence on each damaged store, odd bill and stuck rehearsal."""
+        """Yield a sentence on each damaged store, bill, refusal and rehearsal."""
         for opened in self.session.opened:
             yield from opened.archive.store.notices(self.session.started)
-        yield from self._odd_bills
+        yield from (*self._odd_bills, *self.session.apps.notices())
+        for result in self.finished:
+            yield from unpriced(result)
+        if self.session.settings.live:
+            yield from unused(self.items, self.session.engine)
+        yield from self._refused_formats
         for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."
-
-    def _print_misses(self, reporter: pytest.TerminalReporter) -> None:
-        lines = self.missed_lines()
-        if lines:
-            reporter.section("misses", sep="=")
-        for line in lines:
-            reporter.write_line(plain(line))
 
     def _items_of(self, opened: OpenLadder) -> list[Arrived]:
         name = str(opened.ladder.path)
@@ -169,10 +244,11 @@ class Results:
             opened = self.session.open(Path(config))
             items, rows = self._rows_of(opened)
             if rows:
-                states = self._states(items, rows, None)
+                states = states_of(items, rows, None)
                 matrix = build_matrix(rows, opened.rungs, states, volume=opened.volume)
                 info = self._info(opened, None)
-                gate = self._gate(opened, report_on(info, matrix, rows, None))
+                known = None, (), *real_use(opened, rows, self.problems)
+                gate = self._gate(opened, report_on(info, matrix, rows, *known))
                 gates.update({config: gate} if gate is not None else {})
         return gates
 
@@ -182,16 +258,16 @@ class Results:
     def _rows_of(self, opened: OpenLadder) -> tuple[list[Arrived], list[Row]]:
         items = self._items_of(opened)
         if opened.has_funnel:
-            _apply_funnel(items)
+            apply_funnel(items)
         return items, [row for item in items for row in item.rows]
 
     def _results(self) -> Iterator[LadderResult]:
         configs = self._configs()
+        several = len({*configs, *self.session.suites}) > 1
         for config in configs:
             opened = self.session.open(Path(config))
             items, rows = self._rows_of(opened)
             if rows:
-                several = len(configs) > 1
                 folder = output.report_folder(self.session, opened, several=several)
                 yield self._result(opened, items, rows, folder)
 
@@ -200,83 +276,93 @@ class Results:
     ) -> LadderResult:
         climb = self.climb_of(str(opened.ladder.path))
         mode, objective = self.session.settings.mode, opened.ladder.objective
+        states = states_of(items, rows, climb)
         matrix = build_matrix(
-            rows,
-            opened.rungs,
-            self._states(items, rows, climb),
+            *(rows, opened.rungs, states),
             volume=opened.volume,
             settled=climb.settled if climb else None,
+            expected=climb.expected if climb else None,
         )
-        # One rung by itself decides nothing.
-        judged = objective if mode in ("matrix", "climb") else None
-        calibrations = self._calibrations(opened, matrix, rows)
-        info = self._info(opened, climb)
-        report = report_on(info, matrix, rows, judged, calibrations)
+        if climb:
+            matrix = msgspec.structs.replace(matrix, kept_out=climb.kept_out)
+        judged = None
+        if mode in ("matrix", "climb"):  # One rung by itself decides nothing.
+            judged, matrix = objective, with_planned(opened, matrix)
+        base = self._baseline(opened)
+        others = base.rows if base else ()
+        calibrations = judges_of(opened, rows, others, self.problems)
+        part = part_of(self.session, opened, items, folder, stopped=not self._ended)
+        info = msgspec.structs.replace(self._info(opened, climb), part=part)
+        real = real_use(opened, rows, self.problems)
+        report = report_on(info, matrix, rows, judged, calibrations, *real)
         feasible = ""
         if mode == "litmus" and objective is not None:
             from pytest_ladder.decide.feasibility import feasibility
 
             feasible = feasibility(report.matrix, report.evidence, objective).sentence
+            if opened.litmus is not None:
+                tried = opened.litmus.rung.model
+                feasible += f" Tried on model {tried.name} ({tried.id}), which is "
+                feasible += f"{opened.litmus.why}."
+        report = msgspec.structs.replace(
+            report,
+            gate=self._gate(opened, report, anchored=True),
+            exchanges=exchanges_of(opened.archive, rows),
+            cases=self.cases[str(opened.ladder.path)],
+            attempts=[str(seed) for seed in climb.seeds] if climb else (),
+            models=opened.ladder.models,
+            reasons=climb.reasons if climb else {},
+            looks=[
+                LookTold(sentence=str(look), decision=look.decision)
+                for look in (climb.looks if climb else ())
+            ],
+        )
+        if base is not None:
+            from pytest_ladder.reporting.against import held_against
+
+            report = held_against(report, base, self.session.settings.baseline or "")
         return LadderResult(
             opened=opened,
-            report=msgspec.structs.replace(
-                report,
-                gate=self._gate(opened, report),
-                exchanges=exchanges_of(opened.archive, rows),
-                attempts=[str(seed) for seed in climb.seeds] if climb else (),
-                models=opened.ladder.models,
-                reasons=climb.reasons if climb else {},
-                looks=[str(look) for look in climb.looks] if climb else (),
-            ),
-            folder=folder,
-            whole=bool(climb) or is_whole(items, len(opened.rungs)),
+            report=report if opened.ladder.report.texts else without_texts(report),
+            folder=place(folder, part, rows),
+            replaces=folder,
             feasible=feasible,
             spared=climb.summary if climb else "",
         )
 
-    def _gate(self, opened: OpenLadder, report: Report) -> GateResult | None:
-        """Hold the run against the baseline, if one is given."""
-        name = self.session.settings.baseline
-        if name is None:
+    def _gate(
+        self, opened: OpenLadder, report: Report, *, anchored: bool = False
+    ) -> GateResult | None:
+        """Hold the run against the baseline, if one is given, and the anchor."""
+        base = self._baseline(opened)
+        if base is None:
             return None
         from pytest_ladder.decide.gate.compare import gate
-        from pytest_ladder.reporting.files.baseline import compared_run, read_baseline
+        from pytest_ladder.reporting.files.baseline import compared_run
+
+        ladder, head = opened.ladder, compared_run(report)
+        measured = report.calibrations or judges_of(
+            opened, report.rows, base.rows, self.problems
+        )
+        errors = {judge.asked: judge.errors for judge in measured}
+        named = self.session.settings.baseline if anchored else None
+        anchor = anchor_of(opened, named, self.problems)
+        shipped = compared_run(base)
+        return gate(shipped, head, ladder.gate, report.objective, errors, anchor)
+
+    def _baseline(self, opened: OpenLadder) -> Report | None:
+        """Read the baseline, once; None without one, or where it cannot be read."""
+        name, config = self.session.settings.baseline, str(opened.ladder.path)
+        if name is None or config in self._baselines:
+            return self._baselines.get(config)
+        from pytest_ladder.reporting.files.baseline import read_baseline
 
         try:
-            base = compared_run(read_baseline(name, opened.ladder.folder))
+            self._baselines[config] = read_baseline(name, opened.ladder.folder)
         except LadderError as error:
-            if str(error) not in self.problems:
-                self.problems.append(str(error))
-            return None
-        ladder = opened.ladder
-        return gate(base, compared_run(report), ladder.gate, report.objective)
-
-    def _calibrations(
-        self, opened: OpenLadder, matrix: Matrix, rows: Sequence[Row]
-    ) -> tuple[Calibration, ...]:
-        """Measure the judges by what people labelled, if anybody did."""
-        path = opened.ladder.labels
-        try:
-            labels = read_labels(path) if path.exists() else ()
-        except LadderError as error:
+            self._baselines[config] = None
             self.problems.append(str(error))
-            return ()
-        rungs = [rung.id for rung in matrix.rungs]
-        return calibrations_of(rows, labels, rungs)
-
-    def _states(
-        self, items: list[Arrived], rows: list[Row], climb: ClimbResult | None
-    ) -> dict[str, str]:
-        """Return what became of each rung; one that was interrupted is stopped."""
-        with_rows = {row.rung for row in rows}
-        if climb is not None:
-            return {
-                rung: "stopped" if state == "not run" and rung in with_rows else state
-                for rung, state in climb.states.items()
-            }
-        payloads = [item.payload for item in items]
-        states = {each.rung: "not run" for each in payloads if each.not_run}
-        return states | dict.fromkeys(with_rows, "run")
+        return self._baselines[config]
 
     def _info(self, opened: OpenLadder, climb: ClimbResult | None) -> RunInfo:
         items = self._items_of(opened)
@@ -287,8 +373,11 @@ class Results:
             ).isoformat(timespec="seconds"),
             mode=self.session.settings.mode,
             current=opened.current.id,
+            strategies=tuple(one.name for one in opened.ladder.strategies),
+            tried=opened.tried,
             escalation=state_of_extra_samples(items),
             stopped=not self._ended,
+            tests=suite_of(self.session, opened, items).tests,
             **left_out(items),
             git_sha=git.head(opened.ladder.folder),
             seed=climb.seeds[-1] if climb else None,
@@ -299,14 +388,3 @@ class Results:
             },
             machine=machine_info(),
         )
-
-
-def _apply_funnel(items: list[Arrived]) -> None:
-    """Turn judged rows into misses whose case missed a cheap check.
-
-    Only now all cheap checks are known, of all workers.
-    """
-    rows = iter(funnelled([row for item in items for row in item.rows]))
-    for item in items:
-        final = tuple(itertools.islice(rows, len(item.rows)))
-        item.payload = msgspec.structs.replace(item.payload, rows=final)

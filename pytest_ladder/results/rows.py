@@ -6,21 +6,29 @@ as a `Payload`; xdist carries that to the controller, where `results` takes it.
 
 from __future__ import annotations
 
+import json
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
+from pytest_ladder.core.case import Case, WrittenCase, written_case
 from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.score import Level, Score
-from pytest_ladder.decide.gate.result import ESCALATED
+from pytest_ladder.core.why import Why, why_of
 from pytest_ladder.errors import LadderError
-from pytest_ladder.session.ladder_test import Record
+from pytest_ladder.session.ladder_test import LadderItem, Record
+from pytest_ladder.session.llm import logged, thumb_of
 from pytest_ladder.session.pytest_internals import id_parts
 from pytest_ladder.session.session import LadderSession
+from pytest_ladder.stats.sums import total
+from pytest_ladder.text.untrusted import without_middle
 
 _REASON_LENGTH = 300
+_CASE_LENGTH = 1000
+"""Of what is shown of a case; its file has all of it."""
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -33,24 +41,34 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the rung is the one that is shipped."""
     rows: tuple[Row, ...]
     """One, or those of a packed test; none: the test was skipped."""
+    cases: tuple[WrittenCase, ...] = ()
+    """Those of the rows that this process has not told yet; none where texts are
+    kept out of reports."""
     packed: bool = False
     missed: bool = False
     """The row is a miss that fails nothing."""
-    not_run: bool = False
-    """The rung has no stored replies."""
-    over_budget: bool = False
-    """The budget did not allow a call of the test."""
+    why: Why | None = None
+    """Why the test, or one of a packed one, ended for want of something."""
+    refused_key: str = ""
+    """The key that the test has no reply for, as `CallError` names it; or empty."""
     extra: bool = False
     """It is a sample that only the gate asked for."""
-    at_least: float = 1.0
     test: str
     """Node id of the test function."""
     expected: int
-    """Items of this test on one rung, before anything was deselected."""
+    """Rows of this test on one rung, before anything was deselected."""
+    expected_of: dict[str, int] = {}
+    """Those of them whose case has a tag that the test asks a share of, by tag."""
+    skipped: int = 0
+    """Rows that it has none of, for the test itself was to skip them."""
     module: str = ""
     """The test's file, relative to the ladder, without suffix."""
     module_items: int = 0
     """Items of the file on one rung; 0: it was not collected whole."""
+
+    def expected_by(self, tag: str | None) -> int:
+        """Return how many rows of a tag are expected; None: of all."""
+        return self.expected if tag is None else self.expected_of.get(tag, 0)
 
 
 def complete_report(
@@ -62,25 +80,29 @@ def complete_report(
     setup that did not get that far.
     """
     report.duration = max(0.0, report.duration - session.waited_s())
+    silence(record, report)
     if report.when == "teardown" or (report.when == "setup" and report.passed):
         return
     problem = call.excinfo.value if call.excinfo else None
+    _forgive_strict_xpass(record, problem, report)
     rows = record.rows
     if rows is None:
         skipped = (
             isinstance(problem, pytest.skip.Exception)
             and not record.leaves_row_if_skipped
         )
-        if skipped and record.test.level is Level.CHEAP:
+        if skipped and record.item.test.level is Level.CHEAP:
             # A judged test of the case need not wait for this check.
-            session.cheap_checks.note(record, missed=False)
+            session.cheap_checks.note(record.item, missed=False)
+        if skipped and record.why is None:
+            record.skipped = sum(1 for _ in record.item.parts())
         rows = [] if skipped else [row_of(session, record, problem, report.when)]
-    _add_properties(record.item, report, rows)
+    _add_properties(record.item.function, report, rows)
     if report.when == "setup" and _needs_no_traceback(problem):
         # pytest would add that every frame is hidden.
         report.longrepr = str(problem)
     missed = record.rows is None and any(
-        _is_tolerated(record, row, report) for row in rows
+        is_tolerated(record, row.outcome, report) for row in rows
     )
     if missed:
         report.outcome = "skipped"
@@ -92,6 +114,12 @@ def complete_report(
     report.ladder = {"missed": missed, "payload": text}
 
 
+def silence(record: Record, report: Any) -> None:
+    """Mark the report of a test whose ladder keeps texts out of written files."""
+    if not record.item.test.opened.ladder.report.texts:
+        report.ladder_silent = True
+
+
 def _needs_no_traceback(problem: BaseException | None) -> bool:
     """Tell a problem whose message says it all from one with a traceback of use."""
     if isinstance(problem, pytest.fail.Exception):
@@ -99,70 +127,121 @@ def _needs_no_traceback(problem: BaseException | None) -> bool:
     return isinstance(problem, LadderError)
 
 
-def _is_tolerated(record: Record, row: Row, report: Any) -> bool:
+def is_tolerated(record: Record, outcome: Outcome, report: Any) -> bool:
     """Tell a miss that is counted, and fails nothing, from one that fails its test."""
-    if record.funnelled:
+    if record.why is Why.FUNNEL:
         return False
-    if row.outcome is not Outcome.MISSED or hasattr(report, "wasxfail"):
+    if outcome is not Outcome.MISSED or hasattr(report, "wasxfail"):
         return False
-    if record.is_extra:
+    if record.item.is_extra:
         # These are for the gate to judge.
         return True
-    return not record.is_current or record.test.at_least < 1
+    return not record.item.is_current or record.item.counts_misses
+
+
+def _forgive_strict_xpass(
+    record: Record, problem: BaseException | None, report: Any
+) -> None:
+    """Let a pass that a strict xfail mark forbids fail nothing where misses do not.
+
+    pytest fails such a test although it raised nothing.
+    """
+    if problem is not None or not report.failed:
+        return
+    if record.item.is_extra or not record.item.is_current:
+        report.outcome = "passed"
+        report.wasxfail = str(report.longrepr)
+        report.longrepr = None
 
 
 def row_of(
     session: LadderSession, record: Record, problem: BaseException | None, phase: str
 ) -> Row:
     """Make the row of one case; `problem` is what its body, or setup, raised."""
-    test, case = record.test, record.case
-    test_id = test_id_of(session, record)
-    outcome = _outcome(record, problem, phase)
+    item = record.item
+    test, case = item.test, item.case
+    test_id = test_id_of(session, item)
+    outcome = outcome_of(record, problem, phase)
     score = _score(record, outcome)
     if test.level is Level.CHEAP:
-        session.cheap_checks.note(record, missed=outcome is Outcome.MISSED)
+        session.cheap_checks.note(item, missed=outcome is Outcome.MISSED)
     return Row(
         test=test_id,
-        rung=record.rung.id,
+        rung=item.rung.id,
         level=test.level,
         source=case.source if case else test_id,
         case=case.id if case else "",
         case_hash=case.content_hash if case else "",
-        sample=record.sample,
+        former_hash=case.former_hash if case else "",
+        sample=item.sample,
         outcome=outcome,
         score=None if score is None else score.value,
-        scores={name: score.value for name, score in sorted(record.scores.items())},
-        reason=_problem_line(problem) or _given_reason(record, score),
-        weight=test.weight,
+        scores=_scores(record),
+        why=_why(record, problem, outcome),
+        reason=problem_line(problem) or _given_reason(record, score),
+        weight=0.0 if record.is_timed else test.weight,
         at_least=test.at_least,
+        shares=item.shares,
         cluster=case.cluster if case else None,
         tags=case.tags if case else (),
-        replies=tuple(record.replies),
-        evaluations=(*record.evaluations, *_unknown_bill(record, test_id)),
+        # What was said long ago is no call, and nobody knows what it cost.
+        replies=() if test.task is logged else tuple(record.replies),
+        evaluations=(*record.evaluations, *_unknown_bill(item, test_id)),
+        lost=tuple(record.lost),
         verdict=record.verdict,
         text=record.text,
+        said=record.said,
+        **_asked(case if outcome is Outcome.MISSED else None),
+        thumb=thumb_of(case) if case else None,
         retrieved=record.retrieved,
     )
 
 
-def _unknown_bill(record: Record, test_id: str) -> Iterator[UsedReply]:
+def _scores(record: Record) -> dict[str, float]:
+    """Return what is reported beside the score; an agreement is no part of that."""
+    agreed = record.agreement
+    figures = {} if agreed is None else {"agreement": agreed}
+    named = {name: score.value for name, score in record.scores.items()}
+    return dict(sorted({**figures, **named}.items()))
+
+
+def _asked(case: Case | None) -> dict[str, str]:
+    """Return what readers of a miss want to see of its case."""
+    if case is None:
+        return {}
+    expected = case.expected
+    if expected is None or isinstance(expected, str):
+        text = expected or ""
+    else:
+        try:
+            text = json.dumps(expected, ensure_ascii=False, default=repr)
+        except (TypeError, ValueError, RecursionError):
+            # Of any type; its own `repr` is the user's code.
+            text = ""
+    return {
+        "input": without_middle(case.text, _CASE_LENGTH),
+        "expected": text[:_CASE_LENGTH],
+    }
+
+
+def _unknown_bill(item: LadderItem, test_id: str) -> Iterator[UsedReply]:
     """Put a call of unknown cost on the row of a test whose metric calls by itself."""
-    test, case = record.test, record.case
-    if test.external and test.task is None:
-        run = f"{test_id}#{record.rung.id}#{case and case.id}#{record.sample}"
+    if item.test.external and item.test.task is None:
+        run = f"{test_id}#{item.rung.id}#{item.case and item.case.id}#{item.sample}"
         yield UsedReply(key=f"{run}#external", live=True)
 
 
-def _outcome(record: Record, problem: BaseException | None, phase: str) -> Outcome:
+def outcome_of(record: Record, problem: BaseException | None, phase: str) -> Outcome:
+    """Say what a test, or a part of one, comes to by what it raised."""
     if problem is None:
         return Outcome.PASSED
-    if record.funnelled:
+    if record.why is Why.FUNNEL:
         return Outcome.MISSED
-    if record.broken or record.over_budget:
+    if record.why not in (None, Why.NOT_RUN):
         return Outcome.ERROR
     if isinstance(problem, pytest.xfail.Exception):
         return Outcome.MISSED
-    if phase == "call" and _is_miss(problem, record.test.miss):
+    if phase == "call" and _is_miss(problem, record.item.test.miss):
         return Outcome.MISSED
     return Outcome.ERROR
 
@@ -172,9 +251,31 @@ def _is_miss(problem: BaseException, declared: tuple[type[BaseException], ...]) 
     if isinstance(problem, BaseExceptionGroup):
         return all(_is_miss(inner, declared) for inner in problem.exceptions)
     if isinstance(problem, pytest.fail.Exception):
-        # pytest-timeout ends a test by the same exception as pytest.fail().
-        return not str(problem).startswith(("Timeout (>", "Timeout >"))
+        return not _is_timeout(problem)
     return isinstance(problem, (AssertionError, *declared))
+
+
+def _is_timeout(problem: BaseException) -> bool:
+    """Tell whether pytest-timeout ended the test, which it does by `pytest.fail`.
+
+    By the module that called it: what a test fails with may read the same.
+    """
+    if isinstance(problem, BaseExceptionGroup):
+        return any(map(_is_timeout, problem.exceptions))
+    frames = (frame for frame, _ in traceback.walk_tb(problem.__traceback__))
+    modules = [frame.f_globals.get("__name__") for frame in frames]
+    callers = [module for module in modules if module != pytest.fail.__module__]
+    return callers[-1:] == ["pytest_timeout"]
+
+
+def _why(record: Record, problem: BaseException | None, outcome: Outcome) -> Why | None:
+    """Return why the row has no score, or one that is not its test's."""
+    if outcome is Outcome.ERROR and problem is not None:
+        noted = record.why or (Why.TIMEOUT if _is_timeout(problem) else None)
+        return noted or why_of(problem)
+    if outcome is Outcome.MISSED and record.why is Why.FUNNEL:
+        return Why.FUNNEL
+    return Why.GATE_SAMPLE if record.item.is_extra else None
 
 
 def _score(record: Record, outcome: Outcome) -> Score | None:
@@ -197,11 +298,11 @@ def _score(record: Record, outcome: Outcome) -> Score | None:
 
 def _given_reason(record: Record, score: Score | None) -> str:
     """Return the reason that came with a score, or else with a verdict."""
-    reason = score.reason if score else ""
-    return reason or (record.verdict.reason if record.verdict else "")
+    reason = score.reason if score is not None else ""
+    return reason or (record.verdict.reason if record.verdict is not None else "")
 
 
-def _problem_line(problem: BaseException | None) -> str:
+def problem_line(problem: BaseException | None) -> str:
     """Return the first line of what went wrong, in readable length."""
     if problem is None:
         return ""
@@ -209,12 +310,12 @@ def _problem_line(problem: BaseException | None) -> str:
     return (lines[0] if lines else type(problem).__name__)[:_REASON_LENGTH]
 
 
-def test_id_of(session: LadderSession, record: Record) -> str:
+def test_id_of(session: LadderSession, item: LadderItem) -> str:
     """Name the test without rung, case and sample, but with the user's parameters."""
-    shape = session.shapes[record.test.nodeid]
-    parts = zip(shape.parameters, id_parts(record.item), strict=False)
+    shape = session.shapes[item.test.nodeid]
+    parts = zip(shape.parameters, id_parts(item.function), strict=False)
     others = "-".join(str(part) for kind, part in parts if kind == "other")
-    return f"{record.test.nodeid}[{others}]" if others else record.test.nodeid
+    return f"{item.test.nodeid}[{others}]" if others else item.test.nodeid
 
 
 def _add_properties(item: pytest.Item, report: Any, rows: Sequence[Row]) -> None:
@@ -227,42 +328,59 @@ def _add_properties(item: pytest.Item, report: Any, rows: Sequence[Row]) -> None
         ("ladder.rung", rows[0].rung),
         ("ladder.level", str(rows[0].level)),
         ("ladder.score", sum(scores) / len(scores) if scores else None),
-        ("ladder.cost_usd", _total([bill.cost_usd for bill in bills])),
-        ("ladder.latency_s", _total([bill.latency_s for bill in bills])),
+        ("ladder.cost_usd", total(bill.cost_usd for bill in bills)),
+        ("ladder.latency_s", total(bill.latency_s for bill in bills)),
     ]
     for owner in (item, report):
         others = [p for p in owner.user_properties if not p[0].startswith("ladder.")]
         owner.user_properties[:] = [*others, *properties]
 
 
-def _total(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known and len(known) == len(values) else None
+def _expected(item: LadderItem, rows: int) -> int:
+    """Count rows of a test on one rung, with what the gate asked for so far."""
+    return rows * item.sample // item.test.samples if item.is_extra else rows
 
 
-def _expected(session: LadderSession, record: Record) -> int:
-    """Count the items of a test on one rung, with what the gate asked for."""
-    items = session.shapes[record.test.nodeid].items
-    return items * ESCALATED // record.test.samples if record.is_extra else items
+def _untold_cases(
+    session: LadderSession, item: LadderItem, rows: Sequence[Row]
+) -> Iterator[WrittenCase]:
+    """Yield the cases of some rows, each once a process, for many rows share one."""
+    opened = item.test.opened
+    if not opened.ladder.report.texts or not rows:
+        return
+    for case, _ in item.cases_and_samples:
+        unit = str(opened.ladder.path), case.source, case.id
+        if unit not in session.told_cases:
+            session.told_cases.add(unit)
+            yield written_case(case)
 
 
 def _payload(
     session: LadderSession, record: Record, rows: Sequence[Row], *, missed: bool
 ) -> Payload:
-    test = record.test
+    item, test = record.item, record.item.test
+    shape = session.shapes[test.nodeid]
+    failed = any(
+        row.why in (Why.FAILED_CALL, Why.STORE, Why.CONFIGURATION) for row in rows
+    )
+    refused_key = record.refused_key if failed and record.rows is None else ""
     return Payload(
         config=str(test.opened.ladder.path),
-        rung=record.rung.id,
-        current=record.is_current,
+        rung=item.rung.id,
+        current=item.is_current,
         rows=tuple(rows),
+        cases=tuple(_untold_cases(session, item, rows)),
         packed=record.rows is not None,
         missed=missed,
-        not_run=record.not_run,
-        over_budget=record.over_budget,
-        extra=record.is_extra,
-        at_least=test.at_least,
+        why=record.why,
+        refused_key=refused_key,
+        extra=item.is_extra,
         test=test.nodeid,
-        expected=_expected(session, record),
+        expected=_expected(item, shape.rows),
+        expected_of={
+            tag: _expected(item, shape.rows_of_tags.get(tag, 0)) for tag in test.shares
+        },
+        skipped=record.skipped,
         module=test.module,
         module_items=session.module_items(test.path),
     )

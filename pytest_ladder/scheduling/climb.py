@@ -9,7 +9,6 @@ their indices in the collection.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -18,16 +17,20 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.core.ladder import Objective
-from pytest_ladder.core.row import UsedReply
+from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb.climb import climb_of
+from pytest_ladder.core.why import Why
 from pytest_ladder.decide.climb.course import ClimbResult, Course, Stage
-from pytest_ladder.decide.cost import build_usd, cost_of, distinct, latency_of
-from pytest_ladder.decide.funnel import funnelled
+from pytest_ladder.decide.climb.opening import climb_of, criteria_of
+from pytest_ladder.decide.climb.terms import Terms
+from pytest_ladder.decide.funnel import funnelled, is_held_back
 from pytest_ladder.decide.matrix import Unit
+from pytest_ladder.decide.objectives.table import kind_of
+from pytest_ladder.decide.requirements import in_time, latency_on
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.results.rows import Payload
+from pytest_ladder.scheduling import climb_judges
 from pytest_ladder.scheduling.climb_plan import (
     FIRST,
     ClimbPlan,
@@ -36,31 +39,37 @@ from pytest_ladder.scheduling.climb_plan import (
     name_of,
     shuffled,
 )
+from pytest_ladder.scheduling.climb_prices import Prices
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
+from pytest_ladder.stats.sums import total
 from pytest_ladder.text import numbers
 
 # Calls that tell what a rung costs (methods, section 3.8).
 _PROBE = 5
-# How many times less a call may cost than is expected of it.
-_GUESS_MAY_BE_OFF = 20
-# Looks come after so many cases: as many as may be under way, within these bounds.
-_FEWEST_A_LOOK, _MOST_A_LOOK = 10, 25
+# Looks come after so many cases, or after more where these can decide nothing.
+_CASES_A_LOOK = 5
 
 
 def check(session: LadderSession, plan: ClimbPlan) -> None:
     """Show mistakes before anything is called; raises `ConfigError`."""
     for opened in session.opened:
         if any(test and test.config == name_of(opened) for test in plan.tests):
-            LadderClimb(opened, plan)
+            LadderClimb(opened, plan, finish=session.settings.finish)
 
 
 class LadderClimb:
     """The climb of one ladder: what it decides by units, as tests that run."""
 
     def __init__(
-        self, opened: OpenLadder, plan: ClimbPlan, attempts: Sequence[int] = (FIRST,)
+        self,
+        opened: OpenLadder,
+        plan: ClimbPlan,
+        attempts: Sequence[int] = (FIRST,),
+        *,
+        finish: bool,
     ) -> None:
+        """Open it; `finish` says whether the rung that passes is run to its end."""
         self.opened = opened
         self.attempts = tuple(attempts)
         """Seeds that these cases were climbed with; the last one is in use."""
@@ -71,6 +80,16 @@ class LadderClimb:
             if test is not None and test.config == name
         }
         self._objective = self._required_objective()
+        cap = kind_of(self._objective).cap(self._objective)
+        self._prices = Prices(opened, self._selected, cap)
+        self._of_doubtful_price = self._prices.doubtful()
+        """Rungs of which a few calls tell whether they are within the cap."""
+        self._finish = finish
+        self._judge = None
+        asked = self._objective.requirements
+        if Level.JUDGED in (self._objective.level, *(one.level for one in asked)):
+            judges = plan.judges.get(name, ())
+            self._judge = climb_judges.measured(opened, judges, opened.reports)
         self.course = self._open(plan, name)
         self._indices: dict[tuple[str, Level, Unit], list[int]] = defaultdict(list)
         for index, test in self._tests.items():
@@ -81,7 +100,6 @@ class LadderClimb:
         """Tests that `next` returned last."""
         self._payloads: dict[int, Payload | None] = {}
         """What each test left; None: it is lost with its worker."""
-        self._replies: dict[str, list[UsedReply]] = defaultdict(list)
 
     def tests(self, stage: Stage | None) -> list[int]:
         """Return the indices of a stage's tests, in the order of collection.
@@ -110,12 +128,13 @@ class LadderClimb:
         arrived = (self._payloads[index] for index in self._running)
         payloads = [payload for payload in arrived if payload is not None]
         rows = [row for payload in payloads for row in payload.rows]
-        self._replies[stage.rung] += [bill for row in rows for bill in row.replies]
-        if payloads and all(payload.not_run for payload in payloads):
+        self._prices.add(stage.rung, (bill for row in rows for bill in row.replies))
+        self.course.reprice(self._prices.by_now())
+        if payloads and all(payload.why is Why.NOT_RUN for payload in payloads):
             reason = "its replies are not stored; --ladder-live calls for them"
-            self.course.drop(stage.rung, f"climb: {reason}")
-        elif (limit := self._cost_limit(stage.rung)) is not None:
-            self.course.drop(stage.rung, f"climb: {limit}")
+            self.course.drop(stage.rung, reason)
+        elif (limit := self._prices.over_cap(stage.rung)) is not None:
+            self.course.drop(stage.rung, limit)
 
     def _tests_of(self, rung: str, level: Level, units: Iterable[Unit]) -> list[int]:
         by_unit = (self._indices[rung, level, unit] for unit in units)
@@ -142,49 +161,50 @@ class LadderClimb:
         lost = {
             self._tests[index].unit
             for index in indices
-            if (payload := self._payloads[index]) is None or payload.not_run
+            if (payload := self._payloads[index]) is None or payload.why is Why.NOT_RUN
         }
         checks = self._tests_of(stage.rung, Level.CHEAP, stage.units)
         payloads = (self._payloads.get(i) for i in sorted({*checks, *indices}))
         rows = [row for payload in payloads if payload for row in payload.rows]
         if self.opened.has_funnel:
             rows = funnelled(rows)
-        rows = [row for row in rows if row.level is stage.level]
+        rows = [self._as_judged(row) for row in rows if row.level is stage.level]
         # What was not selected on this rung, or skipped, is no part of the suite.
         skipped = [unit for unit in stage.units if unit not in lost]
         self.course.close(rows, skipped)
         slow = self._latency_limit(stage.rung)
         if slow is not None:
-            self.course.drop(stage.rung, f"climb: {slow}")
+            self.course.drop(stage.rung, slow)
 
-    def _cost_limit(self, name: str) -> str | None:
-        """Say that a rung is dearer than the budget allows; a few calls show it."""
-        cap = self._objective.usd_per_1k
-        if self._objective.kind != "budget" or cap is None:
-            return None
-        rung = next(rung for rung in self._selected if rung.id == name)
-        replies = distinct(self._replies[name])
-        usd = cost_of(rung.model, replies, self._objective.volume).usd_per_1k
-        if usd is None or usd <= cap:
-            return None
-        cost, most = numbers.dollars(usd), numbers.dollars(cap)
-        return f"{cost} per 1,000 calls, over the cap of {most}"
+    def _as_judged(self, row: Row) -> Row:
+        """Let what the funnel held back count as what people fail does for the judge.
+
+        Its bar is about judged cases.
+        """
+        if self._judge is None or not is_held_back(row):
+            return row
+        return msgspec.structs.replace(row, score=self._judge.judged_score(0.0))
 
     def _latency_limit(self, name: str) -> str | None:
         """Say that a rung reaches the bar, but not in time."""
-        most = self._objective.latency_p95_s
-        p95 = latency_of(distinct(self._replies[name])).p95_s
-        passed = self.course.settled.get(name) == "pass"
-        if not passed or most is None or p95 is None or p95 <= most:
+        if self.course.settled.get(name) != "pass":
             return None
-        return f"p95 latency {numbers.seconds(p95)}, at most {numbers.seconds(most)}"
+        payloads = (self._payloads.get(index) for index in self.ran)
+        rows = [row for payload in payloads if payload for row in payload.rows]
+        for require in self._objective.requirements:
+            if require.latency_p95_s is not None:
+                its_rows = (row for row in rows if row.rung == name)
+                held = in_time(require, latency_on(require, its_rows))
+                if held.verdict != "pass":
+                    return held.why or held.lack.removeprefix("has a ")
+        return None
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield the tests that do not run, with the reason."""
         for index, test in self._tests.items():
             if index not in self.ran:
-                reason = self.course.reason(test.rung) or "climb: not needed"
-                yield index, reason
+                reason = self.course.reason(test.rung) or "not needed"
+                yield index, f"climb: {reason}"
 
     def result(self) -> ClimbResult:
         """Return what the climb came to so far."""
@@ -193,51 +213,58 @@ class LadderClimb:
         return ClimbResult(
             states=course.states,
             settled=course.settled,
-            reasons={rung: why for rung, why in reasons.items() if why is not None},
+            reasons={rung: f"climb: {why}" for rung, why in reasons.items() if why},
+            kept_out=course.kept_out,
             looks=course.looks,
             seeds=self.attempts,
             summary=self._summary(),
+            expected=self._prices.untried(),
         )
 
     def _summary(self) -> str:
         """Say what was decided, and what that left unspent."""
         calls, usd = self._unspent()
+        what = "an unknown sum"
+        if usd is not None:
+            what = f"about {numbers.dollars(float(f'{usd:.2g}'))}"
+        spared = f"{numbers.count(calls, 'call')} and {what} not spent"
         if not calls:
             tests = len(self._tests) - len(self.ran)
-            return f"climb: {numbers.count(tests, 'test')} left out"
-        what = "an unknown sum" if usd is None else f"about ${usd:.2g}"
-        return f"climb: {calls:,} calls and {what} not spent"
+            spared = f"{numbers.count(tests, 'test')} left out"
+        return "; ".join(
+            [f"climb: {spared}", *climb_judges.said(self._judge, self._objective)]
+        )
 
     def _unspent(self) -> tuple[int, float | None]:
         """Count the calls that were not made, and what they would have cost.
 
         As those cost that were made on the rung, or else as they are expected to.
         """
-        made = {_call(self._tests[index]) for index in self.ran}
-        calls = {_call(test) for test in self._tests.values() if test.calls}
-        not_made = calls - made
-        usd = {rung.id: self._usd_of(rung) for rung in self.opened.rungs}
-        costs = [usd[rung] for rung, *_ in not_made]
-        known = [cost for cost in costs if cost is not None]
-        total = math.fsum(known) if len(known) == len(costs) else None
-        return len(not_made), total
-
-    def _usd_of(self, rung: Rung) -> float | None:
-        """Return what a call of a rung costs to serve, in USD; None: unknown."""
-        replies = distinct(self._replies[rung.id])
-        measured = cost_of(rung.model, replies, self._objective.volume)
-        if measured.serve_usd_per_1k is not None:
-            return measured.serve_usd_per_1k / 1000
-        return self.opened.expected_usd(rung)
+        made = {_reply(self._tests[index]) for index in self.ran}
+        wanted = {_reply(test) for test in self._tests.values() if test.calls}
+        not_made = wanted - made
+        usd = {rung.id: self._prices.serving_usd(rung) for rung in self._selected}
+        estimates = {
+            rung.id: self.opened.strategies.estimate(rung.strategy)
+            for rung in self._selected
+        }
+        calls = sum(estimates[rung].calls for rung, *_ in not_made)
+        return calls, total(usd[rung] for rung, *_ in not_made)
 
     def _required_objective(self) -> Objective:
-        """Return the objective; raises `ConfigError` where there is none."""
+        """Return the objective; raises `ConfigError` where none can be climbed by."""
         objective = self.opened.ladder.objective
         if objective is None:
             raise ConfigError(
                 f"{self.opened.ladder.path}: --ladder=climb climbs until an objective "
                 'is decided; add [objective] with kind = "good-enough" and quality, '
                 "or run --ladder=matrix."
+            )
+        if objective.level is Level.REAL and self.opened.ladder.outcomes:
+            raise ConfigError(
+                f"{self.opened.ladder.path}: --ladder=climb cannot decide by level "
+                "real, because users cannot be asked ahead; use matrix, or another "
+                "level."
             )
         return objective
 
@@ -246,32 +273,51 @@ class LadderClimb:
         rungs = self._selected
         order = shuffled(self._tests.values(), plan.suites[name], self.attempts[-1])
         units = {
-            level: [unit for unit in order if unit in given]
+            level: tuple(unit for unit in order if unit in given)
             for level in Level
             if (given := {t.unit for t in self._tests.values() if t.level is level})
         }
         course = climb_of(
             objective,
-            [rung.id for rung in rungs],
-            units,
-            graded={level: level in plan.graded.get(name, ()) for level in Level},
-            cheap_bar=plan.cheap_bars.get(name),
-            every=self._cases_a_look(),
-            price_cap_ok={rung.id: self._may_be_within(rung) for rung in rungs},
-            clusters={
-                test.unit: test.cluster
-                for test in self._tests.values()
-                if test.cluster is not None
-            },
+            Terms(
+                rungs=tuple(rung.id for rung in rungs),
+                units=units,
+                graded={level: level in self._graded(plan) for level in Level},
+                cheap_bar=plan.cheap_bars.get(name),
+                criteria=criteria_of(
+                    objective,
+                    [*self._tests.values()],
+                    lambda level, some: tuple(u for u in units[level] if u in some),
+                ),
+                every=_CASES_A_LOOK,
+                finish_winner=self._finish,
+                least=objective.min_n or 0,
+                judge=self._judge,
+                usd=self._prices.declared(),
+                price_cap_ok=self._prices.may_be_within_cap(),
+                clusters={
+                    test.unit: test.cluster
+                    for test in self._tests.values()
+                    if test.cluster is not None
+                },
+            ),
         )
         most = objective.build_hours
         for rung in rungs:
             hours = rung.model.build.hours if rung.model.build else 0.0
             if most is not None and hours > most:
                 took = f"takes {hours:,g} h to build, at most {most:,g} h"
-                course.drop(rung.id, f"climb: {took}")
+                course.drop(rung.id, took)
         self._check_that_any_is_left(course)
         return course
+
+    def _graded(self, plan: ClimbPlan) -> set[Level]:
+        """Return the levels whose units may score anything but 0 and 1."""
+        graded = set(plan.graded.get(name_of(self.opened), ()))
+        held_back = self._judge is not None and not self._judge.why_not
+        if held_back and self.opened.has_funnel:
+            graded.add(Level.JUDGED)
+        return graded
 
     def _check_that_any_is_left(self, course: Course) -> None:
         """Raise `ConfigError` where no rung is within the limits of the objective."""
@@ -279,7 +325,7 @@ class LadderClimb:
             whys = [f"{rung} ({course.reason(rung)})" for rung in course.rungs]
             raise ConfigError(
                 f"{self.opened.ladder.path}: [objective] leaves nothing to climb: "
-                f"{', '.join(whys).replace('climb: ', '')}; raise the limit, or run "
+                f"{', '.join(whys)}; raise the limit, or run "
                 "--ladder=matrix."
             )
 
@@ -288,34 +334,6 @@ class LadderClimb:
         """Rungs that have tests."""
         with_tests = {test.rung for test in self._tests.values()}
         return [rung for rung in self.opened.rungs if rung.id in with_tests]
-
-    def _cases_a_look(self) -> int:
-        """Return after how many cases the climb looks at the scores."""
-        most = [rung.model.limits.concurrency or 0 for rung in self.opened.rungs]
-        return min(_MOST_A_LOOK, max(_FEWEST_A_LOOK, *most))
-
-    @cached_property
-    def _of_doubtful_price(self) -> set[str]:
-        """Rungs of which a few calls tell whether they are within the cap."""
-        cap = self._objective.usd_per_1k
-        if self._objective.kind != "budget" or cap is None:
-            return set()
-        prices = {rung.id: self.opened.total_usd(rung) for rung in self._selected}
-        return {rung for rung, usd in prices.items() if usd and 1000 * usd > cap}
-
-    def _may_be_within(self, rung: Rung) -> bool | None:
-        """Tell whether a rung may cost as little as the cap; None: no price.
-
-        How long cases and replies are is a guess before the first call.
-        """
-        cap = self._objective.usd_per_1k
-        if cap is None:
-            return True
-        usd = self.opened.expected_usd(rung)
-        if usd is None:
-            return None
-        built = build_usd(rung.model, self._objective.volume)
-        return 1000 * (built + usd / _GUESS_MAY_BE_OFF) <= cap
 
 
 class ClimbScheduler:
@@ -331,7 +349,8 @@ class ClimbScheduler:
             opened = session.open(Path(config))
             seeds = Seeds(opened.archive.store)
             tried = seeds.use(plan.suites[config], session.settings.seed)
-            self.climbs.append(LadderClimb(opened, plan, tried))
+            finish = session.settings.finish
+            self.climbs.append(LadderClimb(opened, plan, tried, finish=finish))
         self._others = [i for i, test in enumerate(plan.tests) if test is None]
         self._running: LadderClimb | None = None
         """Whose tests `next` returned last."""
@@ -376,6 +395,6 @@ class ClimbScheduler:
         return None if climb is None else climb.result()
 
 
-def _call(test: PlannedTest) -> tuple[str, str, str, int]:
-    """Name the call for a test's reply: tests of one case share it."""
+def _reply(test: PlannedTest) -> tuple[str, str, str, int]:
+    """Name the reply that a test uses: tests of one case share it."""
     return test.rung, test.source, test.case, test.sample

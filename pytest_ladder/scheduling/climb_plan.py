@@ -7,24 +7,27 @@ folder of the run. All workers write the same, whole and at once.
 from __future__ import annotations
 
 import hashlib
-import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from pytest_ladder.calls.store.store import Store
-from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.case import Case
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.rung import SETTINGS, Build, Price, Rung, Strategy
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.bounds import cheap_bar
 from pytest_ladder.decide.matrix import Unit
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.results.rows import test_id_of
-from pytest_ladder.session.ladder_test import Record
+from pytest_ladder.scheduling.climb_judges import PlannedJudge, planned_judges
+from pytest_ladder.session.ladder_test import LadderItem
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 
@@ -44,6 +47,10 @@ class PlannedTest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     calls: bool = False
     """Whether it uses the reply to its case, which other tests of the case share."""
     sample: int = 1
+    test: str = ""
+    """Node id with the user's parameters; empty where no criterion asks for it."""
+    tags: tuple[str, ...] = ()
+    """Tags of the case, likewise."""
 
     @property
     def unit(self) -> Unit:
@@ -62,22 +69,25 @@ class ClimbPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Levels whose units may score anything but 0 and 1, likewise."""
     cheap_bars: dict[str, float]
     """Share of cheap passes below which nothing is spent on judges, likewise."""
+    judges: dict[str, tuple[PlannedJudge, ...]] = {}
+    """What tests at the judged level ask, likewise."""
 
 
 def plan_of(session: LadderSession, items: Sequence[pytest.Item]) -> ClimbPlan:
     """Write down what was collected; raises `ConfigError` for a packed test."""
-    records = [session.record_of(item) for item in items]
+    made = [session.item_of(item) for item in items]
     tests = [
         None
-        if record is None or _is_skipped(session, record)
-        else _planned_test(session, record)
-        for record in records
+        if item is None or _is_left_out(session, item)
+        else _planned_test(session, item)
+        for item in made
     ]
     return ClimbPlan(
         tests=tuple(tests),
-        suites=_suites(session, records),
+        suites=_suites(session, session.items_of(items)),
         graded=_graded(session, tests),
         cheap_bars=_cheap_bars(session),
+        judges=planned_judges(session, session.items_of(items)),
     )
 
 
@@ -95,21 +105,29 @@ def read_plan(folder: Path, count: int) -> ClimbPlan:
     return msgspec.json.decode(path.read_bytes(), type=ClimbPlan)
 
 
-def sample_of(plan: ClimbPlan, size: int) -> set[int]:
-    """Choose the tests of `size` units of each ladder at random, for a litmus."""
+def sample_of(plan: ClimbPlan, size: int, eligible: Collection[int]) -> set[int]:
+    """Choose the tests of `size` units of each ladder at random, for a litmus.
+
+    Only units with an `eligible` test are drawn, by the test's index.
+    """
     chosen: set[int] = set()
     for config, suite in plan.suites.items():
         tests = {i: t for i, t in enumerate(plan.tests) if t and t.config == config}
-        units = set(shuffled(tests.values(), suite, FIRST)[:size])
+        drawn = {test.unit for index, test in tests.items() if index in eligible}
+        order = [u for u in shuffled(tests.values(), suite, FIRST) if u in drawn]
+        units = set(order[:size])
         chosen |= {index for index, test in tests.items() if test.unit in units}
     return chosen
 
 
-def check_context(session: LadderSession, items: Iterable[pytest.Item]) -> None:
-    """Check that a litmus has context to show a model; raises `ConfigError`."""
-    records = [record for item in items if (record := session.record_of(item))]
-    cases = [record.case for record in records if record.case is not None]
-    if records and not any(case.context for case in cases):
+def with_context(session: LadderSession, items: Sequence[pytest.Item]) -> set[int]:
+    """Return the indices of tests whose case has context to show a model.
+
+    Raises `ConfigError` where none has.
+    """
+    made = [session.item_of(item) for item in items]
+    cases = [item.case for item in made if item is not None and item.case is not None]
+    if any(made) and not any(case.context for case in cases):
         raise ConfigError(
             "--ladder=litmus shows the most capable rung the context of each case, and "
             + (
@@ -118,6 +136,11 @@ def check_context(session: LadderSession, items: Iterable[pytest.Item]) -> None:
                 else "no test of this run has cases; select one that has."
             )
         )
+    return {
+        index
+        for index, item in enumerate(made)
+        if item is not None and item.case is not None and item.case.context
+    }
 
 
 def shuffled(tests: Iterable[PlannedTest], suite: str, seed: int) -> list[Unit]:
@@ -130,22 +153,26 @@ def shuffled(tests: Iterable[PlannedTest], suite: str, seed: int) -> list[Unit]:
     return [unit for group in ordered for unit in group]
 
 
-def _planned_test(session: LadderSession, record: Record) -> PlannedTest:
-    test, case = record.test, record.case
+def _planned_test(session: LadderSession, item: LadderItem) -> PlannedTest:
+    test, case = item.test, item.case
     if test.pack:
         raise ConfigError(
             f"{test.nodeid}: a climb stops in the middle of a rung, which pack=True "
             "has one test for; drop it here, or run --ladder=matrix."
         )
+    objective = test.opened.ladder.objective
+    asked = objective is not None and bool(objective.require)
     return PlannedTest(
+        test=test_id_of(session, item) if asked else "",
+        tags=case.tags if case and asked else (),
         config=name_of(test.opened),
-        rung=record.rung.id,
+        rung=item.rung.id,
         level=test.level,
-        source=case.source if case else test_id_of(session, record),
+        source=case.source if case else test_id_of(session, item),
         case=case.id if case else "",
         cluster=case.cluster if case else None,
         calls=test.uses_reply and test.task is None,
-        sample=record.sample,
+        sample=item.sample,
     )
 
 
@@ -154,31 +181,21 @@ def name_of(opened: OpenLadder) -> str:
     return str(opened.ladder.path)
 
 
-def _is_skipped(session: LadderSession, record: Record) -> bool:
+def _is_left_out(session: LadderSession, item: LadderItem) -> bool:
     """Tell whether a test is sure to be skipped: it is no part of the suite then."""
-    if record.test.external and not session.settings.live:
-        return True
-    for mark in record.item.iter_markers():
-        if mark.name == "skip":
-            return True
-        conditions = (*mark.args, mark.kwargs.get("condition", False))
-        # A condition in words pytest reads when the test runs, which then says that it
-        # was skipped.
-        if mark.name == "skipif" and any(
-            c for c in conditions if not isinstance(c, str)
-        ):
-            return True
-    return False
+    # A condition in words pytest reads when the test runs, which then says that it
+    # was skipped.
+    calls_by_itself = item.test.external and not session.settings.live
+    return calls_by_itself or item.is_skipped is True
 
 
-def _suites(session: LadderSession, records: Iterable[Record | None]) -> dict[str, str]:
+def _suites(session: LadderSession, items: Iterable[LadderItem]) -> dict[str, str]:
     """Name cases and configuration of each ladder by a hash."""
     # Cases that a test is parametrized with are known from its items alone.
     cases: dict[str, set[bytes]] = defaultdict(set)
-    for record in records:
-        if record is not None and record.case is not None and not record.test.cases:
-            encoded = msgspec.json.encode(record.case)
-            cases[name_of(record.test.opened)].add(encoded)
+    for item in items:
+        if item.case is not None and not item.test.cases:
+            cases[name_of(item.test.opened)].add(_content(item.case))
     return {
         name_of(opened): _suite(session, opened, cases[name_of(opened)])
         for opened in session.opened
@@ -187,12 +204,12 @@ def _suites(session: LadderSession, records: Iterable[Record | None]) -> dict[st
 
 def _suite(session: LadderSession, opened: OpenLadder, cases: set[bytes]) -> str:
     tests = session.tests_of(opened)
-    loaded = {msgspec.json.encode(case) for test in tests for case in test.cases}
+    loaded = {_content(case) for test in tests for case in test.cases}
     judge = opened.ladder.judge
     free_form = [(t.module, t.nodeid.partition("::")[2]) for t in tests if not t.cases]
     content = [
         [(rung.id, _settings(rung)) for rung in opened.ladder.rungs],
-        opened.ladder.objective,
+        _wanted(opened.ladder.objective),
         judge and (judge.id, judge.revision, judge.params, judge.funnel),
         sorted(cases | loaded),
         sorted(free_form),
@@ -200,13 +217,70 @@ def _suite(session: LadderSession, opened: OpenLadder, cases: set[bytes]) -> str
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
 
 
+def _content(case: Case) -> bytes:
+    """Return what makes a case this one; how an older release read it does not."""
+    fields = msgspec.structs.asdict(case)
+    del fields["former_hash"], fields["attachments"]
+    for name in ("images", "files"):
+        # Cases without any are hashed as by a release that had none.
+        if not fields[name]:
+            del fields[name]
+    if case.attachments:
+        fields["attached"] = case.attached
+    return msgspec.json.encode(fields)
+
+
 def _settings(rung: Rung) -> list[object]:
     """Return what changes a rung's replies or its order; not where it is called."""
-    model = rung.model
+    model, strategy = rung.model, rung.strategy
+    usual = msgspec.to_builtins(Strategy(name=strategy.name))
+    later = ("use", "stopwords", "stemmer", *SETTINGS)
     return [
         *(model.id, model.revision, model.adapter, model.params),
-        *(model.price, model.serve, model.build, rung.strategy),
+        *(_price(model.price), model.serve, _build(model.build)),
+        _without_usual(msgspec.to_builtins(strategy), usual, later),
     ]
+
+
+def _price(price: Price | None) -> dict[str, object] | None:
+    if price is None:
+        return None
+    usual = msgspec.to_builtins(Price(input=0, output=0))
+    return _without_usual(msgspec.to_builtins(price), usual, ("request", "image"))
+
+
+def _build(build: Build | None) -> dict[str, object] | None:
+    if build is None:
+        return None
+    later = ("tokens", "people_hours", "usd_per_hour")
+    return _without_usual(
+        msgspec.to_builtins(build), msgspec.to_builtins(Build()), later
+    )
+
+
+def _wanted(objective: Objective | None) -> dict[str, object] | None:
+    """Return an objective as it is hashed; keys that older versions lacked only if set.
+
+    Seeds of a suite stay those of it.
+    """
+    if objective is None:
+        return None
+    return _without_usual(
+        msgspec.to_builtins(objective),
+        msgspec.to_builtins(Objective(kind=objective.kind)),
+        ("tolerance", "require", "best", "right_usd", "wrong_usd", "chance"),
+    )
+
+
+def _without_usual(
+    written: dict[str, object], usual: Mapping[str, object], keys: Collection[str]
+) -> dict[str, object]:
+    """Return a table without those of `keys` that are as they are if not set."""
+    return {
+        key: value
+        for key, value in written.items()
+        if key not in keys or value != usual[key]
+    }
 
 
 def _graded(
@@ -228,18 +302,13 @@ def _graded(
 
 
 def _cheap_bars(session: LadderSession) -> dict[str, float]:
-    """Return the mean of `at_least` of cheap tests, by weight; those of 1 left out."""
+    """Return the share of cheap passes that each ladder's tests ask for, if any."""
     bars = {}
     for opened in session.opened:
-        demanding = [
-            test
-            for test in session.tests_of(opened)
-            if test.level is Level.CHEAP and test.at_least < 1 and test.weight > 0
-        ]
-        weight = math.fsum(test.weight for test in demanding)
-        if demanding:
-            total = math.fsum(test.weight * test.at_least for test in demanding)
-            bars[name_of(opened)] = total / weight
+        cheap = (t for t in session.tests_of(opened) if t.level is Level.CHEAP)
+        bar = cheap_bar((test.nodeid, test.at_least, test.weight) for test in cheap)
+        if bar is not None:
+            bars[name_of(opened)] = bar
     return bars
 
 

@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from pytest_ladder.errors import LadderError
+from pytest_ladder.results import made_reports
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.results.state import results_of
 from pytest_ladder.scheduling import more_samples
@@ -153,38 +154,14 @@ def report_left(
 ) -> None:
     """Report the tests that do not run as skipped, with the reason of each rung."""
     for index, reason in scheduler.left():
-        # Some other plugins take a test for over only when its teardown is reported.
-        for report in _left_reports(config.rootpath, nodeids[index], reason):
-            config.hook.pytest_runtest_logreport(report=report)
+        report = made_reports.left_out(nodeids[index], reason, config.rootpath)
+        made_reports.send(config, report)
 
 
 def payload_at(results: Results, nodeids: list[str], index: int) -> Payload | None:
     """Return what a test left; None: it is lost with its worker."""
     arrived = results.items.get(nodeids[index])
     return None if arrived is None else arrived.payload
-
-
-def _left_reports(root: Path, nodeid: str, reason: str) -> Iterator[pytest.TestReport]:
-    path, _, name = nodeid.partition("::")
-    setup: Any = pytest.TestReport(
-        nodeid=nodeid,
-        location=(path, None, name),
-        # As if a mark of the test had said so: `-rs` then names no line.
-        keywords={"skip": 1},
-        outcome="skipped",
-        longrepr=(str(root / path), 0, reason),
-        when="setup",
-    )
-    setup.ladder_left = True
-    yield setup
-    yield pytest.TestReport(
-        nodeid=nodeid,
-        location=(path, None, name),
-        keywords={},
-        outcome="passed",
-        longrepr=None,
-        when="teardown",
-    )
 
 
 def _in_order(

@@ -10,6 +10,7 @@ them: their indices come behind those of all collected tests.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,17 +18,22 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_ladder.decide.gate.result import ESCALATED, GateResult
+from pytest_ladder.decide.decision import ESCALATED
+from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.session import pytest_internals
-from pytest_ladder.session.ladder_test import SAMPLE, Record
+from pytest_ladder.session.ladder_test import SAMPLE, LadderItem
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text import numbers
 
 if TYPE_CHECKING:
     from pytest_ladder.results.results import Results
 
+_Unit = tuple[str, str, str]
+"""The test with the user's parameters, the file of the case, and the case."""
+_Came = tuple[str, float | None]
+"""The text of a reply, and its score."""
 _FILE = "extra-samples.json"
 # What compares a reply with an earlier one, or times it, has one sample only.
 _OF_ONE_SAMPLE = frozenset({"benchmark", "snapshot"})
@@ -39,6 +45,11 @@ class ExtraSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     nodeid: str
     config: str
     """The configuration file of its ladder."""
+    test: str
+    """Node id of the test function."""
+    sample: int
+    is_greedy: bool
+    """Whether all that is asked for it is asked for at temperature 0."""
 
 
 class SampleScheduler:
@@ -54,42 +65,91 @@ class SampleScheduler:
         self._tests = tests
         """Number of collected tests; behind them come the extra samples."""
         self._extra_samples = extra_samples
-        self._stages = [list(range(tests))]
-        """What is still to run, by indices."""
+        self._stage = list(range(tests))
+        """What runs next, by indices."""
+        self._wanted: dict[int, ExtraSample] = {}
+        """Extra samples that the gate asked for and that did not run yet."""
         self._decided = False
 
     def next(self) -> list[int]:
         """Return the indices of the tests that run next; empty: it is over."""
-        return self._stages.pop() if self._stages else []
+        stage, self._stage = self._stage, []
+        return stage
 
     def close(self, _: Callable[[int], Payload | None]) -> None:
-        """Compare what came in with the baseline, once, and ask for more if needed."""
+        """Compare what came in with the baseline, once, and ask for more if needed.
+
+        One sample at a time: an answer that cannot vary is no more evidence the third
+        time. The gate does not look again in between, which would be peeking.
+        """
+        if self._wanted:
+            self._take_next()
         if self._decided or not self._extra_samples:
             return
         self._decided = True
         gates = self._results.gates_so_far()
         needed = {name for name, gate in gates.items() if gate.needs_escalation}
-        indices = [
-            index
+        self._wanted = {
+            index: sample
             for index, sample in enumerate(self._extra_samples, start=self._tests)
             if sample.config in needed
-        ]
-        if indices:
-            self._stages.append(indices)
-            self._announce([gates[name] for name in sorted(needed)], len(indices))
+        }
+        self._take_next()
+        if self._stage:
+            asking = {self._extra_samples[i - self._tests].config for i in self._stage}
+            self._announce([gates[name] for name in sorted(asking)])
 
     def likely(self) -> list[int]:
         """Return what will run after the open stage, if anything does."""
-        return [] if self._decided else [self._tests][: len(self._extra_samples)]
+        if self._decided:
+            return list(self._wanted)
+        return [self._tests][: len(self._extra_samples)]
 
     def left(self) -> Iterator[tuple[int, str]]:
         """Yield nothing: what is not asked for was never collected."""
         yield from ()
 
-    def _announce(self, gates: Sequence[GateResult], tests: int) -> None:
+    def _take_next(self) -> None:
+        """Let the next sample run of every test whose replies may vary."""
+        settled = self._settled()
+        self._wanted = {
+            index: sample
+            for index, sample in self._wanted.items()
+            if (sample.config, sample.test) not in settled
+        }
+        first = min((sample.sample for sample in self._wanted.values()), default=0)
+        self._stage = [i for i, s in self._wanted.items() if s.sample == first]
+        for index in self._stage:
+            del self._wanted[index]
+        config = self._results.session.config
+        pytest_internals.count_more_tests(config, len(self._stage))
+
+    def _settled(self) -> set[tuple[str, str]]:
+        """Return the tests whose replies cannot vary, each with its configuration.
+
+        Those at temperature 0 that had the same reply and score each time, in all of
+        their cases: where one case varies the others may as well, and to draw again
+        only for those that did would favour what came twice.
+        """
+        greedy = {(s.config, s.test) for s in self._extra_samples if s.is_greedy}
+        came: defaultdict[tuple[str, str], defaultdict[_Unit, list[_Came]]]
+        came = defaultdict(lambda: defaultdict(list))
+        for arrived in self._results.items.values():
+            payload = arrived.payload
+            test = (payload.config, payload.test)
+            if payload.current and test in greedy:
+                for row in payload.rows:
+                    unit = (row.test, row.source, row.case)
+                    came[test][unit].append((row.whole_text, row.score))
+        return {
+            test
+            for test, units in came.items()
+            if all(len(each) > 1 and len(set(each)) == 1 for each in units.values())
+        }
+
+    def _announce(self, gates: Sequence[GateResult]) -> None:
         """Say on the terminal which gate asks for how many more samples."""
         config = self._results.session.config
-        pytest_internals.count_more_tests(config, tests)
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
@@ -101,27 +161,30 @@ class SampleScheduler:
 
 
 def make_extra_samples(session: LadderSession, items: Sequence[pytest.Item]) -> None:
-    """Make the tests of samples that run only if the gate asks for them."""
-    records = [session.record_of(item) for item in items]
+    """Make the tests of samples that run only if the gate asks for them.
+
+    The second samples of all cases come before the third ones, as they run.
+    """
     session.extra_samples = [
-        pytest_internals.with_parameter(record.item, SAMPLE, sample, f"s{sample}")
-        for record in records
-        if record is not None and _may_have_extra_samples(record)
-        for sample in range(record.test.samples + 1, ESCALATED + 1)
+        pytest_internals.with_parameter(item.function, SAMPLE, sample, f"s{sample}")
+        for sample in range(2, ESCALATED + 1)
+        for item in session.items_of(items)
+        if _may_have_extra_samples(item) and sample > item.test.samples
     ]
-    made = (session.record_of(item) for item in session.extra_samples)
-    session.cheap_checks.expect(record for record in made if record is not None)
+    session.cheap_checks.expect(session.items_of(session.extra_samples))
 
 
 def extra_samples_of(session: LadderSession) -> list[ExtraSample]:
     """Name the extra samples, for the process that decides."""
-    records = [session.record_of(item) for item in session.extra_samples]
     return [
         ExtraSample(
-            nodeid=record.item.nodeid, config=str(record.test.opened.ladder.path)
+            nodeid=item.nodeid,
+            config=str(item.test.opened.ladder.path),
+            test=item.test.nodeid,
+            sample=item.sample,
+            is_greedy=_is_greedy(item),
         )
-        for record in records
-        if record is not None
+        for item in session.items_of(session.extra_samples)
     ]
 
 
@@ -139,12 +202,21 @@ def read_extra_samples(folder: Path) -> list[ExtraSample]:
     return msgspec.json.decode(path.read_bytes(), type=list[ExtraSample])
 
 
-def _may_have_extra_samples(record: Record) -> bool:
+def _may_have_extra_samples(item: LadderItem) -> bool:
     """Tell whether another sample is of use, and paid within the budget."""
-    test = record.test
-    if not record.is_current or record.sample > 1 or test.external or not test.weight:
+    test = item.test
+    if not item.is_current or item.sample > 1 or test.external or not test.weight:
         return False
-    return _OF_ONE_SAMPLE.isdisjoint(record.item.fixturenames)
+    return _OF_ONE_SAMPLE.isdisjoint(item.function.fixturenames)
+
+
+def _is_greedy(item: LadderItem) -> bool:
+    """Tell whether all calls of a test are known, and are made at temperature 0."""
+    test = item.test
+    judges = test.opened.judges if test.uses_judge else ()
+    asked = [item.rung.params, *(judge.params for judge in judges)]
+    greedy = all(params.get("temperature") == 0 for params in asked)
+    return greedy and test.uses_reply and not item.makes_unknown_requests
 
 
 def _sentence(gate: GateResult) -> str:

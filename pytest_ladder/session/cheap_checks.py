@@ -15,7 +15,6 @@ result. Ctrl-C needs no care here: no thread waits longer than a tenth of a seco
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -23,9 +22,9 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder.core.case import Case
 from pytest_ladder.core.score import Level
-from pytest_ladder.session.ladder_test import Record
+from pytest_ladder.disk.shared_lines import SharedLines
+from pytest_ladder.session.ladder_test import LadderItem
 
 _CaseKey = tuple[str, str, str, str, int]
 """Configuration file, rung, file of the case, case and sample."""
@@ -38,53 +37,48 @@ class CheapChecks:
     """
 
     def __init__(self, shared: Path | None) -> None:
-        self._path = shared
+        self._shared = None if shared is None else SharedLines(shared)
         self._expected: dict[_CaseKey, int] = defaultdict(int)
         self._known: dict[_CaseKey, dict[str, bool]] = defaultdict(dict)
         """Whether each check missed, by node id: one that runs again counts once."""
         self._news = threading.Condition()
-        self._read_to = 0
-        """Bytes of the file that were read."""
 
-    def expect(self, records: Iterable[Record]) -> None:
+    def expect(self, items: Iterable[LadderItem]) -> None:
         """Count the cheap checks that were selected, if anything is judged at all.
 
         Called on the main thread, when tests are collected.
         """
-        selected = list(records)
-        if any(record.test.judged is not None for record in selected):
-            for record in selected:
-                if record.test.level is Level.CHEAP:
-                    for case, sample in record.cases_and_samples:
-                        self._expected[_key(record, case, sample)] += 1
+        selected = list(items)
+        if any(item.test.judged is not None for item in selected):
+            for item in selected:
+                if item.test.level is Level.CHEAP:
+                    for key in _keys(item):
+                        self._expected[key] += 1
 
-    def note(self, record: Record, *, missed: bool) -> None:
+    def note(self, item: LadderItem, *, missed: bool) -> None:
         """Note that a cheap check is over, of all its cases if it is packed.
 
         Called on the main thread, when the test is over.
         """
-        keys = [_key(record, *each) for each in record.cases_and_samples]
-        nodeid = record.item.nodeid
-        news = [(key, nodeid, missed) for key in keys if key in self._expected]
+        if not self._expected:
+            return
+        nodeid = item.nodeid
+        news = [(key, nodeid, missed) for key in _keys(item) if key in self._expected]
         if not news:
             return
         with self._news:
             for key, *_ in news:
                 self._known[key][nodeid] = missed
             self._news.notify_all()
-        if self._path is not None:
-            lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in news)
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                file.write(lines)
+        if self._shared is not None:
+            self._shared.append(msgspec.json.encode(entry) for entry in news)
 
-    def any_missed(self, record: Record) -> bool | None:
+    def any_missed(self, item: LadderItem) -> bool | None:
         """Tell whether a cheap check of the case missed, so that it is not judged.
 
         None: not all of its checks are over. Called on any thread.
         """
-        ((case, sample),) = record.cases_and_samples
-        key = _key(record, case, sample)
+        (key,) = _keys(item)
         if key not in self._expected:
             return False
         with self._news:
@@ -101,20 +95,14 @@ class CheapChecks:
 
     def _read(self) -> None:
         """Read what other workers noted; called with the lock held."""
-        if self._path is None:
-            return
-        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
-            file.seek(self._read_to)
-            text = file.read()
-            whole = text[: text.rfind(b"\n") + 1]
-            self._read_to += len(whole)
-            for line in whole.splitlines():
-                key, nodeid, missed = msgspec.json.decode(
-                    line, type=tuple[_CaseKey, str, bool]
-                )
-                self._known[key][nodeid] = missed
+        for line in self._shared.new() if self._shared is not None else ():
+            key, nodeid, missed = msgspec.json.decode(
+                line, type=tuple[_CaseKey, str, bool]
+            )
+            self._known[key][nodeid] = missed
 
 
-def _key(record: Record, case: Case, sample: int) -> _CaseKey:
-    path = str(record.test.opened.ladder.path)
-    return path, record.rung.id, case.source, case.id, sample
+def _keys(item: LadderItem) -> list[_CaseKey]:
+    path, rung = str(item.test.opened.ladder.path), item.rung.id
+    each = item.cases_and_samples
+    return [(path, rung, case.source, case.id, sample) for case, sample in each]

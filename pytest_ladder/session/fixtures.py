@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from pytest_ladder.core.reply import Reply
     from pytest_ladder.core.rung import Rung
     from pytest_ladder.core.score import Verdict
-    from pytest_ladder.session.judge import JudgeFixture
+    from pytest_ladder.judging.jury import Jury
     from pytest_ladder.session.llm import Llm
+    from pytest_ladder.session.outcomes import Outcomes
     from pytest_ladder.session.session import LadderSession
 
 # pytest reads a fixture's docstring to users, in `pytest --fixtures`.
-NAMES = ("rung", "case", "reply", "llm", "score", "judge", "verdict")
+NAMES = (
+    *("rung", "case", "reply", "llm", "score", "judge", "verdict", "outcomes"),
+    "ladder_env",
+)
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +47,15 @@ def case(rung: Rung) -> Case:
 
 
 @pytest.fixture
-def reply(rung: Rung, case: Case) -> Reply:
+def reply(case: Case) -> Reply:
     """The reply of the rung, or of the user's task, to the case."""
     __tracebackhide__ = True
+    # `rung` is no argument: for each reply pytest would look it up twice.
+    running = _session().running
+    if running.record is None:
+        raise _not_a_ladder_test(running_item())
     # In a packed test there is no case yet, and so no reply.
-    return _session().running.reply(case) if case is not None else None
+    return running.reply(case) if case is not None else None
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +65,25 @@ def llm(rung: Rung) -> Llm:
 
 
 @pytest.fixture(scope="session")
+def ladder_env(rung: Rung) -> Iterator[dict[str, str]]:
+    """The environment of an app that starts once a rung: our address, no real key."""
+    session = _session()
+    opened, _ = session.running.ladder_and_rung()
+    with session.apps.env_of_rung(rung, opened) as env:
+        yield env
+
+
+@pytest.fixture(scope="session")
 def score(rung: Rung) -> Callable[..., None]:
     """Score a reply in [0, 1]: `score(0.8, "why")` or `score("faithfulness", 0.8)`."""
-    from pytest_ladder.core.score import score_from
+    from pytest_ladder.core.score import named_score, score_from
 
     session = _session()
 
     def note(first: Any, second: Any = "", reason: str = "") -> None:
         __tracebackhide__ = True
         if isinstance(first, str):
-            session.running.note_score(score_from(second, reason, first))
+            session.running.note_score(named_score(first, second, reason))
         else:
             session.running.note_score(score_from(first, second))
 
@@ -74,7 +91,7 @@ def score(rung: Rung) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def judge(rung: Rung) -> JudgeFixture:
+def judge(rung: Rung) -> Jury:
     """Grade a reply: `judge(reply, rubric="…")` or `judge(reply, judge="relevance")`.
 
     With `case=` the judge sees the question, and what is expected where it needs that.
@@ -88,6 +105,14 @@ def verdict(rung: Rung, case: Case, reply: Reply) -> Verdict:
     __tracebackhide__ = True
     # In a packed test there is no case yet, and so no verdict.
     return _session().running.verdict(reply, case) if case is not None else None
+
+
+@pytest.fixture(scope="session")
+def outcomes(rung: Rung) -> Outcomes:
+    """What users of the rung did: `outcomes["resolved"].low >= 0.09`."""
+    from pytest_ladder.session.outcomes import Outcomes
+
+    return Outcomes(_session().running.ladder_and_rung)
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,27 @@
-"""The `llm` of tests and tasks: a rung's model, and the sum of a task's calls."""
+"""The `llm` of tests and tasks: a rung's model, also by its strategy, or by a task."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import pytest
 
-from pytest_ladder.calls.chat import Asker, Chat
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.asker import (
+    Asker,
+    sum_of_conversation,
+    sum_of_external_task,
+    sum_of_task,
+)
+from pytest_ladder.calls.chat import Chat
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.reply import Reply, Timing, Usage
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Rung
-from pytest_ladder.errors import LadderError
-from pytest_ladder.prompting.messages import Prompter
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.prompting.strategies import Strategies
+from pytest_ladder.session.app_link import AppCall, AppSide
+from pytest_ladder.text.phrases import listed
 
 Task = Callable[[Case, "Llm"], Any]
 
@@ -23,11 +30,17 @@ class Llm(Chat):
     """The model of a rung, which also puts cases to it."""
 
     def __init__(
-        self, rung: Rung, prompter: Prompter, asker: Asker, sample: Callable[[], int]
+        self,
+        rung: Rung,
+        strategies: Strategies,
+        asker: Asker,
+        sample: Callable[[], int],
+        apps: AppSide,
     ) -> None:
         super().__init__(rung.model, asker, sample)
         self.rung = rung
-        self._prompter = prompter
+        self._strategies = strategies
+        self._apps = apps
 
     def __repr__(self) -> str:
         return f"<llm {self.rung.id}>"
@@ -35,57 +48,88 @@ class Llm(Chat):
     def ask(self, case: Case, **params: Any) -> Reply:
         """Return the reply to a case, put to the model by the rung's strategy."""
         __tracebackhide__ = True
-        return self.serve(case, **params).reply
+        talk = self._strategies.talk(self.rung, case, self.sample(), params)
 
-    def serve(self, case: Case, **params: Any) -> Served:
-        """Answer a case like `ask`, and say under which key and whether live."""
-        prompt = self._prompter.messages(self.rung.strategy, case)
-        served = self._asker.ask(self._request(prompt.messages, params))
-        reply = msgspec.structs.replace(served.reply, retrieved=prompt.retrieved)
-        return served._replace(reply=reply)
+        def hold(asker: Asker) -> Reply:
+            __tracebackhide__ = True
+            return asker.hold(talk)
+
+        return self._asker.as_one(hold, sum_of_conversation).reply
+
+    @property
+    def base_url(self) -> str:
+        """Address for an app's OpenAI client; it names this run of this test."""
+        return self._apps.link(self._asker).base_url
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers for an app that serves many tests: they say whose call it is."""
+        return self._apps.link(self._asker).headers
+
+    @property
+    def calls(self) -> list[AppCall]:
+        """What apps asked for this test so far, in the order of the answers."""
+        return self._apps.calls
+
+    def env(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return `base`, or this environment, for an app: our address, no real key."""
+        return self._apps.link(self._asker).env(base)
 
 
-def request_for(rung: Rung, prompter: Prompter, case: Case, sample: int = 1) -> Request:
-    """Return the request that a rung sends for a case."""
-    prompt = prompter.messages(rung.strategy, case)
-    params = dict(rung.model.params)
-    return Request(
-        model=rung.model, messages=prompt.messages, params=params, sample=sample
-    )
+def logged(case: Case, llm: Llm) -> str:
+    """Answer with what users saw, `case.metadata["reply"]`: a task for logged replies.
 
-
-class Recorder:
-    """An asker that remembers the replies it passed on; threads of a task may share it.
-
-    Without a lock: appending to a list is safe between threads.
+    On the rung that said it, `case.metadata["rung"]`; the test is skipped on others.
+    Checks and judges then score exactly the replies that people rated; with a `thumb`
+    in the case the report says how well they tell liked ones from disliked ones. Raises
+    `ConfigError` for a case without either.
     """
+    __tracebackhide__ = True
+    missing = [key for key in ("reply", "rung") if key not in case.metadata]
+    if missing:
+        raise ConfigError(
+            f"case {case.id} has no {listed(missing)}; task=pytest_ladder.logged needs "
+            "the reply that users saw and the id of the rung that gave it, as columns "
+            "of the case file."
+        )
+    if thumb_of(case) is None and case.metadata.get("thumb") not in (None, ""):
+        raise ConfigError(
+            f"case {case.id}: its `thumb` is neither up nor down; write up or down, 1 "
+            "or 0, or leave it empty."
+        )
+    if case.metadata["rung"] != llm.rung.id:
+        pytest.skip(f"{case.id} was answered by {case.metadata['rung']}")
+    return str(case.metadata["reply"])
 
-    def __init__(self, asker: Asker) -> None:
-        self._asker = asker
-        self.served: list[Served] = []
 
-    def ask(self, request: Request) -> Served:
-        """Ask, and remember the reply."""
-        served = self._asker.ask(request)
-        self.served.append(served)
-        return served
+def thumb_of(case: Case) -> bool | None:
+    """Return whether the user liked a logged reply; None: nobody says."""
+    if not {"thumb", "reply", "rung"} <= case.metadata.keys():
+        return None
+    # Few suites score logged replies.
+    from pytest_ladder.real.sources.values import is_up
 
-    async def ask_async(self, request: Request) -> Served:
-        """Ask, and remember the reply."""
-        served = await self._asker.ask_async(request)
-        self.served.append(served)
-        return served
+    return is_up(str(case.metadata["thumb"]))
 
 
-def run_task(task: Task, case: Case, llm: Llm, recorder: Recorder) -> Served:
+def run_task(task: Task, case: Case, llm: Llm, *, external: bool) -> Reply:
     """Run a user's application on a case; its calls add up to one reply.
 
-    The task gets an `llm` whose asker is `recorder`, and returns str, dict or
-    Reply; one that is `async def` was made a plain function before (`event_loops`).
-    Raises `LadderError` for any other result.
+    The task gets an `llm` like this one, and returns str, dict or Reply; one that is
+    `async def` was made a plain function before (`event_loops`). Raises `LadderError`
+    for any other result.
     """
-    result = task(case, llm)
-    return _sum_up(_as_reply(result, task), recorder.served)
+
+    def run(asker: Asker) -> Reply:
+        inner = Llm(llm.rung, llm._strategies, asker, llm.sample, llm._apps)
+        try:
+            return _as_reply(task(case, inner), task)
+        finally:
+            # What its app still asks would be on no row.
+            llm._apps.leave(asker)
+
+    sum_up = sum_of_external_task if external else sum_of_task
+    return llm._asker.as_one(run, sum_up).reply
 
 
 def _as_reply(result: Any, task: Task) -> Reply:
@@ -99,28 +143,3 @@ def _as_reply(result: Any, task: Task) -> Reply:
     raise LadderError(
         f"The task {name} returned {type(result).__name__}; return str, dict or Reply."
     )
-
-
-def _sum_up(reply: Reply, served: list[Served]) -> Served:
-    """Put the usage, cost and latency of all calls of a task on its reply."""
-    calls = [call.reply for call in served]
-    usages = [call.usage for call in calls]
-    costs = [call.cost_usd for call in calls]
-    latencies = [call.latency_s for call in calls]
-    known = [cost for cost in costs if cost is not None]
-    total = msgspec.structs.replace(
-        reply,
-        usage=sum((u for u in usages if u is not None), Usage()) if calls else None,
-        cost_usd=sum(known) if calls and len(known) == len(costs) else None,
-        timing=_summed(latencies),
-        replayed=bool(served) and not any(call.live for call in served),
-    )
-    keys = "\n".join(call.key for call in served)
-    key = f"task:{hashlib.sha256(keys.encode()).hexdigest()}" if served else ""
-    return Served(total, key, live=any(call.live for call in served))
-
-
-def _summed(latencies: list[float | None]) -> Timing | None:
-    if not latencies or None in latencies:
-        return None
-    return Timing(sent_s=0.0, done_s=sum(lat for lat in latencies if lat is not None))

@@ -1,20 +1,17 @@
-"""The options of a run: command line, then environment, then ini file."""
+"""The options of a run: each typed, in the environment, or in an ini file."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_ladder.session.xdist import worker_elsewhere, worker_with_own_files
-
 MODES = ("current", "matrix", "climb", "litmus")
 MISSING = ("fail", "skip")
+YES_OR_NO = ("yes", "no")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +30,10 @@ class Option:
     expects: str = ""
     ini: bool = True
     """False for what makes a run spend: no file in a repository may do that."""
+    many: bool = False
+    """Whether it takes several values: given more than once, or with commas."""
+    typed: bool = False
+    """Whether it is only ever typed: neither ini file nor environment set it."""
 
     @property
     def flag(self) -> str:
@@ -42,7 +43,8 @@ class Option:
     @property
     def dest(self) -> str:
         """Its name in pytest's options and in ini files."""
-        return "ladder" if self.name == "mode" else f"ladder_{self.name}"
+        name = self.name.replace("-", "_")
+        return "ladder" if name == "mode" else f"ladder_{name}"
 
     @property
     def environment(self) -> str:
@@ -57,6 +59,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _several(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ValueError(text)
+    return parts
+
+
 def _seed(text: str) -> int | str:
     if text == "new":
         return text
@@ -64,6 +73,16 @@ def _seed(text: str) -> int | str:
     if number < 0:
         raise ValueError(text)
     return number
+
+
+def _cases(text: str) -> int | float:
+    """Read how many cases: a number, or a share such as `10%` as a float."""
+    if not text.rstrip().endswith("%"):
+        return _positive(text)
+    share = float(text.rstrip()[:-1]) / 100
+    if not 0 < share <= 1:
+        raise ValueError(text)
+    return share
 
 
 def _dollars(text: str) -> float:
@@ -85,7 +104,21 @@ OPTIONS = (
     Option(
         name="rungs",
         metavar="GLOB",
-        help="only the rungs that match, such as 'smol/*' or '*/rag'.",
+        parse=_several,
+        expects="a pattern, such as 'smol/*'",
+        many=True,
+        help="only the rungs that match, such as 'smol/*' or '*/rag'; given more than "
+        "once, or with commas, those that match any.",
+    ),
+    Option(
+        name="try",
+        metavar="ID",
+        parse=_several,
+        expects="the id of a model, such as openai/gpt-5-nano",
+        ini=False,
+        many=True,
+        help="hold a model that is not configured, or several, against what ships: any "
+        "litellm or local id, with the strategies of current's model.",
     ),
     Option(
         name="live",
@@ -110,6 +143,14 @@ OPTIONS = (
         name="plan",
         help="print rungs, calls, tokens, dollars and hosts, and stop.",
         ini=False,
+    ),
+    Option(
+        name="cases",
+        metavar="N|N%",
+        parse=_cases,
+        expects="a number of cases from 1, or a share of them such as 10%",
+        help="only so many cases of the suite, drawn at random: the same for every "
+        "test and rung, clusters whole; a larger N has those of a smaller one.",
     ),
     Option(
         name="samples",
@@ -139,6 +180,13 @@ OPTIONS = (
         help="seed of the case order of a climb; a new one counts as an attempt.",
     ),
     Option(
+        name="finish",
+        metavar="yes|no",
+        choices=YES_OR_NO,
+        help="whether a climb runs the rung that passed to its end (yes, the default), "
+        "or stops when it is sure enough (no).",
+    ),
+    Option(
         name="baseline",
         metavar="FILE|git:REF",
         help="compare with an earlier report, and let the gate hold what got worse.",
@@ -149,41 +197,20 @@ OPTIONS = (
         help="configuration instead of the nearest ladder.toml.",
     ),
     Option(
+        name="env-file",
+        metavar="FILE",
+        ini=False,
+        typed=True,
+        help="set variables, such as keys, from a file of KEY=VALUE lines, unless they "
+        "are set.",
+    ),
+    Option(
         name="report",
         metavar="DIR",
-        help="where the report goes (default: ladder-report).",
+        help="where the report goes (default: ladder-report, and in it current, climb "
+        "or litmus where the mode is one of these, or try).",
     ),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The options of this run, from command line, environment and ini file."""
-
-    mode: str
-    rungs: str | None
-    live: bool
-    refresh: bool
-    budget: float | None
-    plan: bool
-    samples: int
-    concurrency: int | None
-    missing: str
-    seed: int | str | None
-    baseline: str | None
-    config: Path | None
-    report: Path | None
-
-    @property
-    def escalates(self) -> bool:
-        """Whether the gate gets more samples by itself where it cannot tell."""
-        gated = self.live and self.baseline is not None
-        return gated and self.mode in ("current", "matrix")
-
-    @property
-    def is_scheduled(self) -> bool:
-        """Whether the results so far decide which tests run next."""
-        return self.mode == "climb" or self.escalates
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -200,140 +227,23 @@ def add_options(parser: pytest.Parser) -> None:
             )
         else:
             group.addoption(
-                option.flag, dest=option.dest, metavar=option.metavar, help=option.help
+                option.flag,
+                dest=option.dest,
+                action="append" if option.many else "store",
+                metavar=option.metavar,
+                help=option.help,
             )
         if option.ini:
             parser.addini(option.dest, option.help)
 
 
-def read(config: pytest.Config) -> Settings:
-    """Read every option; raises `pytest.UsageError` for a bad value."""
-    values = {option.name: _value(option, config) for option in OPTIONS}
-    if values["refresh"] and not values["live"]:
-        raise pytest.UsageError(
-            "--ladder-refresh calls models, so it needs --ladder-live as well."
-        )
-    if values["budget"] is not None and not values["live"]:
-        raise pytest.UsageError(
-            "--ladder-budget caps what calls cost, and without --ladder-live none is "
-            "made; add it, or drop the budget."
-        )
-    return Settings(
-        mode=values["mode"] or "current",
-        rungs=values["rungs"],
-        live=bool(values["live"]),
-        refresh=bool(values["refresh"]),
-        budget=values["budget"],
-        plan=bool(values["plan"]),
-        samples=values["samples"] or 1,
-        concurrency=values["concurrency"],
-        missing=values["missing"] or "fail",
-        seed=values["seed"],
-        baseline=values["baseline"],
-        config=_config_file(config, values["config"]),
-        report=_report_folder(config, values["report"]),
-    )
+def set_variables(config: pytest.Config) -> None:
+    """Set those of `--ladder-env-file`; called before any conftest.py is loaded.
 
-
-def check_workers(config: pytest.Config, settings: Settings) -> None:
-    """Refuse workers that cannot do what this run promises, before any is started.
-
-    Warns of workers that may call for a reply twice. Raises `pytest.UsageError`.
+    Raises `pytest.UsageError`.
     """
-    if settings.is_scheduled:
-        _check_stages(config, settings)
-    if settings.live:
-        _check_sharing(config, settings)
+    name = config.known_args_namespace.ladder_env_file
+    if name is not None:
+        from pytest_ladder.session import env_file
 
-
-def _check_sharing(config: pytest.Config, settings: Settings) -> None:
-    elsewhere, in_copy = worker_elsewhere(config), worker_with_own_files(config)
-    if elsewhere is not None and settings.budget is not None:
-        raise pytest.UsageError(
-            f"--ladder-budget cannot be kept on workers of other machines (--tx "
-            f"{elsewhere}): each machine would spend all of it; use workers of this "
-            "machine (-n), or leave the budget out."
-        )
-    if elsewhere is not None:
-        problem = (
-            f"on other machines (--tx {elsewhere}) share neither claims nor budget"
-        )
-    elif in_copy is not None:
-        problem = f"in several folders (--tx {in_copy}) share no claims"
-    else:
-        return
-    warning = pytest.PytestWarning(
-        f"ladder: workers {problem}, so a reply that two of them need is paid for "
-        "twice; with -n all is paid for once."
-    )
-    try:
-        config.issue_config_time_warning(warning, stacklevel=2)
-    except pytest.PytestWarning as error:
-        # With -W error, which asks for an end where there is something to warn of.
-        raise pytest.UsageError(str(error)) from None
-
-
-def _check_stages(config: pytest.Config, settings: Settings) -> None:
-    climbs = settings.mode == "climb"
-    what = "--ladder=climb" if climbs else "--ladder-baseline with --ladder-live"
-    if config.getoption("dist", "no") == "each":
-        raise pytest.UsageError(
-            f"{what} runs each test once, and --dist=each on every worker; choose "
-            "another --dist."
-        )
-    elsewhere = worker_elsewhere(config)
-    if elsewhere is not None:
-        raise pytest.UsageError(
-            f"{what} decides by what came in what runs next, and workers on other "
-            f"machines (--tx {elsewhere}) cannot know: they would run, and pay for, "
-            "all that there is; use workers of this machine (-n), or leave --tx out."
-        )
-
-
-def _value(option: Option, config: pytest.Config) -> Any:
-    """Return the value, parsed; None: not set.
-
-    The command line wins over the environment, and that over the ini file.
-    """
-    given = config.getoption(option.dest)
-    if given is not None:
-        return given if given is True else _parse(option, given, option.flag)
-    in_environment = os.environ.get(option.environment)
-    if in_environment:
-        return _parse(option, in_environment, option.environment)
-    in_file = config.getini(option.dest) if option.ini else None
-    return _parse(option, in_file, f"ini option {option.dest}") if in_file else None
-
-
-def _parse(option: Option, text: str, where: str) -> Any:
-    if option.metavar is None:
-        if text.lower() not in ("0", "1", "false", "true"):
-            raise pytest.UsageError(f"{where} is {text!r}; set it to 1 or 0.")
-        return text.lower() in ("1", "true")
-    if option.choices and text not in option.choices:
-        known = ", ".join(option.choices)
-        raise pytest.UsageError(f"{where} is {text!r}; choose one of: {known}.")
-    try:
-        return option.parse(text)
-    except ValueError:
-        raise pytest.UsageError(
-            f"{where} is {text!r}; give {option.expects}."
-        ) from None
-
-
-def _config_file(config: pytest.Config, text: str | None) -> Path | None:
-    if text is None:
-        return None
-    path = config.invocation_params.dir / text
-    if not path.is_file():
-        path = config.rootpath / text
-    if not path.is_file():
-        raise pytest.UsageError(
-            f"--ladder-config: there is no file {text}; give the path of a ladder.toml "
-            "or a pyproject.toml."
-        )
-    return path.resolve()
-
-
-def _report_folder(config: pytest.Config, text: str | None) -> Path | None:
-    return None if text is None else config.invocation_params.dir / text
+        env_file.load(config, name, {option.environment for option in OPTIONS})

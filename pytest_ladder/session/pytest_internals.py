@@ -45,6 +45,20 @@ def all_fixture_definitions(item: pytest.Item) -> dict[str, Sequence[Any]]:
     return definitions
 
 
+def shared_value(definition: Any) -> tuple[Any, ...]:
+    """Return the value of a fixture that many tests share, in a tuple; or nothing.
+
+    Nothing where it is not set up, failed, or is made anew for each test or class.
+    Reaches for `scope` and `cached_result`, a value with its key and what it raised.
+    Without them no test runs ahead with fixtures of the user.
+    """
+    cached = getattr(definition, "cached_result", None)
+    is_shared = getattr(definition, "scope", "") in ("session", "package", "module")
+    return (
+        () if cached is None or cached[2] is not None or not is_shared else (cached[0],)
+    )
+
+
 def is_of_pytest(function: Callable[..., Any]) -> bool:
     """Tell a function of pytest's own.
 

@@ -2,7 +2,7 @@
 
 pytest runs one test after another on the main thread, and fixtures and hooks call
 `RunningTest` there. A test may ask for replies from threads and event loops of its own,
-too: so `serve`, `serve_async` and the methods that note a reply may run on any thread.
+too: so `_serve`, `_serve_async` and the methods that note a reply run on any thread.
 They share one `Record` without a lock, for appending to a list and setting an attribute
 are safe between threads; but all threads of a test must end before the test does, or
 what they note goes to the row of the next one.
@@ -16,47 +16,57 @@ the body to pytest, as if the body had raised it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-import msgspec
 import pytest
 
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder import clock
+from pytest_ladder.calls.asker import Asker
+from pytest_ladder.calls.contract import VECTORS, Request, Served
 from pytest_ladder.calls.engine import Engine
+from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
-from pytest_ladder.core.row import UsedReply
+from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Rung
-from pytest_ladder.core.score import Score, Verdict
-from pytest_ladder.decide.funnel import REASON, UNSURE
+from pytest_ladder.core.score import Level, Score, Verdict
+from pytest_ladder.core.why import Why, why_of
+from pytest_ladder.decide.funnel import HELD_BACK
 from pytest_ladder.errors import (
     BudgetReached,
     CallError,
     JudgeError,
+    LadderError,
     MissingReply,
     StoreError,
 )
+from pytest_ladder.session.apps import Apps
 from pytest_ladder.session.cheap_checks import CheapChecks
 from pytest_ladder.session.event_loops import (
     as_plain_function,
     let_others_run_when_idle,
     run_coroutine,
 )
-from pytest_ladder.session.ladder_test import LadderTest, Record, rung_of
-from pytest_ladder.session.llm import Llm, Recorder, request_for, run_task
+from pytest_ladder.session.ladder_test import (
+    LadderItem,
+    LadderTest,
+    Record,
+    any_stored,
+    bill_of,
+    rung_of,
+)
+from pytest_ladder.session.llm import Llm, run_task
 from pytest_ladder.session.open_ladder import OpenLadder
-from pytest_ladder.session.options import Settings
+from pytest_ladder.session.settings import Settings
 from pytest_ladder.session.status_line import StatusLine
 from pytest_ladder.session.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_ladder.judging.jury import Jury
-    from pytest_ladder.session.judge import JudgeFixture
 
 
 class Process(Protocol):
@@ -79,6 +89,10 @@ class Process(Protocol):
     def status(self) -> StatusLine:
         """What is shown while the main thread waits."""
 
+    @property
+    def apps(self) -> Apps:
+        """Who asks for the running test over HTTP."""
+
 
 class RunningTest:
     """The ladder test that runs in a process, if one does.
@@ -95,99 +109,91 @@ class RunningTest:
         self.waited_in_loops_s = 0.0
         """Seconds that coroutines of the main thread waited for replies so far."""
         self._process = process
-        self._stored: dict[tuple[Path, str], bool | None] = {}
+        self._stored: dict[tuple[OpenLadder, str], bool | None] = {}
         """Whether a rung has stored replies; None: its requests are not known."""
-        self._served: set[tuple[Path, str]] = set()
+        self._served: set[tuple[OpenLadder, str]] = set()
         """Rungs that had a reply."""
         self._asking = 0
         """Coroutines of the main thread that wait for a reply."""
 
-    def begin(self, record: Record | None) -> None:
+    def begin(self, item: LadderItem | None) -> None:
         """Start the row of a ladder test; called before each of its setups.
 
-        `record` is None for any other test.
+        `item` is None for any other test.
         """
         if self.is_placeholder:
             pytest.skip("it only lets fixtures of others end")
-        self.record = record
-        if self.record is None:
+        self.record = None if item is None else Record(item=item)
+        if item is None or self.record is None:
             return
-        if self.record.test.external and not self._process.settings.live:
+        if item.test.external and not self._process.settings.live:
             pytest.skip("it calls models by itself (external=True); --ladder-live")
         self._skip_if_not_run(self.record)
 
     def end(self) -> None:
         """Close the row of the running test; called after its teardown."""
         self.record = None
+        self._process.apps.end_test()
 
     def llm(self, rung: Rung) -> Llm:
         """Make the `llm` of a rung, whose calls go into the row of the running test."""
-        opened = self._running().test.opened
-        asker = _NotingAsker(self, opened, self.note)
-        return Llm(rung, opened.prompter, asker, self._sample)
+        opened = self._running().item.test.opened
+        return Llm(
+            rung, opened.strategies, self.asker(), self.sample, self._process.apps
+        )
+
+    def asker(self) -> Asker:
+        """Return what asks for the running test, and puts replies on its row."""
+        return self._asker(self._running().item.test.opened, self.note)
 
     def reply(self, case: Case) -> Reply:
         """Return the reply of the running test's rung, or task, to a case."""
         __tracebackhide__ = True
         record = self._running()
-        test = record.test
-        if test.task is None:
-            try:
-                reply = self.llm(record.rung).ask(case)
-                record.retrieved = tuple(part.source for part in reply.retrieved)
-                return reply
-            except (CallError, StoreError) as error:
-                problem = str(error)
-            # Not inside the handler: pytest would print the exception twice.
-            record.broken = True
-            pytest.fail(problem, pytrace=False)
-        recorder = Recorder(_Asker(self, test.opened))
-        llm = Llm(record.rung, test.opened.prompter, recorder, self._sample)
-        served = run_task(
-            as_plain_function(test.task, self.waiting), case, llm, recorder
-        )
-        if test.external:
-            unknown = {"cost_usd": None, "usage": None}
-            reply = msgspec.structs.replace(served.reply, **unknown)
-            served = served._replace(reply=reply)
-        self.note(served, tuple(call.key for call in recorder.served))
-        record.retrieved = tuple(part.source for part in served.reply.retrieved)
-        return served.reply
+        test, llm = record.item.test, self.llm(record.item.rung)
+        if test.task is not None:
+            task = as_plain_function(test.task, self.waiting)
+            with self._process.apps.heard(of_body=False):
+                reply = run_task(task, case, llm, external=test.external)
+        else:
+            reply = self._reply_of_strategy(record, llm, case)
+        record.retrieved = tuple(part.source for part in reply.retrieved)
+        return reply
 
-    def judge(self) -> JudgeFixture:
-        """Make the `judge` of tests, whose calls are evaluation cost."""
-        from pytest_ladder.session.judge import JudgeFixture
+    def ladder_and_rung(self) -> tuple[OpenLadder, str]:
+        """Return the ladder and the id of the rung of the test that runs."""
+        item = self._running().item
+        return item.test.opened, item.rung.id
 
-        return JudgeFixture(
-            lambda: self.jury_of(self._running().test.opened), self.note_verdict
-        )
+    def judge(self) -> Jury:
+        """Make the `judge` of a test: the judges of its ladder."""
+        return self.jury_of(self._running().item.test.opened)
 
     def jury_of(self, opened: OpenLadder) -> Jury:
-        """Return a ladder's judges, whose answers go into the running test's row."""
-        return opened.jury(_NotingAsker(self, opened, self.note_evaluation))
+        """Return a ladder's judges, who put answers and verdicts on the test's row."""
+        asker = self._asker(opened, self.note_evaluation)
+        return opened.jury(asker, self.note_verdict, self.note_unusable)
 
     def verdict(self, reply: Reply, case: Case) -> Verdict:
         """Return the verdict that the running test's marker asks for."""
         __tracebackhide__ = True
-        from pytest_ladder.session.judge import verdict_of
-
         record = self._running()
-        judged = record.test.judged
+        rung, test = record.item.rung, record.item.test
+        judged = test.judged
         assert judged is not None
-        retrieves = record.rung.strategy.retrieves or record.test.task is not None
+        retrieves = rung.strategy.retrieves or test.task is not None
         if judged.grades_retrieval and not retrieves:
-            pytest.skip(f"{record.rung.id} retrieves nothing that could be judged")
-        if record.test.opened.has_funnel:
-            missed = self._process.cheap_checks.any_missed(record)
+            pytest.skip(f"{rung.id} retrieves nothing that could be judged")
+        if test.opened.has_funnel:
+            missed = self._process.cheap_checks.any_missed(record.item)
             record.unsure = missed is None
             if missed:
-                record.funnelled = True
-                pytest.skip(REASON)
+                record.why = Why.FUNNEL
+                pytest.skip(HELD_BACK)
         try:
-            return verdict_of(self.judge(), judged, reply, case)
+            return judged.verdict(self.judge(), reply, case)
         except (CallError, StoreError, JudgeError) as error:
-            problem = str(error)
-        record.broken = True
+            problem, record.why = str(error), why_of(error)
         pytest.fail(problem, pytrace=False)
 
     def note_verdict(self, verdict: Verdict) -> None:
@@ -207,25 +213,36 @@ class RunningTest:
         run_coroutine(item.obj(**arguments), self.waiting)
         return True
 
-    def note(self, served: Served, calls: tuple[str, ...] = ()) -> None:
+    def note(self, served: Served) -> None:
         """Put a reply, with its cost, on the running test's row; on any thread."""
         record = self.record
         if record is None:
             return
-        reply = served.reply
-        # A reply that is not stored has no key; it is still one reply of one test.
-        run = f"{record.item.nodeid}#{record.case and record.case.id}#{record.sample}"
-        key = served.key or f"{run}#{len(record.replies)}"
-        record.text = reply.text
-        record.replies.append(_bill(served, key, calls))
-        self._served.add((record.test.opened.ladder.path, record.rung.id))
+        reply, item, key = served.reply, record.item, served.key
+        if not key:
+            # A reply that is not stored has no key; it is still one reply of one test.
+            run = f"{item.nodeid}#{item.case and item.case.id}#{item.sample}"
+            key = f"{run}#{len(record.replies)}"
+        if reply.agreement is not None:
+            record.agreement = reply.agreement
+        if reply.finish_reason != VECTORS:
+            record.text, said = reply.text, reply.whole_text
+            record.said = said if said != reply.text else ""
+        record.replies.append(bill_of(served, key))
+        self._served.add((item.test.opened, item.rung.id))
 
     def note_evaluation(self, served: Served) -> None:
         """Put a judge's answer, with its cost, on the running test's row."""
         record = self.record
         if record is not None:
             key = served.key or f"{record.item.nodeid}#judge{len(record.evaluations)}"
-            record.evaluations.append(_bill(served, key))
+            record.evaluations.append(bill_of(served, key))
+
+    def note_unusable(self, answers: Sequence[Served]) -> None:
+        """Mark a judge's answers that gave no verdict: they are not recorded."""
+        if self.record is not None:
+            keys = {served.key for served in answers}
+            self.record.mark_unusable(keys, asked_again=self._process.settings.live)
 
     def note_score(self, score: Score) -> None:
         """Put a score on the row of the running test."""
@@ -235,32 +252,6 @@ class RunningTest:
         else:
             record.scores[score.name] = score
 
-    def serve(self, opened: OpenLadder, request: Request) -> Served:
-        """Look a reply up or call for it; ends the test when there is none.
-
-        Called on any thread of the test; waits there.
-        """
-        __tracebackhide__ = True
-        try:
-            return self._process.engine.ask(request, opened.archive)
-        except (MissingReply, BudgetReached) as error:
-            problem = error
-        self._end_test(problem)
-
-    async def serve_async(self, opened: OpenLadder, request: Request) -> Served:
-        """Do what `serve` does, from any event loop, of any thread."""
-        __tracebackhide__ = True
-        if threading.current_thread() is threading.main_thread():
-            let_others_run_when_idle(self.waiting)
-        self._asking += 1
-        try:
-            return await self._process.engine.ask_async(request, opened.archive)
-        except (MissingReply, BudgetReached) as error:
-            problem = error
-        finally:
-            self._asking -= 1
-        self._end_test(problem)
-
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
         """Let rehearsals run while an event loop of the main thread waits.
@@ -268,44 +259,105 @@ class RunningTest:
         Called on the main thread by the selector of that loop. Counts the wait if a
         reply is waited for: it is no part of the test's own duration.
         """
-        begun = time.monotonic()
+        begun = clock.monotonic()
         asking = bool(self._asking)
         try:
             with self._process.turns.others_run():
                 yield
         finally:
             if asking:
-                self.waited_in_loops_s += time.monotonic() - begun
+                self.waited_in_loops_s += clock.monotonic() - begun
                 self._process.status.show()
+
+    def _asker(self, opened: OpenLadder, note: Callable[[Served], None]) -> Asker:
+        """Return what asks for replies of a ladder, and puts them on the row."""
+        return Asker(
+            functools.partial(self._serve, opened.archive),
+            functools.partial(self._serve_async, opened.archive),
+            note,
+            lambda requests: self._process.engine.begin(opened.archive, requests),
+        )
+
+    def _serve(self, archive: Archive, request: Request) -> Served:
+        """Look a reply up or call for it; ends the test when there is none.
+
+        Called on any thread of the test; waits there.
+        """
+        __tracebackhide__ = True
+        try:
+            served = self._process.engine.ask(request, archive)
+            self.note_lost(served.lost)
+            return served
+        except LadderError as error:
+            self.note_failure(error)
+            if not isinstance(error, MissingReply | BudgetReached):
+                raise
+            problem = error
+        self._end_test(problem)
+
+    async def _serve_async(self, archive: Archive, request: Request) -> Served:
+        """Do the same from any event loop, of any thread."""
+        __tracebackhide__ = True
+        if threading.current_thread() is threading.main_thread():
+            let_others_run_when_idle(self.waiting)
+        self._asking += 1
+        try:
+            served = await self._process.engine.ask_async(request, archive)
+            self.note_lost(served.lost)
+            return served
+        except LadderError as error:
+            self.note_failure(error)
+            if not isinstance(error, MissingReply | BudgetReached):
+                raise
+            problem = error
+        finally:
+            self._asking -= 1
+        self._end_test(problem)
+
+    def note_failure(self, error: LadderError) -> None:
+        """Put what a failed call cost on the running test's row, and a wrong key."""
+        self.note_lost(error.lost)
+        if self.record is not None:
+            self.record.refused_key = error.refused_key
+
+    def note_lost(self, lost: LostCalls | None) -> None:
+        """Put calls that brought no reply on the running test's row."""
+        if self.record is not None and lost is not None:
+            self.record.lost.append(lost)
+
+    def _reply_of_strategy(self, record: Record, llm: Llm, case: Case) -> Reply:
+        __tracebackhide__ = True
+        try:
+            return llm.ask(case)
+        except (CallError, StoreError) as error:
+            problem, record.why = str(error), why_of(error)
+        # Not inside the handler: pytest would print the exception twice.
+        pytest.fail(problem, pytrace=False)
 
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
-        needs_none = record.rung.model.is_scripted
-        if self._process.settings.live or record.is_current or needs_none:
+        item = record.item
+        # What users did is known of rungs whose replies nobody kept.
+        calls = item.test.uses_reply or item.makes_unknown_requests
+        is_of_users = item.test.level is Level.REAL and not calls
+        needs_none = item.rung.model.is_scripted or is_of_users
+        if self._process.settings.live or item.is_current or needs_none:
             return
-        rung = (record.test.opened.ladder.path, record.rung.id)
+        rung = (item.test.opened, item.rung.id)
         if rung not in self._stored:
-            self._stored[rung] = self._any_stored(record)
+            tests = self._process.tests.values()
+            self._stored[rung] = any_stored(tests, item)
         if self._stored[rung] is False:
             self._not_run(record)
 
-    def _any_stored(self, record: Record) -> bool | None:
-        """Tell whether any reply of a rung is stored; None: no request is known."""
-        any_stored = None
-        for test in self._process.tests.values():
-            if (
-                test.opened is not record.test.opened
-                or test.task
-                or not test.uses_reply
-            ):
-                continue
-            for case in test.cases:
-                any_stored = False
-                request = request_for(record.rung, test.opened.prompter, case)
-                key = test.opened.archive.key(request)
-                if test.opened.archive.find(key) is not None:
-                    return True
-        return any_stored
+    def end_for(self, problem: LadderError) -> NoReturn:
+        """End the running test for a call of an app of it that failed."""
+        __tracebackhide__ = True
+        if isinstance(problem, MissingReply | BudgetReached):
+            self._end_test(problem)
+        if self.record is not None:
+            self.record.why = why_of(problem)
+        pytest.fail(str(problem), pytrace=False)
 
     def _end_test(self, error: MissingReply | BudgetReached) -> NoReturn:
         """End the running test for want of a reply: its code is not at fault."""
@@ -314,82 +366,35 @@ class RunningTest:
         if record is None:
             raise error
         if isinstance(error, BudgetReached):
-            record.over_budget = True
-            pytest.skip(str(error))
-        rung = (record.test.opened.ladder.path, record.rung.id)
+            record.why = Why.BUDGET
+            pytest.skip(f"not run: budget: {error}")
+        rung = (record.item.test.opened, record.item.rung.id)
         if self._stored.get(rung, True) is None and rung not in self._served:
             self._not_run(record)
         message = f'{error} Record it: pytest "{record.item.nodeid}" --ladder-live'
-        if self._process.settings.mode != "current":
-            message += f" --ladder={self._process.settings.mode}"
+        message += self._process.settings.as_typed
         if self._process.settings.missing == "skip":
-            record.not_run = True
+            record.why = Why.NOT_RUN
             pytest.skip(message)
-        record.broken = True
         if record.unsure:
+            record.why = Why.UNSURE
             # The controller, which gets every check, knows whether this is an error.
-            pytest.skip(UNSURE + message)
+            passed = "funnel: the case passed its cheap checks, and has no verdict"
+            pytest.skip(f"{passed}: {message}")
+        record.why = Why.NO_REPLY
         pytest.fail(message, pytrace=False)
 
     def _not_run(self, record: Record) -> NoReturn:
-        record.not_run = True
-        pytest.skip(f"{record.rung.id} has no stored replies; --ladder-live calls it")
+        record.why = Why.NOT_RUN
+        rung = record.item.rung.id
+        pytest.skip(f"{rung} has no stored replies; --ladder-live calls it")
 
-    def _sample(self) -> int:
-        return self.record.sample if self.record is not None else 1
+    def sample(self) -> int:
+        """Return which sample of its case the running test asks for, from 1."""
+        record = self.record
+        return 1 if record is None else record.fresh_sample or record.item.sample
 
     def _running(self) -> Record:
         if self.record is None:
             raise RuntimeError("No ladder test is running.")
         return self.record
-
-
-class _Asker:
-    """Serves the requests of one ladder to the running test."""
-
-    def __init__(self, running: RunningTest, opened: OpenLadder) -> None:
-        self._running = running
-        self._opened = opened
-
-    def ask(self, request: Request) -> Served:
-        __tracebackhide__ = True
-        return self._running.serve(self._opened, request)
-
-    def ask_async(self, request: Request) -> Awaitable[Served]:
-        return self._running.serve_async(self._opened, request)
-
-
-class _NotingAsker(_Asker):
-    """Serves requests, and puts each reply on the running test's row by `note`."""
-
-    def __init__(
-        self, running: RunningTest, opened: OpenLadder, note: Callable[[Served], None]
-    ) -> None:
-        super().__init__(running, opened)
-        self._note = note
-
-    def ask(self, request: Request) -> Served:
-        __tracebackhide__ = True
-        served = super().ask(request)
-        self._note(served)
-        return served
-
-    async def ask_async(self, request: Request) -> Served:
-        __tracebackhide__ = True
-        served = await super().ask_async(request)
-        self._note(served)
-        return served
-
-
-def _bill(served: Served, key: str, calls: tuple[str, ...] = ()) -> UsedReply:
-    reply = served.reply
-    return UsedReply(
-        key=key,
-        live=served.live,
-        cost_usd=reply.cost_usd,
-        latency_s=reply.latency_s,
-        ttft_s=reply.ttft_s,
-        usage=reply.usage,
-        calls=calls,
-        flag=reply.flag,
-    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, cast
@@ -19,21 +20,38 @@ import pytest
 
 from pytest_ladder.calls.contract import EngineSettings, Progress
 from pytest_ladder.calls.engine import Engine
-from pytest_ladder.calls.local.servers import Servers
 from pytest_ladder.config.load import find_ladder, load_ladder
-from pytest_ladder.session import options
+from pytest_ladder.core.case import Case
+from pytest_ladder.disk.shared_lines import SharedLines
+from pytest_ladder.session.app_link import AppGateway
+from pytest_ladder.session.apps import Apps
 from pytest_ladder.session.cheap_checks import CheapChecks
-from pytest_ladder.session.ladder_test import SAMPLE, LadderTest, Record, Shape, rung_of
-from pytest_ladder.session.open_ladder import OpenLadder
+from pytest_ladder.session.ladder_test import (
+    SAMPLE,
+    LadderItem,
+    LadderTest,
+    Shape,
+    rung_of,
+)
+from pytest_ladder.session.open_ladder import OpenLadder, folder_name
 from pytest_ladder.session.running_test import RunningTest
+from pytest_ladder.session.settings import REPORT_FOLDER, read_settings
 from pytest_ladder.session.status_line import StatusLine
+from pytest_ladder.session.suite import SuiteSize, hand_over, handed_over
 from pytest_ladder.session.turns import Turns
-from pytest_ladder.session.xdist import is_worker, shared_by_processes, workers
+from pytest_ladder.session.xdist import (
+    is_shared,
+    is_worker,
+    shared_by_processes,
+    workers,
+)
+from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 
 # How long the end of a run waits for calls that were sent and that no test of this
 # process waits for: they are paid for, and another worker may need them.
 _PATIENCE_S = 30.0
+_ITEM: pytest.StashKey[LadderItem] = pytest.StashKey()
 
 
 class PrefetchHooks(Protocol):
@@ -60,7 +78,7 @@ class LadderSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.settings = options.read(config)
+        self.settings = read_settings(config)
         self.tests: dict[str, LadderTest] = {}
         self.shapes: dict[str, Shape] = {}
         """How each test was parametrized."""
@@ -73,13 +91,18 @@ class LadderSession:
         """Tests whose rehearsal did not end."""
         self.started: float = shared_by_processes(config)["started"]
         """Unix time."""
+        self.told_cases: set[tuple[str, str, str]] = set()
+        """Cases that a row has told of already: configuration, source and id."""
         self.problems: list[str] = []
         """Mistakes in configuration found while collecting."""
         self._ladders: dict[Path, OpenLadder] = {}
         self._ladder_of_folder: dict[Path, OpenLadder | None] = {}
         self._module_items: dict[Path, int] = {}
+        self._suites: dict[str, SuiteSize] = {}
         self._waited_before_s = 0.0
         self.running = RunningTest(self)
+        self.open_gateway: Callable[[LadderSession], AppGateway] | None = None
+        """Starts what serves apps; the plugin hands it in before the first test."""
 
     @cached_property
     def progress(self) -> Progress:
@@ -90,6 +113,15 @@ class LadderSession:
     def status(self) -> StatusLine:
         """What is shown of it while the main thread waits."""
         return StatusLine(self.config, self.progress, self.turns)
+
+    @cached_property
+    def apps(self) -> Apps:
+        """Who asks for the running test over HTTP."""
+        return Apps(self, self._start_gateway)
+
+    def _start_gateway(self) -> AppGateway:
+        assert self.open_gateway is not None
+        return self.open_gateway(self)
 
     @cached_property
     def cheap_checks(self) -> CheapChecks:
@@ -109,7 +141,7 @@ class LadderSession:
             folder=Path(shared["folder"]),
             owner_pid=shared["owner_pid"],
             workers=workers(self.config),
-            started=shared["started"],
+            is_shared=is_shared(self.config),
         )
         return Engine(settings, self.progress, self.status)
 
@@ -124,8 +156,16 @@ class LadderSession:
     def open(self, path: Path) -> OpenLadder:
         """Open a ladder by its configuration file, once."""
         if path not in self._ladders:
+            root = self.config.rootpath
+            report = self.settings.report or root / REPORT_FOLDER
+            # Where its report lies: first as the only ladder of a run.
+            reports = [report, report / folder_name(path.parent, root)]
             ladder = load_ladder(path)
-            self._ladders[path] = OpenLadder(ladder, self.settings)
+            if self.settings.tried:
+                from pytest_ladder.session.tried import with_tried
+
+                ladder = with_tried(ladder, self.settings.tried)
+            self._ladders[path] = OpenLadder(ladder, self.settings, reports)
         return self._ladders[path]
 
     @property
@@ -137,15 +177,33 @@ class LadderSession:
         """Return the collected tests of one ladder."""
         return [test for test in self.tests.values() if test.opened is opened]
 
+    @property
+    def suites(self) -> dict[str, SuiteSize]:
+        """What there is to run of each ladder, by its configuration file.
+
+        The controller of xdist has it from its workers.
+        """
+        folder = Path(shared_by_processes(self.config)["folder"])
+        return self._suites or handed_over(folder)
+
+    @suites.setter
+    def suites(self, suites: dict[str, SuiteSize]) -> None:
+        """Keep it, and hand it over in a worker; called at the end of collection."""
+        self._suites = suites
+        if is_worker(self.config):
+            hand_over(suites, Path(shared_by_processes(self.config)["folder"]))
+
     def module_items(self, path: Path) -> int:
         """Count a file's items on one rung; 0 when it was not collected whole."""
-        if path not in self._module_items:
-            self._module_items[path] = self._count_items(path)
-        return self._module_items[path]
+        counted = self._module_items.get(path)
+        if counted is None:
+            counted = self._module_items[path] = self._count_items(path)
+        return counted
 
     def _count_items(self, path: Path) -> int:
         picked = any("::" in argument for argument in self.config.args)
-        if picked or self.config.getoption("lf", False):
+        narrowed = any(opened.chosen is not None for opened in self.opened)
+        if picked or narrowed or self.config.getoption("lf", False):
             return 0
         return sum(
             self.shapes[nodeid].items
@@ -153,18 +211,36 @@ class LadderSession:
             if test.path == path
         )
 
-    def record_of(self, item: pytest.Item) -> Record | None:
-        """Return an empty record of a ladder test, None for any other test."""
+    def item_of(self, item: pytest.Item) -> LadderItem | None:
+        """Return what is to run of a ladder test, None for any other test.
+
+        Made when it is first asked for, of all tests at the end of collection.
+        """
+        made = item.stash.get(_ITEM, None)
+        if made is not None:
+            return made
         rung = rung_of(item)
         if rung is None or not isinstance(item, pytest.Function):
             return None
         nodeid = f"{item.parent.nodeid}::{item.originalname}" if item.parent else ""
-        sample = cast(int, item.callspec.params.get(SAMPLE, 1))
-        return Record(test=self.tests[nodeid], item=item, rung=rung, sample=sample)
+        parameters = item.callspec.params
+        case = parameters.get("case")
+        made = item.stash[_ITEM] = LadderItem(
+            test=self.tests[nodeid],
+            function=item,
+            rung=rung,
+            case=case if isinstance(case, Case) else None,
+            sample=cast(int, parameters.get(SAMPLE, 1)),
+        )
+        return made
+
+    def items_of(self, items: Iterable[pytest.Item]) -> list[LadderItem]:
+        """Return what is to run of those that are ladder tests."""
+        return [made for item in items if (made := self.item_of(item)) is not None]
 
     def waited_s(self) -> float:
         """Return how long a phase of a test waited, in seconds; called at its end."""
-        if "engine" not in self.__dict__:
+        if not self.settings.live or "engine" not in self.__dict__:
             return 0.0
         self.status.take_back()
         so_far = self.engine.waited_s + self.running.waited_in_loops_s
@@ -174,7 +250,7 @@ class LadderSession:
 
     def give_way(self) -> None:
         """Let the engine's thread run first; called between the phases of tests."""
-        if "engine" in self.__dict__:
+        if self.settings.live and "engine" in self.__dict__:
             self.engine.give_way()
 
     def step(self, item: pytest.Item) -> None:
@@ -189,7 +265,21 @@ class LadderSession:
             return []
         ids = {id(test.opened) for test in self.tests.values()}
         used = [opened for opened in self.opened if id(opened) in ids]
-        return [self.header_of(opened, named=len(used) > 1) for opened in used]
+        lines = [self.header_of(opened, named=len(used) > 1) for opened in used]
+        return lines + (self.notes(used) if self.settings.live else [])
+
+    def notes(self, ladders: Iterable[OpenLadder]) -> list[str]:
+        """Say what a live run of ladders should know of where its calls go."""
+        models = []
+        for opened in ladders:
+            models += [rung.model for rung in opened.rungs]
+            tests = self.tests_of(opened)
+            # The controller of xdist does not know which tests there are.
+            if not tests or any(test.uses_judge for test in tests):
+                models += opened.judges
+        from pytest_ladder.calls.destination import notes_on
+
+        return [f"ladder: {note}" for note in notes_on(models)]
 
     def header_of(self, opened: OpenLadder, *, named: bool = False) -> str:
         """Say which rungs of a ladder are tested."""
@@ -197,9 +287,24 @@ class LadderSession:
         names = ", ".join(rung.id for rung in opened.rungs)
         spends = "calls models" if self.settings.live else "replays, never calls"
         line = f"{ladder}: {self.settings.mode}: {names} ({spends})"
+        if opened.ladder.tried:
+            line += f"; held against {opened.current.id}, which ships"
+        if opened.chosen is not None:
+            line += f"; {count(len(opened.chosen), 'case')} drawn by --ladder-cases"
+        if opened.litmus is not None:
+            line += f"; model {opened.litmus.rung.model.name} is {opened.litmus.why}"
         if self.settings.mode == "current" and opened.ladder.current is None:
-            line += "; `current` is not set, so this is the cheapest rung"
+            line += f"; `current` is not set, so this is {opened.why_current}"
         return line
+
+    def _close_apps(self) -> None:
+        """Stop the gateway; workers tell the controller of calls that came too late."""
+        self.apps.close()
+        late = SharedLines(Path(shared_by_processes(self.config)["folder"]) / "late")
+        if not is_worker(self.config):
+            self.apps.late += sum(map(int, late.new()))
+        elif self.apps.late:
+            late.append([str(self.apps.late).encode()])
 
     def close(self, *, interrupted: bool) -> None:
         """Close the engine, the status line and the stores; called at the end of a run.
@@ -210,6 +315,7 @@ class LadderSession:
         """
         if self.prefetch is not None:
             self.prefetch.stop()
+        self._close_apps()
         if "engine" in self.__dict__:
             self.engine.close(patience_s=0.0 if interrupted else _PATIENCE_S)
         if self.prefetch is not None:
@@ -218,6 +324,8 @@ class LadderSession:
             self.status.close()
         folder = Path(shared_by_processes(self.config)["folder"])
         if not is_worker(self.config) and folder.exists():
+            from pytest_ladder.calls.local.servers import Servers
+
             Servers(folder / "servers", os.getpid()).stop_all()
             shutil.rmtree(folder, ignore_errors=True)
         for opened in self._ladders.values():

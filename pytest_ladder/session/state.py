@@ -1,4 +1,4 @@
-"""Where a pytest process keeps its ladder session, and which test runs now.
+"""Where a pytest process keeps its ladder session, what fell out, and which test runs.
 
 A file of its own because it is loaded in every suite, with or without ladder tests, and
 so must import no more than this.
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Lazily typed: what the keys hold is imported when the first ladder test needs it.
 _SESSION: pytest.StashKey[LadderSession] = pytest.StashKey()
+_NOT_COLLECTED: pytest.StashKey[list[str]] = pytest.StashKey()
 _running: list[pytest.Item] = []
 """The test that runs; before it those that run pytest themselves, outermost first."""
 
@@ -54,3 +55,8 @@ def session_of(config: pytest.Config) -> LadderSession:
 def known_session(config: pytest.Config) -> LadderSession | None:
     """Return the process's session if a ladder test made one."""
     return config.stash.get(_SESSION, None)
+
+
+def not_collected(config: pytest.Config) -> list[str]:
+    """Return the node ids of what could not be collected; more may be added."""
+    return config.stash.setdefault(_NOT_COLLECTED, [])

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 import pytest
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Progress
 from pytest_ladder.session.turns import Turns
 from pytest_ladder.text.numbers import dollars
@@ -36,7 +36,7 @@ class StatusLine:
         self._config = config
         self._progress = progress
         self._turns = turns
-        self._started = time.monotonic()
+        self._started = clock.monotonic()
         self._drawn_at = 0.0
         self._shown = False
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
@@ -49,7 +49,7 @@ class StatusLine:
 
     def show(self) -> None:
         """Draw the line anew; called again and again while the main thread waits."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if self._quiet or now - self._drawn_at < _REDRAW_S:
             return
         self._drawn_at = now
@@ -93,12 +93,13 @@ class StatusLine:
         if progress.note:
             return progress.note
         rate = progress.done / elapsed_s if elapsed_s > 0 else 0.0
-        text = f"{progress.done} calls, {dollars(progress.spent_usd)}, {rate:.1f}/s"
+        of_all, left = "", ""
         if progress.expected > progress.done and rate > 0:
             left_s = round((progress.expected - progress.done) / rate)
-            text = text.replace(" calls", f"/{progress.expected} calls", 1)
-            text += f", {left_s // 60}:{left_s % 60:02} left"
-        return text
+            of_all = f"/{progress.expected}"
+            left = f", {left_s // 60}:{left_s % 60:02} left"
+        usd = dollars(progress.spent_usd)
+        return f"{progress.done}{of_all} calls, {usd}, {rate:.1f}/s{left}"
 
     def _write(self, text: str) -> None:
         writer: Any = self._config.get_terminal_writer()

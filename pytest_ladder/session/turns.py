@@ -95,7 +95,9 @@ class Turns:
         with self._lock:
             turn.end_isolation()
             if self._owner is turn:
-                self._grant_next()
+                self._owner = self._queue.popleft() if self._queue else None
+                if self._owner is not None:
+                    self._owner.granted.set()
 
     @contextmanager
     def others_run(self) -> Iterator[None]:
@@ -185,11 +187,6 @@ class Turns:
             self._owner.end_isolation()
             self._owner.interrupt()
 
-    def _grant_next(self) -> None:
-        self._owner = self._queue.popleft() if self._queue else None
-        if self._owner is not None:
-            self._owner.granted.set()
-
 
 class _Turn:
     """One turn of one thread, from its wish for it to the end."""
@@ -233,6 +230,8 @@ class Rehearsal:
         self._turn: _Turn | None = None
         """None: it waits for a reply. Guarded by the lock, as `_ended` is."""
         self._ended = False
+        self._is_beside = False
+        """It has given its turn up for good."""
         self._lock = threading.Lock()
         self._random = RandomState()
 
@@ -261,6 +260,16 @@ class Rehearsal:
         turn = self._turn
         return self._ended or self._turns.closed or (turn is not None and turn.lost)
 
+    def run_beside(self) -> None:
+        """Give the turn up for good: from here on the body runs beside all others.
+
+        Raises `Abandoned` when the rehearsal is over.
+        """
+        with self._lock:
+            self.check()
+            self._give_turn_up()
+            self._is_beside = True
+
     @contextmanager
     def others_run(self) -> Iterator[None]:
         """Give the turn up while a thread of the body waits, and take it again.
@@ -279,7 +288,7 @@ class Rehearsal:
         """Wait for a turn, unless another thread of the body has taken it."""
         with self._lock:
             self.check()
-            if self._turn is None:
+            if self._turn is None and not self._is_beside:
                 turn = _Turn(self._random, self._interrupt)
                 self._turns.begin(turn)
                 self._turn = turn

@@ -19,17 +19,18 @@ controller, and `config.workerinput` is read, which xdist documents. The schedul
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pytest_ladder import clock
+from pytest_ladder.disk.shared_lines import SharedLines
 
 _PLACEHOLDER = "placeholder"
 """Marks the line of a test that is not to run: see `Batch`."""
@@ -50,7 +51,7 @@ def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
         config.stash[_SHARED] = {
             "folder": str(Path(tempfile.gettempdir()) / name),
             "owner_pid": os.getpid(),
-            "started": time.time(),
+            "started": clock.unix(),
         }
     return config.stash[_SHARED]
 
@@ -64,6 +65,11 @@ def workers(config: pytest.Config) -> int:
 def is_worker(config: pytest.Config) -> bool:
     """Tell whether this process is a worker."""
     return hasattr(config, "workerinput")
+
+
+def is_shared(config: pytest.Config) -> bool:
+    """Tell whether the run has other processes: this is a worker, or starts some."""
+    return is_worker(config) or config.getoption("dist", "no") != "no"
 
 
 def share_to_begin_with(config: pytest.Config) -> float:
@@ -167,9 +173,7 @@ def announce_batches(node: Any) -> None:
 
 def _note_batch(node: Any, lines: list[str]) -> None:
     folder = Path(shared_by_processes(node.config)["folder"]) / "batches"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / node.gateway.id).open("a", encoding="ascii") as file:
-        file.write("".join(f"{line}\n" for line in lines))
+    SharedLines(folder / node.gateway.id).append(line.encode() for line in lines)
 
 
 class Batch:
@@ -184,9 +188,7 @@ class Batch:
     def __init__(self, config: pytest.Config) -> None:
         folder = Path(shared_by_processes(config)["folder"]) / "batches"
         name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
-        self._path = folder / name
-        self._read_to = 0
-        """Bytes of the file that were read."""
+        self._shared = SharedLines(folder / name)
         self._lines: list[str] = []
         self._yielded = 0
         self._lock = threading.Lock()
@@ -212,10 +214,5 @@ class Batch:
         return in_file and self._lines[number].endswith(_PLACEHOLDER)
 
     def _read(self) -> None:
-        with self._lock, contextlib.suppress(FileNotFoundError):
-            with self._path.open(encoding="ascii") as file:
-                file.seek(self._read_to)
-                text = file.read()
-            whole = text[: text.rfind("\n") + 1]
-            self._read_to += len(whole)
-            self._lines += whole.splitlines()
+        with self._lock:
+            self._lines += [line.decode() for line in self._shared.new()]

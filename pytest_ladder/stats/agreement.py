@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
+from pytest_ladder.stats import distributions
 from pytest_ladder.stats.checks import (
     TINY,
     check_counts,
@@ -16,10 +17,18 @@ from pytest_ladder.stats.checks import (
     check_range,
     check_size,
 )
-from pytest_ladder.stats.intervals import Interval
+from pytest_ladder.stats.clusters import degrees_of_freedom
+from pytest_ladder.stats.intervals import (
+    Interval,
+    QualityInterval,
+    effective_wilson,
+)
+from pytest_ladder.stats.judged import design_effect
 
 Weights = Literal["linear", "quadratic"]
 
+_LEAST_SIZE = 0.01
+"""Of a Beta that leaves open all of [0, 1]; none has a larger variance."""
 MIN_JUDGE = 1.3
 """A judge whose sensitivity and specificity add up to less corrects nothing."""
 
@@ -112,13 +121,55 @@ def gwet_ac1(table: Sequence[Sequence[float]]) -> float:
     return (observed - chance) / (1 - chance)
 
 
+def gwet_ac1_interval(
+    table: Sequence[Sequence[float]], confidence: float = 0.95
+) -> Interval:
+    """Large-sample interval of `gwet_ac1`, by linear approximation (Gwet 2008).
+
+    Within [-1, 1]. Raises ValueError as `kappa` does, and unless confidence is strictly
+    between 0 and 1.
+    """
+    check_inside("Confidence", confidence)
+    shares, value = _shares(table), gwet_ac1(table)
+    middle = [(row + column) / 2 for row, column in zip(*_margins(shares), strict=True)]
+    others = len(middle) - 1
+    chance = math.fsum(share * (1 - share) for share in middle) / others
+    grid = range(len(shares))
+    # What a little more of each cell adds to AC1.
+    slopes = [
+        [
+            ((i == j) - (1 - middle[i] - middle[j]) * (1 - value) / others)
+            / (1 - chance)
+            for j in grid
+        ]
+        for i in grid
+    ]
+    cells = [(shares[i][j], slopes[i][j]) for i in grid for j in grid]
+    mean = math.fsum(share * slope for share, slope in cells)
+    variance = math.fsum(share * (slope - mean) ** 2 for share, slope in cells)
+    n = math.fsum(map(math.fsum, table))
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance / n)
+    return Interval(max(-1.0, value - half), min(1.0, value + half))
+
+
+def smoothed(table: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return a table with two cases more, spread evenly over its cells.
+
+    Large-sample intervals are made of it (docs/methods.md §5.1): with few cases an
+    empty cell would count as impossible. Raises ValueError as `kappa` does.
+    """
+    _shares(table)
+    more = 2 / len(table) ** 2
+    return [[count + more for count in row] for row in table]
+
+
 def rogan_gladen(  # noqa: PLR0913 - the published formula has these inputs
     positive_rate: float,
-    n: int,
+    n: float,
     sensitivity: float,
-    n_positive: int,
+    n_positive: float,
     specificity: float,
-    n_negative: int,
+    n_negative: float,
     smooth: bool = True,
     confidence: float = 0.95,
 ) -> JudgedRate:
@@ -127,9 +178,9 @@ def rogan_gladen(  # noqa: PLR0913 - the published formula has these inputs
     See docs/methods.md §5.4 (Rogan and Gladen 1978). The judge passed `positive_rate`
     of `n` cases; people passed `n_positive` labelled cases, of which it passed the
     share `sensitivity`, and failed `n_negative`, of which it failed `specificity`.
-    `smooth` adds half a case to each share. Raises ValueError for shares outside
-    [0, 1], counts below 1, or a judge whose sensitivity and specificity add up to less
-    than 1.3.
+    `smooth` adds half a case to each share; counts may be effective ones, of clusters.
+    Raises ValueError for shares outside [0, 1], counts below 1, or a judge whose
+    sensitivity and specificity add up to less than 1.3.
     """
     check_range("Shares", [positive_rate, sensitivity, specificity])
     check_inside("Confidence", confidence)
@@ -166,6 +217,7 @@ def poststratified(  # noqa: PLR0913 - four counts of labels, two of verdicts
     k01: int,
     k00: int,
     confidence: float = 0.95,
+    widening: float = 1.0,
 ) -> Posterior:
     """Pass rate by people, from a 0/1 judge and a few labels.
 
@@ -173,7 +225,8 @@ def poststratified(  # noqa: PLR0913 - four counts of labels, two of verdicts
     failed `n_fail`, which may be fractional where a case has several samples. Of the
     labelled ones, people passed k11 and failed k10 that it passed, passed k01 and
     failed k00 that it failed. The posterior (Jeffreys priors) is summed up as a Beta of
-    equal mean and variance. Raises ValueError for a negative count or no judged case.
+    equal mean and variance, which `widening` multiplies where clusters do. Raises
+    ValueError for a negative count or no judged case.
     """
     import scipy.special
 
@@ -190,7 +243,8 @@ def poststratified(  # noqa: PLR0913 - four counts of labels, two of verdicts
         + (share**2 + var_share) * var_right
         + ((1 - share) ** 2 + var_share) * var_wrong
     )
-    size = mean * (1 - mean) / variance - 1
+    variance *= widening
+    size = max(_LEAST_SIZE, mean * (1 - mean) / variance - 1)
     shape, tail = (mean * size, (1 - mean) * size), (1 - confidence) / 2
     low, high = scipy.special.betaincinv(*shape, [tail, 1 - tail])
     return Posterior(mean, math.sqrt(variance), float(low), float(high))
@@ -231,6 +285,35 @@ def ppi(
     return PredictionPowered(lam, mean, mean - half, mean + half)
 
 
+def graded_quality(
+    labels: Sequence[float],
+    judged: Sequence[float],
+    unlabelled: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+) -> QualityInterval:
+    """Mean label in [0, 1] as `ppi` estimates it, with an interval of Wilson's shape.
+
+    Near 1 the mean of few labels is skewed, and mean +- t SE covers too little
+    (docs/methods.md §5.3). `clusters` are those of the labels, then those of the
+    unlabelled. Raises ValueError as `ppi` does.
+    """
+    found, df = ppi(labels, judged, unlabelled), float(len(labels) - 1)
+    se = (found.high - found.low) / (2 * _quantile(0.95, len(labels), student=True))
+    if clusters is not None and len(set(clusters)) < len(clusters):
+        gaps = [y - found.lam * f for y, f in zip(labels, judged, strict=True)]
+        others = [found.lam * f for f in unlabelled]
+        sides = [(side, _mean(side)) for side in (gaps, others)]
+        parts = [(one - mean) / len(side) for side, mean in sides for one in side]
+        se *= math.sqrt(design_effect(parts, clusters))
+        own = clusters[: len(labels)]
+        # Labels of one cluster alone say the least there is of others.
+        df = min(df, degrees_of_freedom(own) if len(set(own)) > 1 else 1.0)
+    mean = min(1.0, max(0.0, found.mean))
+    varies = se > TINY and 0 < mean < 1
+    n_eff = mean * (1 - mean) / se**2 if varies else float(len(labels))
+    return QualityInterval(mean, *effective_wilson(mean, n_eff, df=df), n_eff)
+
+
 def _best_lam(
     labels: Sequence[float], judged: Sequence[float], unlabelled: Sequence[float]
 ) -> float:
@@ -248,9 +331,7 @@ def _best_lam(
 def _quantile(confidence: float, n: int, student: bool) -> float:
     if not student:
         return NormalDist().inv_cdf((1 + confidence) / 2)
-    import scipy.special
-
-    return float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2))
+    return distributions.student(n - 1, 1 - confidence)
 
 
 def _beta_moments(successes: float, failures: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ The formulas of this package, and how well they cover, are in docs/methods.md.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
@@ -19,9 +19,19 @@ from pytest_ladder.stats.checks import (
     check_range,
     check_size,
 )
+from pytest_ladder.stats.clusters import (
+    cluster_sums,
+    clustered_se,
+    degrees_of_freedom,
+)
+from pytest_ladder.stats.distributions import student
 
 MIN_CLUSTERS = 6
 """With fewer clusters than this no interval is given (docs/methods.md §1.2)."""
+
+_FEW_COSTS, _MOST_SKEWED = 5, 4.0
+"""Values of which a tail can be told, and the largest variance of their logarithms that
+is taken for one of a lognormal distribution: beyond that some are all but 0."""
 
 
 class Interval(NamedTuple):
@@ -32,11 +42,15 @@ class Interval(NamedTuple):
 
 
 class ClusteredMean(NamedTuple):
-    """The mean of clustered scores, with its standard error and effective n."""
+    """The mean of clustered scores, with its standard error and effective n.
+
+    `df` are the degrees of freedom of `se`; infinite where nothing varies.
+    """
 
     mean: float
     se: float
     n_eff: float
+    df: float
 
 
 class ResampledMean(NamedTuple):
@@ -73,12 +87,7 @@ def wilson(passes: float, n: float, confidence: float = 0.95) -> Interval:
     if n == 0:
         return Interval(0.0, 1.0)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    rate, shrink = passes / n, 1 + z * z / n
-    centre = (rate + z * z / (2 * n)) / shrink
-    half = z / shrink * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low = 0.0 if passes == 0 else max(0.0, centre - half)
-    high = 1.0 if passes == n else min(1.0, centre + half)
-    return Interval(low, high)
+    return _score_bounds(passes / n, n, z)
 
 
 def clopper_pearson(passes: int, n: int, confidence: float = 0.95) -> Interval:
@@ -126,14 +135,33 @@ def exact_lower(passes: int, n: int, confidence: float = 0.95) -> float:
     return float(scipy.special.betaincinv(passes, n - passes + 1, 1 - confidence))
 
 
-def effective_wilson(mean: float, n_eff: float, confidence: float = 0.95) -> Interval:
+def effective_wilson(
+    mean: float, n_eff: float, confidence: float = 0.95, df: float = math.inf
+) -> Interval:
     """Wilson interval of a mean in [0, 1] that is worth `n_eff` cases.
 
-    See docs/methods.md §1.4. Raises ValueError unless 0 <= mean <= 1, n_eff >= 0 and 0
-    < confidence < 1.
+    See docs/methods.md §1.4. `df` are the degrees of freedom of the variance that
+    `n_eff` rests on: with few of them Student's t takes the place of z. Raises
+    ValueError unless 0 <= mean <= 1, n_eff >= 0, df >= 1 and 0 < confidence < 1.
     """
     check_range("The mean", [mean])
-    return wilson(min(mean * n_eff, n_eff), n_eff, confidence)
+    if df == math.inf or n_eff == 0:
+        return wilson(min(mean * n_eff, n_eff), n_eff, confidence)
+    check_passes(0, n_eff)
+    check_inside("Confidence", confidence)
+    if not df >= 1:
+        raise ValueError(f"Degrees of freedom must be 1 or more, got {df}.")
+    return _score_bounds(mean, n_eff, student(df, 1 - confidence))
+
+
+def _score_bounds(rate: float, n: float, quantile: float) -> Interval:
+    """Wilson's bounds: all rates p with (rate - p)² <= quantile² p (1 - p) / n."""
+    square = quantile * quantile / n
+    centre = (rate + square / 2) / (1 + square)
+    half = math.sqrt(square * rate * (1 - rate) + square * square / 4) / (1 + square)
+    low = 0.0 if rate == 0 else max(0.0, centre - half)
+    high = 1.0 if rate == 1 else min(1.0, centre + half)
+    return Interval(low, high)
 
 
 def clustered_mean(
@@ -142,46 +170,19 @@ def clustered_mean(
     """Mean of scores in [0, 1] whose cases share sources.
 
     See docs/methods.md §1.2 (Miller 2024). `clusters` names the cluster of each score;
-    a case without a cluster needs a name of its own. `se` is the CR1 standard error;
-    `n_eff` is how many independent 0/1 cases would be as precise, at most the number of
-    scores (docs/methods.md §1.4). Raises ValueError for scores outside [0, 1], unequal
-    lengths or fewer than two clusters.
+    a case without a cluster needs a name of its own. `se` is `clustered_se`;
+    `n_eff` is how many independent 0/1 cases would be as precise (docs/methods.md
+    §1.4), at most as many as if the cases shared nothing. Raises ValueError for scores
+    outside [0, 1], unequal lengths or fewer than two clusters.
     """
     check_size("Scores", scores, 1)
     check_range("Scores", scores)
-    mean = math.fsum(scores) / len(scores)
-    se = clustered_se(scores, clusters)
-    return ClusteredMean(
-        mean, se, _effective_n(mean, se, len(scores), len(set(clusters)))
-    )
-
-
-def clustered_se(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
-    """CR1 standard error of the mean of clustered values (docs/methods.md §1.2).
-
-    In the unit of `values`, which may be any finite numbers. Equals the usual standard
-    error when every value is its own cluster. Raises ValueError for unequal lengths or
-    fewer than two clusters.
-    """
-    check_size("Values", values, 1)
-    sums = cluster_sums(values, clusters, centre=math.fsum(values) / len(values))
-    check_size("Clusters for a standard error", sums, 2)
-    squares = math.fsum(total * total for total in sums)
-    return math.sqrt(squares * len(sums) / (len(sums) - 1)) / len(values)
-
-
-def cluster_sums(
-    values: Sequence[float], clusters: Sequence[Hashable], centre: float = 0.0
-) -> list[float]:
-    """Sum of the deviations from `centre` in each cluster, in order of appearance.
-
-    Raises ValueError for unequal lengths.
-    """
-    check_paired("Values and clusters", values, clusters)
-    members: defaultdict[Hashable, list[float]] = defaultdict(list)
-    for value, cluster in zip(values, clusters, strict=True):
-        members[cluster].append(value - centre)
-    return [math.fsum(parts) for parts in members.values()]
+    mean, se = math.fsum(scores) / len(scores), clustered_se(scores, clusters)
+    freedom = degrees_of_freedom(clusters)
+    n_eff, df = _effective(mean, se, len(set(clusters)), freedom)
+    alone = clustered_se(scores, range(len(scores)))
+    apart, _ = _effective(mean, alone, len(scores), freedom)
+    return ClusteredMean(mean, se, min(n_eff, apart), df)
 
 
 def resampled_mean(samples: Sequence[Sequence[float]]) -> ResampledMean:
@@ -215,24 +216,69 @@ def quality_interval(
     """Mean of case scores in [0, 1] with the interval to display.
 
     See docs/methods.md §1.4. Plain Wilson for unclustered 0/1 scores, Wilson on the
-    effective n otherwise. With fewer than 6 clusters the bounds are None and `n_eff`
-    counts the clusters. Raises ValueError without scores, for a score outside [0, 1] or
-    unequal lengths.
+    effective n with Student's t otherwise: grades that lie close together are worth
+    more than as many passes and misses. With fewer than 6 clusters the bounds are None
+    and `n_eff` counts the clusters. Raises ValueError without scores, for a score
+    outside [0, 1] or unequal lengths.
     """
     check_size("Scores", scores, 1)
     check_range("Scores", scores)
-    n, mean = len(scores), math.fsum(scores) / len(scores)
+    n, mean, df = len(scores), math.fsum(scores) / len(scores), math.inf
     if clusters is not None:
         check_paired("Scores and clusters", scores, clusters)
         groups = len(set(clusters))
         if groups < MIN_CLUSTERS:
             return QualityInterval(mean, None, None, float(groups))
-        n_eff = clustered_mean(scores, clusters).n_eff
+        _, _, n_eff, df = clustered_mean(scores, clusters)
     elif n == 1 or all(score in (0, 1) for score in scores):
         n_eff = float(n)
     else:
-        n_eff = _effective_n(mean, math.sqrt(_variance(scores) / n), n, n)
-    return QualityInterval(mean, *effective_wilson(mean, n_eff, confidence), n_eff)
+        se = math.sqrt(_variance(scores) / n)
+        n_eff, df = _effective(mean, se, n, n - 1)
+    bounds = effective_wilson(mean, n_eff, confidence, df)
+    return QualityInterval(mean, *bounds, n_eff)
+
+
+def skewed_interval(
+    values: Sequence[float],
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+) -> Interval | None:
+    """Interval of the mean of skewed values of 0 or more, such as costs.
+
+    See docs/methods.md §4.1. In the unit of `values`; None with fewer
+    than 5 clusters. The hull of two: Student's t for the logarithm of the mean, and
+    Cox's for a lognormal distribution (Land 1972; Olsson 2005), which knows that a long
+    tail was not seen yet. Raises ValueError for unequal lengths, no values or negative
+    ones.
+    """
+    check_size("Values", values, 1)
+    check_paired("Values and clusters", values, clusters)
+    check_inside("Confidence", confidence)
+    if min(values) < 0:
+        raise ValueError(f"Skewed values must be 0 or more, got {min(values)}.")
+    mean = math.fsum(values) / len(values)
+    sizes = Counter(clusters)
+    if len(sizes) < _FEW_COSTS:
+        return None
+    if mean == 0:
+        return Interval(0.0, 0.0)
+    df = degrees_of_freedom(clusters)
+    t = student(df, 1 - confidence)
+    reach = t * clustered_se(values, clusters) / mean
+    ends = [-reach, reach]
+    if min(values) > 0:
+        # Of cluster means, in units of their mean: their logarithms are about normal.
+        sums = cluster_sums(values, clusters)
+        means = [part / size for part, size in zip(sums, sizes.values(), strict=True)]
+        middle = math.fsum(means) / len(means)
+        logs = [math.log(part / middle) for part in means]
+        variance = min(_MOST_SKEWED, _variance(logs))
+        centre = math.fsum(logs) / len(logs) + variance / 2
+        spread = variance / len(logs) + variance**2 / (2 * (len(logs) - 1))
+        further = t * math.sqrt(spread)
+        ends += [centre - further, centre + further]
+    return Interval(mean * math.exp(min(ends)), mean * math.exp(max(ends)))
 
 
 def cases_needed(bar: float, confidence: float = 0.95) -> int:
@@ -262,10 +308,14 @@ def certified_floor(n: int, bar: float, confidence: float = 0.95) -> float:
     return max(0.0, bar - z * math.sqrt(bar * (1 - bar) / n))
 
 
-def _effective_n(mean: float, se: float, n: int, units: int) -> float:
+def _effective(mean: float, se: float, units: float, df: float) -> tuple[float, float]:
+    """Cases worth the same, and the degrees of freedom of the variance behind that.
+
+    Without a variance to go by, as many as there are `units`, and no such limit.
+    """
     if mean in (0, 1) or se < TINY:
-        return float(units)
-    return min(float(n), mean * (1 - mean) / (se * se))
+        return float(units), math.inf
+    return mean * (1 - mean) / (se * se), df
 
 
 def _variance(values: Sequence[float]) -> float:

@@ -62,7 +62,7 @@ def percentile_interval(
 
 def _sorted(values: Sequence[float]) -> list[float]:
     check_size("Values", values, 1)
-    if any(math.isnan(value) for value in values):
+    if any(map(math.isnan, values)):
         raise ValueError("Values must be numbers, got nan.")
     return sorted(values)
 

@@ -16,16 +16,25 @@ from pytest_ladder.stats.checks import (
     check_counts,
     check_finite,
     check_inside,
+    check_passes,
     check_range,
     check_size,
 )
-from pytest_ladder.stats.intervals import cluster_sums, clustered_se
+from pytest_ladder.stats.clusters import (
+    cluster_sums,
+    clustered_se,
+    degrees_of_freedom,
+)
+from pytest_ladder.stats.intervals import Interval, wilson
 
 EXACT_FLIPS = 16
 """Up to this many non-zero differences all sign flips are enumerated."""
 
 DRAWS = 10_000
 """Random sign flips where there are too many to enumerate."""
+
+_HALVINGS = 60
+"""Of the range of a bound, until it is exact."""
 
 
 class PairedT(NamedTuple):
@@ -99,9 +108,9 @@ def paired_t(
     """Paired t test of "worse" with an interval for the mean difference.
 
     See docs/methods.md §2.2. Meant for 20 differences or more. With `clusters` the
-    standard error is CR1 and the degrees of freedom count clusters. If nothing varies,
-    p is 0 for a drop and else 1. Raises ValueError for fewer than two differences or
-    clusters, unequal lengths or a difference that is not finite.
+    standard error and the degrees of freedom are those of `clustered_se`. If nothing
+    varies, p is 0 for a drop and else 1. Raises ValueError for fewer than two
+    differences or clusters, unequal lengths or a difference that is not finite.
     """
     import scipy.special
 
@@ -115,10 +124,79 @@ def paired_t(
     se = clustered_se(differences, units)
     if se < TINY:
         return PairedT(0.0 if mean < -TINY else 1.0, mean, mean, mean)
-    df = len(set(units)) - 1
+    df = degrees_of_freedom(units)
     half = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * se
     p = float(scipy.special.stdtr(df, mean / se))
     return PairedT(p, mean, mean - half, mean + half)
+
+
+def score_interval(
+    better: int, worse: int, n: int, confidence: float = 0.95
+) -> Interval:
+    """Tango's score interval for the difference of two paired shares (1998).
+
+    Of n cases `better` went from miss to pass and `worse` from pass to miss; the bounds
+    are those of (better - worse) / n, in [-1, 1]. It keeps a width where no case
+    differs: +-16 points at n = 20 (docs/methods.md §2.2). Raises ValueError for counts
+    that do not fit n, or no case.
+    """
+    check_counts("Changed cases", [better, worse])
+    check_passes(better + worse, n)
+    check_inside("Confidence", confidence)
+    if n < 1:
+        raise ValueError(f"A paired interval needs 1 or more cases, got {n}.")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    gain = (better - worse) / n
+    high = _score_bound(better, worse, n, z)
+    low = -_score_bound(worse, better, n, z)
+    return Interval(min(low, gain), max(high, gain))
+
+
+def _score_bound(better: int, worse: int, n: int, z: float) -> float:
+    """Largest difference that the score test does not refuse, by bisection.
+
+    Under a difference d the share of cases that turn worse has the maximum likelihood
+    estimate q below (a root of a quadratic), and the variance of the observed
+    difference is (2 q + d (1 - d)) / n.
+    """
+    inside, outside = (better - worse) / n, 1.0
+    for _ in range(_HALVINGS):
+        d = (inside + outside) / 2
+        b = (2 * n - better + worse) * d - better - worse
+        c = -worse * d * (1 - d)
+        q = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+        spread = n * max(0.0, 2 * q + d * (1 - d))
+        if n * d - (better - worse) <= z * math.sqrt(spread):
+            inside = d
+        else:
+            outside = d
+    return (inside + outside) / 2
+
+
+def gain_interval(
+    gains: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval of a mean gain in [-1, 1], from what single cases gained.
+
+    See docs/methods.md §2.2. Tango's where every gain is -1, 0 or 1 and there are no
+    clusters; the paired t interval else. Where all gains are the same there is no
+    variance to go by: what none of n cases (or clusters) showed may still be the lot of
+    z² / (n + z²) of them, by Wilson's upper bound, and those may lose or gain all.
+    Raises ValueError for gains outside [-1, 1], fewer than two of them or two clusters,
+    or unequal lengths.
+    """
+    check_size("Gains", gains, 2)
+    check_range("Gains as shares of the largest", [abs(gain) for gain in gains])
+    if clusters is None and all(gain in (-1, 0, 1) for gain in gains):
+        better, worse = gains.count(1), gains.count(-1)
+        return score_interval(better, worse, len(gains), confidence)
+    _, mean, low, high = paired_t(gains, clusters, confidence)
+    if high - low > TINY:
+        return Interval(max(-1.0, low), min(1.0, high))
+    unseen = wilson(0, len(set(clusters or range(len(gains)))), confidence).high
+    return Interval(mean - unseen * (1 + mean), mean + unseen * (1 - mean))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

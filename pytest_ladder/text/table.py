@@ -21,6 +21,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     drop: int = 0
     """The column with the highest number goes first when there is no room; 0: never."""
     right: bool = True
+    key: str = ""
+    """By which it is asked for once the table is fitted; empty: nobody does."""
 
     @property
     def width(self) -> int:
@@ -50,7 +52,7 @@ def fitted(columns: list[Column], width: int, ellipsis: str) -> list[Column]:
         next_to_go = max(columns, key=lambda column: column.drop)
         if next_to_go.drop == 0:
             room = max(NARROWEST_NAME, columns[0].width - excess)
-            names = [_shortened(name, room, ellipsis) for name in columns[0].cells]
+            names = [shortened(name, room, ellipsis) for name in columns[0].cells]
             return [msgspec.structs.replace(columns[0], cells=names), *columns[1:]]
         columns = [column for column in columns if column is not next_to_go]
     return columns
@@ -76,7 +78,7 @@ def rows_of(columns: Sequence[Column]) -> list[str]:
     return [joined(columns, line) for line in lines]
 
 
-def _shortened(name: str, room: int, ellipsis: str) -> str:
+def shortened(name: str, room: int, ellipsis: str = "…") -> str:
     """Cut in the middle: rungs of a model differ at the end. Names are ASCII."""
     if len(name) <= room:
         return name

@@ -21,6 +21,8 @@ _ESCAPE_SEQUENCE = re.compile(
 )
 _JOINERS = "\u200c\u200d"
 """Format characters that some scripts and emoji need."""
+_UNSEEN = ("Cc", "Cf", "Cs")
+"""Control and format characters (among them direction overrides), lone surrogates."""
 _MARKDOWN = re.compile(
     r"""
     [\\`*\[\]<>&|~$]
@@ -64,6 +66,20 @@ def clip(text: str, width: int, ellipsis: str = "…") -> str:
     return start.rstrip() + ellipsis
 
 
+def without_middle(text: str, most: int) -> str:
+    """Shorten `text` to about `most` characters of its beginning and its end.
+
+    Many prompts begin with instructions or passages, and end with what they ask.
+    """
+    if len(text) <= most:
+        return text
+    start, end = text[: most // 3], text[most // 3 - most :]
+    # At a space, where there is one near.
+    start = start.rpartition(" ")[0] or start
+    end = end.partition(" ")[2] or end
+    return f"{start} … {end}"
+
+
 def plain(text: str, width: int = CLIP_AT) -> str:
     """Put text from outside on one line of at most `width` columns.
 
@@ -81,6 +97,21 @@ def plain_lines(text: str) -> list[str]:
     return [_visible(line).rstrip() for line in lines]
 
 
+def with_symbols(text: str) -> str:
+    """Write a text from outside with all that is not seen in it as a symbol.
+
+    Lines, tabs and joiners stay. Direction overrides, escape sequences and hidden
+    characters neither act nor hide.
+    """
+    return "".join(
+        character
+        if character in "\n\t" + _JOINERS
+        or unicodedata.category(character) not in _UNSEEN
+        else _symbol(ord(character))
+        for character in text.replace("\r\n", "\n")
+    )
+
+
 def markdown_text(text: str, width: int = CLIP_AT) -> str:
     """Write text from outside so that GitHub's Markdown shows it as it is, on one line.
 
@@ -90,7 +121,9 @@ def markdown_text(text: str, width: int = CLIP_AT) -> str:
     the zero-width spaces.
     """
     line = _ISSUE.sub(rf"\1-{_BREAK}", plain(text, width))
-    return _MARKDOWN.sub(lambda match: _reference(match.group()), line)
+    return _MARKDOWN.sub(
+        lambda match: f"&#{ord(match[0])};" + (_BREAK if match[0] in "@#" else ""), line
+    )
 
 
 def csv_cell(text: str) -> str:
@@ -104,19 +137,19 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def _symbol(code: int) -> str:
+    """Return the picture of a control character, or the number of another one."""
+    if code < 0x20 or code == 0x7F:
+        return chr(0x2421 if code == 0x7F else 0x2400 + code)
+    return f"\u27e6U+{code:04X}\u27e7"
+
+
 def _visible(text: str) -> str:
     """Remove characters that are not seen; white space becomes spaces."""
     return "".join(
         " " if character.isspace() else character
         for character in _ESCAPE_SEQUENCE.sub("", text)
-        if character.isspace() or character in _JOINERS or _is_visible(character)
+        if character.isspace()
+        or character in _JOINERS
+        or unicodedata.category(character) not in _UNSEEN
     )
-
-
-def _is_visible(character: str) -> bool:
-    # Cc control, Cf format (among them the direction overrides), Cs lone surrogate.
-    return unicodedata.category(character) not in ("Cc", "Cf", "Cs")
-
-
-def _reference(character: str) -> str:
-    return f"&#{ord(character)};" + (_BREAK if character in "@#" else "")

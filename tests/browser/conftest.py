@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -21,6 +22,12 @@ def browser() -> Iterator[Browser]:
         )
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a review keeps its answers."""
+    return tmp_path / "reviews.jsonl"
 
 
 @pytest.fixture

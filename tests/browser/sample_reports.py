@@ -9,15 +9,18 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.reply import Usage
-from pytest_ladder.core.row import Outcome, Row, UsedReply
+from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Build, Model, Price, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
+from pytest_ladder.core.why import Why
 from pytest_ladder.decide.evidence import Evidence
-from pytest_ladder.decide.matrix import at_volume, build_matrix
+from pytest_ladder.decide.matrix import Unit, at_volume, build_matrix
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.reporting.report import Exchange, Report, RunInfo
+from pytest_ladder.decide.tags import tags_of
+from pytest_ladder.reporting.report import LookTold, Report, RunInfo
 
 HOSTILE = (
     "<script>document.title = 'taken'</script>",
@@ -162,6 +165,18 @@ class _World:
         ]
         self.exchanges: dict[str, Exchange] = {}
 
+    def written_cases(self) -> dict[Unit, WrittenCase]:
+        """What the cases ask and expect, as a run keeps it."""
+        return {
+            ("cases.jsonl", case): WrittenCase(
+                source="cases.jsonl",
+                case=case,
+                input=question,
+                expected=" ".join(question.split()[:3]),
+            )
+            for case, question, _ in self.cases
+        }
+
     def rows(self, rung: Rung, *, judged: bool) -> Iterator[Row]:
         for number, case in enumerate(self.cases):
             bill, text, sources = self.reply(rung, number, case)
@@ -239,6 +254,7 @@ class _World:
             if error
             else (Outcome.PASSED if passed else Outcome.MISSED),
             score=None if error else score,
+            why=Why.FAILED_CALL if error else None,
             reason="TimeoutError: no answer within 60 s"
             if error
             else ("" if passed else f"assert '{prose(self.rng, 2)}' in '{text[:60]}'"),
@@ -294,18 +310,26 @@ def sample_report(
         ),
         matrix=matrix,
         rows=rows,
+        tags=tags_of(rows, matrix),
         evidence=evidence,
         objective=objective,
         decision=decide(matrix, evidence, objective, current=current),
         exchanges=world.exchanges,
+        cases=world.written_cases(),
         attempts=("20261003",),
         looks=(
-            "smol/zero-shot, cheap: 3 of 10 passed; goes on",
-            "smol/zero-shot, cheap: 5 of 20 passed; bar 0.72 out of reach",
+            LookTold(
+                sentence="smol/zero-shot, cheap: 3 of 10 (40 in all): go on",
+                decision="go on",
+            ),
+            LookTold(
+                sentence="smol/zero-shot, cheap: 5 of 20 (40 in all): fail",
+                decision="fail",
+            ),
         ),
     )
 
 
 def without_exchanges(report: Report) -> Report:
     """The same report where only the rows were kept."""
-    return msgspec.structs.replace(report, exchanges={})
+    return msgspec.structs.replace(report, exchanges={}, cases={})

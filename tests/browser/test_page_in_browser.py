@@ -3,10 +3,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
 from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Outcome
+from pytest_ladder.core.why import Why
 from tests.browser.sample_reports import HOSTILE, sample_report
 from tests.browser.tabs import Tab, written
 
@@ -106,7 +109,7 @@ def test_a_case_opens_with_what_was_said_and_stands_beside_another_rung(
     assert dialog.locator(".d-side").nth(1).locator("article").count() == 0
 
     tab.page.select_option("#d-rung-1", label="smol-cpt/rag")
-    assert dialog.locator(".d-side").nth(1).locator("article").count() == 2
+    assert dialog.locator(".d-side").nth(1).locator("article").count() == 1
     title = tab.text("#detail-title")
     dialog.get_by_label("Next case").click()
     assert tab.text("#detail-title") != title
@@ -132,6 +135,39 @@ def test_cases_are_filtered_by_tag_by_result_and_by_any_text(
     expect(tab.page.locator("#cases-count")).to_have_text("0 of 40 cases")
 
 
+def test_quality_by_tag_has_a_line_for_each_tag_and_rung(
+    tab: Tab, page_file: Path
+) -> None:
+    tab.open(page_file)
+    heads = tab.page.locator("#tags-table thead th").all_inner_texts()
+    assert [head.lower() for head in heads[:3]] == ["tag", "rung", "cheap"]
+    lines = tab.page.locator("#tags-table tbody tr")
+    assert lines.count() > 10
+    assert "n = " in lines.first.inner_text()
+    assert tab.complaints == []
+
+
+def test_cases_are_filtered_by_why_they_have_no_score(tab: Tab, tmp_path: Path) -> None:
+    report = sample_report(2, 2, 40)
+    scored = [row for row in report.rows if row.why is None]
+    failed = [
+        msgspec.structs.replace(row, outcome=Outcome.ERROR, score=None, why=why)
+        for row, why in zip(scored[:2], (Why.BUDGET, Why.TIMEOUT), strict=True)
+    ]
+    all_scored = msgspec.structs.replace(report, rows=scored)
+    tab.open(written(tmp_path, all_scored))
+    assert tab.page.locator("#f-why").is_hidden()
+    report = msgspec.structs.replace(report, rows=[*failed, *scored[2:]])
+    tab.open(written(tmp_path, report))
+    offered = tab.page.locator("#f-why option").all_inner_texts()
+    assert offered == ["any", "budget", "timeout"]
+    tab.page.select_option("#f-why", "budget")
+    expect(tab.page.locator("#cases-count")).to_have_text("1 case of 40")
+    tab.page.locator("#grid .k-error").first.click()
+    assert "budget" in tab.text("#detail .d-verdicts")
+    assert tab.complaints == []
+
+
 def test_everything_can_be_done_from_the_keyboard(tab: Tab, page_file: Path) -> None:
     tab.open(page_file)
     keys = tab.page.keyboard
@@ -152,14 +188,14 @@ def test_everything_can_be_done_from_the_keyboard(tab: Tab, page_file: Path) -> 
     first.focus()
     keys.press("ArrowRight")
     keys.press("ArrowDown")
-    at = "document.activeElement.closest('td').cellIndex + ' ' + "
+    at = "document.activeElement.dataset.at.split(' ')[1] + ' ' + "
     at += "document.activeElement.closest('tr').sectionRowIndex"
-    assert tab.page.evaluate(at) == "2 1"
+    assert tab.page.evaluate(at) == "1 1"
     keys.press("Enter")
     assert tab.page.locator("#detail").is_visible()
     keys.press("Escape")
     assert tab.page.locator("#detail").is_hidden()
-    assert tab.page.evaluate(at) == "2 1", "focus returns to the cell"
+    assert tab.page.evaluate(at) == "1 1", "focus returns to the cell"
 
 
 def test_hostile_replies_stay_text(tab: Tab, page_file: Path) -> None:

@@ -22,14 +22,18 @@ LANES: dict[str, tuple[str, str]] = {
     "litellm-openai": ("litellm", "openai/x"),
     "litellm-vllm": ("litellm", "hosted_vllm/x"),
     "litellm-children": ("children", "openai/x"),
+    "direct-together": ("direct", "together_ai/x"),
+    "litellm-together": ("litellm", "together_ai/x"),
 }
+BASE_VARIABLES = {"together_ai/x": "TOGETHER_AI_API_BASE"}
+"""Models that are reached by an address of the environment, and not by `api_base`."""
 
 
 class Line:
     """One lane to the scripted server, driven from plain tests."""
 
     def __init__(
-        self, lane: Lane, model_id: str, api_base: str, runner: asyncio.Runner
+        self, lane: Lane, model_id: str, api_base: str | None, runner: asyncio.Runner
     ) -> None:
         self.lane = lane
         self.runner = runner
@@ -80,7 +84,10 @@ def children(runner: asyncio.Runner) -> Iterator[LitellmChildren]:
 
 @pytest.fixture(params=LANES)
 def line(
-    request: pytest.FixtureRequest, server: ScriptedServer, runner: asyncio.Runner
+    request: pytest.FixtureRequest,
+    server: ScriptedServer,
+    runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Line]:
     """Each lane in turn: what holds for one must hold for all."""
     kind, model_id = LANES[request.param]
@@ -89,13 +96,25 @@ def line(
         yield Line(children, model_id, server.api_base, runner)
         return
     lane = DirectLane() if kind == "direct" else LitellmLane()
-    yield Line(lane, model_id, server.api_base, runner)
+    api_base: str | None = server.api_base
+    if model_id in BASE_VARIABLES:
+        monkeypatch.setenv(BASE_VARIABLES[model_id], server.api_base)
+        monkeypatch.setenv("TOGETHER_API_KEY", "the key of the provider")
+        api_base = None
+    yield Line(lane, model_id, api_base, runner)
     runner.run(lane.close())
 
 
 @pytest.fixture
 def direct(server: ScriptedServer, runner: asyncio.Runner) -> Iterator[Line]:
     lane = DirectLane()
+    yield Line(lane, "openai/x", server.api_base, runner)
+    runner.run(lane.close())
+
+
+@pytest.fixture
+def litellm_line(server: ScriptedServer, runner: asyncio.Runner) -> Iterator[Line]:
+    lane = LitellmLane()
     yield Line(lane, "openai/x", server.api_base, runner)
     runner.run(lane.close())
 

@@ -46,6 +46,17 @@ ENTRIES: dict[str, dict[str, Any]] = {
         "input_cost_per_token": 0.0,
         "output_cost_per_token": 0.0,
     },
+    "fireworks_ai/accounts/fireworks/models/llama-x": {
+        "litellm_provider": "fireworks_ai",
+        "input_cost_per_token": 0.9 * TOKEN,
+        "output_cost_per_token": 0.9 * TOKEN,
+    },
+    "fireworks_ai/accounts/fireworks/models/glm-x": {
+        "litellm_provider": "fireworks_ai",
+        "input_cost_per_token": 0.6 * TOKEN,
+        "output_cost_per_token": 2 * TOKEN,
+        "cache_read_input_token_cost": 0.1 * TOKEN,
+    },
     "dall-e": {"litellm_provider": "openai", "input_cost_per_pixel": 1e-8},
 }
 CLAUDE = Price(input=3, output=15, cached_input=0.3, cache_write=3.75)
@@ -183,6 +194,16 @@ def test_a_served_model_is_not_priced_by_the_table(table: PriceTable) -> None:
     assert cost_of(model, Usage(input=9), None, table) == (None, None)
 
 
+def test_each_request_and_each_image_may_have_a_price_of_its_own(
+    table: PriceTable,
+) -> None:
+    price = Price(input=1.0, output=1.0, request=0.01, image=0.002)
+    model, usage = model_of("gpt-x", price=price), Usage(input=1000)
+    assert cost_of(model, usage, None, table)[0] == pytest.approx(0.011)
+    several, _ = cost_of(model, usage, None, table, requests=2, images=3)
+    assert several == pytest.approx(0.027)
+
+
 def test_a_reply_without_usage_has_no_known_cost(table: PriceTable) -> None:
     assert cost_of(model_of("gpt-x"), None, 1.0, table) == (None, None)
 
@@ -220,3 +241,26 @@ def test_the_table_agrees_with_litellm(
     assert usd == pytest.approx(sum(expected))
     limit = litellm.get_model_info(model_id)["max_output_tokens"]
     assert PriceTable().max_output_tokens(model) == limit
+
+
+@pytest.mark.parametrize(("name", "usd"), [("llama-x", 0.000945), ("glm-x", 0.00082)])
+def test_cached_tokens_cost_half_on_fireworks_unless_they_have_a_price(
+    table: PriceTable, name: str, usd: float
+) -> None:
+    model = Model(
+        name="f",
+        tier=Tier.OFF_THE_SHELF,
+        id=f"fireworks_ai/accounts/fireworks/models/{name}",
+    )
+    usage = Usage(input=1200, cached_input=800, output=250)
+    found, _ = cost_of(model, usage, None, table)
+    assert found == pytest.approx(usd)
+
+
+@pytest.mark.parametrize("output", [-1000, -1])
+def test_tokens_that_no_answer_can_have_make_no_cost(
+    table: PriceTable, output: int
+) -> None:
+    usage = Usage(input=0, output=output)
+    model = Model(name="x", tier=Tier.OFF_THE_SHELF, id="openai/gpt-x")
+    assert cost_of(model, usage, None, table) == (None, None)

@@ -68,6 +68,12 @@ def test_every_format_says_the_same(folder: Path, name: str, mark: str) -> None:
     ]
 
 
+def test_a_list_over_several_lines_is_read_whatever_it_is_called(folder: Path) -> None:
+    (folder / "c.jsonl").write_text('[\n  {"input": "a input", "id": "input"}\n]\n')
+    (case,) = load_cases("c.jsonl", folder=folder, where="t")
+    assert (case.id, case.input) == ("input", "a input")
+
+
 @pytest.mark.parametrize(
     ("field", "names"),
     [
@@ -125,6 +131,22 @@ def test_yaml_leaves_answers_and_dates_the_texts_they_are(folder: Path) -> None:
 def test_yaml_makes_no_objects(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"c\.yml:1: the file is not valid YAML"):
         load(folder, "- !!python/object/apply:os.getcwd []\n", "c.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("- input: a\n---\n- input: b\n", "put all cases into one list, without `---`"),
+        ("- input: a\n  expected: %5\n", "put the text in quotes"),
+        ("- input: a\n  expected: @me\n", "put the text in quotes"),
+        ("- input: a: b\n", "put texts that hold `: ` or `#` in quotes"),
+    ],
+)
+def test_a_mistake_in_yaml_says_how_to_mend_it(
+    folder: Path, text: str, fix: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(fix)):
+        load(folder, text, "c.yml")
 
 
 def test_generated_ids_are_readable_and_short() -> None:
@@ -223,11 +245,27 @@ MISTAKES = {
         "c.jsonl:3: the line is not valid JSON (trailing comma in object); every line "
         "holds one JSON object.",
     ),
-    "a list over several lines": (
+    "a key twice": (
         "c.jsonl",
-        '[\n  {"input": "a"}\n]\n',
-        "c.jsonl:1: the line is not valid JSON (Input data was truncated); every line "
-        "holds one JSON object.",
+        '{"input": "a"}\n{"input": "b", "expected": "c", "expected": "d"}\n',
+        "c.jsonl:2: `expected` stands there twice; keep one of the two.",
+    ),
+    "a key twice in a list": (
+        "c.json",
+        '[{"input": "a"},\n {"input": "b", "expected": "c", "expected": "d"}]',
+        "c.json:2: `expected` stands there twice; keep one of the two.",
+    ),
+    "a key twice in YAML": (
+        "c.yaml",
+        "- input: a\n  metadata:\n    n: 1\n    n: 2\n",
+        "c.yaml:4: `n` stands in line 3 already, for the same case or object; keep one "
+        "of the two.",
+    ),
+    "a text that a comma cuts in YAML": (
+        "c.yaml",
+        "- {input: a, expected: 1,000}\n",
+        "c.yaml:1: `000` has no value; put a text that holds commas in quotes, and "
+        "write `: ` behind a key.",
     ),
     "duplicate id": (
         "c.jsonl",
@@ -331,14 +369,16 @@ MISTAKES = {
     "unknown suffix": (
         "c.xlsx",
         "",
-        "c.xlsx: cases are not read from `.xlsx` files; use one of `.jsonl`, `.csv`, "
-        "`.json`, `.yaml`, `.yml`.",
+        "c.xlsx: cases are not read from `.xlsx` files; use one of `.jsonl`, "
+        "`.ndjson`, `.csv`, `.tsv`, `.json`, `.yaml`, `.yml`, `.parquet`, also packed "
+        "as `.gz`, `.bz2`, `.xz`.",
     ),
     "no header": (
         "c.csv",
         "How long?,45 days\n",
-        "c.csv:1: the first row names no column for the input; begin with a row of "
-        "comma-separated names such as `id,input,expected`.",
+        "c.csv:1: the first row names no column for the input; it holds `How long?`, "
+        "`45 days` (between commas); begin with a row of names such as "
+        "`id,input,expected`.",
     ),
     "two columns": (
         "c.csv",

@@ -234,3 +234,26 @@ def test_update_says_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> Non
     write("b", [1.0] * 3, started="2026-01-01T00:00:00Z", live=False)
     assert main(["baseline", "update", "a", "b", "--output", "base"]) == 0
     assert "3 rows left out: they replay" in capsys.readouterr().out
+
+
+def test_a_run_of_a_baseline_that_is_unlike_the_others_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A slow change beside a bad day: 4 misses of 50 where there was one, and 12."""
+    misses = {"r1": 1, "r2": 1, "r3": 1, "r4": 1, "bad": 12}
+    for day, (name, missed) in enumerate(misses.items(), start=1):
+        scores = [float(place >= missed) for place in range(50)]
+        text = [f"{name} {place}" for place in range(50)]
+        write(name, scores, text=text, started=f"2026-01-0{day}T00:00:00+00:00")
+    write("head", [float(place >= 8) for place in range(50)])
+    assert main(["baseline", "update", *misses, "--output", "base"]) == 0
+    told = (
+        "Run bad of the baseline is unlike the other 4: 76.0 % (cheap) where they have "
+        "98.0 % (p < 0.001, adjusted for all runs)"
+    )
+    assert told in capsys.readouterr().out
+    assert main(["gate", "base", "head"]) == 0
+    said = capsys.readouterr().out
+    assert told in said
+    # As it is, the bad run hides a drop.
+    assert "Without it this gate would say FAIL." in said

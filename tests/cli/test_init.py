@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_ladder.cli.main import main
+from pytest_ladder.config.load import load_ladder
 
 
 def test_the_scaffold_plans_calls_and_replays(
@@ -41,3 +42,17 @@ def test_files_that_are_there_are_never_written_over(
     assert "ladder.toml already; move it away" in capsys.readouterr().err
     assert (tmp_path / "ladder.toml").read_text(encoding="utf-8") == "mine"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_objective_it_suggests_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path)]) == 0
+    file = tmp_path / "ladder.toml"
+    assert load_ladder(file).objective is None
+    head, objective = file.read_text(encoding="utf-8").split("# [objective]")
+    text = f"{head}[objective]{objective.replace(chr(10) + '# ', chr(10))}"
+    file.write_text(text, encoding="utf-8")
+    objective_read = load_ladder(file).objective
+    assert objective_read is not None
+    assert (objective_read.kind, objective_read.quality) == ("good-enough", 0.85)

@@ -14,17 +14,22 @@ import pytest
 
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
-from pytest_ladder.core.row import Row
+from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.judging.calibration.labels import line_of, read_labels
 from pytest_ladder.judging.prompts import request_of
 from pytest_ladder.judging.rubrics import load
+from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
-from pytest_ladder.reporting.report import Exchange
+from pytest_ladder.review.questions import item_of, questions_of
+from pytest_ladder.review.sessions import Session
+from pytest_ladder.review.store import labels_kept_in
 from tests.cli.written_report import Command
 from tests.judging.judged_rows import a_report, labels_for, some_rows
 
 JUDGE = Model(name="[judge]", tier=Tier.OFF_THE_SHELF, id="openai/judge")
+M = '[[model]]\nname = "m"\ntier = "off-the-shelf"\nid = "openai/m"\n'
+"""The model of the rows."""
 ROWS = [*some_rows(30, 10), *some_rows(20, 20, rung="m/rag")]
 
 Asking = Callable[..., str]
@@ -105,6 +110,9 @@ def test_answers_become_labels(label: Asking, tmp_path: Path) -> None:
         *asked[3:5],
     ]
     assert "4 labels added to" in out
+    assert (
+        "test_right: 46 labels more until its judge may gate (4 of 50 at least)." in out
+    )
 
 
 def test_case_and_rubric_are_shown_and_rung_and_verdict_are_not(
@@ -248,6 +256,12 @@ def test_calibrate_prints_the_table(
     assert any(line.startswith("m/plain  75.0 % (59.8-85.8, n=40)") for line in lines)
     assert any("post-stratified" in line for line in lines)
     assert any(line.startswith("Correlation of its score with") for line in lines)
+    assert "test_right: its judge may gate, by 57 labels." in lines
+    path.write_text("".join(map(line_of, labels_for(ROWS, 10, 4, 3, 2))))
+    _, out, _ = command("calibrate", report, "--labels", path)
+    assert "test_right: 31 labels more until its judge may gate (19 of 50" in out
+    assert "test_right: label next " in out
+    assert "review --ask labels --rater NAME --count 31" in out
 
 
 @pytest.mark.parametrize("what", ["label", "calibrate"])
@@ -285,6 +299,41 @@ def test_joined_shards_are_calibrated_together(
     path.write_text("".join(map(line_of, labels_for(ROWS, 30, 4, 3, 20))))
     status, out, err = command("merge", "one", "two", "--output", "both")
     assert (status, err) == (0, "")
-    assert "judges, as people's labels measure them" in out
-    document = json.loads((shop.path / "both" / "matrix.json").read_text())
-    assert document["calibration"]["judges"][0]["labels"] == 57
+    assert "judges, measured by labels" in out
+    assert labels_behind(shop.path / "both") == 57
+
+
+def test_labels_count_where_a_report_is_rendered_and_a_baseline_made(
+    shop: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.path)
+    put(shop.path / "run", ROWS)
+    assert labels_behind(shop.path / "run") == 0
+    path = shop.path / "labels.jsonl"
+    path.write_text("".join(map(line_of, labels_for(ROWS, 30, 4, 3, 20))))
+    for arguments in (
+        ("report", "run", "--config", "models.toml", "--output", "made"),
+        ("baseline", "update", "run", "--output", "made"),
+    ):
+        shop.write("models.toml", (shop.path / "ladder.toml").read_text() + M)
+        status, _, err = command(*arguments)
+        assert (status, err) == (0, "")
+        assert labels_behind(shop.path / "made") == 57
+
+
+def labels_behind(folder: Path) -> int:
+    document = json.loads((folder / "matrix.json").read_text())
+    return int(document["calibration"]["judges"][0]["labels"])
+
+
+def test_the_page_writes_the_line_that_label_writes(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = some_rows(1, 0)
+    folder = put(tmp_path / "report", [row])
+    monkeypatch.setattr("sys.stdin", Person(["p"]))
+    command("label", folder, "--labels", tmp_path / "typed", "--rater", "ann")
+    ((question,),) = questions_of(read_report(folder), "").values()
+    page = Session("ann", [item_of(question, "ann")], labels_kept_in(tmp_path / "sent"))
+    assert page.answer(1, "pass", "")
+    assert (tmp_path / "sent").read_bytes() == (tmp_path / "typed").read_bytes() != b""

@@ -16,7 +16,7 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.read import read_report, rungs_of
 from pytest_ladder.reporting.files.write import write_report
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.report import LookTold, Report
 from pytest_ladder.reporting.sentences.matrix import headline
 from tests.cli.written_report import (
     RUNGS,
@@ -61,7 +61,7 @@ def a_climb() -> Report:
     return msgspec.structs.replace(
         report,
         attempts=("10", "11"),
-        looks=("small/plain, cheap: 3 of 10",),
+        looks=(LookTold(sentence="small/plain, cheap: 3 of 10", decision="keep"),),
         reasons={"small/plain": "climb: out of reach", "tuned/plain": "climb: decided"},
     )
 
@@ -164,6 +164,12 @@ def row_with(**fields: Any) -> str:
         ),
         (
             "matrix.json",
+            replaced('"kind": "good-enough"', '"kind": "good-enuf"'),
+            "DIR/matrix.json: this is not what pytest-ladder writes (Invalid enum value"
+            " 'good-enuf' at objective.kind); run pytest again",
+        ),
+        (
+            "matrix.json",
             replaced('"strategy": "plain"', '"strategy": "rag"'),
             "DIR/matrix.json: the rung small/plain is small/rag; run pytest again",
         ),
@@ -171,6 +177,11 @@ def row_with(**fields: Any) -> str:
             "matrix.json",
             replaced('"run_order": [', '"run_order": ["small/x", '),
             "DIR/matrix.json: `run_order` names other rungs than `rungs`; run",
+        ),
+        (
+            "rows.jsonl",
+            lambda path: path.write_bytes(path.read_bytes() + b'\n"\xfc"\n'),
+            "DIR/rows.jsonl:162: the text is not UTF-8 (byte 0xfc); save the file as",
         ),
         (
             "rows.jsonl",

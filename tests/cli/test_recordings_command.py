@@ -12,16 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.written_report import Command
-from tests.plugin.scratch_suite import CASES, LADDER, Shop
-from tests.plugin.session.test_judging import JUDGE, answer
+from tests.plugin.scratch_suite import ANSWER_HALF, CASES, JUDGE, LADDER, Shop
+from tests.plugin.session.test_judging import answer
 
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap(at_least=0.5)
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 TONE = """
 @pytest.mark.judged(at_least=0.1, rubric="The reply names a colour of the sky.")
 def test_tone(verdict):
@@ -63,7 +56,7 @@ def labels(shop: Shop, module: str = "test_shop") -> list[str]:
 def test_where_all_is_recorded_there_is_nothing_to_do(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     calls = shop.server.count
     status, out, err = command("recordings", "check")
@@ -79,7 +72,7 @@ def test_where_all_is_recorded_there_is_nothing_to_do(
 def test_missing_replies_are_listed_with_the_command_that_records_them(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop, "-k", "sky")
     status, out, _ = command("recordings", "check")
     assert status == 1
@@ -97,7 +90,7 @@ def test_missing_replies_are_listed_with_the_command_that_records_them(
 def test_a_reply_that_is_only_in_the_store_costs_nothing_to_record(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     shutil.rmtree(shop.path / "recordings")
     status, out, _ = command("recordings", "check")
@@ -108,7 +101,7 @@ def test_a_reply_that_is_only_in_the_store_costs_nothing_to_record(
 def test_an_edited_prompt_makes_replies_missing_and_recordings_spare(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     shop.cases([CASES[0] | {"input": "say light blue"}, *CASES[1:]])
     status, out, _ = command("recordings", "check")
@@ -190,7 +183,7 @@ def test_verdicts_that_the_funnel_may_have_left_out_are_no_fault(
 ) -> None:
     shop.ladder(LADDER + JUDGE)
     shop.server.reply = answer
-    shop.test(ANSWER + TONE)
+    shop.test(ANSWER_HALF + TONE)
     record(shop)
     assert len(labels(shop)) == 5
     status, out, _ = command("recordings", "check")
@@ -202,7 +195,7 @@ def test_verdicts_that_the_funnel_may_have_left_out_are_no_fault(
 def test_prune_removes_what_no_test_needs_and_touches_no_other_line(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     path = shop.path / "recordings/test_shop.jsonl"
     before = path.read_bytes().splitlines()
@@ -236,8 +229,8 @@ def test_prune_removes_what_no_test_needs_and_touches_no_other_line(
 def test_nothing_is_pruned_of_a_file_that_was_collected_in_part(
     shop: Shop, command: Command, part: list[str]
 ) -> None:
-    shop.test(ANSWER)
-    shop.test(ANSWER, "test_other.py")
+    shop.test(ANSWER_HALF)
+    shop.test(ANSWER_HALF, "test_other.py")
     record(shop)
     shop.cases(CASES[:2])
     command("recordings", "prune", *part)
@@ -260,7 +253,7 @@ def test_nothing_is_pruned_of_a_file_that_was_collected_in_part(
 def test_a_file_with_a_test_of_unknown_requests_loses_nothing(
     shop: Shop, command: Command, body: str
 ) -> None:
-    shop.test(ANSWER + body)
+    shop.test(ANSWER_HALF + body)
     record(shop)
     before = (shop.path / "recordings/test_shop.jsonl").read_bytes()
     shop.cases([CASES[0] | {"input": "say light blue"}, *CASES[1:]])
@@ -274,9 +267,9 @@ def test_a_file_with_a_test_of_unknown_requests_loses_nothing(
 def test_a_free_form_test_that_moved_takes_its_recordings_along(
     shop: Shop, command: Command, body: str
 ) -> None:
-    shop.test(ANSWER + body)
+    shop.test(ANSWER_HALF + body)
     record(shop)
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.test(body, "test_moved.py")
     status, out, _ = command("recordings", "check")
     assert status == 0
@@ -294,7 +287,7 @@ def test_a_free_form_test_that_moved_takes_its_recordings_along(
 def test_a_file_that_was_renamed_is_served_by_its_old_recordings(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     (shop.path / "test_shop.py").rename(shop.path / "test_shop2.py")
     assert command("recordings", "check")[0] == 0
@@ -310,7 +303,9 @@ def test_recordings_of_a_file_that_is_gone_are_spare_where_it_would_be_looked_fo
     shop: Shop, command: Command
 ) -> None:
     shop.write("a/test_a.py", "import pytest\n" + FREE)
-    shop.write("b/test_b.py", "import pytest\n" + ANSWER.replace("cases.", "../cases."))
+    shop.write(
+        "b/test_b.py", "import pytest\n" + ANSWER_HALF.replace("cases.", "../cases.")
+    )
     record(shop)
     (shop.path / "a/test_a.py").unlink()
     assert command("recordings", "prune", "b")[1] == "0 recordings removed\n"
@@ -318,7 +313,7 @@ def test_recordings_of_a_file_that_is_gone_are_spare_where_it_would_be_looked_fo
 
 
 def test_damaged_lines_are_named_and_stop_a_prune(shop: Shop, command: Command) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     path = shop.path / "recordings/test_shop.jsonl"
     lines = path.read_text().splitlines()
@@ -326,6 +321,7 @@ def test_damaged_lines_are_named_and_stop_a_prune(shop: Shop, command: Command) 
     status, out, _ = command("recordings", "check")
     assert status == 1
     assert "  recordings/test_shop.jsonl:2: JSON is malformed" in out
+    assert "(byte 0): git left a conflict marker here\n" in out
     assert out.splitlines()[-1].startswith("Restore damaged files from git")
     shop.cases(CASES[:1])
     before = path.read_bytes()
@@ -357,7 +353,7 @@ def test_it_works_where_warnings_are_errors_and_workers_are_usual(
     shop.write(
         "pytest.ini", "[pytest]\nfilterwarnings = error\naddopts = -n 2 --ladder=matrix"
     )
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     assert command("recordings", "check", "-W", "error")[0] == 0
 
@@ -367,7 +363,7 @@ def test_it_works_where_warnings_are_errors_and_workers_are_usual(
 def test_where_nothing_is_selected_nothing_was_looked_at(
     shop: Shop, command: Command, action: str, part: list[str]
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     status, out, err = command("recordings", action, *part)
     assert (status, out, err.count("\n")) == (2, "", 1)
@@ -377,7 +373,7 @@ def test_where_nothing_is_selected_nothing_was_looked_at(
 def test_a_folder_in_place_of_a_file_is_one_sentence(
     shop: Shop, command: Command
 ) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     (shop.path / "recordings/x.jsonl").mkdir()
     status, out, err = command("recordings", "check")
@@ -396,7 +392,7 @@ def test_what_is_missing_is_listed_in_order_however_tests_are_shuffled(
         "conftest.py",
         "def pytest_collection_modifyitems(items):\n    items.reverse()\n",
     )
-    shop.test(ANSWER + ANSWER.replace("answer", "again"))
+    shop.test(ANSWER_HALF + ANSWER_HALF.replace("answer", "again"))
     _, out, _ = command("recordings", "check")
     listed = [line for line in out.splitlines() if line.startswith("  ")]
     assert listed == [
@@ -414,7 +410,7 @@ def git(folder: Path, *arguments: str) -> None:
 @pytest.fixture
 def repository(shop: Shop) -> Shop:
     """A shop in a git repository, in which one recorded test is committed."""
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     record(shop)
     git(shop.path, "init", "-q")
     git(shop.path, "add", "ladder.toml", "cases.jsonl", "recordings", "test_shop.py")
@@ -422,7 +418,7 @@ def repository(shop: Shop) -> Shop:
     return shop
 
 
-NEW = ANSWER.replace("blue", "new").replace("cases.jsonl", "new.jsonl")
+NEW = ANSWER_HALF.replace("blue", "new").replace("cases.jsonl", "new.jsonl")
 
 
 def record_new(repository: Shop, name: str = "test_new.py", body: str = NEW) -> None:
@@ -484,7 +480,7 @@ def test_a_recording_that_git_ignores_is_told(
 def test_a_recording_that_another_file_has_as_well_is_not_lacking(
     repository: Shop, command: Command
 ) -> None:
-    record_new(repository, body=ANSWER)
+    record_new(repository, body=ANSWER_HALF)
     git(repository.path, "add", "test_new.py")
     assert command("recordings", "check")[0] == 0
 

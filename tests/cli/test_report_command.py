@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.reply import Usage
+from pytest_ladder.reporting.report import LookTold
 from tests.cli.written_report import (
     CASES,
     GOAL,
@@ -71,14 +72,17 @@ def a_ladder(
     return path
 
 
-@pytest.mark.parametrize("mode", ["matrix", "climb"])
+@pytest.mark.parametrize(
+    ("mode", "where"),
+    [("matrix", "ladder-report"), ("climb", "ladder-report/climb")],
+)
 def test_a_report_of_pytest_comes_out_byte_by_byte(
-    shop: Shop, command: Command, mode: str
+    shop: Shop, command: Command, mode: str, where: str
 ) -> None:
     shop.ladder(LADDER + OBJECTIVE)
     shop.test(TESTS)
     ran = shop.run(f"--ladder={mode}", "--ladder-live")
-    folder = shop.path / "ladder-report"
+    folder = shop.path / where
     before = files_of(folder)
     calls = shop.server.count
     status, said, errors = command("report", folder)
@@ -86,7 +90,7 @@ def test_a_report_of_pytest_comes_out_byte_by_byte(
     assert files_of(folder) == before
     assert shop.server.count == calls
     assert said.splitlines()[-1] in ran.stdout.lines  # the headline
-    assert "report: ladder-report" in said.splitlines()
+    assert f"report: {where}" in said.splitlines()
 
 
 def test_a_report_of_one_rung_comes_out_too(shop: Shop, command: Command) -> None:
@@ -99,7 +103,7 @@ def test_a_report_of_one_rung_comes_out_too(shop: Shop, command: Command) -> Non
 
 
 def test_it_runs_as_a_command_in_a_terminal_of_ascii(tmp_path: Path) -> None:
-    looks = ("返品: \x1b[31mred",)
+    looks = (LookTold(sentence="返品: \x1b[31mred", decision="keep"),)
     folder = written(tmp_path / "a", msgspec.structs.replace(a_report(), looks=looks))
     done = subprocess.run(
         [sys.executable, "-m", "pytest_ladder.cli.main", "report", str(folder)],
@@ -118,7 +122,7 @@ def test_it_runs_as_a_command_in_a_terminal_of_ascii(tmp_path: Path) -> None:
         (
             "--quality 0.9",
             {"kind": "good-enough", "quality": 0.9},
-            "PASS: tuned/plain is the cheapest of 4 rungs that meets the bar: 90.0 % ",
+            "PASS: tuned/plain is the cheapest of 4 rungs that meets the bar on ",
         ),
         (
             "--quality 0.99",
@@ -138,7 +142,7 @@ def test_it_runs_as_a_command_in_a_terminal_of_ascii(tmp_path: Path) -> None:
         (
             "--quality 0.9 --volume 1_000_000",
             {"volume": 1_000_000, "quality": 0.9},
-            "per 1,000 calls of 1,000,000.",
+            "with building spread over 1,000,000 calls.",
         ),
         (
             "--quality 0.9 --latency-p95-s 0.5",
@@ -168,7 +172,7 @@ def test_another_objective_is_decided_from_the_same_rows(
     )
     assert (status, errors) == (0, "")
     assert headline in said.splitlines()[-1]
-    wanted = {**msgspec.to_builtins(GOAL), **objective}
+    wanted = {**msgspec.json.decode(msgspec.json.encode(GOAL)), **objective}
     assert matrix_of(second)["objective"] == wanted
     assert matrix_of(second)["volume"] == wanted["volume"]
     assert files_of(first) == before
@@ -348,11 +352,13 @@ def test_pictures_are_written_and_the_report_is_left_alone(
     first = written(tmp_path / "a")
     (first / "matrix.md").write_text("by hand", encoding="utf-8")
     svg, png = tmp_path / "chart.svg", tmp_path / "chart.png"
-    options = ("--quality", "0.9", "--svg", svg, "--png", png)
-    status, said, _ = command("report", first, *options)
+    badge = tmp_path / "badge.svg"
+    options = ("--quality", "0.9", "--svg", svg, "--png", png, "--badge", badge)
+    status, said, _ = command("report", first, *options, "--theme", "dark")
     assert status == 0
     assert svg.read_text(encoding="utf-8").startswith("<svg")
     assert png.read_bytes().startswith(b"\x89PNG")
+    assert "pass · tuned/plain" in badge.read_text(encoding="utf-8")
     assert (first / "matrix.md").read_text(encoding="utf-8") == "by hand"
     assert "report: " not in said
     assert "PASS: tuned/plain" in said.splitlines()[-1]
@@ -374,7 +380,7 @@ def test_pictures_are_written_and_the_report_is_left_alone(
             "--objective budget --output b",
             "--objective budget needs a number; add --usd",
         ),
-        ("DIR2 --svg x.svg", "--svg and --png draw one report; name one DIR."),
+        ("DIR2 --svg x.svg", "--svg, --png and --badge draw one report; name one DIR."),
         ("--svg no/such/x.svg", "no/such/x.svg could not be written: No such file"),
         ("--config none.toml --output b", "none.toml: there is no such file"),
         (

@@ -24,7 +24,8 @@ REAL_NAMES = {
     "baseline": "ladder-baseline",
 }
 """Of what git would ignore under its own name; all else lies there as it is called."""
-QUALITY = ("quality", "low", "high", "n", "missed", "errors", "coverage")
+QUALITY = ("quality", "n", "missed", "errors", "coverage")
+"""All that a level says but for its interval: grades have a better formula since."""
 COST = ("usd_per_1k", "serve_usd_per_1k", "build_usd", "build_hours", "known")
 
 
@@ -94,10 +95,12 @@ def figures_in(folder: Path, rungs: Sequence[str]) -> dict[str, Any]:
     return {
         rung["id"]: {
             "cost": {name: rung["cost"].get(name) for name in COST},
-            "tokens": rung["tokens"],
+            # How many of them were thoughts is told since.
+            "tokens": {**(rung["tokens"] or {}), "reasoning": None},
             "state": rung["state"],
             "levels": {
                 level: {name: cell.get(name) for name in QUALITY}
+                | {"inside": cell["low"] <= cell["quality"] <= cell["high"]}
                 for level, cell in rung["levels"].items()
             },
         }
@@ -194,6 +197,11 @@ def test_the_commands_read_old_files(upgraded: Upgraded, command: Command) -> No
     again = upgraded.path / "again"
     assert figures_in(again, rungs) == figures_in(upgraded.old / "report", rungs)
     assert matrix_in(again)["spend"] == old["spend"]
+    # What rows said in a sentence only, they say by a code now.
+    unjudged = [row for row in lines_of(again / "rows.jsonl") if row.get("why")]
+    assert [(row["why"], row["reason"][:7]) for row in unjudged] == [
+        ("funnel", "funnel:")
+    ]
     exchanges = "exchanges.jsonl"
     assert len(lines_of(again / exchanges)) == len(
         lines_of(upgraded.old / "report" / exchanges)
@@ -208,6 +216,6 @@ def test_a_climb_goes_on_with_its_seed(upgraded: Upgraded) -> None:
     assert_nothing_is_missing(result)
     kept = json.loads((upgraded.old / "ladder/seeds.json").read_text(encoding="utf-8"))
     ((*_, seed),) = kept.values()
-    climbed = upgraded.matrix()
+    climbed = upgraded.matrix("ladder-report/climb")
     assert (climbed["run"]["seed"], climbed["spend"]["live_calls"]) == (seed, 0)
     assert seed != 0

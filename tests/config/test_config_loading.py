@@ -235,10 +235,44 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
 def test_importing_configuration_and_prompting_loads_no_heavy_library() -> None:
     code = (
         "import sys, pytest_ladder.config.load, pytest_ladder.cases.load, "
-        "pytest_ladder.prompting.messages as _;"
+        "pytest_ladder.prompting.strategies as _;"
         "print([m for m in ('numpy', 'bm25s', 'yaml', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_planned_models_stand_apart_and_need_nothing_that_is_not_there_yet(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ladder.toml"
+    path.write_text(
+        """
+[[model]]
+name = "smol"
+tier = "off-the-shelf"
+id = "local/smollm2-135m"
+
+[[model]]
+name = "tuned"
+tier = "fine-tuned"
+planned = true
+id = "local/smollm2-135m"
+adapter = "adapters/not-there-yet.gguf"
+build = { usd = 300 }
+
+[[strategy]]
+name = "plain"
+
+[[strategy]]
+name = "loud"
+models = ["smol"]
+""",
+        encoding="utf-8",
+    )
+    ladder = load_ladder(path)
+    assert [model.name for model in ladder.models] == ["smol"]
+    assert [rung.id for rung in ladder.rungs] == ["smol/plain", "smol/loud"]
+    assert [rung.id for rung in ladder.planned] == ["tuned/plain"]

@@ -13,6 +13,11 @@ name = "smol"
 tier = "off-the-shelf"
 id = "local/smollm2-135m"
 """
+REQUIRE = """[objective]
+kind = "good-enough"
+quality = 0.9
+[[objective.require]]
+"""
 FIVE = """[[model]]
 name = "five"
 tier = "off-the-shelf"
@@ -50,13 +55,15 @@ TYPES_AND_KEYS = {
     "unknown table": (
         SMOL + '[[strateg]]\nname = "s"\n',
         "ladder.toml:5: strateg: this key is unknown; did you mean `strategy`? Known "
-        "keys: `current`, `objective`, `model`, `strategy`, `judge`, `gate`.",
+        "keys: `current`, `litmus`, `objective`, `model`, `strategy`, `judge`, `gate`, "
+        "`experiment`, `outcome`, `review`, `gateway`, `report`.",
     ),
     "unknown key": (
         SMOL + "price = { input = 1, output = 2, cached-input = 1 }\n",
         'ladder.toml:5: model "smol": price.cached-input: this key is unknown; did '
         "you mean `cached_input`? Known keys: `input`, `output`, `cached_input`, "
-        "`cache_write`.",
+        "`cache_write`, `request`, "
+        "`image`.",
     ),
     "key of the top level below a table": (
         SMOL + '[gate]\ncurrent = "smol/zero-shot"\n',
@@ -99,11 +106,54 @@ TYPES_AND_KEYS = {
     "unknown choice": (
         strategy('examples = "ex.jsonl"\nselect = "random"\n'),
         'ladder.toml:8: strategy "s": select: `random` is unknown; choose one of '
-        "`first`, `similar`.",
+        "`first`, `same-cluster`, `same-tag`, `similar`.",
     ),
 }
 
+PLANNED = """[[model]]
+name = "own"
+tier = "pretrained"
+planned = true
+"""
+
 MODELS = {
+    "no id": (
+        SMOL.replace('id = "local/smollm2-135m"\n', ""),
+        'ladder.toml:1: model "smol": `id` is missing; add it.',
+    ),
+    "only planned": (
+        PLANNED,
+        "ladder.toml: every model is `planned`, so there is nothing to test; add a "
+        "[[model]] that can be called.",
+    ),
+    "a plan that ships": (
+        'current = "own/zero-shot"\n' + SMOL + PLANNED,
+        "ladder.toml:1: current: `own/zero-shot` is planned and cannot be called; name "
+        "a rung that is built, or remove `planned` of its model.",
+    ),
+    "a plan without a price to build": (
+        SMOL + PLANNED + "build = { hours = 40 }\n",
+        'ladder.toml:9: model "own": build: what building would cost is missing; add '
+        "`usd`, an estimate in dollars.",
+    ),
+    "people's hours without a price": (
+        SMOL + "build = { people_hours = 40 }\n",
+        'ladder.toml:5: model "smol": build.people_hours: what an hour costs is '
+        "missing; add `usd_per_hour`.",
+    ),
+    "a plan paid twice": (
+        SMOL
+        + PLANNED
+        + "price = { input = 1, output = 1 }\nserve = { usd_per_hour = 1 }\n",
+        'ladder.toml:10: model "own": serve: `price` and `serve` exclude each other; '
+        "keep `price` for a model paid by the token and `serve` for one paid by the "
+        "hour.",
+    ),
+    "a plan with a name that is taken": (
+        SMOL + PLANNED.replace("own", "smol"),
+        'ladder.toml:6: model 2: name: "smol" is already the name of model 1; rename '
+        "one.",
+    ),
     "no model": (
         'current = "a/b"\n',
         "ladder.toml: no model is given; add a [[model]] with `name`, `tier` and `id`.",
@@ -117,6 +167,16 @@ MODELS = {
         SMOL.replace('"smol"', '"smol/ft"'),
         "ladder.toml:2: model 1: name: 'smol/ft' cannot be a name; use letters from "
         "A to Z, digits, `.`, `_` and `-`.",
+    ),
+    "a folder above as a name": (
+        SMOL.replace('"smol"', '".."'),
+        "ladder.toml:2: model 1: name: '..' cannot be a name, because it is that of a "
+        "folder above; add a letter or a digit.",
+    ),
+    "a folder itself as a name": (
+        SMOL + '[[strategy]]\nname = "."\n',
+        "ladder.toml:6: strategy 1: name: '.' cannot be a name, because it is that of "
+        "a folder above; add a letter or a digit.",
     ),
     "negative price": (
         SMOL + "price = { input = -1, output = 0.04 }\n",
@@ -245,11 +305,136 @@ STRATEGIES = {
         'ladder.toml:8: strategy 2: name: "s" is already the name of strategy 1; '
         "rename one.",
     ),
+    "stop words of an unknown language": (
+        strategy('corpus = "kb"\nstopwords = "englisch"\n'),
+        'ladder.toml:8: strategy "s": stopwords: `englisch` is no language that it '
+        "knows; did you mean `english`? Write one of chinese, danish, dutch, english, "
+        "english_plus, french, german, italian, korean, norwegian, portuguese, "
+        "russian, spanish, swedish, turkish.",
+    ),
+    "a stemmer without a corpus": (
+        strategy('stemmer = "english"\n'),
+        'ladder.toml:7: strategy "s": stemmer: `stemmer` needs `corpus`; add one, or '
+        "remove `stemmer`.",
+    ),
+    "unknown kind": (
+        strategy('use = "refin"\n'),
+        'ladder.toml:7: strategy "s": use: `refin` is no kind of strategy; did you '
+        "mean `refine`? It is one of `single-turn`, `think`, `vote`, `refine`, "
+        '`tools`, or a class of your own as "package.module:Class".',
+    ),
+    "a kind that is like none": (
+        strategy('use = "agent"\n'),
+        'ladder.toml:7: strategy "s": use: `agent` is no kind of strategy; it is one '
+        "of `single-turn`, `think`, `vote`, `refine`, `tools`, or a class of your own "
+        'as "package.module:Class".',
+    ),
+    "a class that is not there": (
+        strategy('use = "nowhere_to_be_found:Mine"\n'),
+        'ladder.toml:7: strategy "s": use: the strategy nowhere_to_be_found:Mine '
+        "cannot be imported (No module named 'nowhere_to_be_found'); correct the name, "
+        "or put the module beside the configuration in ..",
+    ),
+    "a class of something else": (
+        strategy('use = "pathlib:Path"\n'),
+        'ladder.toml:7: strategy "s": use: the strategy pathlib:Path is no class of '
+        "strategies; derive it from pytest_ladder.Prompter or "
+        "pytest_ladder.SingleTurn.",
+    ),
+    "an unknown option": (
+        strategy('use = "vote"\nvote = 3\n'),
+        'ladder.toml:8: strategy "s": vote: this key is unknown; did you mean '
+        "`votes`? Known keys: `name`, `use`, `system`, `system_file`, `prompt`, "
+        "`prompt_file`, `examples`, `shots`, `select`, `corpus`, `stopwords`, "
+        "`stemmer` and 11 more.",
+    ),
+    "an option of another kind": (
+        strategy('use = "think"\nrounds = 3\n'),
+        'ladder.toml:8: strategy "s": rounds: this key is unknown; known keys: '
+        "`name`, `use`, `system`, `system_file`, `prompt`, `prompt_file`, `examples`, "
+        "`shots`, `select`, `corpus`, `stopwords`, `stemmer` and 9 more.",
+    ),
+    "a key of the top level below a strategy": (
+        strategy('use = "think"\ncurrent = "smol/s"\n'),
+        'ladder.toml:8: strategy "s": current: this key is unknown; `current` belongs '
+        "to the top level: move it above the first [table] of the file.",
+    ),
+    "an unknown extractor": (
+        strategy('use = "think"\nextract = "lastline"\n'),
+        'ladder.toml:8: strategy "s": extract: `lastline` is unknown; did you mean '
+        "`last-line`? Choose one of `json`, `last-line`, `regex`, `tag`.",
+    ),
+    "a pattern for nothing": (
+        strategy('use = "think"\npattern = "x"\n'),
+        'ladder.toml:8: strategy "s": pattern: `pattern` needs `extract` to be "tag", '
+        '"regex" or "json"; add it, or remove `pattern`.',
+    ),
+    "no regular expression": (
+        strategy('use = "think"\nextract = "regex"\n'),
+        'ladder.toml:8: strategy "s": extract: extract = "regex" needs a `pattern`; '
+        "add one.",
+    ),
+    "a broken regular expression": (
+        strategy('use = "think"\nextract = "regex"\npattern = "(a"\n'),
+        'ladder.toml:9: strategy "s": pattern: "(a" is no regular expression (missing '
+        "), unterminated subpattern at position 0); correct it.",
+    ),
+    "no tag": (
+        strategy('use = "vote"\nextract = "tag"\npattern = "<a>"\n'),
+        'ladder.toml:9: strategy "s": pattern: "<a>" is no name of a tag; write it '
+        'without brackets, such as "answer".',
+    ),
+    "no path": (
+        strategy('use = "refine"\nextract = "json"\npattern = "$"\n'),
+        'ladder.toml:9: strategy "s": pattern: "$" is no path; write a path such as '
+        '"steps[0].answer".',
+    ),
+    "one vote": (
+        strategy('use = "vote"\nvotes = 1\n'),
+        'ladder.toml:8: strategy "s": votes: 1 is out of range; write a whole number '
+        "from 2 to 1000.",
+    ),
+    "no rounds": (
+        strategy('use = "refine"\nrounds = 0\n'),
+        'ladder.toml:8: strategy "s": rounds: 0 is out of range; write a whole number '
+        "from 1 to 10.",
+    ),
+    "an empty critique": (
+        strategy('use = "refine"\ncritique = " "\n'),
+        'ladder.toml:8: strategy "s": critique: it is empty; write what to ask, or '
+        "remove the key.",
+    ),
+    "a critique with an unknown field": (
+        strategy('use = "refine"\nrevise = "{draft}"\n'),
+        'ladder.toml:8: strategy "s": revise: the field {draft} is unknown; known '
+        "fields: `input`, `context`, `id`, `cluster`, `tags`, `choices`, "
+        "`metadata.name`; write {{…}} for literal braces.",
+    ),
+    "no tools": (
+        strategy('use = "tools"\n'),
+        'ladder.toml:5: strategy "s": tools: there is no tool; write tools = '
+        '["package.module:function"].',
+    ),
+    "a tool that names no function": (
+        strategy('use = "tools"\ntools = ["shop.order"]\n'),
+        'ladder.toml:8: strategy "s": tools: `shop.order` names no function; write '
+        '"package.module:function".',
+    ),
+    "two tools of one name": (
+        strategy('use = "tools"\ntools = ["a:find", "b:find"]\n'),
+        'ladder.toml:8: strategy "s": tools: two tools are called `find`, and a model '
+        "could not tell them apart; rename one.",
+    ),
+    "no bound of money": (
+        strategy('use = "tools"\ntools = ["a:b"]\nmost_usd = 0\n'),
+        'ladder.toml:9: strategy "s": most_usd: 0.0 is out of range; write a number '
+        "above 0.",
+    ),
     "unknown field": (
         strategy('prompt = "{question}"\n'),
         'ladder.toml:7: strategy "s": prompt: the field {question} is unknown; known '
-        "fields: `input`, `context`, `id`, `cluster`, `tags`, `metadata.name`; write "
-        "{{…}} for literal braces.",
+        "fields: `input`, `context`, `id`, `cluster`, `tags`, `choices`, "
+        "`metadata.name`; write {{…}} for literal braces.",
     ),
     "the answer in the prompt": (
         strategy('system = "Say {expected}"\n'),
@@ -348,6 +533,69 @@ WHOLE = {
         SMOL + '[objective]\nkind = "budget"\nquality = 0.9\n',
         'ladder.toml:6: objective.kind: "budget" needs `usd_per_1k`; add it to '
         "[objective].",
+    ),
+    "value without what answers are worth": (
+        SMOL + '[objective]\nkind = "value"\nright_usd = 0.05\n',
+        'ladder.toml:6: objective.kind: "value" needs `wrong_usd`; add it to '
+        "[objective].",
+    ),
+    "a right answer that is worth nothing": (
+        SMOL + '[objective]\nkind = "value"\nright_usd = 0\nwrong_usd = 0\n',
+        "ladder.toml:7: objective.right_usd: 0.0 is out of range; write a number above "
+        "0.",
+    ),
+    "speed alone": (
+        SMOL + '[objective]\nkind = "budget"\nusd_per_1k = 1\nbest = "speed"\n',
+        "ladder.toml:8: objective.best: the fastest rung need not be right; add "
+        "`quality`, or an `at_least` in [[objective.require]].",
+    ),
+    "speed without a budget": (
+        SMOL + '[objective]\nkind = "good-enough"\nquality = 1\nbest = "speed"\n',
+        'ladder.toml:8: objective.best: `best` is a word of kind = "budget"; choose '
+        "that, or remove it.",
+    ),
+    "the best of something else": (
+        SMOL + '[objective]\nkind = "budget"\nusd_per_1k = 1\nbest = "spede"\n',
+        "ladder.toml:8: objective.best: `spede` is unknown; did you mean `speed`? "
+        "Choose one of `quality`, `speed`.",
+    ),
+    "a criterion with a misspelt key": (
+        SMOL + REQUIRE + "level = 'cheap'\nat_laest = 0.9\n",
+        "ladder.toml:10: objective.require[0].at_laest: this key is unknown; did you "
+        "mean `at_least`? Known keys: `level`, `test`, `tag`, `at_least`, "
+        "`latency_p95_s`.",
+    ),
+    "a criterion of a misspelt level": (
+        SMOL + REQUIRE + "level = 'juged'\nat_least = 0.9\n",
+        "ladder.toml:9: objective.require[0].level: `juged` is unknown; did you mean "
+        "`judged`? Choose one of `cheap`, `judged`, `real`.",
+    ),
+    "a second criterion out of range": (
+        SMOL
+        + REQUIRE
+        + "tag = 'de'\nat_least = 0.9\n[[objective.require]]\ntag = 'x'\n"
+        + "at_least = 98\n",
+        "ladder.toml:13: objective.require[1].at_least: 98.0 is out of range; write a "
+        "share between 0 and 1.",
+    ),
+    "a criterion that asks for nothing": (
+        SMOL + REQUIRE + "tag = 'de'\n",
+        "ladder.toml:8: objective.require[0]: it needs `at_least` or `latency_p95_s`, "
+        "and not both; write a [[objective.require]] for each.",
+    ),
+    "a criterion that asks for two things": (
+        SMOL + REQUIRE + "tag = 'de'\nat_least = 0.9\nlatency_p95_s = 2\n",
+        "ladder.toml:8: objective.require[0]: it needs `at_least` or `latency_p95_s`, "
+        "and not both; write a [[objective.require]] for each.",
+    ),
+    "a criterion about nothing": (
+        SMOL + REQUIRE + "at_least = 0.9\n",
+        "ladder.toml:8: objective.require[0]: it names no rows; add `level`, `test` or "
+        "`tag`, or raise the `quality` of [objective].",
+    ),
+    "a criterion of an empty tag": (
+        SMOL + REQUIRE + "tag = ''\nlevel = 'cheap'\nat_least = 0.9\n",
+        "ladder.toml:9: objective.require[0].tag: it is empty; write a name.",
     ),
     "quality in percent": (
         SMOL + '[objective]\nkind = "good-enough"\nquality = 85\n',

@@ -8,8 +8,9 @@ from typing import Any
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb.climb import climb_of
 from pytest_ladder.decide.climb.course import Course, Stage
+from pytest_ladder.decide.climb.opening import climb_of
+from pytest_ladder.decide.climb.terms import Terms
 from pytest_ladder.decide.matrix import Unit
 
 CHEAP, JUDGED = Level.CHEAP, Level.JUDGED
@@ -56,7 +57,9 @@ def open_climb(table: Table, **terms: Any) -> Course:
         **terms,
     }
     units = {level: units_of(len(scores)) for level, scores in levels.items()}
-    return climb_of(Objective(**objective), list(table), units, **given)
+    return climb_of(
+        Objective(**objective), Terms(rungs=tuple(table), units=units, **given)
+    )
 
 
 def walk(

@@ -6,6 +6,8 @@ import pytest
 
 from pytest_ladder.decide.climb.course import Stage
 from pytest_ladder.decide.climb.halving import Halving
+from pytest_ladder.decide.judge_errors import JudgeErrors
+from pytest_ladder.stats.judged import JudgeLine
 from tests.decide.climbing import (
     CHEAP,
     JUDGED,
@@ -51,7 +53,7 @@ def test_the_better_half_goes_on_to_twice_as_many_units() -> None:
     assert course.states["m/0.9"] == course.states["m/0.8"] == "run"
     assert course.reason("m/0.9") is None
     assert course.reason("m/0.6") == (
-        "climb: 30 of 50 passed, not among the best 2 of 4 "
+        "30 of 50 passed, not among the best 2 of 4 "
         "(successive halving on 50 cases, no error guarantee)"
     )
     assert [look.decision for look in course.looks].count("drop") == 6
@@ -103,27 +105,44 @@ def test_rungs_are_compared_on_the_units_that_all_of_them_finished(last: float) 
         assert [course.states[rung] for rung in order] == ["run", "run", "stopped"]
 
 
+def test_a_judge_that_passes_no_more_of_what_is_right_leaves_no_room_above() -> None:
+    """It passes 90 % of what people pass: 90 % is all that there is to have."""
+    table = {f"m/{share}": {JUDGED: passing(share, 40)} for share in (0.9, 1.0)}
+    objective = {**BEST["objective"], "level": JUDGED}
+    line = JudgeLine(0.3, 0.6, 0.0, 0.0, 0.0, 1.0)
+    judge = JudgeErrors(labels=100, line=line, why_not="")
+    course, stages = halving(table, objective=objective, judge=judge)
+    assert asked(stages) == {("m/0.9", JUDGED): 40}
+    assert str(course.reason("m/1.0")).startswith("nothing can be 3 points better than")
+    _, stages = halving(table, objective=objective)
+    assert len(asked(stages)) == 2
+
+
 def test_a_rung_of_many_errors_is_left_out_before_it_spoils_the_comparison() -> None:
     dead: Scores = [None] * 200
     table: Table = {"m/a": dead, **{f"m/{s}": passing(s) for s in (0.4, 0.6, 0.5)}}
     course, stages = halving(table)
     assert asked(stages)["m/a", CHEAP] == 25
     why = course.reason("m/a")
-    assert why == (
-        "climb: 0 of 0 passed, 25 did not finish, undecided: 0% finished, "
-        "95% must finish"
-    )
+    assert why == ("none of 25 cases finished; 95 % must finish")
     assert course.states["m/0.6"] == course.states["m/0.5"] == "run"
 
 
 def test_a_rung_without_room_above_it_ends_the_search() -> None:
-    near: list[float] = [0.0] * 5 + [1.0] * 195
+    near: list[float] = [0.0] * 3 + [1.0] * 197
     course, stages = halving({"m/a": near, "m/b": [1.0] * 200})
     assert asked(stages) == {("m/a", CHEAP): 200}
     assert course.states["m/b"] == "not run"
     assert course.reason("m/b") == (
-        "climb: m/a has room for less than 0.03 more quality (195 of 200 passed)"
+        "nothing can be 3 points better than m/a (197 of 200 passed)"
     )
+
+
+def test_a_loss_that_may_be_established_is_room_however_little_it_is() -> None:
+    # A dearer rung that passes these five as well is better beyond doubt.
+    near: list[float] = [0.0] * 5 + [1.0] * 195
+    _, stages = halving({"m/a": near, "m/b": [1.0] * 200})
+    assert ("m/b", CHEAP) in asked(stages)
 
 
 def test_cheaper_rungs_stay_beside_one_without_room_above_it() -> None:
@@ -137,7 +156,7 @@ def test_without_the_rung_that_left_no_room_the_search_goes_on() -> None:
     table = {f"m/{name}": [1.0] * 20 for name in "abc"}
     course, stages = halving(table)
     assert course.reason("m/b") is not None
-    course.drop("m/a", "climb: p95 latency 3.1 s, over 2 s")
+    course.drop("m/a", "p95 latency 3.1 s, over 2 s")
     assert course.reason("m/b") is None
     stages += walk(course, table)
     assert [stage.rung for stage in stages] == ["m/a", "m/b"]
@@ -163,11 +182,8 @@ def test_rungs_over_the_cap_or_of_unknown_price_are_never_run() -> None:
     course, stages = halving(table, **capped(ok))
     assert {stage.rung for stage in stages} == {"m/a"}
     assert course.states["m/b"] == course.states["m/c"] == "not run"
-    assert course.reason("m/c") == "climb: over the cap of $0.5 per 1,000 calls"
-    unknown = (
-        "climb: its price is unknown, so not known to be within the cap of "
-        "$0.5 per 1,000 calls"
-    )
+    assert course.reason("m/c") == "over the cap of $0.50 per 1,000 calls"
+    unknown = "no price to hold against the cap of $0.50 per 1,000 calls"
     assert course.reason("m/b") == course.reason("m/d") == unknown
 
 
@@ -193,7 +209,7 @@ def test_a_rung_dropped_between_stages_leaves_its_place() -> None:
     course = open_climb(table, **BEST)
     assert course.stage is not None
     course.close(rows_for(course.stage, table))
-    course.drop("m/0.6", "climb: $0.81 per 1,000 calls measured, over the cap")
+    course.drop("m/0.6", "$0.81 per 1,000 calls measured, over the cap")
     assert course.stage is not None
     assert course.stage.rung == "m/0.7"
     stages = walk(course, table)
@@ -202,7 +218,7 @@ def test_a_rung_dropped_between_stages_leaves_its_place() -> None:
     # Of three, two stay; a second reason for the same rung changes nothing.
     assert [r for r in table if course.states[r] == "run"] == ["m/0.7", "m/0.9"]
     course.drop("m/0.6", "another")
-    assert str(course.reason("m/0.6")).startswith("climb: $0.81")
+    assert str(course.reason("m/0.6")).startswith("$0.81")
 
 
 def test_the_next_rung_of_a_round_is_the_hint() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.bounds import against_bar
 from pytest_ladder.decide.climb.course import Course, Stage
 from pytest_ladder.decide.climb.halving import FINALISTS
 from tests.decide.climbing import (
@@ -76,9 +77,14 @@ def to_a_bar(table: Ladder, given: dict[str, Any], **more: Any) -> Course:
 
 
 def passes_in_full(table: Ladder, rung: str, bar: float, level: Level) -> bool:
-    known = [score for score in table[rung][level] if score is not None]
-    covered = len(known) >= 0.95 * len(table[rung][level])
-    return covered and sum(known) >= bar * len(known) - 1e-9
+    return verdict_in_full(table, rung, bar, level) == "pass"
+
+
+def verdict_in_full(table: Ladder, rung: str, bar: float, level: Level) -> str:
+    """Return the verdict of all units, which a matrix comes to as well."""
+    worst = [score or 0.0 for score in table[rung][level]]
+    best = [1.0 if score is None else score for score in table[rung][level]]
+    return against_bar(worst, best, bar)
 
 
 def story(course: Course) -> tuple[Any, ...]:
@@ -114,14 +120,12 @@ def test_a_recommended_rung_reaches_the_bar_on_all_its_units(
 ) -> None:
     course = to_a_bar(table, given_terms)
     walk(course, table)
-    winners = [rung for rung, said in course.settled.items() if said == "pass"]
-    assert len(winners) <= 1
+    # A cheaper rung that was left in doubt may be taken up again, and pass as well.
+    winners = [rung for rung in course.rungs if course.settled.get(rung) == "pass"]
     bar = given_terms["objective"]["quality"]
-    for rung in winners:
+    for rung in winners[:1]:
         assert passes_in_full(table, rung, bar, course.level)
         assert course.states[rung] == "run"
-        later = course.rungs[course.rungs.index(rung) + 1 :]
-        assert {course.states[name] for name in later} <= {"not run"}
 
 
 @given(table=anything, given_terms=terms)
@@ -147,8 +151,7 @@ def test_curtailment_alone_gives_the_verdicts_of_the_full_suite(
     walk(course, table)
     bar = given_terms["objective"]["quality"]
     for rung, verdict in course.settled.items():
-        full = passes_in_full(table, rung, bar, course.level)
-        assert verdict == ("pass" if full else "fail")
+        assert verdict == verdict_in_full(table, rung, bar, course.level)
 
 
 @given(table=anything, given_terms=terms)
@@ -158,6 +161,8 @@ def test_a_flawless_first_rung_is_always_chosen(
 ) -> None:
     for level, scores in table["m/0"].items():
         table["m/0"][level] = [1.0] * len(scores)
+    # Of few units even all are no proof.
+    assume(all(len(scores) >= 10 for scores in table["m/0"].values()))
     course = to_a_bar(table, given_terms)
     walk(course, table)
     assert course.settled == {"m/0": "pass"}

@@ -4,13 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.row import UsedReply
+from pytest_ladder.core.rung import Build, Model, Price, Rung, Strategy, Tier
 from pytest_ladder.decide.cost import (
     Cost,
+    Tokens,
     break_even,
-    calendar_break_even,
+    build_usd,
+    cost_of,
+    latency_of,
     spread,
     tco,
+    tokens_of,
     usd_per_call,
+    use_usd,
 )
 from pytest_ladder.decide.matrix import at_volume, build_matrix
 from tests.decide.ladders import Made, ladder, passes, rows_of
@@ -25,6 +33,34 @@ def a_cost(build_usd: float, serve_usd: float | None) -> Cost:
         build_usd=build_usd,
         known=per_1k is not None,
     )
+
+
+def test_peoples_hours_are_part_of_what_building_costs() -> None:
+    build = Build(usd=100, people_hours=40, usd_per_hour=60, tokens=2_000_000)
+    model = Model(name="own", tier=Tier.FINE_TUNED, id="openai/own", build=build)
+    assert build.total_usd == 2500
+    assert cost_of(model, [], 100_000).build_usd == 2500
+    assert build_usd(model, 100_000) == 0.025
+
+
+def test_a_fee_for_each_request_is_part_of_what_using_costs() -> None:
+    model = Model(name="own", tier=Tier.FINE_TUNED, id="openai/own")
+    rung = Rung(model=model, strategy=Strategy(name="s"))
+    price = Price(input=1, output=1, request=0.01, image=0.5)
+    assert use_usd(rung, price, 1000, calls=3, reply_tokens=0) == pytest.approx(0.031)
+
+
+def test_thoughts_and_speed_stand_beside_tokens_and_latency() -> None:
+    usages = [Usage(input=10, output=out, reasoning=out // 2) for out in (20, 40, 90)]
+    bills = [
+        UsedReply(key=f"{n}", live=True, cost_usd=0, latency_s=2.0, usage=usage)
+        for n, usage in enumerate(usages)
+    ]
+    tokens, latency = tokens_of(bills), latency_of(bills)
+    assert tokens == Tokens(input=10, output=50, reasoning=25)
+    assert latency.tokens_per_second == 20
+    silent = [UsedReply(key="s", live=True, cost_usd=0, latency_s=2.0)]
+    assert latency_of(silent).tokens_per_second is None
 
 
 # V16 of the methods note
@@ -63,18 +99,11 @@ def test_what_is_unknown_stays_unknown() -> None:
     assert break_even(PROMPTED, unknown) is None
 
 
-def test_in_days_the_building_comes_before_the_calls() -> None:
-    # 36 h of building, then 250,000 calls at 10,000 a day
-    assert calendar_break_even(36, 250_000, 10_000) == pytest.approx(26.5)
-
-
 def test_volumes_without_a_call_are_refused() -> None:
     with pytest.raises(ValueError, match="volume must be 1 call or more, got 0"):
         spread(TUNED, 0)
     with pytest.raises(ValueError, match="must not be negative, got -1"):
         tco(TUNED, -1)
-    with pytest.raises(ValueError, match="Calls a day must be more than 0, got 0"):
-        calendar_break_even(1, 10, 0)
 
 
 TWO = {

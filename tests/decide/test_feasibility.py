@@ -62,7 +62,10 @@ def test_without_a_bar_rows_or_enough_of_them_nothing_is_said() -> None:
     assert found.sentence.endswith("against 85 %; coverage 90.9 %.")
     found = tried(Made())
     assert (found.rung, found.verdict) == (None, "undecided")
-    assert found.sentence == "Nothing was measured at the cheap level."
+    assert found.sentence == "No test of level cheap ran."
+    found = tried(Made(scores=[None] * 20))
+    assert found.verdict == "undecided"
+    assert found.sentence.startswith("Feasible or not is undecided: all 20 calls fail")
 
 
 def test_of_several_rungs_the_best_answers() -> None:

@@ -37,8 +37,8 @@ def test_the_front_keeps_what_nothing_cheaper_reaches() -> None:
     decision = decided(V17)
     front = [one.rung for one in decision.standings if one.on_front]
     assert front == ["A/x", "B/x", "D/x", "E/x", "F/x"]
-    assert standing(decision, "C/x").dominated_by == "B/x"
-    assert standing(decision, "D/x").front_share == 1.0
+    # 25 cases that all differ by one point: of those not seen they say little.
+    assert standing(decision, "C/x").dominated_by is None
 
 
 def test_each_step_of_the_front_says_what_it_returns() -> None:
@@ -50,7 +50,6 @@ def test_each_step_of_the_front_says_what_it_returns() -> None:
         [0.0050, 0.02444, 0.3000, 18.00], rel=1e-3
     )
     assert [(step.from_rung, step.to_rung) for step in steps][1] == ("B/x", "D/x")
-    assert all(step.established for step in steps)
 
 
 def test_a_step_whose_interval_covers_no_gain_is_not_established() -> None:
@@ -76,9 +75,21 @@ def test_a_dearer_rung_is_dominated_only_where_that_is_established() -> None:
     decision = decided(made)
     b, c = standing(decision, "b/x"), standing(decision, "c/x")
     assert (b.on_front, b.dominated_by) == (False, None)
-    assert b.front_share is not None
-    assert 0.1 < b.front_share < 0.6
-    assert (c.on_front, c.front_share, c.dominated_by) == (False, 0.0, "a/x")
+    assert (c.on_front, c.dominated_by) == (False, "a/x")
+
+
+def test_many_cheaper_rivals_make_none_dominated_by_chance() -> None:
+    """One of 15 lucky rivals is no finding: an audit saw 13 % wrongly dominated."""
+    lucky = Made(scores=[*[1.0] * 5, *passes(70, 95)], usd=0.001)
+    last = Made(scores=[*[0.0] * 5, *passes(70, 95)], usd=0.002)
+    alone = standing(decided({"a/x": lucky, "z/x": last}), "z/x")
+    assert alone.dominated_by == "a/x"
+    others = {
+        f"r{place}/x": Made(scores=passes(60, 100), usd=0.0010 + place * 1e-5)
+        for place in range(1, 15)
+    }
+    among = decided({"a/x": lucky, **others, "z/x": last})
+    assert standing(among, "z/x").dominated_by is None
 
 
 def test_of_rungs_that_cost_the_same_the_better_one_is_on_the_front() -> None:
@@ -102,25 +113,7 @@ def test_what_cannot_be_compared_is_shown_apart() -> None:
     apart = {one.rung for one in decision.standings if not one.comparable}
     assert apart == {"unknown/x", "errors/x", "unrun/x"}
     assert standing(decision, "a/x").on_front
-    assert standing(decision, "unknown/x").front_share is None
     assert decided({"unrun/x": Made()}).standings[0].comparable is False
-
-
-def test_clusters_widen_the_share_of_draws_on_the_front() -> None:
-    clusters = [f"doc{place // 10}" for place in range(100)]
-    scores = [*passes(50, 90), *[1.0] * 10]
-    alone = {
-        "a/x": Made(scores=passes(50, 100), usd=0.001),
-        "b/x": Made(scores=scores, usd=0.002),
-    }
-    together = {
-        name: Made(scores=one.scores, usd=one.usd, clusters=clusters)
-        for name, one in alone.items()
-    }
-    # All that b gains is in one of ten documents: a draw leaves it out at (9/10)^10.
-    assert standing(decided(alone), "b/x").front_share == 1.0
-    share = standing(decided(together), "b/x").front_share
-    assert share == pytest.approx(1 - 0.9**10, abs=0.03)
 
 
 TUNED = {

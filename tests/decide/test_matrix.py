@@ -124,8 +124,8 @@ def test_clustered_cases_get_the_wider_interval() -> None:
     ]
     cell = only(rows)
     assert (cell.quality, cell.n) == (0.6, 20)
-    assert cell.low == pytest.approx(0.319747, abs=1e-5)
-    assert cell.high == pytest.approx(0.827193, abs=1e-5)
+    assert cell.low == pytest.approx(0.230318, abs=1e-5)
+    assert cell.high == pytest.approx(0.882616, abs=1e-5)
 
 
 def test_a_case_without_cluster_among_clustered_ones_is_its_own() -> None:
@@ -135,9 +135,9 @@ def test_a_case_without_cluster_among_clustered_ones_is_its_own() -> None:
         a_row(score, case=str(number), cluster=cluster)
         for number, (score, cluster) in enumerate(zip(scores, clusters, strict=True))
     ]
-    mean, _, n_eff = clustered_mean(scores, ["doc", "doc", 2, 3, 4, 5, 6])
+    mean, _, n_eff, df = clustered_mean(scores, ["doc", "doc", 2, 3, 4, 5, 6])
     cell = only(rows)
-    assert (cell.low, cell.high) == effective_wilson(mean, n_eff)
+    assert (cell.low, cell.high) == effective_wilson(mean, n_eff, df=df)
 
 
 def test_too_few_clusters_give_a_quality_without_interval() -> None:

@@ -88,6 +88,16 @@ def test_there_is_a_workflow_for_each_purpose() -> None:
     ]
 
 
+@pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / ".github/workflows/ci.yml"])
+def test_actions_are_pinned_by_hash_and_no_checkout_keeps_the_token(path: Path) -> None:
+    used = [step for step in steps(path) if "uses" in step]
+    assert used
+    for step in used:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+        if "/checkout@" in step["uses"]:
+            assert step["with"]["persist-credentials"] is False
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_no_workflow_gives_a_fork_more_than_its_due(path: Path) -> None:
     assert "pull_request_target" not in events(path)
@@ -282,7 +292,7 @@ def test_the_matrix_fetches_the_baseline_of_a_private_repository(
     done = runner.run(script(path, "Gate"))
     assert done.returncode == 0, done.stderr
     shown = [step["name"] for step in steps(path) if "github.token" in str(step)]
-    assert shown == ["Fetch the baseline"]
+    assert shown == ["Fetch the baseline", "Renew the baseline"]
 
 
 @pytest.mark.parametrize("harm", ["nothing", "link", "other", "folder", "bad"])

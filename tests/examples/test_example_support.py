@@ -13,7 +13,8 @@ import pytest
 
 from pytest_ladder.calls.store.recordings import read
 from pytest_ladder.config.load import load_ladder
-from pytest_ladder.judging.calibration.labels import read_labels, reply_hash
+from pytest_ladder.core.review import reply_hash
+from pytest_ladder.judging.calibration.labels import read_labels
 
 FOLDER = Path(__file__).parents[2] / "examples/support"
 QUEUES = {"returns", "delivery", "billing", "warranty", "account", "workshop", "stock"}
@@ -87,7 +88,7 @@ def test_labels_are_of_cases_and_of_the_replies_that_are_recorded() -> None:
     assert all(len(labelled[rung, "hand"]) >= 15 for rung in others)
 
 
-def test_the_configuration_for_measuring_the_judge_only_drops_the_funnel() -> None:
+def test_the_configuration_for_measuring_the_judge_drops_funnel_and_users() -> None:
     shipped, measuring = (
         load_ladder(FOLDER / "ladder.toml"),
         load_ladder(FOLDER / "judged.toml"),
@@ -95,7 +96,7 @@ def test_the_configuration_for_measuring_the_judge_only_drops_the_funnel() -> No
     assert shipped.judge is not None
     unfunnelled = msgspec.structs.replace(shipped.judge, funnel=False)
     assert measuring == msgspec.structs.replace(
-        shipped, path=measuring.path, judge=unfunnelled
+        shipped, path=measuring.path, judge=unfunnelled, experiments=(), outcomes=()
     )
 
 

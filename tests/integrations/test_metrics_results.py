@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ladder.core.score import Score, score_from
+from pytest_ladder.core.score import Score, Verdict, named_score, score_from
 from pytest_ladder.errors import MetricError
 
 
@@ -86,3 +86,44 @@ def test_what_is_no_score_is_an_error_in_one_sentence(
     with pytest.raises(error, match=sentence) as caught:
         score_from(result)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [
+        (1.0000000000000002, 1.0),
+        (1 + 9e-7, 1.0),
+        (-1e-17, 0.0),
+        (-9e-7, 0.0),
+        (0.1 + 0.2, 0.1 + 0.2),
+        (np.float64(1.0000000000000002), 1.0),
+    ],
+)
+def test_what_a_sum_of_floats_is_too_much_is_taken_away(
+    value: float, rounded: float
+) -> None:
+    assert score_from(value).value == rounded
+    assert score_from({"score": value, "reason": "r"}).value == rounded
+    assert Score(value=value).value == rounded
+    assert Verdict(passed=True, score=value).score == rounded
+
+
+@pytest.mark.parametrize(
+    "value", [1.000002, -0.000002, 1.1, float("nan"), float("inf")]
+)
+def test_what_is_more_than_that_is_an_error(value: float) -> None:
+    for make in (lambda: score_from(value), lambda: Verdict(passed=True, score=value)):
+        with pytest.raises(ValueError, match="outside"):
+            make()
+
+
+@pytest.mark.parametrize("text", ["85%", "0.85", "yes"])
+def test_a_text_alone_is_taken_for_a_name_and_the_error_says_so(text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        named_score(text, "")
+    assert str(caught.value) == (
+        f"score({text!r}) is a name alone, as a text is taken for a name, and it holds "
+        "no number; give a number in [0, 1], as in score(0.85), or both, as in "
+        "score('faithfulness', 0.85)."
+    )
+    assert named_score(text, 0.85).name == text

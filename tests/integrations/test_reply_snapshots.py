@@ -286,3 +286,17 @@ def test_without_syrupy_the_sentence_names_the_extra(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert "pip install 'pytest-ladder[snapshots]'" in done.stderr
+
+
+def test_a_link_that_leads_out_of_the_folder_is_not_written_through(
+    album: Shop,
+) -> None:
+    elsewhere = album.path.parent / f"{album.path.name}-elsewhere"
+    elsewhere.mkdir()
+    (album.path / "__replies__").mkdir()
+    (album.path / "__replies__/bot").symlink_to(elsewhere)
+    result = run_syrupy(album, "--ladder-live", "--snapshot-update")
+    result.stdout.fnmatch_lines(
+        ["*'bot/plain' would be a file outside of *__replies__ (*"]
+    )
+    assert not list(elsewhere.iterdir())

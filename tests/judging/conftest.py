@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.ladder import JudgeConfig
 from pytest_ladder.core.rung import Price
 from pytest_ladder.judging.jury import Jury, judge_models
-from tests.calls.engine.engine_under_test import Desk
+from tests.calls.engine.engine_under_test import Desk, asker_of
 from tests.scripted_server import Body, ScriptedServer, says
 
 
@@ -22,7 +21,7 @@ class Bench:
 
     def __init__(self, server: ScriptedServer, desk: Desk) -> None:
         self.server = server
-        self.desk = desk
+        self.asker = asker_of(desk.engine, desk.archive)
 
     def jury(self, *models: Any, **fields: Any) -> Jury:
         """Make a jury of `models`, by default one; `fields` are the first one's."""
@@ -32,7 +31,7 @@ class Bench:
             JudgeConfig(id=name, api_base=self.server.api_base, **(prices | fields))
             for name in named
         ]
-        return Jury(judge_models(judges), self)
+        return Jury(judge_models(judges), self.asker)
 
     def says(self, *answers: Any) -> None:
         """Let the next answers be these: texts, or objects to write as JSON."""
@@ -42,12 +41,6 @@ class Bench:
     @property
     def asked(self) -> list[Body]:
         return [request.body for request in self.server.requests]
-
-    def ask(self, request: Request) -> Served:
-        return self.desk.engine.ask(request, self.desk.archive)
-
-    def ask_async(self, request: Request) -> Awaitable[Served]:
-        return self.desk.engine.ask_async(request, self.desk.archive)
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.contract import EngineSettings, Progress
 from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.local.servers import Servers
 from pytest_ladder.calls.store.archive import Archive
@@ -24,7 +23,7 @@ from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import JudgeError
 from pytest_ladder.judging.jury import Jury, judge_models
-from tests.calls.engine.engine_under_test import Unwatched
+from tests.calls.engine.engine_under_test import Unwatched, asker_of
 
 CASE = Case(
     id="refund-window",
@@ -107,20 +106,6 @@ def _verdict(jury: Jury, text: str) -> str:
         return "error"
 
 
-class _Caller:
-    """Calls models; what they answer is kept in the ladder's store."""
-
-    def __init__(self, engine: Engine, archive: Archive) -> None:
-        self._engine = engine
-        self._archive = archive
-
-    def ask(self, request: Request) -> Served:
-        return self._engine.ask(request, self._archive)
-
-    def ask_async(self, request: Request) -> Awaitable[Served]:
-        return self._engine.ask_async(request, self._archive)
-
-
 def main(path: str) -> None:
     ladder = load_ladder(Path(path))
     models = judge_models([ladder.judge] if ladder.judge else [])
@@ -129,12 +114,11 @@ def main(path: str) -> None:
             live=True,
             folder=Path(folder) / "run",
             owner_pid=os.getpid(),
-            started=time.time(),
         )
         engine = Engine(settings, Progress(), Unwatched())
         archive = Archive(ladder.folder)
         try:
-            for attempt in moved_verdicts(Jury(models, _Caller(engine, archive))):
+            for attempt in moved_verdicts(Jury(models, asker_of(engine, archive))):
                 moved = "  MOVED" if attempt.moved else ""
                 sys.stdout.write(f"{attempt.name:32} {attempt.verdict}{moved}\n")
         finally:

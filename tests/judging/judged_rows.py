@@ -10,7 +10,7 @@ import msgspec
 from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level, Verdict
-from pytest_ladder.decide.funnel import REASON
+from pytest_ladder.core.why import Why
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.judging.calibration.calibrate import calibrations_of, judged_of
 from pytest_ladder.judging.calibration.labels import Label
@@ -54,7 +54,7 @@ def unjudged(number: int, **fields: Any) -> list[Row]:
     missed = a_row(number, passed=False, verdict=None, evaluations=(), **fields)
     cheap = {"test": "test_shop.py::test_short", "level": Level.CHEAP}
     return [
-        msgspec.structs.replace(missed, reason=REASON),
+        msgspec.structs.replace(missed, why=Why.FUNNEL),
         msgspec.structs.replace(missed, reason="assert 'a' in 'b'", **cheap),
     ]
 

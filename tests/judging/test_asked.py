@@ -9,7 +9,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.judging.prompts import Asked, asked_in, defused, request_of
-from pytest_ladder.judging.rubrics import load
+from pytest_ladder.judging.rubrics import load, text_of
 
 MODEL = Model(name="[judge]", tier=Tier.OFF_THE_SHELF, id="openai/judge")
 CASE = Case(id="sky", input="Which colour?", expected="blue")
@@ -62,3 +62,13 @@ def test_passages_come_back() -> None:
 )
 def test_other_messages_are_no_question(messages: list[dict[str, object]]) -> None:
     assert asked_in(messages) is None
+
+
+def test_of_a_recording_the_last_message_says_all_but_the_rubric() -> None:
+    rubric = load("correctness", "graded")
+    messages = request_of(MODEL, rubric, CASE, Reply(text="blue")).messages
+    whole, last = asked_in(messages), asked_in(messages[1:])
+    assert whole is not None
+    assert last == Asked("", whole.blocks)
+    assert text_of(rubric.id) == whole.rubric, "the library knows it"
+    assert text_of("correctness@1#0123456789ab") == text_of("own#1") == ""

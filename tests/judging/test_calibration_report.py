@@ -11,7 +11,7 @@ import pytest
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.judging.calibration.agreement import Estimate
+from pytest_ladder.judging.calibration.agreement import IntervalEstimate
 from pytest_ladder.judging.calibration.calibrate import calibrations_of, funnel_savings
 from pytest_ladder.judging.calibration.corrected import with_misses
 from pytest_ladder.reporting.files.read import read_report
@@ -47,7 +47,7 @@ def terminal(report: Report, width: int = 80) -> list[str]:
 
 def test_a_judge_is_measured_on_the_terminal() -> None:
     lines = terminal(a_report(ROWS, GOOD))
-    start = lines.index("judges, as people's labels measure them:")
+    start = lines.index("judges, measured by labels:")
     assert lines[start + 1 : start + 10] == [
         "  judge of           test_right",
         "  labels             30",
@@ -55,9 +55,9 @@ def test_a_judge_is_measured_on_the_terminal() -> None:
         "  always one answer  70.0 % (pass)",
         "  sensitivity        95.2 % (77.3-99.2, n=21)",
         "  specificity        88.9 % (56.5-98.0, n=9)",
-        "  kappa              0.84 (0.63 to 1.00)",
-        "  AC1                0.89",
-        "  people             one rater",
+        "  kappa              0.84 (0.55 to 1.00)",
+        "  AC1                0.89 (0.65 to 1.00)",
+        "  raters             one rater",
     ]
     assert "30 labels; 50 are needed to gate." in lines
 
@@ -96,7 +96,7 @@ def test_what_fits_is_not_wider_than_the_terminal(width: int) -> None:
 
 def test_a_poor_judge_is_called_poor_everywhere() -> None:
     report = a_report(ROWS, POOR)
-    told = "The judge agrees with people on 52%; always saying pass agrees on 64%."
+    told = "The judge agrees with the labels on 52%; always saying pass agrees on 64%."
     assert told in list(judge_remarks(report))
     assert told in " ".join(terminal(report))
     assert told in matrix_markdown(report)
@@ -118,13 +118,32 @@ def test_below_20_labels_a_judge_is_uncalibrated() -> None:
     assert "| judge of |" not in matrix_markdown(report)
 
 
+def test_what_a_rung_lacks_is_said_below_the_matrix_and_by_calibrate() -> None:
+    report = a_report([*ROWS, *some_rows(60, 40, rung="m/rag")], GOOD)
+    told = (
+        "m/plain: 20 labels more for this rung and the judged level may decide.",
+        "m/rag: 20 labels more for this rung (5 of them on replies that the judge "
+        "failed, 5 of them on replies that it passed) and the judged level may decide.",
+    )
+    assert set(told) <= set(judge_remarks(report))
+    lines = " ".join(calibration_lines(report.calibrations, 300))
+    assert all(one in lines for one in told)
+
+
 def test_labels_of_rungs_that_did_not_run_are_not_forgotten() -> None:
     rows = [*ROWS, *some_rows(30, 30, rung="m/rag")]
     labels = labels_for(rows, 60, 0, 0, 30)
-    told = [*judge_remarks(a_report(some_rows(10, 0), labels))]
-    assert told[-1].startswith("There are 80 more labels, of replies that were not")
+    old = [msgspec.structs.replace(label, judged=None) for label in labels]
+    told = [*judge_remarks(a_report(some_rows(10, 0), old))]
+    assert any("There are 80 more labels, of replies that" in line for line in told)
     assert not any(
         "more labels" in line for line in judge_remarks(a_report(rows, labels))
+    )
+    # What says itself what the judge said needs no report with its reply.
+    (judge,) = a_report(some_rows(10, 0), labels).calibrations
+    assert (judge.labels, judge.elsewhere, judge.errors.labels) == (10, 80, 90)
+    assert "80 labels of replies of other runs measure" in " ".join(
+        calibration_lines([judge], 100)
     )
 
 
@@ -218,14 +237,14 @@ def test_what_the_funnel_held_back_counts_as_a_miss() -> None:
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
 def test_misses_widen_an_interval_by_their_own_doubt(value: float) -> None:
     low, high = max(0.0, value - 0.1), min(1.0, value + 0.1)
-    found = with_misses(Estimate(value=value, low=low, high=high, n=60), 20)
+    found = with_misses(IntervalEstimate(value=value, low=low, high=high, n=60), 20)
     assert found.value == pytest.approx(0.75 * value)
     assert found.n == 80
     assert found.low is not None
     assert found.high is not None
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.high - found.low >= 0.75 * (high - low)
-    same = Estimate(value=value, low=low, high=high, n=60)
+    same = IntervalEstimate(value=value, low=low, high=high, n=60)
     assert with_misses(same, 0) is same
 
 

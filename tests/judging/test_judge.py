@@ -125,41 +125,18 @@ def test_a_schema_is_sent_to_models_that_take_one(model_id: str, takes: bool) ->
 
 
 def test_a_local_judge_cannot_go_on_for_ever(bench: Bench) -> None:
-    jury = Jury(judge_models([JudgeConfig(id="local/smollm2-135m")]), bench)
+    jury = Jury(judge_models([JudgeConfig(id="local/smollm2-135m")]), bench.asker)
     (request,) = jury.requests("hello", POLITE)
     schema = request.params["response_format"]["json_schema"]["schema"]
     assert request.params["max_tokens"] == 256
     assert schema["properties"]["reason"]["maxLength"] == 240
 
 
-@pytest.mark.parametrize(
-    "usable",
-    [
-        '{"reason": "ok", "verdict": "pass"}',
-        ' {"verdict": "pass", "reason": "ok"}\n',
-        '```json\n{"reason": "ok", "verdict": "pass"}\n```',
-    ],
-)
-def test_an_answer_is_read_where_it_is_nothing_but_the_object(
-    bench: Bench, usable: str
-) -> None:
-    bench.says(usable)
-    assert bench.jury()("hello", POLITE)
-    assert len(bench.asked) == 1
-
-
 UNUSABLE: dict[str, Any] = {
     "prose": "The verdict is pass.",
-    "prose around": 'Sure! {"reason": "ok", "verdict": "pass"}',
-    "two objects": '{"reason": "", "verdict": "fail"}{"reason": "", "verdict": "pass"}',
     "empty": "",
-    "a list": '["pass"]',
     "no reason": '{"verdict": "pass"}',
-    "more than asked": '{"reason": "ok", "verdict": "pass", "confidence": 1}',
-    "another value": '{"reason": "ok", "verdict": "Pass"}',
-    "a truth value": '{"reason": "ok", "verdict": true}',
-    "no text as reason": '{"reason": 1, "verdict": "pass"}',
-    "a grade": '{"reason": "ok", "grade": 5}',
+    "another value": '{"reason": "ok", "verdict": "fine"}',
 }
 
 
@@ -183,14 +160,6 @@ def test_two_unusable_answers_are_an_error_and_no_score(
     with pytest.raises(JudgeError, match=told):
         bench.jury()("hello", judge="correctness", case=CASE)
     assert len(bench.asked) == 2
-
-
-@pytest.mark.parametrize("grade", ["0", "6", "3.0", "true", '"3"', "null"])
-def test_only_whole_grades_from_1_to_5_are_grades(bench: Bench, grade: str) -> None:
-    answer = f'{{"reason": "ok", "grade": {grade}}}'
-    bench.says(answer, answer)
-    with pytest.raises(JudgeError):
-        bench.jury()("hello", POLITE, scale="graded")
 
 
 def test_an_answer_that_was_cut_off_is_not_used(bench: Bench) -> None:
@@ -356,7 +325,7 @@ def test_mistakes_are_told_in_a_sentence_and_cost_nothing(
 
 
 def test_a_rubric_without_a_judge_names_the_table_to_add(bench: Bench) -> None:
-    jury = Jury((), bench)
+    jury = Jury((), bench.asker)
     with pytest.raises(ConfigError, match=r"add \[judge\] with an `id`"):
         jury("hello", POLITE)
     assert jury("hello", judge=lambda reply, case: True)

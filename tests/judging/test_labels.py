@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pytest_ladder.core.review import reply_hash
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.judging.calibration.calibrate import calibrate
 from pytest_ladder.judging.calibration.labels import (
     JudgedReply,
     Label,
@@ -17,7 +19,7 @@ from pytest_ladder.judging.calibration.labels import (
     line_of,
     next_labels,
     read_labels,
-    reply_hash,
+    tied,
 )
 from tests.judging.labelling import judged, many
 
@@ -46,6 +48,15 @@ def test_who_labels_again_corrects(tmp_path: Path) -> None:
     path.write_text(f"{LINE}\n{LINE.replace('pass', 'fail')}\n")
     (label,) = read_labels(path)
     assert label.verdict == "fail"
+
+
+def test_a_label_is_taken_back_by_a_line_without_a_verdict(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    other, back = LINE.replace("0123", "4567"), LINE.replace('"pass"', "null")
+    path.write_text(f"{LINE}\n{other}\n{back}\n")
+    assert [label.reply for label in read_labels(path)] == ["4567"]
+    path.write_text(f"{LINE}\n{back}\n{LINE}\n{back.replace('m/s', 'm/t')}\n")
+    assert [label.reply for label in read_labels(path)] == ["0123"]
 
 
 @pytest.mark.parametrize(
@@ -130,3 +141,27 @@ def test_the_order_tells_nothing_of_the_verdict() -> None:
 def test_the_same_reply_is_shown_once() -> None:
     replies = many(3, 3)
     assert len(next_labels([*replies, *replies], [], 100)) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "labelled"),
+    [
+        ("45 days.", "<think>30?</think>45 days.", "<think>30?</think>45 days."),
+        ("<think>30?</think>45 days.", "", "45 days."),
+        ("45 days.", "", "45 days."),
+    ],
+    ids=["old label, new report", "new label, old report", "both new"],
+)
+def test_a_label_holds_with_thoughts_in_the_text_and_without(
+    text: str, said: str, labelled: str
+) -> None:
+    reply = msgspec.structs.replace(judged(1, 1.0), text=text, said=said)
+    label = msgspec.structs.replace(
+        label_of(reply, "pass", "ann"), reply=reply_hash(labelled)
+    )
+    assert [one.key for one in tied([label], [reply])] == [reply.key]
+    assert next_labels([reply], [label], 1, rater="ann") == []
+    assert calibrate([label], [reply]).labels == 1
+    other = msgspec.structs.replace(label, reply=reply_hash("46 days."))
+    assert next_labels([reply], [other], 1, rater="ann") == [reply]
+    assert calibrate([other], [reply]).unmatched == 1

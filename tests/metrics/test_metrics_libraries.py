@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integrations.page import blocks
-from tests.plugin.scratch_suite import LADDER, Shop
-from tests.plugin.session.test_judging import JUDGE
+from tests.plugin.scratch_suite import JUDGE, LADDER, Shop
 from tests.scripted_server import Body, Says, calls_tool, last_user_message, says
 
 # What any process of a run looks for beyond this machine goes into a file.

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 
-# An extension of C that a run in this process imported could not be imported again.
-import numpy as np  # noqa: F401
 import pytest
-import scipy.special
-import scipy.stats  # noqa: F401
 
-import pytest_ladder.collection.collect
-
-# pytester forgets what a run in this process imported. Loaded here, the plugin's
-# modules stay the same for all runs, as their classes must.
-import pytest_ladder.prefetch.prefetch
-import pytest_ladder.results.results  # noqa: F401
+import pytest_ladder
 from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import ScriptedServer
+
+# pytester forgets what a run in this process imported. Loaded here, the package's
+# modules stay the same for all runs, as their classes must, and no run loads them anew:
+# a tenth of what it takes. `integrations` would bring plugins that a run is to load.
+for _module in pkgutil.walk_packages(pytest_ladder.__path__, "pytest_ladder."):
+    if not _module.name.startswith("pytest_ladder.integrations"):
+        importlib.import_module(_module.name)
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,29 @@ name = "plain"
 name = "loud"
 prompt = "{{input}}!"
 """
+JUDGE = """
+[judge]
+id = "openai/judge"
+api_base = "{api_base}"
+price = {{ input = 10.0, output = 10.0 }}
+params = {{ max_tokens = 200 }}
+"""
+ANSWER = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap
+def test_answer(reply, case):
+    assert case.expected in reply.text
+"""
+ANSWER_HALF = ANSWER.replace("cheap", "cheap(at_least=0.5)")
+"""The same, and half of the cases are enough."""
+TONE = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.judged(rubric="The reply names a colour of the sky.")
+def test_tone(verdict):
+    assert verdict, verdict.reason
+"""
 CHANGED = LADDER.replace('name = "plain"', 'name = "plain"\nprompt = "{{input}}?"')
 """The same, and what ships has another prompt."""
 CASES = [

@@ -69,7 +69,8 @@ OTHERS = {
     "test_z.py": "def test_three():\n    assert False\n",
 }
 """Tests that are none of ours: two pass, one fails."""
-REPORT = "ladder-report"
+MATRIX_REPORT = "ladder-report"
+REPORT = "ladder-report/climb"
 
 
 class Slope:
@@ -77,6 +78,8 @@ class Slope:
 
     def __init__(self, shop: Shop, cases: int = 40) -> None:
         self.shop = shop
+        self.report = REPORT
+        """The folder that is looked into."""
         self.skill: dict[str, float] = {"small": 4, "mid": 19, "big": 20}
         """Of 20 cases, by model."""
         self.cases(cases)
@@ -111,7 +114,7 @@ class Slope:
 
     @property
     def matrix(self) -> dict[str, Any]:
-        return self.shop.matrix(REPORT)
+        return self.shop.matrix(self.report)
 
     @property
     def states(self) -> dict[str, str]:
@@ -148,7 +151,7 @@ class Slope:
         )
 
     def rows_of(self, rung: str) -> list[dict[str, Any]]:
-        return [row for row in self.shop.rows(REPORT) if row["rung"] == rung]
+        return [row for row in self.shop.rows(self.report) if row["rung"] == rung]
 
     def forget(self) -> None:
         """Forget what the server saw."""

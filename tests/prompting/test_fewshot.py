@@ -52,3 +52,38 @@ def test_examples_need_an_answer(tmp_path: Path) -> None:
         'e.jsonl: the example "a" has no `expected`; examples show the model an '
         "answer, so add one."
     )
+
+
+KINDS = [
+    Case(id="m1", input="How do I feel?", expected="x", tags=("mood",), cluster="a"),
+    Case(id="f1", input="How high is it?", expected="x", tags=("fact", "height")),
+    Case(id="m2", input="Am I sad?", expected="x", tags=("mood",), cluster="b"),
+    Case(id="f2", input="How far is it?", expected="x", tags=("fact",), cluster="b"),
+]
+
+
+@pytest.mark.parametrize(
+    ("select", "of_case", "positions"),
+    [
+        ("same-tag", {"tags": ("fact",)}, [1, 3]),
+        ("same-tag", {"tags": ("height", "mood")}, [0, 1]),
+        ("same-tag", {"tags": ("other",)}, []),
+        ("same-tag", {}, []),
+        ("same-cluster", {"cluster": "b"}, [2, 3]),
+        ("same-cluster", {}, []),
+    ],
+)
+def test_examples_of_the_kind_of_the_case_are_shown_and_no_others(
+    select: str, of_case: dict[str, object], positions: list[int]
+) -> None:
+    strategy = Strategy(name="s", examples="e", select=select, shots=2)  # type: ignore[arg-type]
+    case = Case(id="c", input="And this?", **of_case)  # type: ignore[arg-type]
+    assert FewShot(KINDS, strategy).choose(case) == positions
+
+
+@pytest.mark.parametrize("kind", ["tag", "cluster"])
+def test_examples_of_no_kind_at_all_are_told_of(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "e.jsonl").write_text('{"input": "b", "expected": "c"}\n')
+    strategy = Strategy(name="s", examples="e.jsonl", select=f"same-{kind}")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"names one; add `{kind}"):
+        read_examples(strategy, tmp_path, "s")

@@ -234,3 +234,81 @@ def test_a_function_that_does_not_retrieve_is_named(
     with pytest.raises(ConfigError) as caught:
         Function(spec, folder).search(case("q"), 2)
     assert str(caught.value).startswith(f"the retriever {spec} {problem}")
+
+
+def sources(kb: Path, query: str, **words: str) -> list[str]:
+    return [p.source for p in Corpus(kb, **words).search(case(query), 3)]
+
+
+def test_stop_words_and_stems_are_an_option_and_never_the_default(kb: Path) -> None:
+    (kb / "the.txt").write_text("the the is the, at the", encoding="utf-8")
+    query = "What is the brewing temperature at the start?"
+    assert sources(kb, query)[0] == "the.txt"
+    assert "the.txt" not in sources(kb, query, stopwords="english")
+    assert sources(kb, "brewing") == []
+    assert sources(kb, "brewing", stemmer="english") == ["sub/tea.txt"]
+    both = {"stopwords": "english", "stemmer": "english"}
+    assert sources(kb, query, **both) == ["sub/tea.txt"]
+    # Other scripts are cut as before.
+    assert sources(kb, "返品の送料", **both) == ["sub/返品.md"]
+
+
+CASE_RETRIEVERS = """
+def plain(query, top_k):
+    return [
+        {"source": "a.md", "id": 7, "text": "A"},
+        {"id": "b", "text": "B"},
+        {"text": "C"},
+        {"id": 3, "text": "D"},
+    ]
+
+def wants_case(query, top_k, case):
+    return [(case.id, f"{query} {case.expected}")]
+
+def wants_case_by_default(query, top_k=3, case=None):
+    return [case.id]
+
+def wants_three(query, top_k, asked):
+    return [asked.id]
+
+def has_its_own_third(query, top_k, index="mine"):
+    return [index]
+
+class Search:
+    def __call__(self, query, top_k, case):
+        return [case.id]
+
+made = Search()
+"""
+
+
+def own_retriever(folder: Path, name: str) -> Function:
+    (folder / "own_retrievers.py").write_text(CASE_RETRIEVERS, encoding="utf-8")
+    return Function(f"own_retrievers:{name}", folder)
+
+
+def test_id_and_source_of_what_a_function_returns_are_kept(tmp_path: Path) -> None:
+    found = own_retriever(tmp_path, "plain").search(case("?"), 4)
+    assert [(p.source, p.id, p.text) for p in found] == [
+        ("a.md", "7", "A"),
+        ("b", "b", "B"),
+        ("own_retrievers:plain", "", "C"),
+        ("3", "3", "D"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("wants_case", "tea? hot"),
+        ("wants_case_by_default", "c"),
+        ("wants_three", "c"),
+        ("has_its_own_third", "mine"),
+        ("made", "c"),
+    ],
+)
+def test_a_function_that_takes_it_gets_the_case(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    found = own_retriever(tmp_path, name).search(case("tea?", expected="hot"), 3)
+    assert [passage.text for passage in found] == [text]

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_ladder.core.row import Outcome, Row, UsedReply
+import msgspec
+
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
 from pytest_ladder.reporting.report import RunInfo, report_on
@@ -45,7 +49,11 @@ def page_of(rows: list[Row], *names: str, build: Build | None = None) -> str:
 def test_the_page_has_headline_table_remarks_spend_and_folded_misses() -> None:
     rows = [
         *(a_row("rag", f"c{number}", 1) for number in range(10)),
-        a_row("rag", "refund-window", 0, reason="assert '45' in\n'30 days'"),
+        a_row(
+            *("rag", "refund-window", 0),
+            reason="assert '45' in\n'30 days'",
+            text="30 days",
+        ),
         a_row("rag", "返品", 0, sample=2),
         a_row("rag", "broken", None, reason="TimeoutError"),
         *(a_row("zero-shot", f"c{number}", 1) for number in range(12)),
@@ -73,12 +81,111 @@ def test_the_page_has_headline_table_remarks_spend_and_folded_misses() -> None:
         "- Not run: smol/few-shot.\n"
         "- smol/rag, cheap: 1 error, which no quality counts; coverage 92.3 %.\n\n"
         "Spent &#36;0.00147 on 25 calls; 0 replayed.\n\n"
-        "<details><summary>smol/rag: 2 missed, 1 error</summary>\n\n"
-        "- **broken, t.py::test_a**: error: TimeoutError\n"
-        "- **refund-window, t.py::test_a**: assert '45' in '30 days'\n"
-        "- **返品, t.py::test_a**, sample 2: no reason\n\n"
+        "### smol/rag (current): 2 of 13 cases missed, 1 error\n\n"
+        "- **broken, test_a**: error: TimeoutError\n\n"
+        "| missed | got | why |\n"
+        "| --- | --- | --- |\n"
+        "| **refund-window, test_a** | 30 days | assert '45' in '30 days' |\n"
+        "| **返品, test_a** |  |  |\n"
+    )
+
+
+def test_a_rung_that_nobody_stands_on_is_folded_and_groups_its_reasons() -> None:
+    rows = [
+        *(a_row("rag", f"c{n}", 0, reason="no window") for n in range(5)),
+        a_row("rag", "c5", 0, reason="too long"),
+        *(a_row("rag", "c6", score, sample=n) for n, score in enumerate([0, 1, 0], 1)),
+        a_row("rag", "c7", None, reason="TimeoutError"),
+    ]
+    info = msgspec.structs.replace(INFO, current=None)
+    page = matrix_markdown(
+        report_on(info, build_matrix(rows, some_rungs("rag"), {}), rows)
+    )
+    assert page.endswith(
+        "<details><summary>smol/rag: 7 of 8 cases missed, 1 error</summary>\n\n"
+        "- **5 cases, test_a**: no window (c0, c1, c2 and 2 more)\n"
+        "- **c5, test_a**: too long\n"
+        "- **c6, test_a**, 2 of 3 samples: no reason\n"
+        "- **c7, test_a**: error: TimeoutError\n\n"
         "</details>\n"
     )
+
+
+def test_the_current_rung_comes_first_then_the_recommended_one_both_open() -> None:
+    names = ("zero-shot", "few-shot", "rag")
+    rows = [
+        a_row(name, f"c{n:02}", float(n < passed))
+        for name, passed in zip(names, (10, 35, 20), strict=True)
+        for n in range(40)
+    ]
+    matrix = build_matrix(rows, some_rungs(*names), {})
+    goal = Objective(kind="good-enough", quality=0.8)
+    page = matrix_markdown(report_on(INFO, matrix, rows, goal))
+    assert "| rung | verdict | cheap, 95 % interval |" in page
+    assert "| **smol/rag** (current) | fail | 50.0 %" in page
+    assert "| **smol/few-shot** (recommended) | pass | 87.5 %" in page
+    current = page.index("\n### smol/rag (current): 20 of 40 cases missed\n")
+    recommended = page.index(
+        "\n### smol/few-shot (recommended): 5 of 40 cases missed\n"
+    )
+    other = page.index(
+        "<details><summary>smol/zero-shot: 30 of 40 cases missed</summary>"
+    )
+    assert current < recommended < other
+
+
+def test_what_the_funnel_held_back_is_one_line_and_each_case_counts_once() -> None:
+    judged: dict[str, Any] = {"test": "t.py::test_tone", "level": Level.JUDGED}
+    rows = [
+        *(a_row("rag", f"c{n}", 0, reason="no window") for n in range(3)),
+        *(a_row("rag", f"c{n}", 1, **judged) for n in range(3)),
+        *(a_row("rag", f"c{n}", 1) for n in range(3, 6)),
+        *(a_row("rag", f"c{n}", 0, reason="rude", **judged) for n in range(3, 5)),
+        a_row("rag", "c5", 1, **judged),
+    ]
+    page = page_of(funnelled(rows))
+    assert "### smol/rag (current): 5 of 6 cases missed\n" in page
+    assert "- **3 cases, test_a**: no window (c0, c1, c2)\n" in page
+    assert "- **2 cases, test_tone**: rude (c3, c4)\n" in page
+    assert page.count("funnel") == page.count("The funnel left 3 replies unjudged") == 1
+
+
+def test_ten_misses_show_question_expected_and_reply_of_every_reason_first() -> None:
+    rows = [
+        *(a_row("rag", f"a{n:02}", 0, reason="no window") for n in range(20)),
+        a_row(
+            *("rag", "b", 0),
+            reason="rude",
+            input="Why?",
+            expected="Yes.",
+            text="No.",
+        ),
+    ]
+    page = page_of(rows)
+    assert "| missed | asked | expected | got | why |\n" in page
+    assert "| **b, test_a** | Why? | Yes. | No. | rude |\n" in page
+    assert page.count("| **a") == 9
+    assert page.endswith("\n11 more in `rows.jsonl`.\n")
+
+
+def test_without_a_case_the_question_is_that_of_the_call_and_keeps_its_end() -> None:
+    passages = "Passage. " * 100
+    said = Exchange(
+        key="rag-",
+        messages=(
+            {"role": "user", "content": f"Answer. {passages} How long?"},
+            {"role": "assistant", "content": "30 days"},
+        ),
+        text="30 days",
+    )
+    rows = [a_row("rag", "", 0, source="t.py::test_a")]
+    report = report_on(INFO, build_matrix(rows, some_rungs("rag"), {}), rows)
+    report = msgspec.structs.replace(report, exchanges={"rag-": said})
+    line = matrix_markdown(report).splitlines()[-1]
+    assert line.startswith("| **test_a** | Answer. Passage.")
+    assert " … Passage." in line
+    assert line.endswith("Passage. How long? |")
+    assert len(line) < 250
 
 
 def test_columns_nobody_needs_are_left_out() -> None:
@@ -94,10 +201,15 @@ def test_text_of_a_model_is_shown_and_never_interpreted() -> None:
         "</details><script>x</script> @team [click](http://evil.example) "
         "![i](http://evil.example/p.png) | # | #1 www.evil.example\n```\n\x1b[31m"
     )
-    page = page_of([a_row("rag", hostile, 0, reason=hostile)])
-    line = next(line for line in page.splitlines() if "script" in line)
-    for active in ("<", ">", "[", "]", "`", "|", "@t", "#1", "http:", "www.", "\x1b"):
-        assert active not in line.replace("&#1", "&#_")
+    texts = dict.fromkeys(("reason", "text", "input", "expected"), hostile)
+    rows = [a_row(name, hostile, 0, **texts) for name in ("rag", "zero-shot")]
+    page = page_of(rows, "rag", "zero-shot")
+    lines = [line for line in page.splitlines() if "script" in line]
+    for line in lines:
+        for active in ("<", ">", "[", "]", "`", "@t", "#1", "http:", "www.", "\x1b"):
+            assert active not in line.replace("&#1", "&#_")
+    # One row of a table, and one line that is folded.
+    assert [line.count("|") for line in lines] == [6, 0]
     assert page.count("</details>") == 1
 
 
@@ -118,7 +230,7 @@ def test_no_rung_run_is_a_page_too() -> None:
 def test_a_page_stays_below_its_size_and_says_what_is_left_out() -> None:
     names = [f"strategy-{number}" for number in range(40)]
     rows = [
-        a_row(name, f"{number}-" + "返品" * 100, 0, reason="<|*@a" * 200)
+        a_row(name, f"{number}-" + "返品" * 100, 0, reason=f"{number} <|*@a" * 200)
         for name in names
         for number in range(60)
     ]
@@ -130,9 +242,24 @@ def test_a_page_stays_below_its_size_and_says_what_is_left_out() -> None:
 
 
 def test_a_list_that_fits_is_cut_at_a_readable_length() -> None:
-    page = page_of([a_row("rag", f"c{number:03}", 0) for number in range(80)])
-    assert page.count("no reason") == 50
-    assert "- 30 more in `rows.jsonl`.\n" in page
+    rows = [a_row("few-shot", f"c{n:03}", 0, reason=f"no {n}") for n in range(80)]
+    page = page_of(rows, "few-shot")
+    assert page.count(": no ") == 20
+    assert "- 60 more in `rows.jsonl`.\n" in page
+
+
+def test_open_rungs_of_hostile_length_leave_room_for_the_others() -> None:
+    texts = dict.fromkeys(("reason", "text", "input", "expected"), "<|*@a" * 400)
+    names = ("rag", "zero-shot", "few-shot")
+    rows = [
+        a_row(name, f"{n}-" + "返品" * 100, 0, **(texts | {"reason": f"{n} <|*" * 99}))
+        for name in names
+        for n in range(60)
+    ]
+    page = page_of(rows, *names)
+    assert len(page.encode()) < MAX_BYTES
+    assert page.count("### smol/rag (current): 60 of 60 cases missed") == 1
+    assert page.count("<summary>") == 2
 
 
 def test_a_ladder_of_hundreds_of_rungs_still_fits() -> None:

@@ -213,5 +213,40 @@ def test_a_bar_is_shown_as_it_was_set(share: float, text: str) -> None:
 def test_differences_are_points_with_their_sign() -> None:
     assert numbers.points(0.025) == "+2.5 points"
     assert numbers.points(-0.01) == "-1.0 points"
+    # Nothing is lost where the sign alone would say so.
+    assert numbers.points(-0.0004) == "+0.0 points"
+    assert numbers.margin(0.03) == "3 points"
+    assert numbers.margin(0.01) == "1 point"
+    assert numbers.margin(0.025) == "2.5 points"
     assert numbers.points_between(-0.04, 0.002) == "-4.0 to +0.2"
     assert numbers.points_between(None, None) == "n/a"
+
+
+@pytest.mark.parametrize(
+    ("usd_per_1k", "text"),
+    [
+        (None, "unknown per 1,000 calls"),
+        (0.0, "$0 per 1,000 calls"),
+        (0.0206, "$0.0206 per 1,000 calls"),
+        (0.000417, "$0.417 per million calls"),
+        (0.00000997, "$0.00997 per million calls"),
+    ],
+)
+def test_tiny_prices_are_written_for_a_million_calls(
+    usd_per_1k: float | None, text: str
+) -> None:
+    assert numbers.per_calls(usd_per_1k) == text
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (0.81, "$0.81 per extra good answer"),
+        (0.000286, "$0.286 per 1,000 extra good answers"),
+        (5e-7, "$0.50 per million extra good answers"),
+    ],
+)
+def test_what_a_good_answer_costs_never_begins_with_many_zeros(
+    usd: float, text: str
+) -> None:
+    assert numbers.per_answer(usd) == text

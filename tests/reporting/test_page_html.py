@@ -12,15 +12,23 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.ladder import Objective
-from pytest_ladder.core.row import Outcome
+from pytest_ladder.core.row import Exchange, Outcome
+from pytest_ladder.core.rung import Tier
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.estimates import PlannedRung
 from pytest_ladder.decide.matrix import at_volume
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.reporting.html import page_html
-from pytest_ladder.reporting.html.cases import content_text
 from pytest_ladder.reporting.html.views import volumes_around
-from pytest_ladder.reporting.report import Exchange, Report
+from pytest_ladder.reporting.report import (
+    Report,
+    RunInfo,
+    content_text,
+    report_on,
+)
+from pytest_ladder.reporting.revise import revised
 from tests.browser.sample_reports import HOSTILE, sample_report
+from tests.decide.ladders import Made, ladder, rows_of
 
 
 class Reader(HTMLParser):
@@ -219,7 +227,7 @@ def test_prompts_repeat_lines_and_are_kept_once() -> None:
             {"content": [{"type": "image_url", "image_url": "x"}]},
             '{"type": "image_url", "image_url": "x"}',
         ),
-        ({"content": "", "tool_calls": [{"id": "1"}]}, '\n[{"id": "1"}]'),
+        ({"content": "", "tool_calls": [{"id": "1"}]}, '[{"id": "1"}]'),
     ],
 )
 def test_messages_of_any_shape_become_text(message: dict[str, Any], text: str) -> None:
@@ -265,3 +273,51 @@ def test_the_objective_and_the_run_are_told() -> None:
     assert told["attempts"] == "1: the first case order that was tried"
     assert len(summary["looks"]) == 2
     assert summary["ledger"]["cards"][3][1] == "$240"
+
+
+def test_planned_rungs_follow_the_volume() -> None:
+    plan = PlannedRung(
+        model="own",
+        strategy="rag",
+        tier=Tier.PRETRAINED,
+        build_usd=1e4,
+        build_hours=0.0,
+        serve_usd_per_1k=0.0,
+    )
+    report = sample_report(2, 2, 10)
+    matrix = msgspec.structs.replace(report.matrix, planned=(plan,))
+    report = msgspec.structs.replace(report, matrix=matrix)
+    report = revised(report, Objective(kind="step-function"), 10_000_000)
+    summary = data_of(page_html(report), "summary")
+    views, volumes = summary["views"]["cheap"], summary["volumes"]
+    said = [view["hero"]["changes"][-1] for view in views]
+    assert all(text.startswith("planned: own/rag would cost") for text in said)
+    assert "at 10,000 calls against" in said[volumes.index(10_000)]
+    assert said[0].endswith(" on it would be the cheaper one.")
+    assert "points better, for it would be dearer" in said[0]
+    assert "the same quality for less" in said[-1]
+    (drawn,) = views[-1]["data"]["planned"]
+    assert drawn["usd"] == pytest.approx(1e7 / volumes[-1])
+    assert ["own", "pretrained"] in [
+        [model["model"], model["tier"]] for model in summary["key"]
+    ]
+    assert any(note.startswith("own/rag (") for note in views[0]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ([1.0] * 20, "No dearer rung is worth trying."),
+        ([0.0] * 20, "No other rung is left to try."),
+        ([None] * 20, "No other rung would tell."),
+    ],
+)
+def test_where_no_rung_is_next_the_page_says_why(
+    scores: list[float | None], told: str
+) -> None:
+    made = {"m00/s": Made(scores=scores)}
+    info = RunInfo(id="run", started="2026-01-01T00:00:00+00:00", mode="matrix")
+    goal = Objective(kind="good-enough", quality=0.8)
+    page = page_html(report_on(info, ladder(made)[0], rows_of(made), goal))
+    (view, *_) = data_of(page, "summary")["views"]["cheap"]
+    assert (view["hero"]["next"], view["hero"]["last"]) == (None, told)

@@ -80,6 +80,14 @@ def test_the_table_fits_80_columns() -> None:
     ]
 
 
+def test_beside_live_calls_the_note_speaks_of_the_starred_rungs_alone() -> None:
+    rows = [*some_rows("zero-shot", 45, live=False), *some_rows("few-shot", 62)]
+    lines = text_of(build_matrix(rows, some_rungs("zero-shot", "few-shot"), {}))
+    assert "* latency when recorded; no call of that rung was live" in (
+        lines.splitlines()
+    )
+
+
 def test_a_replayed_matrix_stars_the_recorded_latency() -> None:
     lines = text_of(a_matrix(live=False)).splitlines()
     assert lines[0].endswith("$ per 1k    p50*    p95*  replayed")
@@ -153,7 +161,7 @@ def test_errors_few_cases_clusters_and_stops_are_said_below_the_table() -> None:
     said = [
         "smol/zero-shot, cheap: 1 error, which no quality counts; coverage 66.7 %.",
         "smol/few-shot was stopped before all cases ran.",
-        "cheap: fewer than 10 cases can hardly tell rungs apart.",
+        "cheap: fewer than 10 cases say little.",
         "cheap: too few clusters for an interval.",
     ]
     assert all(lines[text] == {"yellow": True} for text in said)
@@ -242,6 +250,22 @@ def test_glyphs_fit_the_encoding(encoding: str | None, glyphs: object) -> None:
         (
             {"replayed_calls": 5, "saved_usd": None, "unknown_replayed_calls": 5},
             "replayed 5 calls recorded at unknown cost; spent nothing",
+        ),
+        ({"lost_calls": 6, "lost_usd": 0.000132}, "6 calls, no reply; $0.000132"),
+        (
+            {"lost_calls": 1, "lost_usd": None, "lost_at_most": True},
+            "1 call, no reply; their cost is unknown",
+        ),
+        (
+            {
+                "live_calls": 2,
+                "product_usd": 0.5,
+                "lost_calls": 1,
+                "lost_usd": 0.25,
+                "lost_at_most": True,
+            },
+            "spent $0.50 on 2 calls; 0 replayed. "
+            "Besides 1 call, no reply; at most $0.25",
         ),
     ],
 )

@@ -305,13 +305,13 @@ def test_event_loops_wait_side_by_side(rehearsals: Rehearsals, way: str) -> None
 
     async def of_the_user(rehearsal: Rehearsal) -> str:
         let_others_run_when_idle(rehearsal.others_run)
-        return await _sleeps(0.2)
+        return await _sleeps(0.5)
 
     def body(rehearsal: Rehearsal) -> None:
         if way == "own loop":
-            results.append(run_coroutine(_sleeps(0.2), rehearsal.others_run))
+            results.append(run_coroutine(_sleeps(0.5), rehearsal.others_run))
         elif way == "task":
-            results.append(as_plain_function(_sleeps, rehearsal.others_run)(0.2))
+            results.append(as_plain_function(_sleeps, rehearsal.others_run)(0.5))
         else:
             results.append(asyncio.run(of_the_user(rehearsal)))
 
@@ -320,7 +320,7 @@ def test_event_loops_wait_side_by_side(rehearsals: Rehearsals, way: str) -> None
     begun = time.monotonic()
     rehearsals.wait()
     assert results == ["done"] * 8
-    assert time.monotonic() - begun < 1.4
+    assert time.monotonic() - begun < 3.5, "one after another takes 4 s"
 
 
 def test_a_loop_that_loses_its_turn_ends_without_complaint(

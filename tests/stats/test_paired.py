@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from pytest_ladder.stats.paired import (
     benjamini_hochberg,
+    gain_interval,
     holm,
     mcnemar_midp,
     minimum_detectable,
     paired_t,
+    score_interval,
     sign_flip,
 )
 
@@ -283,3 +285,64 @@ def test_an_impossible_detectable_drop_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         minimum_detectable(discordance, n)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "n", "low", "high"),
+    [
+        (0, 0, 20, -0.161125, 0.161125),  # z² / (n + z²)
+        (3, 11, 100, -0.161875, -0.007598),  # V4 of the methods note
+        (0, 1, 50, -0.104954, 0.052775),
+    ],
+)
+def test_the_score_interval_of_paired_shares(
+    better: int, worse: int, n: int, low: float, high: float
+) -> None:
+    assert score_interval(better, worse, n) == pytest.approx((low, high), abs=1e-6)
+    mirrored = score_interval(worse, better, n)
+    assert mirrored == pytest.approx((-high, -low), abs=1e-6)
+
+
+def test_at_the_ends_of_a_score_interval_the_score_statistic_is_z() -> None:
+    """With the constrained maximum likelihood estimate found by brute force."""
+    better, worse, n = 9, 4, 60
+    for d in score_interval(better, worse, n):
+
+        def likelihood(q: float, d: float = d) -> float:
+            rest = 1 - 2 * q - d
+            return (
+                better * math.log(q + d)
+                + worse * math.log(q)
+                + (n - better - worse) * math.log(rest)
+            )
+
+        shares = [place / 100_000 for place in range(1, 100_000)]
+        q = max((q for q in shares if q + d > 0 and 2 * q + d < 1), key=likelihood)
+        statistic = (better - worse - n * d) / math.sqrt(n * (2 * q + d * (1 - d)))
+        assert abs(statistic) == pytest.approx(1.959964, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "n"), [(-1, 0, 5), (3, 3, 5), (0, 0, 0), (1, 1, -2)]
+)
+def test_counts_that_do_not_fit_have_no_score_interval(
+    better: int, worse: int, n: int
+) -> None:
+    with pytest.raises(ValueError, match=r"must be|needs 1 or more"):
+        score_interval(better, worse, n)
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=2, max_size=40))
+def test_a_gain_lies_inside_its_interval_which_is_no_point(gains: list[float]) -> None:
+    low, high = gain_interval(gains)
+    assert -1 <= low <= sum(gains) / len(gains) <= high <= 1
+    assert low < high
+
+
+def test_gains_that_are_all_the_same_leave_room_for_others() -> None:
+    unseen = 1.959964**2 / (30 + 1.959964**2)
+    expected = (0.1 - 1.1 * unseen, 0.1 + 0.9 * unseen)
+    assert gain_interval([0.1] * 30) == pytest.approx(expected)
+    # Of six documents, however many cases each has.
+    in_six = gain_interval([0.0] * 30, [place % 6 for place in range(30)])
+    assert in_six == pytest.approx(gain_interval([0.0] * 6))

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_ladder.stats.proxy import kendall, mann_whitney, two_proportions
+from pytest_ladder.stats.proxy import (
+    kendall,
+    ordered_pairs,
+    promoter_score,
+    record,
+    regret,
+    same_rung_auc,
+    superiority,
+)
 
-arms = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 ratings = st.lists(st.integers(1, 5), min_size=1, max_size=25)
 
 
@@ -56,85 +63,58 @@ def test_kendall_refuses_what_has_no_ranks(
         kendall(proxy, outcome)
 
 
-def test_two_proportions_match_the_published_figures() -> None:
-    assert two_proportions(130, 1000, 100, 1000) == pytest.approx(
-        (2.102741, 0.035488, 0.002002, 0.058070), abs=1e-6
+def likert(*counts: int) -> list[float]:
+    return [grade for grade, count in enumerate(counts, 1) for _ in range(count)]
+
+
+def test_kendall_matches_the_vectors_of_rungs() -> None:
+    found = kendall([0.42, 0.55, 0.55, 0.71], [0.30, 0.31, 0.36, 0.35])
+    assert found == pytest.approx((0.547723, 0.278599), abs=1e-6)
+    found = kendall(
+        [0.40, 0.52, 0.61, 0.66, 0.70, 0.74], [0.31, 0.35, 0.33, 0.41, 0.40, 0.46]
     )
+    assert found == pytest.approx((0.733333, 0.055556), abs=1e-6)
 
 
-@given(first=arms, second=arms)
-def test_swapping_the_arms_mirrors_their_comparison(
-    first: tuple[int, int], second: tuple[int, int]
-) -> None:
-    z, p, low, high = two_proportions(*first, *second)
-    mirrored = two_proportions(*second, *first)
-    assert mirrored == pytest.approx((-z, p, -high, -low), abs=1e-12)
-    assert 0 <= p <= 1
-
-
-@given(first=arms, second=arms)
-def test_newcombes_interval_contains_the_difference_and_is_possible(
-    first: tuple[int, int], second: tuple[int, int]
-) -> None:
-    _, _, low, high = two_proportions(*first, *second)
-    difference = first[0] / first[1] - second[0] / second[1]
-    assert -1 - 1e-12 <= low <= difference <= high <= 1 + 1e-12
-
-
-@given(first=arms, second=arms)
-@settings(deadline=None)
-def test_the_squared_z_is_the_chi_square_of_the_two_by_two_table(
-    first: tuple[int, int], second: tuple[int, int]
-) -> None:
-    from scipy.stats import chi2_contingency
-
-    (x1, n1), (x2, n2) = first, second
-    if 0 < x1 + x2 < n1 + n2:
-        oracle = chi2_contingency([[x1, n1 - x1], [x2, n2 - x2]], correction=False)
-        found = two_proportions(x1, n1, x2, n2)
-        assert found.z**2 == pytest.approx(oracle.statistic, abs=1e-9)
-        assert found.p == pytest.approx(oracle.pvalue, abs=1e-9)
-
-
-@pytest.mark.parametrize("successes", [0, 1])
-def test_arms_that_all_succeed_or_all_fail_do_not_differ(successes: int) -> None:
-    found = two_proportions(9 * successes, 9, 20 * successes, 20)
-    assert (found.z, found.p) == (0, 1)
-    assert found.low < 0 < found.high
-
-
-@pytest.mark.parametrize(
-    ("x1", "n1", "x2", "n2", "message"),
-    [
-        (5, 4, 1, 4, "Passes must be between 0 and n, got 5 of 4"),
-        (1, 4, -1, 4, "Passes must be between 0 and n, got -1 of 4"),
-        (0, 0, 1, 4, "Both arms need 1 or more users, got 0 and 4"),
-    ],
-)
-def test_impossible_arms_are_refused(
-    x1: int, n1: int, x2: int, n2: int, message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        two_proportions(x1, n1, x2, n2)
+def test_superiority_of_two_surveys_matches_the_published_figures() -> None:
+    found = superiority(likert(3, 5, 12, 30, 20), likert(6, 9, 18, 25, 12))
+    assert found == pytest.approx((0.611122, 0.520980, 0.701265, 0.016062), abs=1e-6)
 
 
 @given(a=ratings, b=ratings)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_superiority_counts_the_pairs_that_a_wins_and_half_the_ties(
     a: list[int], b: list[int]
 ) -> None:
     wins = sum((x > y) + (x == y) / 2 for x in a for y in b)
-    found = mann_whitney(a, b)
+    found = superiority(a, b)
     assert found.superiority == pytest.approx(wins / (len(a) * len(b)))
+    assert 0 <= found.low <= found.superiority + 1e-12
+    assert found.superiority - 1e-12 <= found.high <= 1
     assert 0 <= found.p <= 1
 
 
-def test_separate_groups_have_the_exact_permutation_p() -> None:
-    assert mann_whitney([4, 5, 6], [1, 2, 3]) == pytest.approx((1, 2 / 20))
+@given(a=ratings, b=ratings)
+@settings(deadline=None, max_examples=60)
+def test_swapping_the_groups_mirrors_superiority(a: list[int], b: list[int]) -> None:
+    found, mirrored = superiority(a, b), superiority(b, a)
+    assert mirrored.superiority == pytest.approx(1 - found.superiority)
+    assert (mirrored.low, mirrored.high) == pytest.approx(
+        (1 - found.high, 1 - found.low)
+    )
+    assert mirrored.p == pytest.approx(found.p)
+
+
+def test_separate_groups_have_the_exact_permutation_p_and_a_real_interval() -> None:
+    found = superiority([4, 5, 6], [1, 2, 3])
+    assert (found.superiority, found.p) == pytest.approx((1, 2 / 20))
+    assert 0.3 < found.low < found.high == 1
 
 
 def test_groups_of_ties_do_not_differ() -> None:
-    assert mann_whitney([3, 3, 3], [3, 3]) == (0.5, 1)
+    found = superiority([3, 3, 3], [3, 3])
+    assert (found.superiority, found.p) == (0.5, 1)
+    assert found.low < 0.5 < found.high
 
 
 @pytest.mark.parametrize(
@@ -149,4 +129,107 @@ def test_groups_without_ratings_are_refused(
     a: list[float], b: list[float], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        mann_whitney(a, b)
+        superiority(a, b)
+
+
+def test_a_promoter_score_matches_the_published_figures() -> None:
+    assert promoter_score(60, 25, 15) == pytest.approx((0.45, 0.074366), abs=1e-6)
+    with pytest.raises(ValueError, match="Answers must be 2 or more, got 1"):
+        promoter_score(1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "outcome", "se", "counts", "p"),
+    [
+        ((0.42, 0.55, 0.61, 0.71), (0.30, 0.33, 0.36, 0.41), 0.0065, (6, 6, 0), 1 / 24),
+        (
+            (0.50, 0.48, 0.61, 0.66, 0.70),
+            (0.310, 0.318, 0.352, 0.349, 0.395),
+            0.0068,
+            (8, 8, 0),
+            0.033333,
+        ),
+        (
+            (0.40, 0.52, 0.61, 0.66, 0.70, 0.74),
+            (0.31, 0.35, 0.33, 0.41, 0.40, 0.46),
+            0.009,
+            (12, 12, 0),
+            0.008333,
+        ),
+        ((3, 2, 1), (0.1, 0.5, 0.9), 0.01, (3, 0, 3), 1.0),
+        ((1, 2), (0.1, 0.11), 0.2, (0, 0, 0), 1.0),
+    ],
+)
+def test_the_order_of_rungs_is_tested_over_all_orders(
+    proxy: tuple[float, ...],
+    outcome: tuple[float, ...],
+    se: float,
+    counts: tuple[int, int, int],
+    p: float,
+) -> None:
+    found = ordered_pairs(proxy, outcome, se)
+    assert found[:3] == counts
+    assert found.p_agree == pytest.approx(p, abs=1e-6)
+
+
+@given(
+    outcome=st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    proxy=st.lists(st.floats(0, 1), min_size=3, max_size=3),
+)
+@settings(deadline=None, max_examples=60)
+def test_three_rungs_never_establish_an_order(
+    outcome: list[float], proxy: list[float]
+) -> None:
+    found = ordered_pairs(proxy, outcome, 0.01)
+    assert min(found.p_agree, found.p_contradict) >= 1 / 6 - 1e-12
+
+
+def test_many_rungs_are_tested_over_random_orders() -> None:
+    scores = [rung / 20 for rung in range(12)]
+    found = ordered_pairs(scores, scores, 0.001)
+    assert (found.established, found.agree) == (66, 66)
+    assert 0 < found.p_agree < 0.001
+    assert found.p_contradict == 1
+
+
+def test_the_regret_of_a_pick_matches_the_closed_form() -> None:
+    assert regret(0, [0.31, 0.34], [0.009, 0.009]) == pytest.approx(
+        (0.030039, 0.5), abs=0.005
+    )
+    assert regret(1, [0.31, 0.34], [0, 0]) == (0, 1)
+    with pytest.raises(ValueError, match="The pick must be one of 2 rungs, got 2"):
+        regret(2, [0.31, 0.34], [0, 0])
+
+
+def test_replies_are_compared_within_their_rung() -> None:
+    found = same_rung_auc(
+        [0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.7, 0.8, 0.9, 0.7],
+        [0, 1, 0, 1, 0, 1, 0, 1, 1, 1],
+        "aaaaabbbbb",
+    )
+    assert found == pytest.approx((0.55, 0.708333), abs=1e-6)
+    assert same_rung_auc([0.5, 0.7], [1, 1], "ab") == (None, None)
+    with pytest.raises(ValueError, match="An outcome of a reply is 0 or 1, got 2"):
+        same_rung_auc([0.5], [2], "a")
+
+
+@pytest.mark.parametrize(
+    ("agree", "of", "p", "low", "high"),
+    [
+        (5, 5, 0.031250, 0.565518, 1.0),
+        (7, 8, 0.035156, 0.529112, 0.977583),
+        (6, 8, 0.144531, 0.409275, 0.928521),
+        (9, 10, 0.010742, 0.595850, 0.982124),
+    ],
+)
+def test_the_record_of_past_experiments_is_a_sign_test(
+    agree: int, of: int, p: float, low: float, high: float
+) -> None:
+    found = record(agree, of)
+    assert found is not None
+    assert found.p == pytest.approx(p, abs=1e-6)
+    assert found.interval == pytest.approx((low, high), abs=1e-6)
+
+
+def test_no_experiment_is_no_record() -> None:
+    assert record(0, 0) is None

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from pytest_ladder.config import load
-from pytest_ladder.prompting.messages import Prompter
+from pytest_ladder.prompting.strategies import Strategies
 from pytest_ladder.prompting.search import Index
 from pytest_ladder.core.case import Case, Message
 from pytest_ladder.core.rung import Strategy
@@ -62,12 +62,13 @@ class Kitchen:
         _DOCUMENTS.update({row.input: row.document for row in rows if row.document})
         ladder = load(CONFIG)
         self._strategies = {s.name: _with_given(s) for s in ladder.strategies}
-        self._prompter = Prompter(ladder)
+        self._at_work = Strategies(ladder)
 
     def chat(self, row: Row, strategy: str) -> Chat:
         """Return the prompt of a row by a strategy of the configuration."""
         case = Case(id=row.id, input=row.input, expected=row.expected)
-        messages = self._prompter.messages(self._strategies[strategy], case).messages
+        (prompt,) = self._at_work.prompter(self._strategies[strategy]).known(case)
+        messages = prompt.messages
         return Chat(messages, row.expected, strategy)
 
     def mixed(self, rows: Sequence[Row], mix: Mix, chance: random.Random) -> list[Chat]:

@@ -8,29 +8,98 @@ counts as not sent. Only without a choice there is no reply.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer
 from pytest_ladder.calls.lanes import faults
+from pytest_ladder.calls.lanes.events import DONE, Event, EventReader
+from pytest_ladder.calls.lanes.native import as_completion
+from pytest_ladder.calls.lanes.payloads import (
+    FILTERED,
+    Payload,
+    as_dict,
+    calls_of,
+    choice_of,
+    content_of,
+    error_of,
+    index_of,
+    is_filter,
+    reasoning_of,
+    refusal_of,
+    server_s_of,
+    tidy,
+    usage_of,
+    word,
+)
 from pytest_ladder.calls.lanes.storable import plain, whole_characters
 from pytest_ladder.core.reply import Usage
+from pytest_ladder.errors import CallError
 
-Payload = dict[str, Any]
-
-# No call has more tokens or takes longer: a higher number is a provider's mistake.
-_MOST_TOKENS = 10**9
-_LONGEST_MS = 10**9
+_LONGEST_QUOTE = 120
+_BOM = b"\xef\xbb\xbf"
 
 
-def decode(name: str, body: bytes) -> Payload:
+def from_body(name: str, body: bytes, content_type: str = "") -> Answer:
+    """Read a completion that came in one piece; raises `CallError`.
+
+    A stream that is called something else, as some proxies do, is read as one.
+    """
+    if _begins_as_stream(body):
+        return from_events(name, [(clock.monotonic(), body)])
+    return _from_json(name, body, content_type)
+
+
+def _from_json(name: str, body: bytes, content_type: str = "") -> Answer:
+    """Read a completion in one piece, or one whose pieces are lines of JSON."""
+    try:
+        return whole(name, decode(name, body, content_type))
+    except CallError:
+        pieces = _pieces_of(body)
+        if not pieces:
+            raise
+    stream = Stream(name)
+    for piece in pieces:
+        stream.add(piece, clock.monotonic())
+    # All lines had come when they were read: nobody knows when the first did.
+    return msgspec.structs.replace(stream.answer(), first_token_at=None)
+
+
+def _pieces_of(body: bytes) -> list[Payload]:
+    """Return the objects of JSON lines, as Ollama's, or of a list of pieces.
+
+    Empty: it is neither.
+    """
+    try:
+        pieces = msgspec.json.Decoder().decode_lines(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+    if len(pieces) == 1:
+        pieces = pieces[0] if isinstance(pieces[0], list) else []
+    if not all(isinstance(piece, dict) for piece in pieces):
+        return []
+    has_choice = any(choice_of(as_completion(piece)) for piece in pieces)
+    return pieces if has_choice else []
+
+
+def _begins_as_stream(body: bytes) -> bool:
+    start = body[:_LONGEST_QUOTE].removeprefix(_BOM).lstrip()
+    return start.startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
+
+
+def decode(name: str, body: bytes, content_type: str = "") -> Payload:
     """Decode a body or an event; raises a transient `CallError` for anything else."""
     try:
         try:
             payload = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            payload = _decode_odd(name, body, str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            payload = _decode_odd(name, body, content_type)
+        if isinstance(payload, str) and payload.lstrip().startswith("{"):
+            # A gateway has packed it up as a text.
+            payload = _decode_odd(name, payload.encode(), content_type)
     except RecursionError:
         problem = "it is not usable JSON (it is nested too deeply)"
         raise faults.unusable(name, problem) from None
@@ -39,30 +108,125 @@ def decode(name: str, body: bytes) -> Payload:
     return payload
 
 
-def _decode_odd(name: str, body: bytes, problem: str) -> Any:
-    """Decode JSON with what msgspec refuses: NaN, a BOM, half a character."""
+def _decode_odd(name: str, body: bytes, content_type: str) -> Any:
+    """Decode JSON with what msgspec refuses: NaN, UTF-16, half a character."""
+    text = body.decode(json.detect_encoding(body), errors="replace")
     try:
-        return json.loads(body.decode("utf-8-sig", errors="replace"))
+        # Lenient about line breaks within a text, too.
+        return json.loads(text, strict=False)
     except ValueError:
-        raise faults.unusable(name, f"it is not JSON ({problem})") from None
+        raise faults.not_json(name, text, content_type) from None
+
+
+def filtered(status: int, body: bytes) -> Answer | None:
+    """Return the reply of a content filter that answers with an error; None: no filter.
+
+    Azure's does so for prompts, and OpenRouter's with a 403. It is what the model makes
+    of that prompt, so it counts as a reply, as it does where the filter stops the model
+    in the middle.
+    """
+    if not 400 <= status < 500:
+        return None
+    try:
+        payload = decode("", body)
+    except CallError:
+        return None
+    if not is_filter(error_of(payload, None)):
+        return None
+    return Answer(text="", finish_reason=FILTERED, usage=usage_of(payload))
 
 
 def whole(name: str, payload: Payload) -> Answer:
-    """Read a completion that came in one piece."""
-    choice = _choice(payload)
+    """Read a completion that came in one piece.
+
+    Raises `CallError` for an error in its place, and where there is no choice.
+    """
+    payload = as_completion(payload)
+    usage = usage_of(payload)
+    choice = choice_of(payload)
+    problem = error_of(payload, choice)
+    if is_filter(problem):
+        choice = {"finish_reason": FILTERED} | (choice or {})
+    elif problem is not None:
+        raise faults.reported(name, problem, usage)
     if choice is None:
-        if payload.get("error"):
-            raise faults.reported(name, payload["error"], usage_of(payload))
-        raise faults.unusable(name, "it holds no choice", usage_of(payload))
-    message = _dict(choice.get("message"))
+        begin = repr(plain(payload))[:_LONGEST_QUOTE]
+        raise faults.unusable(name, f"it holds no choice: {begin}", usage)
+    # A stream may consist of one piece.
+    message = as_dict(choice.get("message")) or as_dict(choice.get("delta"))
     return Answer(
-        text=_text(message.get("content")),
-        model=_text(payload.get("model")),
-        finish_reason=_text(choice.get("finish_reason")) or None,
-        tool_calls=tuple(_tidy(call) for call in _dicts(message.get("tool_calls"))),
-        usage=usage_of(payload),
-        server_s=_server_s(payload),
+        # Servers of plain completions call it so.
+        text=whole_characters(content_of(message)) or word(choice.get("text")),
+        reasoning=whole_characters(reasoning_of(message)),
+        refusal=whole_characters(refusal_of(message) or "") or None,
+        model=word(payload.get("model")),
+        finish_reason=word(choice.get("finish_reason")) or None,
+        tool_calls=tuple(tidy(call) for call in calls_of(message)),
+        usage=usage,
+        server_s=server_s_of(payload),
     )
+
+
+def from_events(name: str, pieces: Iterable[tuple[float, bytes]]) -> Answer:
+    """Read a streamed completion from all its bytes; raises `CallError`.
+
+    They come in pieces, each with its arrival in seconds of `clock.monotonic`.
+    """
+    reader = StreamReader(name)
+    for at, piece in pieces:
+        reader.feed(piece, at)
+        if reader.done:
+            break
+    return reader.answer()
+
+
+class StreamReader:
+    """Reads a streamed completion from bytes, as they arrive."""
+
+    def __init__(self, name: str) -> None:
+        self.done = False
+        """Whether the stream has said that it is over."""
+        self._name = name
+        self._stream = Stream(name)
+        self._events = EventReader()
+        self._eventless: list[bytes] | None = []
+        """All bytes so far; None: there was an event in them."""
+        self._at = 0.0
+        """When the last bytes came."""
+
+    def feed(self, piece: bytes, at: float) -> None:
+        """Take the next bytes; raises `CallError` where they report an error."""
+        self._at = at
+        if self._eventless is not None:
+            self._eventless.append(piece)
+        self._take(self._events.feed(piece))
+
+    def answer(self) -> Answer:
+        """Return the answer after the last bytes; raises `CallError`.
+
+        Some servers answer in one piece, and still call it a stream.
+        """
+        if not self.done:
+            self._take(self._events.end())
+        body = b"".join(self._eventless or ())
+        if body and not _begins_as_stream(body):
+            return _from_json(self._name, body)
+        return self._stream.answer()
+
+    def _take(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._eventless = None
+            if event.data.upper() == DONE:
+                self._stream.end()
+                self.done = True
+                return
+            if event.kind not in ("", "error") and not event.data.startswith(b"{"):
+                # A `ping`, or another sign that the server lives.
+                continue
+            payload = decode(self._name, event.data)
+            if event.kind == "error" and "error" not in payload:
+                payload = {"error": payload}
+            self._stream.add(payload, self._at)
 
 
 class Stream:
@@ -71,60 +235,99 @@ class Stream:
     def __init__(self, name: str) -> None:
         self._name = name
         self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._refusals: list[str] = []
         self._calls: dict[int, Payload] = {}
         self._model = ""
+        self._index: int | None = None
+        """Which of several choices is read: the first that comes."""
         self._finished = False
+        self._begun = False
         self._finish_reason = ""
         self._usage: Usage | None = None
         self._server_s: float | None = None
         self._first_token_at: float | None = None
 
     def add(self, event: Payload, at: float) -> None:
-        """Add one event that arrived at `at` (`time.monotonic()`).
+        """Add one event that arrived at `at`, in seconds of `clock.monotonic`.
 
         Raises `CallError` where the event reports an error.
         """
-        if event.get("error"):
-            usage = usage_of(event) or self._usage
-            raise faults.reported(self._name, event["error"], usage)
-        self._model = self._model or _text(event.get("model"))
+        event = as_completion(event)
         self._usage = usage_of(event) or self._usage
-        self._server_s = _server_s(event) or self._server_s
-        choice = _choice(event) or {}
+        choice = choice_of(event)
+        problem = error_of(event, choice)
+        if is_filter(problem):
+            choice = {"finish_reason": FILTERED}
+        elif problem is not None:
+            raise faults.reported(self._name, problem, self._usage)
+        self._model = self._model or word(event.get("model"))
+        self._server_s = server_s_of(event) or self._server_s
+        if choice is None:
+            return
+        if self._index is None:
+            self._index = index_of(choice)
+        if index_of(choice) == self._index:
+            self._add_piece(choice, at)
+
+    def end(self) -> None:
+        """Note the event `[DONE]`; after a usage it is an end, alone it proves nothing.
+
+        Some servers write it also where they were cut off, but then without a usage.
+        """
+        self._finished |= self._begun and self._usage is not None
+
+    def _add_piece(self, choice: Payload, at: float) -> None:
+        self._begun = True
         reason = choice.get("finish_reason")
-        self._finished = self._finished or bool(reason)
-        self._finish_reason = _text(reason) or self._finish_reason
-        delta = _dict(choice.get("delta"))
-        text, calls = _text(delta.get("content")), _dicts(delta.get("tool_calls"))
-        if self._first_token_at is None and (text or calls):
+        self._finished |= bool(reason)
+        self._finish_reason = word(reason) or self._finish_reason
+        # Some servers repeat the whole at the end; others send it as the only piece.
+        delta = as_dict(choice.get("delta"))
+        if not delta and not self._texts:
+            delta = as_dict(choice.get("message"))
+        text = content_of(delta) or word(choice.get("text"))
+        calls = calls_of(delta)
+        thought, refusal = reasoning_of(delta), refusal_of(delta) or ""
+        if self._first_token_at is None and (text or calls or thought or refusal):
             self._first_token_at = at
-        self._texts.append(text)
+        for parts, part in (
+            (self._texts, text),
+            (self._thoughts, thought),
+            (self._refusals, refusal),
+        ):
+            if part:
+                parts.append(part)
         for call in calls:
             self._extend(call)
 
     def _extend(self, part: Payload) -> None:
         """Add a part to its tool call: arguments come in pieces, all else at once."""
         index = part.get("index")
-        index = index if isinstance(index, int) else len(self._calls)
-        tidy = _tidy(part)
+        if type(index) is not int:
+            # Without a number, what has no id belongs to the call before it.
+            goes_on = bool(self._calls) and not part.get("id")
+            index = max(self._calls, default=-1) + (not goes_on)
+        fields = tidy(part)
         call = self._calls.setdefault(index, {"function": {}})
-        new, so_far = _dict(tidy.pop("function", None)), call["function"]
-        arguments = _text(so_far.get("arguments")) + _text(new.pop("arguments", None))
+        new, so_far = as_dict(fields.pop("function", None)), call["function"]
+        arguments = word(so_far.get("arguments")) + word(new.pop("arguments", None))
         call["function"] = new | so_far | {"arguments": arguments}
-        self._calls[index] = tidy | call
+        self._calls[index] = fields | call
 
     def answer(self, *, complete: bool = True) -> Answer:
         """Return the whole; raises `CallError` when the stream was cut off.
 
-        A stream is complete when it held a finish reason, of whatever type; `[DONE]`
-        proves nothing, as not every client shows it. `complete=False` says that the
-        caller saw the stream end too early.
+        It is complete when it held a finish reason, of whatever type, or ended with a
+        usage and `[DONE]`. `complete=False`: the caller saw it end too early.
         """
         if not self._finished or not complete:
             problem = "the stream ended in the middle"
             raise faults.unusable(self._name, problem, self._usage)
         return Answer(
             text=whole_characters("".join(self._texts)),
+            reasoning=whole_characters("".join(self._thoughts)),
+            refusal=whole_characters("".join(self._refusals)) or None,
             model=self._model,
             finish_reason=self._finish_reason or None,
             tool_calls=tuple(call for _, call in sorted(self._calls.items())),
@@ -132,76 +335,3 @@ class Stream:
             first_token_at=self._first_token_at,
             server_s=self._server_s,
         )
-
-
-def usage_of(payload: Payload) -> Usage | None:
-    """Read OpenAI's usage, and how Anthropic and DeepSeek name cached tokens.
-
-    None when there is none, when a number of it makes no sense (half a bill is of no
-    use), or when all of it is zero (no call has an empty prompt).
-    """
-    sent = _dict(payload.get("usage"))
-    for name in ("prompt_tokens", "completion_tokens"):
-        if sent.get(name) is not None and _number(sent[name], _MOST_TOKENS) is None:
-            return None
-    prompt = _dict(sent.get("prompt_tokens_details"))
-    completion = _dict(sent.get("completion_tokens_details"))
-    usage = Usage(
-        input=_count(sent, "prompt_tokens"),
-        cached_input=_count(prompt, "cached_tokens")
-        or _count(sent, "cache_read_input_tokens", "prompt_cache_hit_tokens"),
-        cache_write=_count(prompt, "cache_creation_tokens", "cache_write_tokens")
-        or _count(sent, "cache_creation_input_tokens"),
-        output=_count(sent, "completion_tokens"),
-        reasoning=_count(completion, "reasoning_tokens"),
-    )
-    return usage if usage.input or usage.output else None
-
-
-def _choice(payload: Payload) -> Payload | None:
-    """Return the first choice, if there is one."""
-    choices = _dicts(payload.get("choices"))
-    return choices[0] if choices else None
-
-
-def _server_s(payload: Payload) -> float | None:
-    """Return the seconds of computing in llama.cpp's `timings`; None: it sent none."""
-    timings = _dict(payload.get("timings"))
-    parts = [timings.get("prompt_ms"), timings.get("predicted_ms")]
-    spent = [_number(part, _LONGEST_MS) for part in parts]
-    valid = [part for part in spent if part is not None]
-    return sum(valid) / 1000 if valid else None
-
-
-def _tidy(call: Payload) -> Payload:
-    """Drop what only says how a tool call was sent, keep all else as it came."""
-    fields: Payload = plain(call)
-    return {k: v for k, v in fields.items() if v is not None and k != "index"}
-
-
-def _count(usage: Payload, *names: str) -> int:
-    """Return the first of these numbers that is a positive one, else 0."""
-    numbers = (_number(usage.get(name), _MOST_TOKENS) for name in names)
-    return next((int(number) for number in numbers if number), 0)
-
-
-def _number(value: Any, most: int) -> float | None:
-    """Return `value` if it is a number from 0 to `most`, else None."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and 0 <= value <= most else None
-
-
-def _text(value: Any) -> str:
-    """Return text as it is, the text of a list of parts, and nothing else."""
-    if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in _dicts(value))
-    return whole_characters(value) if isinstance(value, str) else ""
-
-
-def _dict(value: Any) -> Payload:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: Any) -> list[Payload]:
-    items = value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, dict)]

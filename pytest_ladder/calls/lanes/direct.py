@@ -7,29 +7,31 @@ opened and closed there.
 
 from __future__ import annotations
 
+import contextlib
 import re
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes import completions, faults
+from pytest_ladder.calls.lanes import bodies, completions, faults, vectors
 from pytest_ladder.calls.lanes.address import (
-    OPENAI,
     Secret,
     base_of,
     key_of,
-    sent_name,
+    params_of,
     timeout_of,
 )
+from pytest_ladder.calls.lanes.providers import OPENAI, fitted, provider_of, sent_name
 from pytest_ladder.errors import CallError
 
 if TYPE_CHECKING:
     import aiohttp
 
+    _Pieces = AsyncIterator[tuple[float, bytes]]
 
 # These models refuse `max_tokens` under that name; litellm renames it for them, too.
 _REASONING_NAME = re.compile(r"(o\d|gpt-5)")
@@ -44,26 +46,15 @@ class DirectLane:
 
     async def open(self) -> None:
         """Import aiohttp and open the session."""
-        self._opened()
+        if self._session is None:
+            self._opened()
 
     async def send(self, request: Request, address: str | None) -> Answer:
-        """Send one request, once; raises `CallError`."""
-        outcome = await self._exchange(request, address)
-        # Raised here and without its cause, because a traceback shows locals
-        # (`--showlocals`), and those of aiohttp's frames hold the headers.
-        if isinstance(outcome, CallError):
-            raise outcome
-        return outcome
+        """Send one request, once; raises `CallError`.
 
-    async def close(self) -> None:
-        """Close the session and its connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    async def _exchange(
-        self, request: Request, address: str | None
-    ) -> Answer | CallError:
+        What it raises is made anew after the block, without frames and causes: those of
+        aiohttp hold the headers, and a traceback may show all locals (`--showlocals`).
+        """
         import aiohttp
 
         name = request.model.name
@@ -81,7 +72,14 @@ class DirectLane:
             failed = faults.unreachable(name, error)
         except Exception as error:  # noqa: BLE001 - its frames must not be seen
             failed = faults.unexpected(name, error)
-        return faults.redacted(failed, key)
+        failed = faults.redacted(failed, key)
+        raise failed
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def _post(
         self, request: Request, address: str | None, key: Secret | None
@@ -95,7 +93,7 @@ class DirectLane:
                 f"Model {name!r} takes the direct lane, but has no address; add "
                 '`api_base`, or set lane = "litellm".'
             )
-        url = f"{base}/chat/completions"
+        url = f"{base}/{'embeddings' if request.embeds else 'chat/completions'}"
         async with self._opened().post(
             url,
             data=msgspec.json.encode(_body(request, base)),
@@ -105,15 +103,23 @@ class DirectLane:
             allow_redirects=False,
             proxy=_proxy(url),
         ) as response:
+            pieces = _pieces(name, response)
             if response.status >= 300:
-                body = await response.read()
-                raise faults.refused(name, response.status, response.headers, body)
+                body = b"".join([piece async for _, piece in pieces])
+                reply = completions.filtered(response.status, body)
+                if reply is not None:
+                    return reply
+                raise faults.refused(
+                    name, response.status, response.headers, body, url=url
+                )
+            if request.embeds:
+                body = b"".join([piece async for _, piece in pieces])
+                wanted = len(request.messages)
+                return vectors.from_body(name, body, response.content_type, wanted)
             # A server may answer in one piece although a stream was asked for.
             if response.content_type == "text/event-stream":
-                return await _read_stream(name, response)
-            return completions.whole(
-                name, completions.decode(name, await response.read())
-            )
+                return await _read_stream(name, pieces)
+            return await _read_whole(name, pieces, response.content_type)
 
     def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
@@ -123,27 +129,35 @@ class DirectLane:
                 # How many calls run at once is the engine's decision.
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
             )
         return self._session
 
 
 def _headers(key: Secret | None) -> dict[str, str]:
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Accept-Encoding": bodies.ACCEPTED}
     if key is not None:
         headers["Authorization"] = f"Bearer {key.open()}"
     return headers
 
 
 def _body(request: Request, base: str) -> dict[str, Any]:
-    params = dict(request.params)
+    if request.embeds:
+        return vectors.body_of(request, sent_name(request.model))
+    params = dict(params_of(request))
     params.pop("timeout", None)
     extra: dict[str, Any] = params.pop("extra_body", {})
     name = sent_name(request.model)
     if "max_tokens" in params and (base == OPENAI or _REASONING_NAME.match(name)):
         params.setdefault("max_completion_tokens", params.pop("max_tokens"))
+    provider = provider_of(request.model)
+    if provider is not None:
+        params = fitted(provider, params)
     if request.model.stream:
-        options = {"include_usage": True} | params.pop("stream_options", {})
-        params |= {"stream": True, "stream_options": options}
+        params["stream"] = True
+        if provider is None or provider.usage_in_streams:
+            options = {"include_usage": True} | params.get("stream_options", {})
+            params["stream_options"] = options
     return {"model": name, "messages": request.messages} | params | extra
 
 
@@ -161,24 +175,51 @@ def _proxy(url: str) -> str | None:
     return urllib.request.getproxies().get(parts.scheme)
 
 
-async def _read_stream(name: str, response: aiohttp.ClientResponse) -> Answer:
-    stream = completions.Stream(name)
-    async for event in _events(response):
-        stream.add(completions.decode(name, event), time.monotonic())
-    return stream.answer()
+async def _pieces(
+    name: str, response: aiohttp.ClientResponse
+) -> AsyncIterator[tuple[float, bytes]]:
+    """Yield a body, unpacked, in pieces with the moments of their arrival."""
+    unpacker = bodies.Unpacker(name, response.headers.get("Content-Encoding"))
+    async for piece in response.content.iter_any():
+        yield clock.monotonic(), unpacker.unpack(piece)
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Yield the data of server-sent events up to `[DONE]`; lines may be of any length.
+async def _read_whole(name: str, pieces: _Pieces, content_type: str) -> Answer:
+    body: list[bytes] = []
+    with _unless_complete(lambda: completions.from_body(name, b"".join(body))) as cut:
+        async for _, piece in pieces:
+            body.append(piece)
+    return cut.answer or completions.from_body(name, b"".join(body), content_type)
 
-    aiohttp's own reader of lines has a limit, and raises for a longer one.
-    """
-    rest = b""
-    async for chunk in response.content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                data = line[5:].strip()
-                if data == b"[DONE]":
-                    return
-                yield data
+
+async def _read_stream(name: str, pieces: _Pieces) -> Answer:
+    reader = completions.StreamReader(name)
+    with _unless_complete(reader.answer) as cut:
+        async for at, piece in pieces:
+            reader.feed(piece, at)
+            if reader.done:
+                break
+    return cut.answer or reader.answer()
+
+
+class _Cut:
+    """What came of an answer that was cut off."""
+
+    answer: Answer | None = None
+    """The whole, if only its end mark was missing; None: it was not cut off."""
+
+
+@contextlib.contextmanager
+def _unless_complete(read: Callable[[], Answer]) -> Iterator[_Cut]:
+    """Let a broken connection pass if all was said before: else it is paid twice."""
+    import aiohttp
+
+    cut = _Cut()
+    try:
+        yield cut
+    except (aiohttp.ClientError, OSError):
+        # `TimeoutError` is one: a stream that said its last word may stay open.
+        with contextlib.suppress(CallError):
+            cut.answer = read()
+        if cut.answer is None:
+            raise

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import time
 import unicodedata
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.lanes.address import Secret
 from pytest_ladder.calls.lanes.storable import plain
 from pytest_ladder.core.reply import Usage
@@ -24,6 +24,7 @@ from pytest_ladder.errors import CallError, LadderError
 LONGEST_MESSAGE = 300
 """Characters of a provider's own words that a message quotes."""
 
+_NOT_THERE = frozenset({404, 405, 410})
 _RETRIED = frozenset({408, 409, 425, 429})
 _NEVER_RETRIED_CODES = frozenset({"insufficient_quota"})
 _SECRET = re.compile(
@@ -36,6 +37,7 @@ _SECRET = re.compile(
 )
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _SHORTEST_SECRET = 8
+_LONGEST_QUOTE = 80
 
 
 def is_transient(status: int, code: str | None = None) -> bool:
@@ -46,17 +48,27 @@ def is_transient(status: int, code: str | None = None) -> bool:
 
 
 def refused(
-    name: str, status: int, headers: Mapping[str, str], body: bytes
+    name: str, status: int, headers: Mapping[str, str], body: bytes, *, url: str = ""
 ) -> CallError:
-    """Tell of an answer with an error status, in the provider's words."""
-    words, code = _message_and_code(body)
+    """Tell of an answer with an error status, in the provider's words.
+
+    Where the address may be wrong, `url` is named, which was asked.
+    """
+    try:
+        words, code = _message_and_code_of(msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError):
+        words, code = body.decode(errors="replace"), None
+    asked = ""
+    if url and (300 <= status < 400 or status in _NOT_THERE):
+        asked = f" to {url}"
+        asked += "" if "/v1/" in url else " (most addresses end in /v1)"
     if 300 <= status < 400:
         words = (
             f"it sends the call on to {headers.get('location') or 'nowhere'}, and "
             "prompt and key go only to the address that you name; correct `api_base`"
         )
     return CallError(
-        f"Model {name!r} answered {status}: {words or 'no message'}",
+        f"Model {name!r} answered {status}{asked}: {words or 'no message'}",
         status=status,
         transient=is_transient(status, code),
         retry_after_s=retry_after_s(headers),
@@ -66,17 +78,39 @@ def refused(
 def reported(name: str, error: Any, usage: Usage | None = None) -> CallError:
     """Tell of an error object in the body of an answer that claimed success."""
     words, code = _message_and_code_of({"error": error})
-    status = error.get("code") if isinstance(error, dict) else None
-    status = status if type(status) is int and 400 <= status < 600 else None
-    retried = status is None or is_transient(status, code)
+    status = _status_in(error) if isinstance(error, dict) else None
+    retried = code is None if status is None else is_transient(status, code)
     message = f"Model {name!r} reported an error: {words or 'no message'}"
-    return CallError(message, status=status, transient=retried, usage=usage)
+    # It was answered, so it may be billed, whatever the error says.
+    return CallError(
+        message, status=status, transient=retried, usage=usage, unsure=True
+    )
 
 
 def unusable(name: str, problem: str, usage: Usage | None = None) -> CallError:
     """Tell of an answer that came, but is no chat completion; it may be billed."""
     message = f"Model {name!r} gave no usable answer: {problem}"
     return CallError(message, transient=True, usage=usage)
+
+
+def not_json(name: str, text: str, content_type: str = "") -> CallError:
+    """Tell of an answer that is no JSON, such as a page to sign in."""
+    start = " ".join(text.split())[:_LONGEST_QUOTE]
+    problem = f"it is not JSON ({content_type or 'it'} begins with {start!r})"
+    if not text.strip():
+        problem = "it is not JSON (it is empty)"
+    if start.startswith("<"):
+        problem += "; see whether `api_base` is the address of a model, up to its /v1"
+    return unusable(name, problem)
+
+
+def too_long(name: str, most_bytes: int) -> CallError:
+    """Tell of an answer without an end; the next one would be as long."""
+    return CallError(
+        f"Model {name!r} gave an answer of more than {most_bytes // 1024**2} MB, and "
+        "the rest was not read; see whether `api_base` is the address of a model",
+        unsure=True,
+    )
 
 
 def timed_out(name: str, timeout_s: float) -> CallError:
@@ -154,9 +188,20 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     if seconds is not None or header is None:
         return seconds
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(header).timestamp() - clock.unix())
     except Exception:  # noqa: BLE001 - the parser fails in many ways over odd text
         return None
+
+
+def _status_in(error: dict[str, Any]) -> int | None:
+    """Return the HTTP status that an error names, as a number or as text."""
+    for name in ("code", "status", "status_code"):
+        named = error.get(name)
+        if isinstance(named, str) and named.isascii() and named.isdigit():
+            named = int(named[:4])
+        if type(named) is int and 400 <= named < 600:
+            return named
+    return None
 
 
 def _number(header: str | None) -> float | None:
@@ -188,15 +233,6 @@ def _forms(secret: str) -> set[str]:
     forms = {secret, quote(raw), quote(raw, safe=""), html.escape(secret)}
     forms |= {json.dumps(form)[1:-1] for form in forms}
     return forms | {repr(form)[1:-1] for form in forms}
-
-
-def _message_and_code(body: bytes) -> tuple[str, str | None]:
-    """Return the message and the error code of an error's body."""
-    try:
-        payload = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return body.decode(errors="replace"), None
-    return _message_and_code_of(payload)
 
 
 def _message_and_code_of(payload: Any) -> tuple[str, str | None]:

@@ -19,11 +19,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from typing import BinaryIO
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
 from pytest_ladder.calls.lanes import faults
 from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
@@ -34,7 +34,7 @@ READY = 0
 """The number of the outcome that tells that litellm is imported."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CallOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line to the child: make a call, or cancel one."""
 
     number: int
@@ -46,7 +46,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         # Keys are in the environment, and a traceback may show locals.
-        return f"Order({self.number})"
+        return f"CallOrder({self.number})"
 
 
 class CallOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,6 +61,7 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     retry_after_s: float | None = None
     usage: Usage | None = None
     unsure: bool = False
+    refused_key: str = ""
 
     @classmethod
     def of(cls, number: int, error: CallError) -> CallOutcome:
@@ -73,11 +74,12 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             retry_after_s=error.retry_after_s,
             usage=error.usage,
             unsure=error.unsure,
+            refused_key=error.refused_key,
         )
 
     def error(self) -> CallError:
         """Return the error as it was raised in the child."""
-        return CallError(
+        error = CallError(
             self.message,
             status=self.status,
             transient=self.transient,
@@ -85,6 +87,8 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             usage=self.usage,
             unsure=self.unsure,
         )
+        error.refused_key = self.refused_key
+        return error
 
 
 class _Worker:
@@ -103,7 +107,7 @@ class _Worker:
         gc.freeze()
         self._write(CallOutcome(number=READY))
 
-    def take(self, order: Order) -> None:
+    def take(self, order: CallOrder) -> None:
         """Begin a call, or cancel one; the environment is brought up to date first."""
         for name, value in order.environment.items():
             if value is None:
@@ -117,7 +121,7 @@ class _Worker:
             self._calls[order.number].cancel()
 
     async def _call(self, number: int, request: Request, address: str | None) -> None:
-        arrived = time.monotonic()
+        arrived = clock.monotonic()
         try:
             answer = await self._lane.send(request, address)
             if answer.first_token_at is not None:
@@ -139,7 +143,7 @@ class _Worker:
 
 async def _serve(out: BinaryIO) -> None:
     worker, loop = _Worker(out), asyncio.get_running_loop()
-    decoder = msgspec.json.Decoder(Order)
+    decoder = msgspec.json.Decoder(CallOrder)
 
     def read_orders() -> None:
         for line in sys.stdin.buffer:

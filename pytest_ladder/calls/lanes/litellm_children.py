@@ -17,14 +17,14 @@ import asyncio
 import itertools
 import os
 import sys
-import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes.litellm_child import READY, CallOutcome, Order
+from pytest_ladder.calls.lanes.litellm_child import READY, CallOrder, CallOutcome
 from pytest_ladder.errors import CallError
 
 # The child runs this same package, wherever it is installed. The other folders of this
@@ -73,7 +73,7 @@ class LitellmChildren:
         """Send one request, once; raises `CallError`."""
         await self.open()
         child = min(self._ready(), key=lambda child: len(child.calls))
-        sent = time.monotonic()
+        sent = clock.monotonic()
         outcome = await child.call(request, address)
         # Raised here, because a traceback shows locals (`--showlocals`), and the
         # frames below hold the environment.
@@ -152,7 +152,7 @@ class _Child:
         self.calls[number] = outcome
         try:
             self._order(
-                Order(
+                CallOrder(
                     number=number,
                     request=request,
                     address=address,
@@ -161,7 +161,7 @@ class _Child:
             )
             return await outcome
         except asyncio.CancelledError:
-            self._order(Order(number=number))
+            self._order(CallOrder(number=number))
             raise
         finally:
             del self.calls[number]
@@ -178,7 +178,7 @@ class _Child:
         removed: dict[str, str | None] = dict.fromkeys(before.keys() - now.keys())
         return removed | {k: v for k, v in now.items() if before.get(k) != v}
 
-    def _order(self, order: Order) -> None:
+    def _order(self, order: CallOrder) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         if not self._process.stdin.is_closing():
@@ -196,15 +196,12 @@ class _Child:
             if self._process is not None:
                 end = f"exit status {await _ended(self._process)}"
             self.end = end
-            self._free_waiting()
-
-    def _free_waiting(self) -> None:
-        """Give None to all calls that still wait for an outcome."""
-        if not self.opened.done():
-            self.opened.set_result(None)
-        for outcome in self.calls.values():
-            if not outcome.done():
-                outcome.set_result(None)
+            # All calls that still wait for an outcome get None.
+            if not self.opened.done():
+                self.opened.set_result(None)
+            for outcome in self.calls.values():
+                if not outcome.done():
+                    outcome.set_result(None)
 
     async def _read(self, process: Process) -> None:
         assert process.stdout is not None

@@ -8,15 +8,14 @@ After an upgrade of litellm this file is what to check, with the tests of the la
 - it looks for MCP tools before it calls, unless an argument forbids it;
 - a stream tells in `received_finish_reason` and `chunks` what the provider really sent.
 
-Its price file is read by `calls/prices.py`, without importing litellm. `redirects.py`
-wraps the HTTP clients that it uses.
+Its price file is read by `calls/prices.py`, without importing litellm. The HTTP clients
+that it uses are wrapped by `watched_clients.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import importlib
 import inspect
 import logging
@@ -24,7 +23,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_ladder.calls.lanes import quiet_warnings, redirects
+from pytest_ladder.calls.lanes import quiet_warnings, watched_clients
+from pytest_ladder.disk.loading import no_garbage_collection
 
 NO_MCP_TOOLS = {"_skip_mcp_handler": True}
 """Argument of a call with tools: the look for MCP tools fails without an extra."""
@@ -51,7 +51,7 @@ def import_litellm() -> Any:
     process for the import (environment, warnings, garbage collector) it changes back.
     """
     litellm: Any = None
-    with _import_environment(), _no_garbage_collection():
+    with _import_environment(), no_garbage_collection():
         # A test that begins meanwhile brings its own filters, and under `-W error`
         # a warning then ends the import; the next try goes on where it ended.
         for _ in range(_IMPORT_TRIES):
@@ -63,7 +63,7 @@ def import_litellm() -> Any:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
-    redirects.watch_clients()
+    watched_clients.watch_clients()
     for name in _CLIENT_LOGGERS:
         logging.getLogger(name).addFilter(quiet_warnings.is_not_for_us)
     return litellm
@@ -83,7 +83,7 @@ async def close_clients(litellm: Any) -> None:
         closing = close() if callable(close) else None
         if inspect.isawaitable(closing):
             await closing
-    await redirects.close_sessions()
+    await watched_clients.close_sessions()
     await _end_log_worker()
 
 
@@ -108,18 +108,6 @@ def _import_environment() -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector from looking through an import: a third of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 async def _end_log_worker() -> None:

@@ -13,33 +13,42 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
 from pytest_ladder.calls.lanes import (
     completions,
     faults,
     litellm_internals,
     quiet_warnings,
-    redirects,
+    watched_clients,
 )
 from pytest_ladder.calls.lanes.address import (
     Secret,
     base_of,
     key_of,
-    sent_name,
+    params_of,
     timeout_of,
 )
+from pytest_ladder.calls.lanes.providers import (
+    PROVIDERS,
+    place_of,
+    provider_of,
+    sent_name,
+)
+from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError
 
 # An openai client insists on a key, and would otherwise take OPENAI_API_KEY along
 # to whatever host `api_base` names.
 _NO_KEY = "none"
 _LONGEST_CHAIN = 20
+# What litellm sends to these, it sends as it is.
+_OPENAI_ITSELF = ("openai/", "hosted_vllm/", "local/")
 
 
 class LitellmLane:
@@ -71,20 +80,31 @@ class LitellmLane:
         self, request: Request, address: str | None
     ) -> Answer | CallError:
         key: Secret | None = None
-        with redirects.refused() as refused:
+        name, answer = request.model.name, None
+        with watched_clients.watching(name) as watch:
             try:
-                key = key_of(request.model, address)
+                key = _key_of(request.model, address)
                 answer = await self._complete(request, address, key)
             except CallError as error:
                 fault = error
             except Exception as error:  # noqa: BLE001 - litellm raises all kinds
                 fault = _fault(request, error)
+        # Whatever litellm made of it, what was seen is what happened.
+        if watch.redirects:
+            status, headers, url = watch.redirects[0]
+            fault = faults.refused(name, status, headers, b"", url=url)
+        elif watch.problem is not None:
+            fault = watch.problem
+        else:
+            try:
+                seen = watch.completion()
+            except CallError as error:
+                answer, fault = None, error
             else:
-                if not refused:
-                    return answer
-        if refused:
-            # Whatever error litellm made of the redirect, this is what happened.
-            fault = faults.refused(request.model.name, *refused[0], b"")
+                read = (answer, seen) if _is_rewritten(request) else (seen, answer)
+                answer = read[0] or read[1]
+            if answer is not None:
+                return answer
         return faults.redacted(fault, key)
 
     async def _complete(
@@ -111,16 +131,37 @@ class LitellmLane:
         return self._litellm
 
 
+def _key_of(model: Model, address: str | None) -> Secret | None:
+    """Return the key that litellm must be given; None: it finds the key by itself."""
+    provider = provider_of(model)
+    if model.api_key_env is None and provider not in (None, PROVIDERS["openai"]):
+        return None
+    return key_of(model, address)
+
+
+def _base_of(model: Model, address: str | None) -> str | None:
+    """Return the address that litellm must be given; None: it knows it by itself.
+
+    That of a provider it must be told only where the environment names another one:
+    litellm does not read all variables that the provider's own clients read.
+    """
+    provider = provider_of(model)
+    if address is not None or provider is None or provider is PROVIDERS["openai"]:
+        return base_of(model, address)
+    place = place_of(provider)
+    return place.base if place is not None and place.variable is not None else None
+
+
 def _arguments(
     request: Request, address: str | None, key: Secret | None, timeout_s: float
 ) -> dict[str, Any]:
     """Return the arguments of `acompletion`: ours win over the model's params."""
     model = request.model
-    speaks_openai = model.id.startswith(("openai/", "hosted_vllm/", "local/"))
+    speaks_openai = model.id.startswith(_OPENAI_ITSELF)
     ours = {
         "model": model.id,
         "messages": request.messages,
-        "api_base": base_of(model, address),
+        "api_base": _base_of(model, address),
         "api_key": key.open() if key else _NO_KEY if speaks_openai else None,
         "timeout": timeout_s,
         # Retries and the store are the engine's.
@@ -136,7 +177,16 @@ def _arguments(
     if model.stream:
         options = {"include_usage": True} | request.params.get("stream_options", {})
         ours |= {"stream": True, "stream_options": options}
-    return request.params | {k: v for k, v in ours.items() if v is not None}
+    return params_of(request) | {k: v for k, v in ours.items() if v is not None}
+
+
+def _is_rewritten(request: Request) -> bool:
+    """Tell whether litellm's answer may differ from what the provider sent.
+
+    For providers without JSON schemas it asks for the call of a tool in their place.
+    """
+    is_json = "response_format" in request.params
+    return is_json and not request.model.id.startswith(_OPENAI_ITSELF)
 
 
 async def _completion(litellm: Any, name: str, arguments: dict[str, Any]) -> Answer:
@@ -146,7 +196,7 @@ async def _completion(litellm: Any, name: str, arguments: dict[str, Any]) -> Ans
     stream = completions.Stream(name)
     try:
         async for event in response:
-            stream.add(_payload(event), time.monotonic())
+            stream.add(_payload(event), clock.monotonic())
     finally:
         await response.aclose()
     answer = stream.answer(complete=litellm_internals.is_finished(response))
@@ -171,9 +221,9 @@ def _fault(request: Request, error: Exception) -> CallError:
     name = request.model.name
     causes = list(_causes(error))
     for cause in reversed(causes):
-        answer = _answer_of(cause)
+        answer = _refusal_in(name, cause)
         if answer is not None:
-            return faults.refused(name, *answer)
+            return answer
     if any(isinstance(c, TimeoutError | httpx.TimeoutException) for c in causes):
         return faults.timed_out(name, timeout_of(request))
     if any(isinstance(c, json.JSONDecodeError) for c in causes):
@@ -208,16 +258,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _answer_of(cause: BaseException) -> tuple[int, Any, bytes] | None:
-    """Return status, headers and body of a refusal; None when it holds no real one."""
+def _refusal_in(name: str, cause: BaseException) -> CallError | None:
+    """Tell of the answer that an exception holds; None when it holds no real one."""
     import httpx
 
-    response = getattr(cause, "response", None)
-    if not isinstance(response, httpx.Response) or response.status_code < 300:
+    response: Any = getattr(cause, "response", None)
+    # Newer openai clients have a Response of another package.
+    status = getattr(response, "status_code", None)
+    if type(status) is not int or status < 300:
         return None
     if not response.headers:  # litellm made it up: every real answer has headers
         return None
     try:
-        return response.status_code, response.headers, response.content
-    except httpx.ResponseNotRead:
+        body, url = response.content, str(response.url)
+    except (httpx.ResponseNotRead, RuntimeError):
         return None
+    return faults.refused(name, status, response.headers, body, url=url)

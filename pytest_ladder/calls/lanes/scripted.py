@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.reply import Usage
@@ -49,7 +49,10 @@ class ScriptedModel:
             number = len(self.calls)
             reply = None if self._function else next(self._queue, None)
         if self._function is not None:
-            reply = self._computed(request)
+            try:
+                reply = self._function(request.messages)
+            except Exception as error:  # noqa: BLE001 - the function is the user's
+                reply = error
         if reply is None:
             raise CallError(
                 f"The scripted model {request.model.id!r} has no reply left for call "
@@ -58,13 +61,6 @@ class ScriptedModel:
         if isinstance(reply, Exception):
             raise _as_call_error(reply, request)
         return _completed(reply, request)
-
-    def _computed(self, request: Request) -> Scripted | Exception:
-        assert self._function is not None
-        try:
-            return self._function(request.messages)
-        except Exception as error:  # noqa: BLE001 - the function is the user's
-            return error
 
 
 class ScriptedLane:
@@ -85,7 +81,8 @@ class ScriptedLane:
         if name in self._models:
             return self._models[name].answer(request)
         if name == "echo":
-            return _completed(_last_user_text(request.messages), request)
+            told = [_text_of(m) for m in request.messages if m.get("role") == "user"]
+            return _completed(told[-1] if told else "", request)
         known = ", ".join(sorted({*self._models, "echo"}))
         raise CallError(
             f"No scripted model is registered as {name!r} (there are: {known}); "
@@ -113,12 +110,14 @@ def _as_call_error(error: Exception, request: Request) -> CallError:
 def _completed(reply: Scripted, request: Request) -> Answer:
     """Fill in what the script leaves out."""
     scripted = {"text": reply} if isinstance(reply, str) else dict(reply)
+    prompt = sum(len(_text_of(message).split()) for message in request.messages)
+    output = len(str(scripted.get("text", "")).split())
     defaults = {
         "text": "",
         "model": request.model.id,
         "finish_reason": "stop",
-        "usage": _counted(request.messages, str(scripted.get("text", ""))),
-        "first_token_at": time.monotonic() if request.model.stream else None,
+        "usage": Usage(input=prompt, output=output),
+        "first_token_at": clock.monotonic() if request.model.stream else None,
     }
     unknown = sorted(scripted.keys() - set(Answer.__struct_fields__))
     if unknown:
@@ -127,16 +126,6 @@ def _completed(reply: Scripted, request: Request) -> Answer:
             f"field {unknown[0]!r}; known are {', '.join(Answer.__struct_fields__)}."
         )
     return msgspec.convert(defaults | scripted, Answer)
-
-
-def _counted(messages: list[Message], text: str) -> Usage:
-    prompt = sum(len(_text_of(message).split()) for message in messages)
-    return Usage(input=prompt, output=len(text.split()))
-
-
-def _last_user_text(messages: list[Message]) -> str:
-    texts = [_text_of(m) for m in messages if m.get("role") == "user"]
-    return texts[-1] if texts else ""
 
 
 def _text_of(message: Message) -> str:

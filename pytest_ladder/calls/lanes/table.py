@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pytest_ladder.calls.contract import Lane
+from pytest_ladder.calls.lanes import no_litellm
 from pytest_ladder.calls.lanes.scripted import ScriptedLane, ScriptedModel
 
 
@@ -31,6 +32,8 @@ def _litellm(needs: LaneNeeds) -> Lane:
     Then it stays here: what the user registered with it, such as callbacks, must see
     the calls.
     """
+    if not no_litellm.is_installed():
+        return no_litellm.NoLitellm()
     if "litellm" in sys.modules:
         from pytest_ladder.calls.lanes.litellm_lane import LitellmLane
 

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.disk.files import write_atomically
-from pytest_ladder.disk.locks import locked
 from pytest_ladder.errors import LocalModelError
 
 # A file written twice within one tick of its clock keeps its time and may keep its
 # size: a digest is remembered only once the file is older than any file system's tick.
 _SETTLED_NS = 2_000_000_000
+_NAME = "pytest-ladder"
 
 
 def file_digest(path: Path) -> str:
@@ -45,30 +44,31 @@ def file_digest(path: Path) -> str:
             f"Cannot read {path.absolute()} ({error.strerror}); check the path and its "
             "permissions."
         ) from error
-    if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+    if clock.unix_ns() - status.st_mtime_ns > _SETTLED_NS:
         remember(real, status, digest)
     return digest
 
 
 def cache_folder() -> Path:
     """Return the folder for what is kept between sessions; it may not exist yet."""
-    base = os.environ.get("LADDER_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    if base:
-        return Path(base).expanduser().absolute() / "pytest-ladder"
-    return _system_cache_folder() / "pytest-ladder"
+    chosen = os.environ.get("LADDER_CACHE_DIR")
+    if chosen:
+        return Path(chosen).expanduser().absolute() / _NAME
+    import platformdirs
+
+    folder = platformdirs.user_cache_path(_NAME, appauthor=False)
+    if not folder.is_absolute():  # a user without a home, as in a container
+        return Path(tempfile.gettempdir()) / _NAME
+    before = _folder_of_older_versions()
+    # What was downloaded stays where it is: nobody downloads it again.
+    return before if before and before.is_dir() and not folder.is_dir() else folder
 
 
-def _system_cache_folder() -> Path:
-    """Return where the operating system keeps a user's caches."""
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without a home, as in a container
-        return Path(tempfile.gettempdir())
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches"
-    return home / ".cache"
+def _folder_of_older_versions() -> Path | None:
+    """Return where versions without platformdirs kept their files, if anywhere else."""
+    names = ("XDG_CACHE_HOME", "LOCALAPPDATA")
+    base = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    return None if base is None else Path(base).expanduser().absolute() / _NAME
 
 
 class _Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +98,13 @@ def _remembered() -> dict[str, _Digest]:
 
 def remember(real: Path, status: os.stat_result, digest: str) -> None:
     """Keep a file's digest with the size and the time it had when it was read."""
+    from filelock import FileLock
+
     path = _digests_file()
     # Where the cache folder cannot be written the run goes on: it is only slower.
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_suffix(".lock")):
+        with FileLock(path.with_suffix(".lock")):
             digests = {p: d for p, d in _remembered().items() if os.path.exists(p)}
             digests[str(real)] = _Digest(
                 size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest

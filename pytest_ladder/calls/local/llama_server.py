@@ -1,8 +1,7 @@
 """One llama.cpp server as a process of its own: what runs in it.
 
-`Servers` starts it with the path of its settings; it imports nothing of this package,
-so that it starts from any folder. It ends with its owner, the session's controller,
-however that ends, also when it is killed.
+`Servers` starts it with the path of its settings. It ends with its owner, the session's
+controller, however that ends, also when it is killed.
 
 Threads: llama.cpp serves in threads of its own; the main thread loads the model, writes
 the address into the entry, and then sleeps for ever; a daemon thread looks every half
@@ -15,7 +14,6 @@ sends SIGTERM, which ends it at once.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -24,15 +22,15 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.calls.one_machine.processes import is_alive, start_of
+
 LONGEST_CONTEXT = 8192
 """Tokens; llama.cpp lowers it to what a model was trained for."""
 
 _LOOPBACK = "127.0.0.1"
 _MOST_THREADS = 8
 _PROMPT_CACHE_MIB = 256
-# To look for a process is cheap in /proc; elsewhere it takes starting `ps`.
-_ON_LINUX = sys.platform == "linux"
-_WATCH_S = 0.5 if _ON_LINUX else 2.0
+_WATCH_S = 0.5
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,15 +52,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: int
     """Seconds without a request after which the model leaves memory."""
     owner_pid: int
-    owner_start: str | None
-    """As `process_start` returns it; None: the owner had ended already."""
+    owner_start: float | None
+    """As `start_of` returns it; None: the owner had ended already."""
 
 
 class ServerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What a server writes about itself, for the processes that call it."""
 
     pid: int
-    start: str | None
+    start: float | None
     """When the process started: a number may be given to another process later."""
     token: str
     attempt: int
@@ -83,50 +81,13 @@ def write_entry(path: Path, entry: ServerEntry) -> None:
     os.replace(new, path)
 
 
-def process_start(pid: int) -> str | None:
-    """Return when a process started, as the system writes it; None: it has ended.
-
-    A process that ended, and whose parent has not asked for its status, has ended, too.
-    """
-    if _ON_LINUX:
-        try:
-            status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        except OSError:
-            return None
-        # The name, in parentheses, may hold spaces and parentheses.
-        fields = status.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]
-    state, _, start = _ps(pid, "state=,lstart=").partition(" ")
-    return None if not state or state.startswith("Z") else start.strip()
-
-
-def command_line(pid: int) -> str:
-    """Return the command line of a process; empty: it has ended."""
-    if _ON_LINUX:
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-        except OSError:
-            return ""
-    return _ps(pid, "command=")
-
-
-def _ps(pid: int, columns: str) -> str:
-    command = ["ps", "-ww", "-o", columns, "-p", str(pid)]
-    plain = {**os.environ, "LC_ALL": "C"}
-    try:
-        answer = subprocess.run(command, capture_output=True, check=False, env=plain)
-    except FileNotFoundError:  # Windows, where no server is ever started
-        return ""
-    return answer.stdout.decode(errors="replace").strip()
-
-
 def main(arguments: list[str]) -> None:
     """Serve until the owner has ended; `arguments[0]` is the path of its settings."""
     settings = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=ServerSettings)
     path = Path(settings.entry)
     entry = ServerEntry(
         pid=os.getpid(),
-        start=process_start(os.getpid()),
+        start=start_of(os.getpid()),
         token=settings.token,
         attempt=settings.attempt,
     )
@@ -205,13 +166,9 @@ def _end_with_owner(settings: ServerSettings) -> None:
     folder = Path(settings.entry).parent
     while (
         settings.owner_start is not None
-        and process_start(settings.owner_pid) == settings.owner_start
+        and is_alive(settings.owner_pid, settings.owner_start)
         and folder.is_dir()
     ):
         time.sleep(_WATCH_S)
     # There is nothing to save, and a busy server could hang in an orderly end.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -34,10 +34,12 @@ from typing import Literal
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.calls.local import llama_server, weights
 from pytest_ladder.calls.local.digests import file_digest
 from pytest_ladder.calls.local.llama_server import ServerEntry, ServerSettings
-from pytest_ladder.disk.locks import locked
+from pytest_ladder.calls.one_machine import processes
+from pytest_ladder.disk.locks import inheritable_lock
 from pytest_ladder.errors import LocalModelError
 
 __all__ = ["Servers", "file_digest", "split_id", "weights_digest", "weights_path"]
@@ -46,6 +48,14 @@ PREFIX = "local/"
 LONGEST_IDLE_S = 20
 """Seconds without a request after which a server frees the memory of its model."""
 
+# The child runs this same package, wherever it is installed, and without the current
+# folder on the path (-P), as also litellm's children do.
+_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from pytest_ladder.calls.local import llama_server; "
+    "del sys.path[0]; llama_server.main(sys.argv[1:])"
+)
+_PACKAGE = os.fspath(Path(__file__).absolute().parents[3])
 _MOST_ATTEMPTS = 2
 # Loading is limited by the disk: 40 GB at 100 MB/s.
 _LONGEST_START_S = 400.0
@@ -121,7 +131,6 @@ class Servers:
         self._directory = directory
         self._idle_s = idle_s
         self._owner_pid = owner_pid
-        self._owner_start = llama_server.process_start(owner_pid)
 
     def address(
         self, gguf: Path, adapter: Path | None, chat_template: str | None = None
@@ -138,7 +147,7 @@ class Servers:
         _check_installed()
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with locked(self._path(key, "lock")) as lock:
+            with inheritable_lock(self._path(key, "lock")) as lock:
                 running = self._running(key)  # the last holder may have started it
                 if running is not None:
                     return running
@@ -203,7 +212,7 @@ class Servers:
             lock=lock,
             idle_s=self._idle_s,
             owner_pid=self._owner_pid,
-            owner_start=self._owner_start,
+            owner_start=processes.start_of(self._owner_pid),
         )
 
     def _start(self, key: str, settings: ServerSettings) -> str:
@@ -222,9 +231,7 @@ class Servers:
     def _spawn(self, key: str, settings: ServerSettings) -> subprocess.Popen[bytes]:
         path = self._path(key, "settings")
         path.write_bytes(msgspec.json.encode(settings))
-        # By path and without the current folder on the path (-P): it starts as well
-        # where the package was found by a relative path.
-        command = [sys.executable, "-P", llama_server.__file__, str(path.absolute())]
+        command = [sys.executable, "-P", "-c", _START, _PACKAGE, str(path.absolute())]
         with self._path(key, "log").open("ab") as log:
             return subprocess.Popen(
                 [*command, settings.token],
@@ -246,17 +253,20 @@ class Servers:
 
         Raises `LocalModelError` when it ended, took too long, or the session ended.
         """
-        deadline = time.monotonic() + _LONGEST_START_S
+        deadline = clock.monotonic() + _LONGEST_START_S
         while True:
             entry = self._entry(key)
             if entry is not None and entry.token == settings.token and entry.address:
                 return entry.address
             if (status := process.poll()) is not None:
-                raise self._failed(key, settings, f"did not start ({_ended(status)})")
+                how = f"it ended with status {status}"
+                if status < 0:
+                    how = f"it was ended by {signal.Signals(-status).name}"
+                raise self._failed(key, settings, f"did not start ({how})")
             if not self._directory.is_dir():
                 _kill(process)
                 raise LocalModelError("The session ended while a local model loaded.")
-            if time.monotonic() > deadline:
+            if clock.monotonic() > deadline:
                 _kill(process)
                 late = f"did not start within {_LONGEST_START_S:.0f} s"
                 raise self._failed(key, settings, late)
@@ -281,12 +291,6 @@ class Servers:
         return LocalModelError(error)
 
 
-def _key(gguf: Path, adapter: Path | None, chat_template: str | None) -> str:
-    """Return a server's name: a hash of all that decides what it answers."""
-    parts = [file_digest(gguf), adapter and file_digest(adapter), chat_template]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
-
-
 def _check_installed() -> None:
     if sys.platform == "win32":
         raise LocalModelError(
@@ -300,8 +304,7 @@ def _check_installed() -> None:
 
 
 def _runs(entry: ServerEntry) -> bool:
-    started = llama_server.process_start(entry.pid)
-    return started is not None and started == entry.start
+    return entry.start is not None and bool(processes.is_alive(entry.pid, entry.start))
 
 
 def _is_ours(entry: ServerEntry) -> bool:
@@ -309,7 +312,7 @@ def _is_ours(entry: ServerEntry) -> bool:
 
     Only then it may be ended: its number may belong to another process by now.
     """
-    return _runs(entry) and entry.token in llama_server.command_line(entry.pid)
+    return _runs(entry) and entry.token in processes.command_line(entry.pid)
 
 
 def _signal(entries: list[ServerEntry], number: signal.Signals) -> None:
@@ -320,9 +323,9 @@ def _signal(entries: list[ServerEntry], number: signal.Signals) -> None:
 
 def _wait_until_gone(entries: list[ServerEntry]) -> bool:
     """Wait until all servers have ended; False: some still run after two seconds."""
-    deadline = time.monotonic() + _LONGEST_STOP_S
+    deadline = clock.monotonic() + _LONGEST_STOP_S
     while any(_runs(entry) for entry in entries):
-        if time.monotonic() > deadline:
+        if clock.monotonic() > deadline:
             return False
         time.sleep(_POLL_S)
     for entry in entries:
@@ -336,10 +339,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _ended(status: int) -> str:
-    if status < 0:
-        return f"it was ended by {signal.Signals(-status).name}"
-    return f"it ended with status {status}"
+def _key(gguf: Path, adapter: Path | None, chat_template: str | None) -> str:
+    """Return a server's name: a hash of all that decides what it answers."""
+    parts = [file_digest(gguf), adapter and file_digest(adapter), chat_template]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
 
 
 def _tail(log: Path) -> str:

@@ -25,15 +25,14 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
 from pytest_ladder.calls.local.digests import cache_folder, file_digest, remember
-from pytest_ladder.disk.locks import locked
 from pytest_ladder.errors import LocalModelError
 
 ShowProgress = Callable[[str], None]
@@ -107,13 +106,13 @@ def fetch(name: str, progress: ShowProgress | None = None) -> Path:
     model = _named(name)
     folder = cache_folder() / "models"
     target = folder / Path(model.member).name
-    show = progress or _show_nothing
+    show = progress or (lambda _: None)
     try:
         if _is_whole(target, model):
             return target
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"waiting for another process that fetches {model.title}"
-        with locked(folder / f"{name}.lock", lambda: show(waiting)):
+        with _locked(folder / f"{name}.lock", lambda: show(waiting)):
             if not _is_whole(target, model):
                 _fetch_to(target, name, show)
     except OSError as error:
@@ -121,8 +120,21 @@ def fetch(name: str, progress: ShowProgress | None = None) -> Path:
     return target
 
 
-def _show_nothing(_: str) -> None:
-    pass
+@contextmanager
+def _locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a file lock; `on_wait` is called once if another process holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _named(name: str) -> NamedModel:

@@ -16,10 +16,10 @@ import msgspec
 
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.lanes.address import DEFAULT_TIMEOUT_S
-from pytest_ladder.calls.one_machine.claims import is_alive
+from pytest_ladder.calls.lanes.no_litellm import INSTALL
+from pytest_ladder.calls.one_machine.processes import is_alive
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.core.reply import Usage
-from pytest_ladder.core.row import OVER_BUDGET
 from pytest_ladder.disk.sqlite import connect, transaction, usable
 from pytest_ladder.errors import BudgetReached
 from pytest_ladder.text.numbers import count, dollars
@@ -47,6 +47,9 @@ _ROUNDING = 1 + 1e-9
 
 # Tokens that a chat template puts around a message, more than any known one does.
 _TEMPLATE_TOKENS = 16
+# What an image is billed for at most: of all ways to count, gpt-4o-mini's is the
+# dearest, with 2,833 tokens and 8 times 5,667 for one in full detail.
+_MOST_IMAGE_TOKENS = 50_000
 _COUNTED_PARAMS = frozenset({"tools", "response_format", "functions"})
 
 
@@ -77,7 +80,7 @@ class Surprise(NamedTuple):
         )
 
 
-class Budget:
+class SharedBudget:
     """Reserves the worst case of a call before it starts, and settles to its cost."""
 
     def __init__(self, path: Path, cap_usd: float) -> None:
@@ -103,14 +106,17 @@ class Budget:
                     (usd, os.getpid(), quota, worst_usd),
                 )
                 return cursor.lastrowid
-            if self._settled_usd() + usd <= self.cap_usd and self._is_open():
-                return None
+            if self._settled_usd() + usd <= self.cap_usd:
+                # A call that is under way, of a process that lives, may free enough.
+                pids = connection.execute("SELECT DISTINCT pid FROM reserved")
+                if any(is_alive(pid) for (pid,) in pids.fetchall()):
+                    return None
             connection.execute(
                 "INSERT OR REPLACE INTO refused VALUES (?, ?)", (key, usd)
             )
         raise BudgetReached(
-            f"{OVER_BUDGET}: {dollars(total)} of {dollars(self.cap_usd)} is spent and "
-            f"this call may cost {dollars(usd)}."
+            f"{dollars(total)} of {dollars(self.cap_usd)} is spent and this call may "
+            f"cost {dollars(usd)}."
         )
 
     def still_fits(self, reservation: int) -> bool:
@@ -121,7 +127,8 @@ class Budget:
         """
         connection = self._connection
         with usable(self._path):
-            if not self._any_surprise():
+            query = "SELECT 1 FROM surprises LIMIT 1"
+            if connection.execute(query).fetchone() is None:
                 return True
             with transaction(connection):
                 usd, quota, worst = connection.execute(
@@ -180,10 +187,6 @@ class Budget:
         (usd,) = self._connection.execute("SELECT usd FROM settled").fetchone()
         return float(usd)
 
-    def _any_surprise(self) -> bool:
-        query = "SELECT 1 FROM surprises LIMIT 1"
-        return self._connection.execute(query).fetchone() is not None
-
     def _note_surprise(self, quota: str, usd: float, worst_usd: float) -> None:
         """Note a bill that was too high: all later calls of its model reserve more."""
         ratio = usd / worst_usd if worst_usd else 1.0
@@ -207,11 +210,6 @@ class Budget:
         dearest, ratio = row
         return max(float(dearest), worst_usd * float(ratio))
 
-    def _is_open(self) -> bool:
-        """Tell whether a living process has a call under way."""
-        holders = self._connection.execute("SELECT DISTINCT pid FROM reserved")
-        return any(is_alive(pid) for (pid,) in holders.fetchall())
-
 
 def worst_usd(request: Request, prices: PriceTable) -> float:
     """Return the most that a call can cost, in USD, before it starts.
@@ -222,17 +220,20 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
     """
     model = request.model
     tokens, output = _most_input(request), most_output(request, prices)
+    instead = ""
+    if prices.is_missing_for(model):
+        instead = f", or run {INSTALL}, which brings a list of prices and limits"
     if output is None:
         raise BudgetReached(
-            f"{OVER_BUDGET}: nothing bounds the output of model {model.name!r}; set "
-            "params.max_tokens in ladder.toml."
+            f"nothing bounds the output of model {model.name!r}; set "
+            f"params.max_tokens in ladder.toml{instead}."
         )
     busy_s = None
     if model.serve is not None and model.serve.tokens_per_second is None:
         busy_s = float(request.params.get("timeout") or DEFAULT_TIMEOUT_S)
     # Where a prompt is cached, writing the cache may be what costs most.
     bounds = [
-        cost_of(model, usage, busy_s, prices)[0]
+        cost_of(model, usage, busy_s, prices, images=request.images)[0]
         for usage in (
             Usage(input=tokens, output=output),
             Usage(input=tokens, cache_write=tokens, output=output),
@@ -241,8 +242,8 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
     priced = [usd for usd in bounds if usd is not None]
     if not priced:
         raise BudgetReached(
-            f"{OVER_BUDGET}: the price of model {model.name!r} is unknown; declare "
-            "`price` or `serve` in ladder.toml, or drop --ladder-budget."
+            f"the price of model {model.name!r} is unknown; declare `price` or "
+            f"`serve` in ladder.toml{instead}, or drop --ladder-budget."
         )
     return max(priced)
 
@@ -250,11 +251,14 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
 def _most_input(request: Request) -> int:
     extra = {k: v for k, v in request.params.items() if k in _COUNTED_PARAMS}
     size = len(msgspec.json.encode([request.messages, extra]))
+    size += _MOST_IMAGE_TOKENS * request.images
     return size + _TEMPLATE_TOKENS * (len(request.messages) + 1)
 
 
 def most_output(request: Request, prices: PriceTable) -> int | None:
     """Return the most tokens that a call can return; None: nothing bounds them."""
+    if request.embeds:
+        return 0
     params = request.params | request.params.get("extra_body", {})
     limit = request.output_limit or prices.max_output_tokens(request.model)
     return None if limit is None else limit * int(params.get("n") or 1)

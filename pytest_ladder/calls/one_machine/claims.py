@@ -3,9 +3,13 @@
 One SQLite table beside the store, for all processes and runs that use that store. The
 engine's loop takes, renews and releases claims, and the session's end releases what is
 left; so one thread at a time uses the connection, and there is no lock in the process.
-Between processes each step is one SQL statement, which SQLite makes atomic. A process
-that is killed leaves claims behind: they end when another process sees that it is dead,
-or, on another machine, when the lease of 60 s runs out.
+Between processes each step is one SQL statement, which SQLite makes atomic.
+
+A process that is killed leaves claims behind. On its own machine others see that it is
+dead, and a living one keeps its claims however long it takes. Of a process elsewhere
+only its renewals are seen: its claims end when it has renewed them for 60 s no more, by
+the clock of the one who waits. No time of day decides anything: clocks differ between
+machines, and jump.
 """
 
 from __future__ import annotations
@@ -14,9 +18,11 @@ import contextlib
 import os
 import socket
 import sqlite3
-import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from pytest_ladder import clock
+from pytest_ladder.calls.one_machine import processes
 from pytest_ladder.disk.sqlite import connect, usable
 from pytest_ladder.errors import StoreError
 
@@ -31,35 +37,38 @@ CREATE TABLE IF NOT EXISTS claims (
 # Longer than any pause of a living process between two renewals.
 LEASE_S = 60.0
 RENEW_S = 15.0
+# How long a look at a process holds: hundreds of calls may wait for one process.
+_LOOK_S = 0.1
+
+_Owner = tuple[str, int]
+"""What stands in `host` and `pid`: the machine with the start of the process, and its
+number."""
 
 
-def is_alive(pid: int) -> bool:
-    """Tell whether a process of this machine is running."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    # A dead process keeps its number until its parent asks for its status (Linux).
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return True
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+class _Watched(NamedTuple):
+    """A claim of a process that cannot be looked at, as it was seen first."""
+
+    owner: _Owner
+    until: float
+    since: float
+    """`clock.monotonic()`."""
 
 
 class Claims:
     """One table of claims for all processes that share a store.
 
-    A claim ends when it is released, when its process is dead, or when its lease runs
-    out: on another machine nobody can see whether the process lives.
+    A claim ends when it is released, when its process is dead, or, where that cannot be
+    seen, when its lease runs out.
     """
 
     def __init__(self, path: Path) -> None:
-        self._host = socket.gethostname()
+        self._machine = socket.gethostname()
         self._pid = os.getpid()
+        # Older versions write the machine alone, and take this for another one.
+        self._host = f"{self._machine} {processes.start_of(self._pid)}"
         self._held: set[str] = set()
+        self._looks: dict[_Owner, tuple[float, bool | None]] = {}
+        self._watched: dict[str, _Watched] = {}
         self._path = path
         with usable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +76,7 @@ class Claims:
 
     def take(self, key: str) -> bool:
         """Claim a key; False when somebody else holds it. Raises `StoreError`."""
-        until = time.time() + LEASE_S
+        until = clock.unix() + LEASE_S
         claim = (key, self._host, self._pid, until)
         with usable(self._path):
             inserted = self._connection.execute(
@@ -76,6 +85,7 @@ class Claims:
             if inserted.rowcount == 0 and not self._take_over(key, until):
                 return False
         self._held.add(key)
+        self._watched.pop(key, None)
         return True
 
     def release(self, keys: list[str]) -> None:
@@ -97,7 +107,7 @@ class Claims:
 
         Raises `StoreError`.
         """
-        until = time.time() + LEASE_S
+        until = clock.unix() + LEASE_S
         claims = [(until, key, self._host, self._pid) for key in self._held]
         with usable(self._path):
             self._connection.executemany(
@@ -121,11 +131,8 @@ class Claims:
         if row is None:
             return False
         host, pid, held_until = row
-        is_here = host == self._host
-        is_sound = isinstance(pid, int) and isinstance(held_until, float)
-        has_ended = not is_sound or held_until < time.time()
-        has_ended = has_ended or (is_here and not is_alive(pid))
-        if not has_ended and not (is_here and pid == self._pid):
+        is_mine = (host, pid) == (self._host, self._pid)
+        if not is_mine and not self._has_ended(key, host, pid, held_until):
             return False
         changed = self._connection.execute(
             "UPDATE claims SET host = ?, pid = ?, until = ? "
@@ -133,6 +140,35 @@ class Claims:
             (self._host, self._pid, until, key, host, pid, held_until),
         )
         return changed.rowcount == 1
+
+    def _has_ended(self, key: str, host: Any, pid: Any, until: Any) -> bool:
+        """Tell whether a claim of another process holds no more."""
+        if not isinstance(pid, int) or not isinstance(until, float):
+            return True  # a damaged row
+        owner: _Owner = (str(host), pid)
+        machine, _, start = owner[0].partition(" ")
+        if machine == self._machine:
+            alive = self._is_alive(owner, _number(start))
+            if alive is not None:
+                return not alive
+        seen = self._watched.get(key)
+        if seen is None or (seen.owner, seen.until) != (owner, until):
+            seen = self._watched[key] = _Watched(owner, until, clock.monotonic())
+        return clock.monotonic() - seen.since > LEASE_S
+
+    def _is_alive(self, owner: _Owner, start: float | None) -> bool | None:
+        looked_at, alive = self._looks.get(owner, (-_LOOK_S, None))
+        if clock.monotonic() - looked_at >= _LOOK_S:
+            alive = processes.is_alive(owner[1], start)
+            self._looks[owner] = (clock.monotonic(), alive)
+        return alive
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -152,7 +188,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         # Another process may have done it meanwhile.
         with contextlib.suppress(sqlite3.DatabaseError):
             return connect(path, _SCHEMA, durable=False)
-        aside = path.with_name(f"damaged-{time.time_ns()}-{path.name}")
+        aside = path.with_name(f"damaged-{clock.unix_ns()}-{path.name}")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(f"{aside}{suffix}")

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_ladder import clock
 from pytest_ladder.disk.sqlite import connect, transaction, usable
 
 if TYPE_CHECKING:
@@ -82,13 +82,15 @@ class Limiter:
 
         A call that comes `again`, after a failure, goes before those that wait. A call
         that is not `still_wanted` does not wait for its minute, and counts in none.
-        Yields when the place was granted (`time.monotonic()`).
+        Yields when the place was granted (`clock.monotonic()`).
         """
         await self._enter(again=again)
         try:
-            await self._pace(tokens, still_wanted)
+            # Until no pause and no limit per minute forbids the call.
+            while still_wanted() and (wait_s := self._minute.admit(tokens)) > 0:
+                await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
             async with self._slots.hold() if self._slots else contextlib.nullcontext():
-                yield time.monotonic()
+                yield clock.monotonic()
         finally:
             self.in_use -= 1
             self._wake()
@@ -102,11 +104,11 @@ class Limiter:
     def overloaded(self, sent_at: float, retry_after_s: float | None) -> None:
         """Halve the window, once for all calls that were under way together.
 
-        `sent_at` is when the refused call was sent (`time.monotonic()`). With
+        `sent_at` is when the refused call was sent (`clock.monotonic()`). With
         `retry_after_s` all calls of the model wait so many seconds, unless they are
         more than `LONGEST_WAIT_S`.
         """
-        now = time.monotonic()
+        now = clock.monotonic()
         pause_s = retry_after_s or 0.0
         if sent_at >= self._halved_at:
             if self.window == 1.0 and retry_after_s is None:
@@ -141,11 +143,6 @@ class Limiter:
                 self.in_use += 1
                 turn.set_result(None)
 
-    async def _pace(self, tokens: int, still_wanted: Callable[[], bool]) -> None:
-        """Wait until no pause and no limit per minute forbids the call."""
-        while still_wanted() and (wait_s := self._minute.admit(tokens)) > 0:
-            await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
-
 
 class Minute:
     """Requests and tokens of the last minute against their limits, and pauses."""
@@ -157,7 +154,7 @@ class Minute:
 
     def admit(self, tokens: int) -> float:
         """Note a call that may be sent now (0), or return the seconds until it may."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if now < self._paused_until:
             return self._paused_until - now
         while self._sent and self._sent[0].at <= now - _MINUTE_S:
@@ -169,7 +166,7 @@ class Minute:
 
     def pause(self, seconds: float) -> None:
         """Allow no call for so many seconds."""
-        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+        self._paused_until = max(self._paused_until, clock.monotonic() + seconds)
 
 
 class SharedMinute:
@@ -184,32 +181,30 @@ class SharedMinute:
 
     def admit(self, tokens: int) -> float:
         """Do what `Minute.admit` does. Raises `StoreError`."""
-        # Processes have no other clock in common.
-        now = time.time()
+        # The processes of a machine share this clock, and nobody sets it.
+        now, connection = clock.monotonic(), self._connection
         with usable(self._path):
-            (until,) = self._connection.execute("SELECT until FROM paused").fetchone()
+            (until,) = connection.execute("SELECT until FROM paused").fetchone()
             if now < until:
                 return float(until - now)
             if not any(self._limits):
                 return 0.0
-            with transaction(self._connection):
-                return self._admit(tokens, now)
+            with transaction(connection):
+                connection.execute("DELETE FROM sent WHERE at <= ?", (now - _MINUTE_S,))
+                rows = connection.execute("SELECT at, tokens FROM sent ORDER BY at")
+                sent = [_Sent(*row) for row in rows]
+                wait_s = _wait_s(sent, self._limits, tokens, now)
+                if wait_s == 0:
+                    connection.execute("INSERT INTO sent VALUES (?, ?)", (now, tokens))
+                return wait_s
 
     def pause(self, seconds: float) -> None:
         """Do what `Minute.pause` does. Raises `StoreError`."""
         with usable(self._path):
             self._connection.execute(
-                "UPDATE paused SET until = MAX(until, ?)", (time.time() + seconds,)
+                "UPDATE paused SET until = MAX(until, ?)",
+                (clock.monotonic() + seconds,),
             )
-
-    def _admit(self, tokens: int, now: float) -> float:
-        connection = self._connection
-        connection.execute("DELETE FROM sent WHERE at <= ?", (now - _MINUTE_S,))
-        rows = connection.execute("SELECT at, tokens FROM sent ORDER BY at")
-        wait_s = _wait_s([_Sent(*row) for row in rows], self._limits, tokens, now)
-        if wait_s == 0:
-            connection.execute("INSERT INTO sent VALUES (?, ?)", (now, tokens))
-        return wait_s
 
 
 class _Sent(NamedTuple):

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.local import servers
-from pytest_ladder.calls.one_machine.claims import Claims
 from pytest_ladder.calls.store.recordings import Recording, Recordings
 from pytest_ladder.calls.store.store import Store
-from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoredReply, StoreEntry
+from pytest_ladder.calls.store.stored_reply import (
+    UNREADABLE,
+    StoredReply,
+    StoreRow,
+    store_row,
+)
 from pytest_ladder.core.case import Message
+from pytest_ladder.core.row import Exchange
 from pytest_ladder.core.rung import Model
 from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import CallError
 
+if TYPE_CHECKING:
+    from pytest_ladder.calls.one_machine.claims import Claims
+
 _KEY_VERSION = 1
 # A parameter that changes when a reply comes, never what it says.
-_TRANSPORT_PARAMS = frozenset({"timeout"})
-
-
-class Found(NamedTuple):
-    """A kept reply, and how old it is."""
-
-    reply: StoredReply
-    stored_at: float
-    """Unix time; 0 for a recording: older than every run."""
+TRANSPORT_PARAMS = frozenset({"timeout"})
 
 
 class Needed(NamedTuple):
@@ -59,6 +58,8 @@ class Archive:
     @cached_property
     def claims(self) -> Claims:
         """Which process calls for which reply, among all that use this store."""
+        from pytest_ladder.calls.one_machine.claims import Claims
+
         path = self.store.path.with_name("claims.sqlite")
         with usable(path):
             self.store.make_folder()
@@ -74,42 +75,37 @@ class Archive:
         """Return the key of the reply to a request."""
         return reply_key(self.identity(request.model), request)
 
-    def find(self, key: str, *, since: float | None = None) -> Found | None:
-        """Return a kept reply; with `since` (Unix time) only one stored after it.
+    def find(self, key: str) -> StoredReply | None:
+        """Return a kept reply, or None.
 
         Recordings come first: they are what was reviewed, and what CI sees.
         """
-        if since is None:
-            recording = self.recordings.get(key)
-            if recording is not None:
-                return Found(recording.reply, 0.0)
-        stored = self.store.get(key)
-        if stored is None or (since is not None and stored[1] < since):
-            return None
-        return Found(*stored)
+        recording = self.recordings.get(key)
+        return self.store.get(key) if recording is None else recording.reply
 
-    def exchange(self, key: str) -> tuple[list[Message], str] | None:
-        """Return what a call was sent and what it answered, for people to read.
+    def exchanges(self, keys: Iterable[str]) -> Iterator[Exchange]:
+        """Yield what calls were sent and what they answered, for people to read.
 
         A recording keeps the last message only.
         """
-        kept = self.store.kept(key)
-        if kept is not None:
-            return kept.messages, kept.reply.text
-        recording = self.recordings.get(key)
-        if recording is None:
-            return None
-        return [{"role": "user", "content": recording.prompt}], recording.reply.text
+        for key, kept in self.store.kept(keys):
+            if kept is not None:
+                reply, _, messages = kept
+                yield Exchange(key=key, messages=tuple(messages), text=reply.shown)
+            elif (recording := self.recordings.get(key)) is not None:
+                asked: Message = {"role": "user", "content": recording.prompt}
+                text = recording.reply.shown
+                yield Exchange(key=key, messages=(asked,), text=text)
 
-    def entry(
+    def row(
         self, key: str, request: Request, reply: StoredReply
-    ) -> tuple[StoreEntry, StoredReply]:
+    ) -> tuple[StoreRow, StoredReply]:
         """Return the row for a reply that was just paid for, and the reply read back.
 
         Raises `CallError` where the reply cannot be written or read back.
         """
         try:
-            return StoreEntry.of(key, self.identity(request.model), request, reply)
+            return store_row(key, self.identity(request.model), request, reply)
         except UNREADABLE as error:
             problem = str(error)
         # Not tried again: the next answer would be as odd, and cost as much.
@@ -127,29 +123,29 @@ class Archive:
         *,
         prune: bool,
         held_back: Collection[str] = (),
-        since: float = 0.0,
+        called: Container[str] = (),
     ) -> None:
         """Write a module's recordings; `needed` says by key what they were needed for.
 
-        A recorded reply stays as it is recorded, unless the store has one that came
-        after `since` (Unix time): the store of another machine may hold another reply
-        to the same request, which no test has seen. For `prune` and `held_back` see
+        A recorded reply stays as it is recorded, unless this run `called` for it anew:
+        the store may hold another reply to the same request, of another machine or
+        run, which no test has seen. For `prune` and `held_back` see
         `Recordings.write`. Raises `ConfigError` for a recordings file that is damaged.
         """
         used, renewed = [], {}
-        for key, (case, judge) in needed.items():
-            kept, old = self.store.kept(key), self.recordings.get(key)
-            if old is not None and (kept is None or kept.created < since):
+        for key, kept in self.store.kept(needed):
+            (case, judge), old = needed[key], self.recordings.get(key)
+            if old is not None and (kept is None or key not in called):
                 used.append(msgspec.structs.replace(old, case=case, judge=judge))
             elif kept is not None:
-                renewed[key] = kept.reply
+                renewed[key], identity, messages = kept
                 used.append(
                     Recording(
                         case=case,
                         key=key,
-                        identity=kept.identity,
-                        prompt=str(kept.messages[-1].get("content", "")),
-                        reply=kept.reply,
+                        identity=identity,
+                        prompt=_prompt(messages[-1]),
+                        reply=renewed[key],
                         judge=judge,
                     )
                 )
@@ -164,6 +160,16 @@ class Archive:
         self.store.close()
 
 
+def _prompt(message: Message) -> str:
+    """Return what a recording keeps of the last message, for people to read."""
+    content = message.get("content", "")
+    if not isinstance(content, list):
+        return str(content)
+    from pytest_ladder.core.attachments import spoken
+
+    return spoken(content)
+
+
 def model_identity(model: Model, folder: Path) -> str:
     """Name what answers: the id with `revision`, for local files their digests.
 
@@ -172,6 +178,11 @@ def model_identity(model: Model, folder: Path) -> str:
     ladder's relative paths start. Raises `LocalModelError` for a missing file.
     """
     identity = model.id
+    if not model.is_local and model.adapter is None:
+        return f"{identity}@{model.revision}" if model.revision else identity
+    # What reads and downloads weights is loaded where there are any.
+    from pytest_ladder.calls.local import servers
+
     if model.is_local:
         identity = f"local/sha256:{servers.weights_digest(model.id, folder)}"
     if model.adapter is not None:
@@ -181,8 +192,14 @@ def model_identity(model: Model, folder: Path) -> str:
 
 
 def reply_key(identity: str, request: Request) -> str:
-    """Hash all that decides a reply: identity, messages, parameters and sample."""
-    params = {k: v for k, v in request.params.items() if k not in _TRANSPORT_PARAMS}
-    content = [_KEY_VERSION, identity, request.messages, params, request.sample]
+    """Hash all that decides a reply: identity, messages, parameters, sample, draw."""
+    params = {k: v for k, v in request.params.items() if k not in TRANSPORT_PARAMS}
+    messages = request.messages if request.keyed is None else request.keyed
+    content = [_KEY_VERSION, identity, messages, params, request.sample]
+    if request.draw:
+        # Absent from all keys of calls that are made once, which so stay as they were.
+        content.append({"draw": request.draw})
+    if request.embeds:
+        content.append({"embeds": True})
     encoded = msgspec.json.encode(content, order="deterministic")
     return hashlib.sha256(encoded).hexdigest()

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoredReply, read_reply
-from pytest_ladder.disk.files import write_atomically
-from pytest_ladder.errors import ConfigError
+from pytest_ladder.disk.files import inside, write_atomically
+from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.text.phrases import shown
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,6 +28,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it is a judge's, and not of the rung under test."""
 
 
+_CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ")
 _DECODER = msgspec.json.Decoder(Recording)
 
 
@@ -36,18 +38,42 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._by_key: dict[str, Recording] | None = None
+        self._damaged: ConfigError | None = None
+        """What is wrong with a file; None: nothing, or none was read."""
         self._files_of: dict[str, list[Path]] = {}
         """The files that hold a reply, by its key."""
 
     def get(self, key: str) -> Recording | None:
-        """Return the recording of a reply, or None."""
+        """Return the recording of a reply, or None.
+
+        Raises `ConfigError` for each while a file is damaged: what it may hold is not
+        to be paid for again.
+        """
+        return self._all().get(key)
+
+    def of_case(self, case: str) -> list[Recording]:
+        """Return what is recorded for a case, or for a test without cases."""
+        return [each for each in self._all().values() if each.case == case]
+
+    def _all(self) -> dict[str, Recording]:
+        if self._damaged is not None:
+            raise self._damaged.with_traceback(None)
         if self._by_key is None:
-            self._by_key = {}
+            by_key: dict[str, Recording] = {}
             for path in sorted(self.folder.rglob("*.jsonl")):
-                for recording in read(path):
-                    self._by_key[recording.key] = recording
+                for recording in self._read(path):
+                    by_key[recording.key] = recording
                     self._files_of.setdefault(recording.key, []).append(path)
-        return self._by_key.get(key)
+            self._by_key = by_key
+        return self._by_key
+
+    def _read(self, path: Path) -> list[Recording]:
+        try:
+            return read(path)
+        except ConfigError as error:
+            error.refused_key = f"recordings {path.name}"
+            self._damaged = error
+            raise
 
     def write(
         self,
@@ -63,9 +89,10 @@ class Recordings:
         `prune` removes the replies that this run did not use, which is right only
         where all tests of the module ran; without it new replies join those that are
         there. Judges' replies on the cases `held_back` from them stay also then: this
-        run could not use them. Raises `ConfigError` for a damaged file.
+        run could not use them. Raises `ConfigError` for a damaged file, and for one
+        that would lie elsewhere.
         """
-        path = self.folder / f"{module}.jsonl"
+        path = inside(self.folder, f"{module}.jsonl")
         kept = read(path) if path.exists() else []
         if prune:
             kept = [old for old in kept if old.judge and old.case in held_back]
@@ -82,7 +109,11 @@ class Recordings:
         Otherwise the old reply in one of them could be the one that is replayed.
         """
         own = self.folder / f"{module}.jsonl"
-        paths = {path for key in replies for path in self._files_of.get(key, ())}
+        paths = {
+            inside(self.folder, str(path.relative_to(self.folder)))
+            for key in replies
+            for path in self._files_of.get(key, ())
+        }
         for path in sorted(paths - {own}):
             if path.exists():
                 renewed = [
@@ -95,14 +126,20 @@ class Recordings:
 def _write(path: Path, recordings: Iterable[Recording]) -> None:
     """Write a file of recordings, a line each, sorted by case and key."""
     lines = sorted(recordings, key=lambda r: (r.case, r.key))
-    if not lines:
-        path.unlink(missing_ok=True)
-        return
     encode = msgspec.json.Encoder(order="sorted").encode
     content = b"".join(encode(line) + b"\n" for line in lines)
-    if not path.exists() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+    try:
+        if not lines:
+            path.unlink(missing_ok=True)
+        elif not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+    except OSError as error:
+        raise LadderError(
+            f"{shown(path)}: the recordings could not be written "
+            f"({error.strerror or error}); make the folder one that takes files, and "
+            "run again: what is stored is not paid for again."
+        ) from error
 
 
 class Damaged(NamedTuple):
@@ -147,7 +184,9 @@ def scan(path: Path) -> tuple[list[Recording], list[Damaged]]:
         try:
             recordings.append(_recording(line))
         except UNREADABLE as error:
-            damaged.append(Damaged(path, number, str(error)))
+            marked = line.startswith(_CONFLICT)
+            what = ": git left a conflict marker here" if marked else ""
+            damaged.append(Damaged(path, number, f"{error}{what}"))
     return recordings, damaged
 
 

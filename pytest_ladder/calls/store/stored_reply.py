@@ -7,12 +7,14 @@ readable: fields are only ever added, and each has a default.
 from __future__ import annotations
 
 import contextlib
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from pytest_ladder.calls.contract import Request
+from pytest_ladder.core.case import has_parts
 from pytest_ladder.core.reply import Reply, Timing, Usage
+from pytest_ladder.core.thoughts import joined, split_thoughts
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What is raised over text that is no reply, or that cannot be written as one."""
@@ -36,6 +38,9 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What is kept of a reply: all but what its request already says."""
 
     text: str
+    """As it came: thoughts in it are taken out where it is read."""
+    reasoning: str = ""
+    refusal: str | None = None
     model: str = ""
     finish_reason: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
@@ -45,14 +50,41 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     timing: Timing | None = None
     failed: tuple[Attempt, ...] = ()
     """Attempts before the one that succeeded."""
+    response_format: str | None = None
+    """What was asked for where the server did not take what stands in the key.
+
+    `json_object`, or `text` for no format.
+    """
+
+    @property
+    def said(self) -> str:
+        """What was really said, with thoughts, or with the words of a refusal."""
+        return self.text or self.refusal or ""
+
+    @property
+    def shown(self) -> str:
+        """What people read of it: what was said, and the tools that were called."""
+        called = [
+            f"{function.get('name')}({function.get('arguments')})"
+            for call in self.tool_calls
+            if isinstance(function := call.get("function"), dict)
+        ]
+        return "\n".join([*filter(None, [self.said]), *called])
 
     def reply_to(self, request: Request, *, replayed: bool) -> Reply:
-        """Rebuild the reply to the request that it answers."""
-        answer: dict[str, Any] = {"role": "assistant", "content": self.text}
+        """Rebuild the reply to the request that it answers.
+
+        The conversation holds what was really said, so that the keys of what follows in
+        it do not depend on where thoughts are taken to end.
+        """
+        answer: dict[str, Any] = {"role": "assistant", "content": self.said}
         if self.tool_calls:
             answer["tool_calls"] = list(self.tool_calls)
+        thoughts = split_thoughts(answer["content"])
         return Reply(
-            text=self.text,
+            text=thoughts.answer,
+            reasoning=joined([self.reasoning, thoughts.reasoning]),
+            refusal=self.refusal,
             messages=[*request.messages, answer],
             usage=self.usage,
             cost_usd=self.cost_usd,
@@ -65,34 +97,38 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         )
 
 
-class StoreEntry(NamedTuple):
-    """One reply with its request, as a row of the store: both as JSON."""
-
-    key: str
-    identity: str
-    request: str
-    reply: str
-
-    @classmethod
-    def of(
-        cls, key: str, identity: str, request: Request, reply: StoredReply
-    ) -> tuple[StoreEntry, StoredReply]:
-        """Return what will be written, and the reply as it is read back from there.
-
-        Tests get the one that was read back, so that a replay shows the same. Raises
-        one of `UNREADABLE` where it cannot be written or read back.
-        """
-        sent = {
-            "messages": request.messages,
-            "params": request.params,
-            "sample": request.sample,
-        }
-        asked, answered = msgspec.json.encode(sent), msgspec.json.encode(reply)
-        entry = cls(key, identity, asked.decode(), answered.decode())
-        return entry, _READER.decode(answered)
-
-
+StoreRow = tuple[str, str, str, str]
+"""A reply as the store writes it: key, identity, request and reply, both as JSON."""
 _READER = msgspec.json.Decoder(StoredReply)
+
+
+def store_row(
+    key: str, identity: str, request: Request, reply: StoredReply
+) -> tuple[StoreRow, StoredReply]:
+    """Return what will be written, and the reply as it is read back from there.
+
+    Tests get the one that was read back, so that a replay shows the same. Raises one of
+    `UNREADABLE` where it cannot be written or read back.
+    """
+    messages = request.messages
+    if has_parts(messages):
+        from pytest_ladder.core.attachments import shortened
+
+        messages = shortened(messages)
+    sent = {
+        "messages": messages,
+        "params": request.params,
+        "sample": request.sample,
+    }
+    if request.draw:
+        sent["draw"] = request.draw
+    if request.embeds:
+        sent["embeds"] = True
+    if request.asked_by:
+        sent["asked_by"] = request.asked_by
+    asked, answered = msgspec.json.encode(sent), msgspec.json.encode(reply)
+    row = (key, identity, asked.decode(), answered.decode())
+    return row, _READER.decode(answered)
 
 
 def read_reply(written: str | bytes) -> StoredReply:

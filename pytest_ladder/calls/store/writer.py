@@ -13,7 +13,10 @@ from __future__ import annotations
 import asyncio
 
 from pytest_ladder.calls.store.store import Store
-from pytest_ladder.calls.store.stored_reply import StoreEntry
+from pytest_ladder.calls.store.stored_reply import StoreRow
+
+# How long the next batch gathers, where replies came while the last one was written.
+_GATHER_S = 0.005
 
 
 class Writer:
@@ -21,13 +24,13 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[tuple[StoreEntry, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[StoreRow, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, entry: StoreEntry) -> None:
+    async def put(self, row: StoreRow) -> None:
         """Return when the reply is on disk. Raises `StoreError`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, done))
+        self._waiting.append((row, done))
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._write())
         # Shielded: a cancelled caller must not take back a reply that is paid for.
@@ -47,8 +50,7 @@ class Writer:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                entries = [entry for entry, _ in batch]
-                await asyncio.to_thread(self._store.put, entries)
+                await asyncio.to_thread(self._store.put, [row for row, _ in batch])
             except Exception as error:  # noqa: BLE001 - each waiting call raises it
                 for _, done in batch:
                     if not done.done():
@@ -57,3 +59,7 @@ class Writer:
                 for _, done in batch:
                     if not done.done():
                         done.set_result(None)
+            if self._waiting:
+                # Each write is a hop to a thread and back, which costs as much as a
+                # reply: where they come fast, more of them share it.
+                await asyncio.sleep(_GATHER_S)

@@ -1,217 +1,238 @@
-"""The climb: rung by rung, cheapest first, until the objective is decided."""
+"""The climb to a bar: rung by rung, cheapest first, until one passes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb.course import Course, Look, Stage, Tally
-from pytest_ladder.decide.climb.halving import Halving
-from pytest_ladder.decide.climb.hurdle import Hurdle, Risks, cluster_sizes
+from pytest_ladder.decide.climb.course import ClimbLook, Course, Decided, Stage
+from pytest_ladder.decide.climb.hurdle import Hurdle, hurdles_of
+from pytest_ladder.decide.climb.tally import Tally
+from pytest_ladder.decide.climb.terms import Terms
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.errors import ConfigError
+from pytest_ladder.text import numbers
+
+_MOST = 4
+"""How many times the average chance of a false fail that of a dear rung may be."""
 
 
 class Climb(Course):
-    """The climb to a bar: the first rung to pass is the cheapest one that does.
+    """The climb to a bar: the cheapest rung that passes, found for as little as can be.
 
     See docs/methods.md §3.13. Each rung takes its hurdles one after another, the
-    deciding level last. A rung that fails one is out. One that passes them all is run
-    to its end, so that its verdict is that of the whole suite; if that is a pass, it is
-    the winner.
+    deciding level last. One that fails a hurdle is out, the sooner the dearer it is.
+    Once a rung has passed, cheaper ones whose fail is not beyond doubt are taken up
+    again, and those that only now prove cheaper are tried. The cheapest that passes is
+    run to its end, so that its verdict is that of the whole suite.
     """
 
-    def __init__(
-        self,
-        rungs: Sequence[str],
-        units: Mapping[Level, Sequence[Unit]],
-        hurdles: Sequence[Hurdle],
-        *,
-        finish_winner: bool = True,
-    ) -> None:
-        super().__init__(rungs, units, hurdles[-1].level)
-        self._hurdles = tuple(hurdles)
-        self._finish_winner = finish_winner
-        self._cleared = dict.fromkeys(rungs, 0)
+    def __init__(self, terms: Terms, bars: Mapping[Level, float]) -> None:
+        """Open it; `bars` are above 0, at most 1, the deciding level last."""
+        self._hurdles = hurdles_of(terms, bars)
+        self._bar = next(hurdle for hurdle in self._hurdles if hurdle.decides)
+        super().__init__(terms.rungs, terms.units, self._bar.level, terms.criteria)
+        self._finish_winner = terms.finish_winner
+        self._cleared: dict[str, set[int]] = {rung: set() for rung in terms.rungs}
+        """Places of the hurdles that each rung has passed, if only early."""
+        shares = _shares(terms)
+        self._first = self._held(shares, terms.beta)
+        """Hurdles of each rung on the way up."""
+        self._again = self._held(shares, min(terms.again, terms.beta))
+        """Hurdles of each rung that is taken up again."""
+        self._aside: dict[str, str] = {}
+        """Why rungs failed that may be taken up again, if for good."""
+        self._barred: set[str] = set()
+        """Rungs that errors on the way keep from passing, but not from failing."""
+        self._usd = dict(terms.usd)
         self.stage = self._advance()
+
+    def reprice(self, usd: Mapping[str, float | None]) -> None:
+        """Order what is left by these costs once a rung has passed."""
+        self._usd = dict(usd)
 
     @property
     def winner(self) -> str | None:
-        """The rung that passed at the deciding level; None: none so far."""
-        for rung in self._left[:1]:
-            if self._settled.get(rung) == "pass":
-                return rung
-        return None
+        """The cheapest rung that passed at the deciding level; None: none so far."""
+        passed = [r for r in self._left if self._settled.get(r) == "pass"]
+        return min(passed, key=self._price, default=None)
+
+    @property
+    def settled(self) -> dict[str, Verdict]:
+        """Verdicts that were decided on the way, by rung."""
+        failed = [r for r in self._aside if not self._cleared_all(r)]
+        return {**dict.fromkeys(failed, "fail"), **self._settled}
 
     def reason(self, rung: str) -> str | None:
         """Say why a rung was stopped or not run; None: it was run, or may yet be."""
-        if rung in self._out or self.winner is None or self.stage is not None:
+        winner = self.winner
+        if rung in self._aside and rung not in self._out and rung != winner:
+            return self._aside[rung]
+        if rung in self._out or winner is None or self.stage is not None:
             return super().reason(rung)
-        if rung != self.winner:
-            return f"climb: decided at {self.winner}"
-        if self._state(rung) == "run":
+        state, tally = self._state(rung), self._tally(rung, self._at(rung))
+        if rung != winner and state == "not run":
+            return f"decided at {winner}"
+        if rung != winner:
+            return f"{tally}, decided at {winner}, which is cheaper"
+        if state == "run":
             return None
-        bar = self._hurdles[-1].bar
-        tally = self._tallies[rung][self.level]
-        return f"climb: {tally}, enough for the bar of {bar:g}; not completed"
+        bar = numbers.bar(self._bar.bar)
+        return f"{tally}, enough for the bar of {bar}; not completed"
+
+    def _at(self, rung: str) -> Hurdle:
+        """Return the hurdle that a rung is at; the bar itself if it cleared all."""
+        left = self._hurdles_left(rung)
+        return left[0] if left else self._bar
+
+    def _hurdles_left(self, rung: str) -> list[Hurdle]:
+        """Return what a rung has not cleared, as it is held against it now."""
+        held = enumerate(self._hurdles_of(rung))
+        return [hurdle for at, hurdle in held if at not in self._cleared[rung]]
+
+    def _price(self, rung: str) -> tuple[float, int]:
+        """Return what rungs are sorted by: cost, unknown last, then the run order."""
+        usd = self._usd.get(rung)
+        return math.inf if usd is None else usd, self.rungs.index(rung)
+
+    @property
+    def _standing(self) -> str | None:
+        """The cheapest rung that cleared all hurdles, if only early; None: none."""
+        cleared = [
+            rung
+            for rung in self._left
+            if self._cleared_all(rung) and rung not in self._barred
+        ]
+        return min(cleared, key=self._price, default=None)
+
+    def _cleared_all(self, rung: str) -> bool:
+        return len(self._cleared[rung]) == len(self._hurdles)
+
+    def _to_try(self, standing: str | None) -> Iterator[str]:
+        """Yield what must be tried before the rung that stands is the winner.
+
+        Rungs without a verdict come first: one of them may make the rest too dear.
+        """
+        left = [rung for rung in self._left if not self._cleared_all(rung)]
+        if standing is None:
+            left = [rung for rung in left if rung not in self._aside]
+            yield from (rung for rung in left if rung not in self._barred)
+            # Whether these fail makes a difference only where nothing passes.
+            yield from (rung for rung in left if rung in self._barred)
+            return
+        most = self._price(standing)
+        cheaper = [
+            rung
+            for rung in sorted(left, key=self._price)
+            if self._price(rung) < most and rung not in self._barred
+        ]
+        yield from (rung for rung in cheaper if rung not in self._aside)
+        yield from (rung for rung in cheaper if rung in self._aside)
 
     def _expected(self, stage: Stage) -> float:
         # At its bar a rung is the least likely to be decided by one look.
-        hurdle = self._hurdle(stage)
-        return hurdle.bar if hurdle else super()._expected(stage)
+        bars = (h.bar for h in self._hurdles if h.level is stage.level)
+        return next(bars, super()._expected(stage))
 
     def _advance(self) -> Stage | None:
-        for rung in self._left[:1]:
-            cleared = self._cleared[rung]
-            if cleared == len(self._hurdles):
-                return self._rest(rung) if self._finish_winner else None
-            hurdle = self._hurdles[cleared]
-            units = self._tallies[rung][hurdle.level].rest(hurdle.risks.every)
+        standing = self._standing
+        for rung in self._to_try(standing):
+            hurdle = self._at(rung)
+            tally = self._tally(rung, hurdle)
+            units = tally.rest(hurdle.until_next_look(tally))
+            if hurdle.criterion is not None:
+                # On the way to them other cases of the level run.
+                rest = self._tallies[rung][hurdle.level].rest()
+                units = rest[: rest.index(units[-1]) + 1]
             return Stage(rung=rung, level=hurdle.level, units=units)
-        return None
+        if standing is None or not self._finish_winner:
+            return None
+        return self._rest(standing)
+
+    def _held(
+        self, shares: Mapping[str, float], beta: float
+    ) -> dict[str, tuple[Hurdle, ...]]:
+        """Return the hurdles of each rung, where the average one may err by `beta`."""
+        each = beta / len(self._hurdles)
+        return {
+            rung: tuple(hurdle.at(min(share * each, 0.5)) for hurdle in self._hurdles)
+            for rung, share in shares.items()
+        }
+
+    def _hurdles_of(self, rung: str) -> tuple[Hurdle, ...]:
+        """Return the hurdles of a rung as they are held against it now."""
+        return (self._again if rung in self._aside else self._first)[rung]
 
     def _judge(self, stage: Stage) -> None:
-        hurdle = self._hurdle(stage)
-        if hurdle is None:
+        for place, hurdle in enumerate(self._hurdles):
+            if stage.rung not in self._out and self._is_told(stage, hurdle):
+                self._hold(stage, place)
+
+    def _hold(self, stage: Stage, place: int) -> None:
+        """Hold a rung against one of its hurdles."""
+        rung = stage.rung
+        hurdle = self._hurdles_of(rung)[place]
+        tally = self._tally(rung, hurdle)
+        cleared = place in self._cleared[rung]
+        if cleared and tally.rest():
+            # An early pass stands until all of it is known.
             return
-        tally = self._tallies[stage.rung][stage.level]
         verdict = hurdle.verdict(tally)
-        self._looks.append(self._hurdle_look(stage, hurdle, verdict))
-        if verdict == "pass":
-            self._pass(stage.rung, hurdle, tally)
+        said: Decided = verdict or "go on"
+        if verdict == "fail" and self._again[rung][place].verdict(tally) is None:
+            verdict, said = None, "set aside"
+            self._aside[rung] = hurdle.why(tally, "fail")
+            self._dropped_at[rung] = hurdle.name
+        self._looks.append(self._hurdle_look(stage, hurdle, said))
+        if verdict == "fail":
+            self._settle(rung, hurdle, tally, verdict)
         elif verdict is not None:
-            self._settled[stage.rung] = verdict
-            self._out[stage.rung] = self._why(hurdle, tally, verdict)
+            if verdict == "undecided":
+                # It cannot pass, but another hurdle may yet fail it.
+                self._barred.add(rung)
+            self._pass(rung, place)
 
-    def _hurdle(self, stage: Stage) -> Hurdle | None:
-        """Return the hurdle that the stage is about.
+    def _settle(
+        self, rung: str, hurdle: Hurdle, tally: Tally, verdict: Verdict
+    ) -> None:
+        self._settled[rung] = verdict
+        self._out[rung] = hurdle.why(tally, verdict)
+        self._dropped_at[rung] = hurdle.name if verdict == "fail" else ""
 
-        A winner's completion is about the deciding level alone: its cheap bar saved
-        calls of judges, and there are none left to save.
-        """
-        cleared = self._cleared[stage.rung]
-        hurdle = self._hurdles[min(cleared, len(self._hurdles) - 1)]
-        return hurdle if hurdle.level is stage.level else None
-
-    def _pass(self, rung: str, hurdle: Hurdle, tally: Tally) -> None:
-        self._cleared[rung] = self._hurdles.index(hurdle) + 1
-        if hurdle is self._hurdles[-1] and not (self._finish_winner and tally.rest()):
+    def _pass(self, rung: str, place: int) -> None:
+        self._cleared[rung].add(place)
+        if not self._cleared_all(rung):
+            return
+        tallies = [self._tally(rung, hurdle) for hurdle in self._hurdles]
+        if rung in self._barred:
+            self._settle(rung, self._bar, self._tally(rung, self._bar), "undecided")
+        elif not self._finish_winner or not any(tally.rest() for tally in tallies):
             self._settled[rung] = "pass"
 
-    def _why(self, hurdle: Hurdle, tally: Tally, verdict: Verdict) -> str:
-        where = "" if hurdle is self._hurdles[-1] else f" at the {hurdle.level} level"
-        said = f"climb: {tally}{where}"
-        if verdict == "undecided":
-            return f"{said}, {tally.shortfall}"
-        if tally.rest():
-            return f"{said}, bar {hurdle.bar:g} out of reach"
-        return f"{said}, below the bar of {hurdle.bar:g}"
+    def _levels(self, units: Mapping[Level, object]) -> list[Level]:
+        """Order the levels as they are completed: those with a bar, then the rest."""
+        barred = list(dict.fromkeys(hurdle.level for hurdle in self._hurdles))
+        rest = [level for level in Level if units.get(level) and level not in barred]
+        return [*barred, *rest]
 
-    def _hurdle_look(
-        self, stage: Stage, hurdle: Hurdle, verdict: Verdict | None
-    ) -> Look:
+    def _hurdle_look(self, stage: Stage, hurdle: Hurdle, said: Decided) -> ClimbLook:
         upper, lower = hurdle.boundaries()
-        look = self._look(stage, verdict or "go on")
+        look = self._look(stage, said, hurdle)
         return msgspec.structs.replace(
             look, upper=upper.get(look.seen), lower=lower.get(look.seen)
         )
 
 
-def climb_of(  # noqa: PLR0913 - all that a climb depends on
-    objective: Objective,
-    rungs: Sequence[str],
-    units: Mapping[Level, Sequence[Unit]],
-    *,
-    graded: Mapping[Level, bool],
-    cheap_bar: float | None,
-    every: int,
-    alpha: float = 0.05,
-    beta: float = 0.05,
-    finish_winner: bool = True,
-    price_cap_ok: Mapping[str, bool | None] | None = None,
-    clusters: Mapping[Unit, str] | None = None,
-) -> Climb | Halving:
-    """Open the climb that an objective asks for over `rungs`, cheapest first.
+def _shares(terms: Terms) -> dict[str, float]:
+    """Share out the chance of a false fail, by the root of what a call costs; mean 1.
 
-    `units` are in random order, the same for all rungs; `graded` names the levels whose
-    units score anything but 0 and 1; `every` is the units from look to look. `alpha` is
-    the chance over the whole ladder of an early false pass, `beta` that of an early
-    false fail on each rung. `cheap_bar` is a bar on the way for an objective that
-    decides above cheap. `price_cap_ok` says which rungs are within the budget's cap,
-    None where the price is unknown. Units that share a name in `clusters` must follow
-    each other. Raises ConfigError for an objective that cannot be decided by these
-    units, ValueError for repeated rungs or units and `every` below 1.
+    Cases of a dear rung are where the money goes, and a good rung that is missed there
+    costs no more than one that is missed below.
     """
-    _check(objective, rungs, units)
-    if every < 1:
-        raise ValueError(f"Looks must be 1 or more units apart, got {every}.")
-    if objective.kind != "good-enough":
-        over = _beyond_cap(objective, rungs, price_cap_ok)
-        return Halving(rungs, units, objective.level, over=over)
-    bars = {objective.level: objective.quality or 0.0}
-    if objective.level is not Level.CHEAP and cheap_bar and units.get(Level.CHEAP):
-        bars = {Level.CHEAP: cheap_bar, **bars}
-    # A rung may fail at any of its hurdles, but is recommended at the last one only.
-    risks = Risks(alpha=alpha / len(rungs), beta=beta / len(bars), every=every)
-    hurdles = []
-    for level, bar in bars.items():
-        sizes = cluster_sizes(units[level], clusters or {})
-        bets = graded[level] or max(sizes) > 1
-        hurdles.append(
-            Hurdle(
-                level=level,
-                bar=bar,
-                n=len(units[level]),
-                risks=risks,
-                clusters=sizes if bets else None,
-            )
-        )
-    return Climb(rungs, units, hurdles, finish_winner=finish_winner)
-
-
-def _beyond_cap(
-    objective: Objective,
-    rungs: Sequence[str],
-    price_cap_ok: Mapping[str, bool | None] | None,
-) -> dict[str, str]:
-    """Return why rungs are left out for their price, by rung."""
-    if objective.kind != "budget":
-        return {}
-    if price_cap_ok is None:
-        raise ValueError("A budget needs to know which rungs are within its cap.")
-    cap = f"the cap of ${objective.usd_per_1k:g} per 1,000 calls"
-    why = {
-        False: f"climb: over {cap}",
-        None: f"climb: its price is unknown, so not known to be within {cap}",
+    roots = {
+        rung: math.sqrt(usd) for rung in terms.rungs if (usd := terms.usd.get(rung))
     }
-    return {
-        rung: why[within]
-        for rung in rungs
-        if (within := price_cap_ok.get(rung)) is not True
-    }
-
-
-def _check(
-    objective: Objective, rungs: Sequence[str], units: Mapping[Level, Sequence[Unit]]
-) -> None:
-    if len(set(rungs)) != len(rungs) or not rungs:
-        raise ValueError(f"A climb needs rungs that differ, got {list(rungs)}.")
-    for level, given in units.items():
-        if len(set(given)) != len(given):
-            raise ValueError(f"Units at the {level} level are given twice.")
-    if not units.get(objective.level):
-        selected = ", ".join(level for level in Level if units.get(level)) or "none"
-        raise ConfigError(
-            f'[objective] level = "{objective.level}" decides the climb, but no test '
-            f"that was selected is of that level (selected: {selected}); select such "
-            "tests, change `level`, or run `--ladder=matrix`."
-        )
-    if objective.kind == "good-enough" and not objective.quality:
-        raise ConfigError(
-            "[objective] quality must be above 0 for a climb: every rung reaches 0, "
-            "and the first would win unseen."
-        )
+    mean = math.fsum(roots.values()) / len(roots) if roots else 1.0
+    return {rung: min(roots.get(rung, mean) / mean, _MOST) for rung in terms.rungs}

@@ -5,16 +5,21 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
-from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.climb.hurdle import Hurdle
+from pytest_ladder.decide.climb.tally import Tally
+from pytest_ladder.decide.climb.terms import Criterion
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.matrix import LEAST_COVERAGE, State, Unit, unit_scores
-from pytest_ladder.stats.checks import TINY
+from pytest_ladder.decide.matrix import State, Unit
+
+Decided = Literal["go on", "keep", "drop", "set aside"] | Verdict
+"""What may follow from a look."""
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,11 +30,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[Unit, ...]
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class ClimbLook(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen at one look, and what followed from it."""
 
     rung: str
     level: Level
+    where: str = ""
+    """Which rows of the level it is about, to be read after it; empty: all."""
     seen: int
     """Units run so far, of `n`."""
     n: int
@@ -37,16 +44,25 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Units of the `seen` that did not finish: errors, or no budget."""
     total: float
     """Sum of the scores so far."""
+    held_back: int = 0
+    """Units of the `seen` that cheap checks held back from the judge."""
+    held_back_total: float = 0.0
+    """Their part of `total`, which is what its judge gives to what people fail."""
     upper: int | None = None
     """Passes from which the rung passes early; None: no boundary at this look."""
     lower: int | None = None
     """Passes up to which the rung fails early; None: no boundary at this look."""
-    decision: Literal["go on", "keep", "drop"] | Verdict
+    decision: Decided
     """`keep` and `drop` where rungs are compared with each other."""
 
     def __str__(self) -> str:
-        total = f"{self.total:.6g} of {self.seen} ({self.n} in all)"
-        parts = [f"{self.rung}, {self.level}: {total}"]
+        total = self.total - self.held_back_total
+        passed = f"{total:.6g} of {self.seen} ({self.n} in all)"
+        parts = [f"{self.rung}, {self.level}{self.where}: {passed}"]
+        if self.held_back:
+            count_as = f"{self.held_back_total:.3g} together"
+            counted = f" (they count {count_as})" if self.held_back_total else ""
+            parts.append(f"{self.held_back} held back by cheap checks{counted}")
         if self.unfinished:
             parts.append(f"{self.unfinished} did not finish")
         if self.upper is not None:
@@ -54,112 +70,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         if self.lower is not None:
             parts.append(f"fail up to {self.lower}")
         return f"{', '.join(parts)}: {self.decision}"
-
-
-class Tally:
-    """Scores of the first units of a level, in the order of the climb."""
-
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self._units = tuple(units)
-        self.scores: list[float | None] = []
-        """One per unit that was run; None for one that has no score."""
-        self.unfinished = 0
-        """Units without a single finished row, skipped ones left out."""
-        self._rows = 0
-        self._errors = 0
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tally:
-        # The units never change, and there are too many to copy them for a guess.
-        twin = copy.copy(self)
-        twin.scores = list(self.scores)
-        return twin
-
-    @property
-    def n(self) -> int:
-        """Units of the level."""
-        return len(self._units)
-
-    @property
-    def seen(self) -> int:
-        """Units that were run, finished or not."""
-        return len(self.scores)
-
-    @property
-    def known(self) -> list[float]:
-        """Scores of the units that have one."""
-        return [score for score in self.scores if score is not None]
-
-    @property
-    def total(self) -> float:
-        """Sum of the scores; a unit without one counts as a miss."""
-        return math.fsum(self.known)
-
-    def rest(self, most: int | None = None) -> tuple[Unit, ...]:
-        """Return the units still to run, `most` of them at most."""
-        end = None if most is None else self.seen + most
-        return self._units[self.seen : end]
-
-    def add(
-        self, units: Sequence[Unit], rows: Sequence[Row], skipped: Collection[Unit] = ()
-    ) -> None:
-        """Take the rows, in any order, of the next `units`.
-
-        Those of the `skipped` that have no row are no part of the suite: they lower no
-        coverage. Which these are is known only after the stage, so early verdicts allow
-        for both.
-        """
-        scores = unit_scores(rows)
-        finished = [row for row in rows if row.outcome is not Outcome.ERROR]
-        self.scores += [scores.get(unit) for unit in units]
-        left_out = set(skipped) - {(row.source, row.case) for row in rows}
-        done = {(row.source, row.case) for row in finished}
-        self.unfinished += len(units) - len(done) - len(left_out)
-        self._rows += len(rows)
-        self._errors += len(rows) - len(finished)
-
-    def expect(self, count: int, quality: float) -> None:
-        """Pretend that the next `count` units score as the known ones did.
-
-        As `quality` where none is known. Only for guessing what runs next.
-        """
-        mean = self.total / len(self.known) if self.known else quality
-        passes = round(mean * count)
-        self.scores += [1.0] * passes + [0.0] * (count - passes)
-
-    @property
-    def coverage(self) -> float:
-        """Finished share of what was run, of units or of rows if lower; 1 of none."""
-        units = 1 - self.unfinished / self.seen if self.seen else 1.0
-        rows = 1 - self._errors / self._rows if self._rows else 1.0
-        return min(units, rows)
-
-    @property
-    def covered(self) -> bool:
-        """Whether enough of what was run has finished."""
-        return self.coverage >= LEAST_COVERAGE - TINY
-
-    @property
-    def cannot_be_covered(self) -> bool:
-        """Whether too many units are unfinished, whatever the rest brings."""
-        return self.unfinished > (1 - LEAST_COVERAGE) * self.n + TINY
-
-    @property
-    def shortfall(self) -> str:
-        """Say that too little has finished."""
-        if not self.known and not self.unfinished:
-            return "undecided: nothing has a score"
-        least = f"{LEAST_COVERAGE:.0%} must finish"
-        return f"undecided: {self.coverage:.0%} finished, {least}"
-
-    def __str__(self) -> str:
-        known = self.known
-        if all(score in (0, 1) for score in known):
-            text = f"{round(self.total)} of {len(known)} passed"
-        else:
-            text = f"mean score {self.total / len(known):.3f} over {len(known)} cases"
-        if self.unfinished:
-            text += f", {self.unfinished} did not finish"
-        return text
 
 
 class ClimbResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,11 +80,16 @@ class ClimbResult(msgspec.Struct, frozen=True, kw_only=True):
     """Verdicts that were decided on the way, by rung."""
     reasons: dict[str, str]
     """Why a rung was stopped or not run, by rung."""
-    looks: tuple[Look, ...]
+    kept_out: dict[str, tuple[str, str]] = {}
+    """By rung, the criterion that it was dropped at, and why."""
+    looks: tuple[ClimbLook, ...]
     seeds: tuple[int, ...]
     """Seeds that these cases were climbed with; the last one is in use."""
     summary: str
     """What was decided and left unspent, a sentence."""
+    expected: dict[str, float | None] = {}
+    """What 1,000 calls of rungs that were not tried may cost, in USD; None: they have
+    no price."""
 
 
 class Course(ABC):
@@ -185,17 +100,26 @@ class Course(ABC):
     """
 
     def __init__(
-        self, rungs: Sequence[str], units: Mapping[Level, Sequence[Unit]], level: Level
+        self,
+        rungs: Sequence[str],
+        units: Mapping[Level, Sequence[Unit]],
+        level: Level,
+        criteria: Sequence[Criterion] = (),
     ) -> None:
         self.rungs = tuple(rungs)
         self.level = level
         """The level that decides."""
         self._out: dict[str, str] = {}
         self._settled: dict[str, Verdict] = {}
-        self._looks: list[Look] = []
+        self._dropped_at: dict[str, str] = {}
+        """Names of the hurdles that rungs are out, or set aside, for."""
+        self._looks: list[ClimbLook] = []
         self._tallies = {
             rung: {graded: Tally(units[graded]) for graded in self._levels(units)}
             for rung in rungs
+        }
+        self._parts = {
+            rung: [(one, Tally(one.units)) for one in criteria] for rung in rungs
         }
         self.stage: Stage | None = None
         """What runs now; None: it is over."""
@@ -227,8 +151,19 @@ class Course(ABC):
                     f"is not of the open stage of {stage.rung} at {stage.level}."
                 )
         self._tallies[stage.rung][stage.level].add(stage.units, rows, skipped)
+        for criterion, tally, units in self._touched(stage):
+            covers = criterion.require.covers
+            some = [row for row in rows if covers(row.test, row.tags)]
+            tally.add(units, some, [unit for unit in skipped if unit in units])
         self._judge(stage)
         self.stage = self._advance()
+
+    def reprice(self, usd: Mapping[str, float | None]) -> None:  # noqa: B027 - may be
+        """Take in what a call of each rung costs, as is known by now, in USD.
+
+        Before a stage is closed. A course that runs every rung of the ladder, whatever
+        it costs, has no use for it.
+        """
 
     def drop(self, rung: str, reason: str) -> None:
         """Take a rung out, between stages, for a reason of the caller's own.
@@ -248,9 +183,41 @@ class Course(ABC):
             return None
         guess = copy.deepcopy(self)
         tally = guess._tallies[self.stage.rung][self.stage.level]
-        tally.expect(len(self.stage.units), self._expected(self.stage))
+        expected = self._expected(self.stage)
+        tally.expect(len(self.stage.units), expected)
+        for _, part, units in guess._touched(self.stage):
+            part.expect(len(units), expected)
         guess._judge(self.stage)
         return guess._advance()
+
+    def _touched(
+        self, stage: Stage
+    ) -> Iterator[tuple[Criterion, Tally, tuple[Unit, ...]]]:
+        """Yield the criteria that a stage tells something of, with its units of each.
+
+        These are the next ones of theirs, as a stage is the next of its level.
+        """
+        wanted = set(stage.units)
+        for criterion, tally in self._parts[stage.rung]:
+            if criterion.level is stage.level:
+                found = sum(1 for unit in criterion.units if unit in wanted)
+                if found:
+                    yield criterion, tally, tally.rest(found)
+
+    def _tally(self, rung: str, hurdle: Hurdle) -> Tally:
+        """Return what a rung scored of what a hurdle is about."""
+        for criterion, tally in self._parts[rung]:
+            if criterion is hurdle.criterion:
+                return tally
+        return self._tallies[rung][hurdle.level]
+
+    def _is_told(self, stage: Stage, hurdle: Hurdle) -> bool:
+        """Whether a stage told something of what a hurdle is about."""
+        if hurdle.criterion is None:
+            return hurdle.level is stage.level
+        wanted = set(stage.units)
+        units = hurdle.criterion.units
+        return hurdle.level is stage.level and not wanted.isdisjoint(units)
 
     def _expected(self, stage: Stage) -> float:
         """Quality to reckon with before any score of the stage's rung is known."""
@@ -267,7 +234,16 @@ class Course(ABC):
         return dict(self._settled)
 
     @property
-    def looks(self) -> tuple[Look, ...]:
+    def kept_out(self) -> dict[str, tuple[str, str]]:
+        """Rungs that a criterion beside the bar keeps out: its name, and why."""
+        return {
+            rung: (name, why)
+            for rung, name in self._dropped_at.items()
+            if name and (why := self.reason(rung))
+        }
+
+    @property
+    def looks(self) -> tuple[ClimbLook, ...]:
         """What happened so far, in order."""
         return tuple(self._looks)
 
@@ -299,15 +275,25 @@ class Course(ABC):
         return sorted(given, key=lambda level: level is not self.level)
 
     def _look(
-        self, stage: Stage, decision: Literal["go on", "keep", "drop"] | Verdict
-    ) -> Look:
+        self, stage: Stage, decision: Decided, hurdle: Hurdle | None = None
+    ) -> ClimbLook:
         tally = self._tallies[stage.rung][stage.level]
-        return Look(
+        if hurdle is not None:
+            tally = self._tally(stage.rung, hurdle)
+        criterion = hurdle.criterion if hurdle is not None else None
+        where = ""
+        if criterion is not None:
+            # The level is said before it.
+            where = msgspec.structs.replace(criterion.require, level=None).where
+        return ClimbLook(
             rung=stage.rung,
             level=stage.level,
+            where=where,
             seen=tally.seen,
             n=tally.n,
             unfinished=tally.unfinished,
             total=tally.total,
+            held_back=len(tally.held_back),
+            held_back_total=math.fsum(tally.held_back),
             decision=decision,
         )

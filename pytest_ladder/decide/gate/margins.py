@@ -7,13 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from pytest_ladder.core.row import Row
+from pytest_ladder.decide.comparison import ONE_SIDED
 from pytest_ladder.decide.cost import PER, distinct, latencies
 from pytest_ladder.decide.evidence import comparison
 from pytest_ladder.decide.gate.pairs import Pairs
 from pytest_ladder.decide.gate.result import Figure, Rise
+from pytest_ladder.decide.gate.within import LEAST_RUNS
 from pytest_ladder.decide.matrix import Unit, cluster_labels, cluster_names
+from pytest_ladder.stats.exact import beyond_runs
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile, percentile_interval
+from pytest_ladder.stats.sums import mean, total
+from pytest_ladder.text.numbers import count
 
 LEAST_LIVE = 59
 """Live calls from which on a 95th percentile has a one-sided 95 % bound.
@@ -21,7 +26,6 @@ LEAST_LIVE = 59
 See docs/methods.md §7.3.
 """
 _P95 = 0.95
-_ONE_SIDED = 0.05
 
 
 def cost_rise(pairs: Pairs) -> Rise:
@@ -32,7 +36,7 @@ def cost_rise(pairs: Pairs) -> Rise:
     over the mean before, which is taken as it is.
     """
     old, new = _rows(pairs.before.values()), _rows(pairs.after.values())
-    before, after = _usd_by_unit(old), _usd_by_unit(new)
+    before, after = usd_by_unit(old), usd_by_unit(new)
     units = sorted(before.keys() & after.keys())
     usd_before, usd_after = (
         [before[unit] for unit in units],
@@ -51,7 +55,7 @@ def cost_rise(pairs: Pairs) -> Rise:
         for a, b in zip(usd_before, usd_after, strict=True)
     ]
     clusters = cluster_labels(units, cluster_names([*old, *new]))
-    compared = comparison(rises, clusters)
+    compared = comparison(rises, clusters, bounded=False)
     return Rise(
         before=first,
         after=second,
@@ -65,33 +69,68 @@ def cost_rise(pairs: Pairs) -> Rise:
 def latency_rise(pairs: Pairs) -> Rise:
     """Compare the 95th percentiles of live calls, in seconds.
 
-    The interval of their ratio combines those of the two, which rest on order
-    statistics, on the logarithmic scale (MOVER: Zou and Donner 2008). A side with fewer
-    than 59 live calls has no upper bound (docs/methods.md §7.3), and then nothing is
-    said.
+    A provider has slow days, so the calls of two runs are no draws of one thing. How
+    far a new run may lie from those of the baseline is told by how these differ, which
+    takes 3 of them: t on the logarithmic scale (docs/methods.md §7.3). With fewer, the
+    interval is that of the calls, and nothing is established. Nor is anything said
+    with fewer than 59 live calls on a side.
     """
     old, new = _live(pairs.before.values()), _live(pairs.after.values())
     before, after = _p95(old), _p95(new)
-    change = None
-    if before.value and after.value is not None:
-        change = after.value / before.value - 1
-    one_sided = _ratio_interval(old, new, 1 - 2 * _ONE_SIDED)
+    runs = _p95_by_run(pairs)
     problem = ""
-    if change is None or one_sided is None:
-        problem = (
-            f"{min(before.n, after.n):,} live calls on one side, of {LEAST_LIVE} that "
-            "are needed"
+    if min(before.n, after.n) < LEAST_LIVE or not after.value or not all(runs):
+        fewest = min(before.n, after.n)
+        live = f"only {count(fewest, 'live call')}" if fewest else "no live call"
+        problem = f"{live} on one side, and {LEAST_LIVE} are needed"
+    if len(runs) < LEAST_RUNS or problem:
+        change = None
+        if before.value and after.value is not None:
+            change = after.value / before.value - 1
+        shown = _ratio_interval(old, new, 0.95) or (None, None)
+        return Rise(
+            before=before,
+            after=after,
+            change=change,
+            low=shown[0],
+            high=shown[1],
+            problem=problem,
+            doubt=(
+                f"it takes a baseline of {LEAST_RUNS} runs to tell that from a slow "
+                "day of the provider"
+            ),
         )
-    shown = _ratio_interval(old, new, 0.95) or (None, None)
+    return _rise_beyond(runs, before.n, after)
+
+
+def _rise_beyond(runs: Sequence[float], n: int, after: Figure) -> Rise:
+    """Hold a percentile against those of the runs before, which have `n` live calls."""
+    logs, log = [math.log(run) for run in runs], math.log(after.value or 1.0)
+    beyond = beyond_runs(log, logs)
+    typical = beyond_runs(0.0, logs)
+    half = (typical.high - typical.low) / 2 / math.sqrt(len(runs) + 1)
     return Rise(
-        before=before,
+        before=Figure(
+            value=math.exp(-typical.mean),
+            low=math.exp(-typical.mean - half),
+            high=math.exp(-typical.mean + half),
+            n=n,
+        ),
         after=after,
-        change=change,
-        low=shown[0],
-        high=shown[1],
-        established=one_sided is not None and one_sided.low > 0,
-        problem=problem,
+        change=math.expm1(beyond.mean),
+        low=math.expm1(beyond.low),
+        high=math.expm1(beyond.high),
+        established=beyond_runs(log, logs, 1 - 2 * ONE_SIDED).low > 0,
     )
+
+
+def _p95_by_run(pairs: Pairs) -> list[float]:
+    """95th percentile of each run of the baseline that has live calls, in seconds."""
+    runs: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in _rows(pairs.before.values()):
+        runs[row.run].append(row)
+    live = [_live([rows]) for _, rows in sorted(runs.items())]
+    return [percentile(values, _P95) for values in live if values]
 
 
 def _ratio_interval(
@@ -117,26 +156,19 @@ def _rows(groups: Iterable[Sequence[Row]]) -> list[Row]:
     return [row for rows in groups for row in rows]
 
 
-def _usd_by_unit(rows: Iterable[Row]) -> dict[Unit, float | None]:
+def usd_by_unit(rows: Iterable[Row]) -> dict[Unit, float | None]:
     """Mean cost of a row's replies by unit; None where one is unknown."""
     usd: defaultdict[Unit, list[float | None]] = defaultdict(list)
     for row in rows:
         bills = distinct(row.replies)
         if bills:
-            costs = [bill.cost_usd for bill in bills if bill.cost_usd is not None]
-            known = len(costs) == len(bills)
-            usd[row.source, row.case].append(math.fsum(costs) if known else None)
-    return {unit: _mean(values) for unit, values in usd.items()}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    whole = known and len(known) == len(values)
-    return math.fsum(known) / len(known) if whole else None
+            costs = total(bill.cost_usd for bill in bills)
+            usd[row.source, row.case].append(costs)
+    return {unit: mean(values) for unit, values in usd.items()}
 
 
 def _mean_figure(costs: Sequence[float | None]) -> Figure:
-    usd = _mean(costs)
+    usd = mean(costs)
     return Figure(value=None if usd is None else PER * usd, n=len(costs))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import (
     Callable,
@@ -19,18 +18,16 @@ import msgspec
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.gate.result import Flip, Side, Unpaired
+from pytest_ladder.core.why import Why
+from pytest_ladder.decide.decision import ESCALATED
+from pytest_ladder.decide.gate.result import Unpaired
 from pytest_ladder.decide.matrix import (
     Unit,
     cluster_labels,
     cluster_names,
-    score_of,
     unit_scores,
 )
-from pytest_ladder.stats.checks import TINY
 
-FLIPPED = 0.5
-"""A score that moved by this much has flipped; less is a sample or a shade."""
 Key = tuple[Level, str, str, str]
 """(level, test, source, case)."""
 _Groups = Mapping[Key, Sequence[Row]]
@@ -43,6 +40,10 @@ class Pairs(NamedTuple):
     after: _Groups
     """With the same keys."""
     unpaired: Unpaired
+
+    def at(self, level: Level) -> Pairs:
+        """Return the pairs of a level."""
+        return self.only(lambda key: key[0] is level)
 
     def only(self, wanted: Callable[[Key], bool]) -> Pairs:
         """Return the pairs of some keys."""
@@ -87,9 +88,18 @@ def pair(
     rejudged = {
         key for key in shared if _differ(_judges(before[key]), _judges(after[key]))
     }
+    # What a funnel held back was judged by nobody, and is no suite by itself.
+    graded_alike = {
+        key[1]
+        for key in shared - rejudged
+        if _judges(before[key]) and _judges(after[key])
+    }
+    other = {key[1] for key in rejudged} - graded_alike
+    rejudged |= {key for key in shared if key[1] in other}
     old, new = _hashes(base), _hashes(head)
     both = old.keys() & new.keys()
     changed = {unit for unit in both if _differ(old[unit], new[unit])}
+    reread = changed & _read_differently(head, old)
     # A test that weighs nothing is in no quality.
     weights = {row.test: row.weight for row in head if row.weight > 0}
     kept = sorted(
@@ -102,7 +112,8 @@ def pair(
         },
         {key: after[key] for key in kept},
         Unpaired(
-            changed=tuple(sorted(changed)),
+            changed=tuple(sorted(changed - reread)),
+            reread=tuple(sorted(reread)),
             added=tuple(sorted(new.keys() - both)),
             dropped=tuple(sorted(old.keys() - both)),
             rejudged=tuple(sorted({key[1] for key in rejudged})),
@@ -121,6 +132,22 @@ def whole_samples(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.sample <= common[row.level, row.test]]
 
 
+def varying_samples(rows: Sequence[Row]) -> list[Row]:
+    """Leave out further samples of tests whose replies cannot vary.
+
+    The run stopped to take them when they came the same at temperature 0: they are the
+    first ones once more, and no evidence.
+    """
+    most: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        most[row.test] = max(most[row.test], row.sample)
+    return [
+        row
+        for row in rows
+        if row.why is not Why.GATE_SAMPLE or most[row.test] >= ESCALATED
+    ]
+
+
 def scores_of(pairs: Pairs) -> Scores:
     """Score the units of `pairs` on both sides."""
     old = [row for rows in pairs.before.values() for row in rows]
@@ -131,33 +158,6 @@ def scores_of(pairs: Pairs) -> Scores:
         list(after.values()),
         cluster_labels(before, cluster_names([*old, *new])),
         (_most(pairs.before.values()), _most(pairs.after.values())),
-    )
-
-
-def flips(pairs: Pairs) -> tuple[Flip, ...]:
-    """List the cases that flipped: worse first, most frequent first."""
-    every = [
-        Flip(
-            test=key[1],
-            source=key[2],
-            case=key[3],
-            before=_side(pairs.before[key], pairs.after[key]),
-            after=_side(pairs.after[key], pairs.before[key]),
-        )
-        for key in pairs.before
-    ]
-    moved = [flip for flip in every if abs(flip.move) >= FLIPPED - TINY]
-    return tuple(
-        sorted(
-            moved,
-            key=lambda flip: (
-                flip.move > 0,
-                -abs(round(flip.move, 9)),
-                flip.test,
-                flip.source,
-                flip.case,
-            ),
-        )
     )
 
 
@@ -186,6 +186,14 @@ def _hashes(rows: Iterable[Row]) -> dict[Unit, set[str]]:
     for row in rows:
         hashes[row.source, row.case] |= {row.case_hash} - {""}
     return dict(hashes)
+
+
+def _read_differently(
+    rows: Iterable[Row], before: Mapping[Unit, Set[str]]
+) -> set[Unit]:
+    """Return the units that an older release would have read as they were before."""
+    units = {(row.source, row.case): row.former_hash for row in rows}
+    return {unit for unit, former in units.items() if former in before.get(unit, ())}
 
 
 def _differ(old: Set[Hashable], new: Set[Hashable]) -> bool:
@@ -225,15 +233,16 @@ def _themselves(before: Sequence[Row], after: Sequence[Row]) -> Sequence[Row]:
     """
     if any(bill.live for row in after for bill in row.replies):
         return before
-    known = {_draw(row): row for row in before if row.replies}
-    themselves = [known.get(_draw(row)) for row in after]
+    known = {draw_of(row): row for row in before if row.replies}
+    themselves = [known.get(draw_of(row)) for row in after]
     return [row for row in themselves if row] if all(themselves) else before
 
 
-def _draw(row: Row) -> Hashable:
+def draw_of(row: Row) -> Hashable:
+    """Return what tells a reply, or several, from any other draw of the same case."""
     bills = (*row.replies, *row.evaluations)
     # A task may make another text of the same replies.
-    text = row.text if any(bill.latency_s is None for bill in bills) else None
+    text = row.whole_text if any(bill.latency_s is None for bill in bills) else None
     return text, *((bill.request_key, bill.latency_s) for bill in bills)
 
 
@@ -246,15 +255,3 @@ def _weighing(rows: Sequence[Row], weight: float) -> Sequence[Row]:
 
 def _most(groups: Iterable[Sequence[Row]]) -> int:
     return max((len(rows) for rows in groups), default=0)
-
-
-def _side(rows: Sequence[Row], others: Sequence[Row]) -> Side:
-    """Sum one side up, with the sample that differs most from the other."""
-    mean, other = _mean(rows), _mean(others)
-    sign = 1 if mean > other else -1
-    shown = max(rows, key=lambda row: sign * (score_of(row) - other))
-    return Side(score=mean, samples=len(rows), text=shown.text, reason=shown.reason)
-
-
-def _mean(rows: Sequence[Row]) -> float:
-    return math.fsum(score_of(row) for row in rows) / len(rows)

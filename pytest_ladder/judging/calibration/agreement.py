@@ -12,14 +12,20 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from pytest_ladder.judging.calibration.labels import JudgedReply, Label
-from pytest_ladder.stats.agreement import gwet_ac1, kappa, kappa_interval
-from pytest_ladder.stats.intervals import wilson
+from pytest_ladder.stats.agreement import (
+    gwet_ac1,
+    gwet_ac1_interval,
+    kappa,
+    kappa_interval,
+    smoothed,
+)
+from pytest_ladder.stats.intervals import Interval, wilson
 
 Table = list[list[int]]
 """Counts: rows by one rater, columns by the other."""
 
 
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+class IntervalEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """A number with its 95 % interval."""
 
     value: float
@@ -36,19 +42,19 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     table: tuple[tuple[int, int], tuple[int, int]]
     """Counts: rows pass and fail by the judge, columns by people."""
-    accuracy: Estimate
-    kappa: Estimate | None
+    accuracy: IntervalEstimate
+    kappa: IntervalEstimate | None
     """With quadratic weights for grades; None: both only ever gave one answer."""
-    ac1: float
+    ac1: IntervalEstimate
     """Gwet's AC1 of pass and fail: holds where most replies pass and kappa does not."""
 
 
 class JudgeAgreement(Agreement, frozen=True, kw_only=True):
     """How far a judge agrees with people."""
 
-    sensitivity: Estimate | None
+    sensitivity: IntervalEstimate | None
     """Share of what people pass that the judge passes; None: they passed nothing."""
-    specificity: Estimate | None
+    specificity: IntervalEstimate | None
     """Share of what people fail that the judge fails; None: they failed nothing."""
     baseline: float
     """Accuracy of always giving the answer that people give more often."""
@@ -145,17 +151,23 @@ def _agreement(
         table=((table[0][0], table[0][1]), (table[1][0], table[1][1])),
         accuracy=_share(table[0][0] + table[1][1], n),
         kappa=_kappa(grades, n, graded=graded),
-        ac1=gwet_ac1(table),
+        ac1=_around(gwet_ac1(table), gwet_ac1_interval(smoothed(table)), n),
     )
 
 
-def _kappa(table: Table, n: int, *, graded: bool) -> Estimate | None:
+def _kappa(table: Table, n: int, *, graded: bool) -> IntervalEstimate | None:
     weights: Literal["quadratic"] | None = "quadratic" if graded else None
-    value, interval = kappa(table, weights), kappa_interval(table, weights)
+    value, interval = kappa(table, weights), kappa_interval(smoothed(table), weights)
     if value is None or interval is None:
         return None
-    return Estimate(value=value, low=interval.low, high=interval.high, n=n)
+    return _around(value, interval, n)
 
 
-def _share(part: int, n: int) -> Estimate:
-    return Estimate(value=part / n, **wilson(part, n)._asdict(), n=n)
+def _around(value: float, interval: Interval, n: int) -> IntervalEstimate:
+    """Return a value with an interval that smoothing may have moved off it."""
+    low, high = min(value, interval.low), max(value, interval.high)
+    return IntervalEstimate(value=value, low=low, high=high, n=n)
+
+
+def _share(part: int, n: int) -> IntervalEstimate:
+    return IntervalEstimate(value=part / n, **wilson(part, n)._asdict(), n=n)

@@ -14,32 +14,27 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from pytest_ladder.core.row import Outcome, Row
-from pytest_ladder.core.score import Level
+from pytest_ladder.core.score import PASSES_FROM, Level, Verdict
 from pytest_ladder.decide.funnel import is_held_back
+from pytest_ladder.decide.judge_errors import NEEDED, Asked, JudgeErrors
 from pytest_ladder.judging.calibration.agreement import (
     Agreement,
     JudgeAgreement,
     Pair,
     judge_agreement,
-    pair_of,
     people_agreement,
 )
 from pytest_ladder.judging.calibration.corrected import (
     MIN_LABELS,
-    MIN_TO_GATE,
+    MeasuredJudge,
     RungQuality,
     rung_quality,
-    too_few,
 )
-from pytest_ladder.judging.calibration.labels import (
-    MIN_STRATUM,
-    JudgedReply,
-    Key,
-    Label,
-    holds_for,
-)
-from pytest_ladder.judging.verdicts import PASSES_FROM
+from pytest_ladder.judging.calibration.labels import MIN_STRATUM, JudgedReply, Label
+from pytest_ladder.judging.calibration.needed import errors_of, strata_missing
+from pytest_ladder.judging.calibration.pairing import paired
 from pytest_ladder.stats.agreement import MIN_JUDGE
+from pytest_ladder.text.numbers import count
 
 LITTLE_GAIN = 1.5
 """A judge whose sensitivity and specificity add up to less saves hardly any labels."""
@@ -52,13 +47,17 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     judge: str
     rubric: str
     labels: int
-    """Labelled replies that count."""
+    """Labelled replies of this run that count."""
+    elsewhere: int = 0
+    """Labelled replies of other runs that measure the judge as well."""
     voided: int
     """Labels that were compared with another judge or rubric."""
     unmatched: int
     """Labels of replies that were not judged: the reply has changed, or did not run."""
     agreement: JudgeAgreement | None
-    """None without a label."""
+    """By labels of any run; None without one."""
+    errors: JudgeErrors = JudgeErrors()
+    """The judge's errors by the same labels, and whether a gate may rest on them."""
     people: Agreement | None
     """Of the first rater with the second, where two labelled the same replies."""
     rungs: tuple[RungQuality, ...]
@@ -72,7 +71,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def calibrated(self) -> bool:
         """Whether there are enough labels to say anything."""
-        return self.labels >= MIN_LABELS
+        return self.labels + self.elsewhere >= MIN_LABELS
+
+    @property
+    def asked(self) -> Asked:
+        """What names it: no two of a run are the same."""
+        return self.test, self.judge, self.rubric
 
 
 class FunnelSavings(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,14 +92,18 @@ class FunnelSavings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def calibrations_of(
-    rows: Iterable[Row], labels: Sequence[Label], rungs: Sequence[str]
+    rows: Iterable[Row],
+    labels: Sequence[Label],
+    rungs: Sequence[str],
+    others: Iterable[Row] = (),
 ) -> tuple[Calibration, ...]:
     """Calibrate the judges of a run, with or without labels.
 
     Tests come sorted, and each has its rungs in the order of `rungs`. Functions that
-    judge need no labels: they count only where labels name their test.
+    judge need no labels: they count only where labels name their test. `others` are
+    rows of another run, such as a baseline: labels of its replies measure the same
+    judge.
     """
-    named = {label.test for label in labels}
     position = {rung: index for index, rung in enumerate(rungs)}
     ordered = sorted(
         rows,
@@ -107,63 +115,94 @@ def calibrations_of(
             row.sample,
         ),
     )
-    judged = [
+    return calibrate_all(measurable(ordered, labels), labels, judged_of(others))
+
+
+def measurable(rows: Iterable[Row], labels: Iterable[Label]) -> list[JudgedReply]:
+    """Return the replies whose judge labels can measure: a model, or one they name."""
+    named = {label.test for label in labels}
+    return [
         reply
-        for reply in judged_of(ordered)
+        for reply in judged_of(rows)
         if reply.verdict.rubric or reply.test in named
     ]
-    return calibrate_all(judged, labels)
 
 
 def calibrate_all(
-    judged: Sequence[JudgedReply], labels: Sequence[Label]
+    judged: Sequence[JudgedReply],
+    labels: Sequence[Label],
+    others: Iterable[JudgedReply] = (),
 ) -> tuple[Calibration, ...]:
     """Calibrate every judge on every test, in order of appearance."""
-    groups: defaultdict[tuple[str, str, str], list[JudgedReply]] = defaultdict(list)
-    for reply in judged:
-        groups[reply.test, reply.verdict.judge, reply.verdict.rubric].append(reply)
-    return tuple(calibrate(labels, group) for group in groups.values())
+    groups, elsewhere = _by_subject(judged), _by_subject(others)
+    return tuple(
+        calibrate(labels, group, elsewhere.get(subject, ()))
+        for subject, group in groups.items()
+    )
 
 
-def calibrate(labels: Sequence[Label], judged: Sequence[JudgedReply]) -> Calibration:
+def calibrate(
+    labels: Sequence[Label],
+    judged: Sequence[JudgedReply],
+    others: Sequence[JudgedReply] = (),
+) -> Calibration:
     """Compare the verdicts of one judge on one test with labels.
 
     Of several raters the majority counts, and the first where there is none; of grades
-    the mean. The unit is a reply. Raises ValueError without a verdict, or for verdicts
-    of several tests, judges or rubrics.
+    the mean. The unit is a reply. `others` are replies of other runs. Raises ValueError
+    without a verdict, or for verdicts of several tests, judges or rubrics.
     """
-    test, judge, rubric = _subject(judged)
-    ours = [label for label in labels if label.test in ("", test)]
-    valid = [label for label in ours if holds_for(label, judged[0])]
-    by_key: defaultdict[Key, list[Label]] = defaultdict(list)
-    for label in valid:
-        by_key[label.key].append(label)
-    replies = {reply.key: reply for reply in judged}
-    pairs = [
-        pair_of(replies[key], given) for key, given in by_key.items() if key in replies
-    ]
+    subjects = _by_subject(judged)
+    if len(subjects) != 1:
+        raise ValueError(
+            "Verdicts of one test by one judge and rubric can be calibrated together, "
+            f"got {len(subjects)} of them."
+        )
+    (test, judge, rubric), *_ = subjects
+    found = paired(labels, judged, others)
+    pairs = [*found.here, *found.elsewhere]
     agreement = judge_agreement(pairs) if pairs else None
-    rungs = tuple(
-        rung_quality(rung, members, pairs, agreement)
-        for rung, members in _by_rung(judged).items()
-    )
-    voided = len(ours) - len(valid)
+    errors = errors_of([*judged, *others], pairs, agreement, found.voided)
+    measured = None if agreement is None else MeasuredJudge(agreement, errors.line)
+    replies = {reply.key: reply for reply in judged}
     return Calibration(
         test=test,
         judge=judge,
         rubric=rubric,
-        labels=len(pairs),
-        voided=voided,
-        unmatched=sum(
-            len(given) for key, given in by_key.items() if key not in replies
-        ),
+        labels=len(found.here),
+        elsewhere=len(found.elsewhere),
+        voided=found.voided,
+        unmatched=found.unmatched,
         agreement=agreement,
-        people=people_agreement(by_key.values()),
-        rungs=rungs,
+        errors=errors,
+        people=people_agreement(found.raters),
+        rungs=tuple(
+            rung_quality(rung, members, found.here, pairs, measured)
+            for rung, members in _by_rung(judged).items()
+        ),
         disagreement=_disagreement(judged),
         length_correlation=_length_correlation(judged),
-        notes=tuple(_notes(pairs, agreement, list(replies.values()), voided)),
+        notes=tuple(_notes(pairs, agreement, [*replies.values()], found.voided)),
     )
+
+
+def errors_before(
+    asked: Asked, labels: Sequence[Label], others: Iterable[Row], *, graded: bool
+) -> JudgeErrors:
+    """Say what is known of a judge before a run has any reply, as a climb must.
+
+    By labels that tell what the judge said, and by those of the replies of `others`.
+    """
+    test, judge, rubric = asked
+    nothing = Verdict(
+        passed=False, score=0.0, graded=graded, judge=judge, rubric=rubric
+    )
+    unasked = JudgedReply(test=test, case="", rung="", text="", verdict=nothing)
+    same = _by_subject(judged_of(others)).get(asked, [])
+    found = paired(labels, [unasked], same)
+    pairs = found.elsewhere
+    agreement = judge_agreement(pairs) if pairs else None
+    return errors_of(same, pairs, agreement, found.voided)
 
 
 def judged_of(rows: Iterable[Row]) -> list[JudgedReply]:
@@ -175,6 +214,8 @@ def judged_of(rows: Iterable[Row]) -> list[JudgedReply]:
             case=row.case,
             rung=row.rung,
             text=row.text,
+            said=row.said,
+            cluster=row.cluster,
             verdict=row.verdict,
         )
         for row in rows
@@ -201,14 +242,11 @@ def funnel_savings(rows: Sequence[Row]) -> FunnelSavings:
     return FunnelSavings(replies=left, saved_usd=None if mean is None else left * mean)
 
 
-def _subject(judged: Sequence[JudgedReply]) -> tuple[str, str, str]:
-    subjects = {(j.test, j.verdict.judge, j.verdict.rubric) for j in judged}
-    if len(subjects) != 1:
-        raise ValueError(
-            "Verdicts of one test by one judge and rubric can be calibrated together, "
-            f"got {len(subjects)} of them."
-        )
-    return subjects.pop()
+def _by_subject(judged: Iterable[JudgedReply]) -> dict[Asked, list[JudgedReply]]:
+    groups: defaultdict[Asked, list[JudgedReply]] = defaultdict(list)
+    for reply in judged:
+        groups[reply.test, reply.verdict.judge, reply.verdict.rubric].append(reply)
+    return dict(groups)
 
 
 def _by_rung(judged: Iterable[JudgedReply]) -> dict[str, list[JudgedReply]]:
@@ -231,7 +269,8 @@ def _disagreement(judged: Iterable[JudgedReply]) -> float | None:
 
 def _length_correlation(judged: Sequence[JudgedReply]) -> float | None:
     scores = [reply.verdict.score for reply in judged]
-    lengths = [float(len(reply.text)) for reply in judged]
+    # With thoughts in the text, where judges were once shown them.
+    lengths = [float(len(reply.said or reply.text)) for reply in judged]
     if len(set(scores)) < 2 or len(set(lengths)) < 2:
         return None
     return statistics.correlation(scores, lengths)
@@ -246,20 +285,26 @@ def _notes(
     n = len(pairs)
     if voided:
         yield (
-            f"{voided} labels were compared with another judge or rubric and do not "
-            "count; label again."
+            f"Not counted: {count(voided, 'label')} of another judge or rubric; label "
+            "again."
         )
     if n < MIN_LABELS:
         yield (
-            f"Uncalibrated: {n} labels; {MIN_LABELS} are needed to say how far the "
-            f"judge can be trusted, {MIN_TO_GATE} to gate."
+            f"Uncalibrated: {count(n, 'label')}; {MIN_LABELS} are needed to say how "
+            f"far the judge can be trusted, {NEEDED} to gate."
         )
-    elif n < MIN_TO_GATE:
-        yield f"{n} labels; {MIN_TO_GATE} are needed to gate."
-    for said, have in too_few(pairs, judged):
-        yield (
-            f"{have} labels of replies that the judge {said}; {MIN_STRATUM} are needed."
-        )
+    elif n < NEEDED:
+        yield f"{count(n, 'label')}; {NEEDED} are needed to gate."
+    lacks = zip(("passed", "failed"), strata_missing(pairs, judged), strict=True)
+    for said, lacking in lacks:
+        if lacking:
+            have = sum(
+                pair.judged.verdict.passed is (said == "passed") for pair in pairs
+            )
+            yield (
+                f"{count(have, 'label')} of replies that the judge {said}; "
+                f"{MIN_STRATUM} are needed."
+            )
     if agreement is not None and n >= MIN_LABELS:
         yield from _warnings(agreement)
 
@@ -270,7 +315,7 @@ def _warnings(agreement: JudgeAgreement) -> Iterator[str]:
     common = agreement.commoner
     if accuracy.value <= baseline:
         yield (
-            f"The judge agrees with people on {accuracy.value:.0%}; always saying "
+            f"The judge agrees with the labels on {accuracy.value:.0%}; always saying "
             f"{common} agrees on {baseline:.0%}."
         )
     elif accuracy.low is not None and accuracy.low <= baseline:

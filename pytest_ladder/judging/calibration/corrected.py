@@ -8,33 +8,47 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from pytest_ladder.judging.calibration.agreement import (
-    Estimate,
+    IntervalEstimate,
     JudgeAgreement,
     Pair,
     cross_table,
 )
-from pytest_ladder.judging.calibration.labels import MIN_STRATUM, JudgedReply
-from pytest_ladder.stats.agreement import MIN_JUDGE, poststratified, ppi, rogan_gladen
+from pytest_ladder.judging.calibration.labels import JudgedReply
+from pytest_ladder.judging.calibration.needed import (
+    MIN_ON_RUNG,
+    MissingLabels,
+    missing_on,
+    poor,
+)
+from pytest_ladder.judging.calibration.pairing import unit_of
+from pytest_ladder.stats.agreement import (
+    MIN_JUDGE,
+    graded_quality,
+    poststratified,
+    rogan_gladen,
+)
 from pytest_ladder.stats.intervals import quality_interval
+from pytest_ladder.stats.judged import JudgeLine, poststratified_parts, widening
 
 MIN_LABELS = 20
 """With fewer labels a judge is uncalibrated (docs/methods.md §5.5)."""
-MIN_TO_GATE = 50
-"""With fewer labels no calibrated quality may hold a gate (docs/methods.md §5.5)."""
-MIN_ON_RUNG = 10
-"""With fewer labels of its own a rung borrows those of the others.
-
-See docs/methods.md §5.4.
-"""
 
 Method = Literal["post-stratified", "PPI++", "labels only", "transferred"]
+
+
+class MeasuredJudge(NamedTuple):
+    """What all labels say of a judge."""
+
+    agreement: JudgeAgreement
+    line: JudgeLine | None
+    """None: people only ever gave one answer."""
 
 
 class RungQuality(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,65 +57,59 @@ class RungQuality(msgspec.Struct, frozen=True, kw_only=True):
     rung: str
     labels: int
     """Labelled replies of this rung."""
-    raw: Estimate
-    calibrated: Estimate | None = None
+    raw: IntervalEstimate
+    calibrated: IntervalEstimate | None = None
     method: Method | None = None
-    """`transferred`: by the judge's errors on other rungs, which may differ here."""
+    """`transferred`: by the judge's errors on other replies, which may differ here."""
     why_not: str = ""
     """Why there is no calibrated quality."""
     may_gate: bool = False
-    """Whether the calibrated quality may hold a gate."""
+    """Whether the calibrated quality may decide."""
+    missing: MissingLabels = MissingLabels()
+    """The labels that it lacks for that."""
 
 
 def rung_quality(
     rung: str,
     judged: Sequence[JudgedReply],
-    pairs: Sequence[Pair],
-    agreement: JudgeAgreement | None,
+    here: Sequence[Pair],
+    pooled: Sequence[Pair],
+    measured: MeasuredJudge | None,
 ) -> RungQuality:
     """Return the quality of one rung, whose verdicts are `judged`, one per sample.
 
-    `pairs` are the labelled replies of all rungs, and `agreement` what they say of the
-    judge. The unit is the case, (source, id), as in the matrix.
+    `here` are the labelled replies of all rungs in this run, `pooled` those of any run,
+    and `measured` what these say of the judge. The unit is the case, (source, id), as
+    in the matrix.
     """
-    own = [pair for pair in pairs if pair.judged.rung == rung]
-    scores = _by_case(judged)
-    mean, low, high, _ = quality_interval(scores)
-    raw = Estimate(value=mean, low=low, high=high, n=len(scores))
-    quality = RungQuality(rung=rung, labels=len(own), raw=raw)
-    if agreement is None or len(pairs) < MIN_LABELS:
-        why = f"uncalibrated: {len(pairs)} of {MIN_LABELS} labels"
+    own = [pair for pair in here if pair.judged.rung == rung]
+    labelled = sum(pair.judged.rung == rung for pair in pooled)
+    cases = _by_case(judged)
+    mean, low, high, n_eff = quality_interval(cases.scores, cases.named)
+    raw = IntervalEstimate(value=mean, low=low, high=high, n=len(cases.scores))
+    missing = missing_on(judged, own, pooled, labelled)
+    quality = RungQuality(rung=rung, labels=len(own), raw=raw, missing=missing)
+    if measured is None or len(pooled) < MIN_LABELS:
+        why = f"uncalibrated: {len(pooled)} of {MIN_LABELS} labels"
         return msgspec.structs.replace(quality, why_not=why)
-    if len(own) < MIN_ON_RUNG:
-        return _transferred(quality, agreement, graded=judged[0].verdict.graded)
+    may_gate = not missing.all and not poor(measured.agreement)
     graded = judged[0].verdict.graded
-    method, calibrated = _powered(judged, own) if graded else _stratified(judged, own)
-    return msgspec.structs.replace(
-        quality,
-        calibrated=calibrated,
-        method=method,
-        may_gate=(
-            len(pairs) >= MIN_TO_GATE
-            and not too_few(own, judged)
-            and (agreement.power or 0.0) >= MIN_JUDGE
-        ),
-    )
+    if len(own) < MIN_ON_RUNG:
+        quality = _transferred(quality, n_eff, measured, graded=graded)
+    else:
+        method, calibrated = (
+            _powered(judged, own, cases) if graded else _stratified(own, cases)
+        )
+        quality = msgspec.structs.replace(quality, calibrated=calibrated, method=method)
+    value = quality.calibrated
+    if value is not None and low is None:
+        # There are too few clusters for an interval of any kind.
+        value = msgspec.structs.replace(value, low=None, high=None)
+    may_gate = may_gate and value is not None and value.low is not None
+    return msgspec.structs.replace(quality, calibrated=value, may_gate=may_gate)
 
 
-def too_few(
-    pairs: Sequence[Pair], judged: Sequence[JudgedReply]
-) -> list[tuple[str, int]]:
-    """Return the verdicts with too few labels, as far as there are replies to label."""
-    short = []
-    for said, passed in (("passed", True), ("failed", False)):
-        have = sum(pair.judged.verdict.passed is passed for pair in pairs)
-        exist = len({j.key for j in judged if j.verdict.passed is passed})
-        if have < min(MIN_STRATUM, exist):
-            short.append((said, have))
-    return short
-
-
-def with_misses(quality: Estimate, misses: int) -> Estimate:
+def with_misses(quality: IntervalEstimate, misses: int) -> IntervalEstimate:
     """Return a quality of judged cases as one of all, where `misses` more are misses.
 
     Their share is estimated, too: the variance is that of a product of independent
@@ -119,55 +127,67 @@ def with_misses(quality: Estimate, misses: int) -> Estimate:
         variance = wobble * (quality.value**2 + sd**2) + share**2 * sd**2
         bounds = _beta_bounds(value, variance)
         low, high = min(bounds[0], share * low), max(bounds[1], share * high)
-    return Estimate(value=value, low=low, high=high, n=n)
+    return IntervalEstimate(value=value, low=low, high=high, n=n)
 
 
-def _stratified(
-    judged: Sequence[JudgedReply], own: Sequence[Pair]
-) -> tuple[Method, Estimate]:
+def _stratified(own: Sequence[Pair], cases: _Cases) -> tuple[Method, IntervalEstimate]:
     """Correct a pass rate by labels within passes and within fails.
 
     See docs/methods.md §5.2. A case of which only some samples pass is a part of a
     pass.
     """
-    scores = _by_case(judged)
-    passes = math.fsum(scores)
-    table = cross_table(
-        [not p.judged.verdict.passed for p in own], [not p.passed for p in own], 2
-    )
-    posterior = poststratified(passes, len(scores) - passes, *table[0], *table[1])
-    return "post-stratified", Estimate(
-        value=posterior.mean, low=posterior.low, high=posterior.high, n=len(scores)
+    passes, n = math.fsum(cases.scores), len(cases.scores)
+    said = [(pair.judged.verdict.passed, pair.passed) for pair in own]
+    table = cross_table([not j for j, _ in said], [not h for _, h in said], 2)
+    parts = poststratified_parts(cases.scores, said)
+    clusters = [*cases.units, *(unit_of(pair.judged) for pair in own)]
+    (k11, k10), (k01, k00) = table
+    wider = widening(parts, clusters, n)
+    posterior = poststratified(passes, n - passes, k11, k10, k01, k00, widening=wider)
+    return "post-stratified", IntervalEstimate(
+        value=posterior.mean, low=posterior.low, high=posterior.high, n=n
     )
 
 
 def _powered(
-    judged: Sequence[JudgedReply], own: Sequence[Pair]
-) -> tuple[Method, Estimate]:
+    judged: Sequence[JudgedReply], own: Sequence[Pair], cases: _Cases
+) -> tuple[Method, IntervalEstimate]:
     """Correct a mean grade by labels (docs/methods.md §5.3)."""
     values = [pair.value for pair in own]
     labelled = {pair.judged.key for pair in own}
-    rest = [j.verdict.score for j in judged if j.key not in labelled]
+    units = [unit_of(pair.judged) for pair in own]
+    rest = [reply for reply in judged if reply.key not in labelled]
     if not rest:
-        mean, low, high, _ = quality_interval(values)
-        return "labels only", Estimate(value=mean, low=low, high=high, n=len(own))
-    estimate = ppi(values, [pair.judged.verdict.score for pair in own], rest)
-    value, low, high = (min(1.0, max(0.0, x)) for x in estimate[1:])
-    return "PPI++", Estimate(value=value, low=low, high=high, n=len(_by_case(judged)))
+        clusters = None if cases.named is None else units
+        mean, low, high, _ = quality_interval(values, clusters)
+        return "labels only", IntervalEstimate(
+            value=mean, low=low, high=high, n=len(own)
+        )
+    scores = [pair.judged.verdict.score for pair in own]
+    value, low, high, _ = graded_quality(
+        values,
+        scores,
+        [reply.verdict.score for reply in rest],
+        None if cases.named is None else [*units, *map(unit_of, rest)],
+    )
+    return "PPI++", IntervalEstimate(
+        value=value, low=low, high=high, n=len(cases.scores)
+    )
 
 
 def _transferred(
-    quality: RungQuality, agreement: JudgeAgreement, *, graded: bool
+    quality: RungQuality, n_eff: float, measured: MeasuredJudge, *, graded: bool
 ) -> RungQuality:
-    """Correct a pass rate by the judge's errors on labels of other rungs.
+    """Correct a pass rate by the judge's errors on labels of other replies.
 
-    See docs/methods.md §5.4.
+    See docs/methods.md §5.4. Of clusters as many cases count as they are worth.
     """
     why = f"{quality.labels} of {MIN_ON_RUNG} labels on this rung"
+    agreement, line = measured
     hits, rejects, power = agreement.sensitivity, agreement.specificity, agreement.power
     if graded:
         why += ", and grades cannot be transferred from others"
-    elif hits is None or rejects is None or power is None:
+    elif hits is None or rejects is None or power is None or line is None:
         why += ", and on others people only ever gave one answer"
     elif power < MIN_JUDGE:
         why += (
@@ -177,9 +197,17 @@ def _transferred(
     else:
         raw = quality.raw
         rate = rogan_gladen(
-            raw.value, raw.n, hits.value, hits.n, rejects.value, rejects.n
+            raw.value,
+            max(1.0, n_eff),
+            line.base + line.slope,
+            max(1.0, hits.n / line.effect),
+            1 - line.base,
+            max(1.0, rejects.n / line.effect),
+            smooth=False,
         )
-        moved = Estimate(value=rate.quality, low=rate.low, high=rate.high, n=raw.n)
+        moved = IntervalEstimate(
+            value=rate.quality, low=rate.low, high=rate.high, n=raw.n
+        )
         return msgspec.structs.replace(quality, calibrated=moved, method="transferred")
     return msgspec.structs.replace(quality, why_not=why)
 
@@ -198,11 +226,28 @@ def _beta_bounds(mean: float, variance: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _by_case(judged: Sequence[JudgedReply]) -> list[float]:
-    """Return the mean score of the samples of each case."""
-    scores: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+class _Cases(NamedTuple):
+    """The judged cases of a rung."""
+
+    scores: list[float]
+    """Mean over the samples of each."""
+    units: list[Hashable]
+    """Cluster of each, itself where it names none."""
+
+    @property
+    def named(self) -> list[Hashable] | None:
+        """The clusters; None where no case names one."""
+        return self.units if any(isinstance(unit, str) for unit in self.units) else None
+
+
+def _by_case(judged: Sequence[JudgedReply]) -> _Cases:
+    samples: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    units: dict[tuple[str, str], Hashable] = {}
     for reply in judged:
         verdict = reply.verdict
         score = verdict.score if verdict.graded else float(verdict.passed)
-        scores[reply.source, reply.case].append(score)
-    return [statistics.fmean(scores_of_case) for scores_of_case in scores.values()]
+        samples[reply.source, reply.case].append(score)
+        units[reply.source, reply.case] = unit_of(reply)
+    return _Cases(
+        [statistics.fmean(case) for case in samples.values()], [*units.values()]
+    )

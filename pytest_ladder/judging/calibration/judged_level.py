@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.evidence import Trust
+from pytest_ladder.decide.comparison import Trust
 from pytest_ladder.decide.funnel import is_held_back
+from pytest_ladder.decide.judge_errors import NEEDED
 from pytest_ladder.decide.matrix import Matrix
-from pytest_ladder.judging.calibration.agreement import Estimate
+from pytest_ladder.judging.calibration.agreement import IntervalEstimate
 from pytest_ladder.judging.calibration.calibrate import Calibration
-from pytest_ladder.judging.calibration.corrected import (
-    MIN_TO_GATE,
-    RungQuality,
-    with_misses,
-)
+from pytest_ladder.judging.calibration.corrected import RungQuality, with_misses
+from pytest_ladder.judging.calibration.needed import poor, without
 from pytest_ladder.stats.checks import TINY
+from pytest_ladder.stats.intervals import MIN_CLUSTERS
 
 
-class CalibratedQuality(Estimate, frozen=True, kw_only=True):
+class CalibratedQuality(IntervalEstimate, frozen=True, kw_only=True):
     """What people would say of a rung at the judged level."""
 
     transferred: bool
-    """Whether some of it rests on the judge's errors on other rungs."""
+    """Whether some of it rests on the judge's errors on other replies."""
     may_gate: bool
-    """Whether there are enough labels of this rung for it to hold a gate."""
+    """Whether there are labels enough, of the judge and of this rung, to decide."""
 
 
 def calibrated_level(
@@ -47,7 +46,10 @@ def calibrated_level(
     for row in rows:
         if row.level is Level.JUDGED and row.outcome is not Outcome.ERROR:
             groups[row.rung][row.test].append(row)
-    qualities = _qualities(calibrations)
+    qualities: defaultdict[tuple[str, str], list[RungQuality]] = defaultdict(list)
+    for calibration in calibrations:
+        for quality in calibration.rungs:
+            qualities[calibration.test, quality.rung].append(quality)
     by_rung = {}
     for line in matrix.rungs:
         cell, tests = line.levels.get(Level.JUDGED), groups[line.id]
@@ -72,29 +74,35 @@ def trust_of(
     See docs/methods.md §5.5. Of functions that judge nothing is said: they need no
     labels.
     """
-    if not calibrations:
-        return {}
     corrected = calibrated_level(matrix, rows, calibrations)
-    labels = min(calibration.labels for calibration in calibrations)
-    judged = {
-        quality.rung for calibration in calibrations for quality in calibration.rungs
-    }
     trust = {}
-    for rung in sorted(judged):
+    for rung in dict.fromkeys(q.rung for c in calibrations for q in c.rungs):
         quality = corrected.get(rung)
-        if quality is None or not quality.may_gate:
-            trust[rung] = Trust(why_not=_why_not(labels, quality))
-        elif quality.low is not None and quality.high is not None:
+        why_not = _why_not(rung, calibrations, quality)
+        if quality is None or quality.low is None or quality.high is None or why_not:
+            trust[rung] = Trust(why_not=why_not)
+        else:
             trust[rung] = Trust(value=quality.value, low=quality.low, high=quality.high)
     return trust
 
 
-def _why_not(labels: int, quality: CalibratedQuality | None) -> str:
-    if labels < MIN_TO_GATE:
-        return f"{labels} of {MIN_TO_GATE} labels for its judge"
-    if quality is not None and quality.transferred:
-        return "too few labels of its own for its judge"
-    return "a judge that is too poor, or has too few labels of this rung"
+def _why_not(
+    rung: str, calibrations: Sequence[Calibration], quality: CalibratedQuality | None
+) -> str:
+    """Say what a rung lacks, of the first test that lacks something; empty: nothing."""
+    for calibration in calibrations:
+        for own in calibration.rungs:
+            if own.rung != rung or own.may_gate:
+                continue
+            labels = calibration.labels + calibration.elsewhere
+            if own.missing.all or labels < NEEDED:
+                return without(own.missing, labels, calibration.voided)
+            if calibration.agreement is not None and poor(calibration.agreement):
+                return poor(calibration.agreement)
+            return own.why_not or f"fewer than {MIN_CLUSTERS} clusters"
+    if quality is None:
+        return "a score that is not just what its judge said"
+    return ""
 
 
 class _Part(NamedTuple):
@@ -102,20 +110,8 @@ class _Part(NamedTuple):
 
     weight: float
     raw: float
-    calibrated: Estimate
+    calibrated: IntervalEstimate
     origin: RungQuality
-
-
-def _qualities(
-    calibrations: Iterable[Calibration],
-) -> Mapping[tuple[str, str], list[RungQuality]]:
-    by_test_and_rung: defaultdict[tuple[str, str], list[RungQuality]] = defaultdict(
-        list
-    )
-    for calibration in calibrations:
-        for quality in calibration.rungs:
-            by_test_and_rung[calibration.test, quality.rung].append(quality)
-    return by_test_and_rung
 
 
 def _part(rows: Sequence[Row], qualities: Sequence[RungQuality]) -> _Part | None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import msgspec
 
-from pytest_ladder.core.score import Verdict
+from pytest_ladder.core.review import LabelVerdict, reply_hash
+from pytest_ladder.core.score import PASSES_FROM, Verdict, score_of_verdict
+from pytest_ladder.core.thoughts import split_thoughts
 from pytest_ladder.disk.files import json_lines, read_text
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.judging.verdicts import PASSES_FROM
 from pytest_ladder.text.phrases import shown
 
 MIN_STRATUM = 5
@@ -23,15 +24,14 @@ MIN_STRATUM = 5
 See docs/methods.md §5.5.
 """
 
-LabelVerdict = Literal["pass", "fail", 1, 2, 3, 4, 5]
-"""Pass or fail, or a grade as graded judges give it."""
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Key = tuple[str, str, str]
 """(case, rung, hash of the reply): what a person looked at."""
 _Stratum = tuple[str, bool]
 """A rung, and whether the judge passed the reply."""
 
 
-class JudgedReply(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedReply(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A reply with a judge's verdict on it."""
 
     test: str
@@ -41,12 +41,22 @@ class JudgedReply(msgspec.Struct, frozen=True, kw_only=True):
     rung: str
     text: str
     """The reply."""
+    said: str = ""
+    """The reply with the thoughts that stood in it; empty: there were none."""
+    cluster: str | None = None
+    """As of its row: replies that share one are not independent."""
     verdict: Verdict
 
-    @property
+    @functools.cached_property
     def key(self) -> Key:
         """What ties it to its labels."""
         return self.case, self.rung, reply_hash(self.text)
+
+    @property
+    def other_keys(self) -> set[Key]:
+        """What ties it to labels of another version: thoughts were part of the text."""
+        texts = {self.said or self.text, split_thoughts(self.text).answer}
+        return {(self.case, self.rung, reply_hash(text)) for text in texts}
 
 
 class Label(
@@ -70,6 +80,13 @@ class Label(
     """The judge it was compared with; another one voids it. Empty: any."""
     rubric: str = ""
     """Id of the rubric that was answered; another one voids it. Empty: any."""
+    judged: _Share | None = None
+    """What the judge gave the reply, in [0, 1], whatever becomes of the reply; None: an
+    older version wrote the label, and only a report that has the reply can tell."""
+    graded: bool = False
+    """Whether that is a grade."""
+    cluster: str | None = None
+    """Cluster of the case; None: it is one by itself."""
     note: str = ""
 
     @property
@@ -78,11 +95,14 @@ class Label(
         return self.case, self.rung, self.reply
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """What only one label of counts: reply, question and rater."""
+        return (*self.key, self.test, self.rubric, self.judge, self.rater)
+
+    @property
     def value(self) -> float:
         """The verdict as a score in [0, 1]."""
-        if isinstance(self.verdict, int):
-            return (self.verdict - 1) / 4
-        return float(self.verdict == "pass")
+        return score_of_verdict(self.verdict)
 
     @property
     def passed(self) -> bool:
@@ -90,27 +110,29 @@ class Label(
         return self.value >= PASSES_FROM
 
 
-def reply_hash(text: str) -> str:
-    """Name a reply by its text."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
-
-
 def read_labels(path: Path) -> tuple[Label, ...]:
     """Read `labels.jsonl`; of two labels of a rater on a reply the later one counts.
 
-    Raises `ConfigError` with file and line.
+    A line with `"verdict": null` takes the label back. Raises `ConfigError` with file
+    and line.
     """
-    name, labels = shown(path), {}
+    name, labels = shown(path), dict[object, Label]()
     for number, row in json_lines(read_text(path, name), name):
+        taken_back = isinstance(row, dict) and row.get("verdict", "") is None
         try:
-            label = msgspec.convert(row, Label)
+            label = msgspec.convert(
+                {**row, "verdict": "fail"} if taken_back else row, Label
+            )
         except msgspec.ValidationError as error:
             raise ConfigError(
                 f"{name}:{number}: this is no label ({error}); write an object with "
                 '`case`, `rung`, `reply` (its hash) and `verdict` ("pass", "fail" or a '
                 "grade from 1 to 5)."
             ) from error
-        labels[*label.key, label.test, label.rubric, label.judge, label.rater] = label
+        if taken_back:
+            labels.pop(label.identity, None)
+        else:
+            labels[label.identity] = label
     return tuple(labels.values())
 
 
@@ -131,7 +153,26 @@ def label_of(judged: JudgedReply, verdict: LabelVerdict, rater: str) -> Label:
         test=judged.test,
         judge=judged.verdict.judge,
         rubric=judged.verdict.rubric,
+        judged=judged.verdict.score if judged.verdict.rubric else None,
+        graded=judged.verdict.graded,
+        cluster=judged.cluster,
     )
+
+
+def tied(labels: Iterable[Label], judged: Iterable[JudgedReply]) -> list[Label]:
+    """Return labels with the hash that their reply has now, with thoughts or without.
+
+    A reply is still the one that a person looked at when thoughts are read otherwise.
+    """
+    labels = list(labels)
+    places = {(label.case, label.rung) for label in labels}
+    judged = [reply for reply in judged if (reply.case, reply.rung) in places]
+    key_of = {other: reply.key for reply in judged for other in reply.other_keys}
+    key_of |= {reply.key: reply.key for reply in judged}
+    return [
+        msgspec.structs.replace(label, reply=key_of.get(label.key, label.key)[2])
+        for label in labels
+    ]
 
 
 def holds_for(label: Label, judged: JudgedReply) -> bool:
@@ -156,8 +197,10 @@ def next_labels(
     labelled is skipped. The seed fixes the order, so that two raters with the same seed
     label the same replies. To be shown without rung and verdict (docs/methods.md §5.5).
     """
+    judged = list(judged)
     strata = _shuffled_strata(judged, seed)
-    done = {label.key: label for label in labels if label.rater == rater}
+    own = [label for label in labels if label.rater == rater]
+    done = {label.key: label for label in tied(own, judged)}
     have: Counter[_Stratum] = Counter()
     open_: dict[_Stratum, list[JudgedReply]] = {}
     for stratum, members in strata.items():

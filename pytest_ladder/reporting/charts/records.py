@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import UsedReply
 from pytest_ladder.decide.cost import distinct, latencies
 from pytest_ladder.decide.decision import Decision, Roi, Standing
 from pytest_ladder.decide.matrix import Cell, Matrix, RungResult
+from pytest_ladder.reporting.charts.key import numbers_of
+from pytest_ladder.reporting.charts.labels import spots_of
+from pytest_ladder.reporting.charts.parts import Record, log_ticks
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
@@ -24,11 +27,17 @@ from pytest_ladder.reporting.sentences.matrix import (
 )
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.stats.latency import percentile
-from pytest_ladder.text.numbers import bar, dollars, percent, quality, seconds
+from pytest_ladder.text.numbers import (
+    dollars,
+    per_answer,
+    per_calls,
+    percent,
+    quality,
+    seconds,
+)
 
-Record = dict[str, Any]
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom, in pixels."""
+if TYPE_CHECKING:
+    from pytest_ladder.decide.objectives.kind import Line
 
 HULL_PIECES = 12
 """A mix of two rungs costs their weighted mean: a curve where cost is logarithmic."""
@@ -36,24 +45,45 @@ FREE_AT = 0.25
 """A rung that costs nothing is drawn at this share of the smallest cost."""
 DOTS = 40
 """Quantiles that stand for the distribution of one rung's latency."""
-NAME_PIXELS = 6.6
-"""Width of a letter of a name."""
+SIZES = ((900, 400), (560, 400), (260, 330))
+"""Width and height in pixels for which names are placed: window, tablet, phone."""
+_LIMITS = {"quality": "bar", "cost": "cap"}
+"""Lines of an objective that the chart of quality against cost draws."""
 
 
 def decision_records(
-    report: Report, matrix: Matrix, decision: Decision
-) -> dict[str, list[Record]]:
+    report: Report,
+    matrix: Matrix,
+    decision: Decision,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> dict[str, list[Any]]:
     """Give the data of the charts that follow a decision, by the names in the specs.
 
-    `matrix` is costed at the decision's volume.
+    `matrix` is costed at the decision's volume; names are placed for each of `sizes`.
     """
-    points = _points(report, matrix, decision)
+    drawn = [*_points(report, matrix, decision), *_planned(matrix, decision)]
+    numbers, lines = numbers_of(report), _lines(report.objective)
+    for point in drawn:
+        point["number"] = numbers[point["rung"]]
+    spots = [spots_of(drawn, lines, width, height) for width, height in sizes]
+    for point, *found in zip(drawn, *spots, strict=True):
+        point["spots"] = [list(spot) for spot in found]
+    points = [point for point in drawn if not point["planned"]]
     front = [point for point in points if point["on_front"]]
     return {
         "points": points,
+        "planned": [point for point in drawn if point["planned"]],
         "front": [_xy(point) for point in front],
         "hull": _hull([_xy(point) for point in front]),
-        "limits": list(_limits(report.objective)),
+        "limits": [
+            *(
+                {_LIMITS[line.of]: line.at, "label": line.label}
+                for line in lines
+                if line.of in _LIMITS
+            ),
+            *_chance(report.objective),
+        ],
+        "ticks": _ticks(points),
         "steps": _steps(matrix, decision, front),
     }
 
@@ -75,22 +105,33 @@ def latency_records(report: Report) -> dict[str, list[Record]]:
                 {"rung": rung.id, "strategy": rung.strategy, "s": _short(value)}
                 for value in _dots(values)
             ]
-    limit = report.objective.latency_p95_s if report.objective else None
-    limits = [] if limit is None else [{"s": limit, "label": f"p95 ≤ {seconds(limit)}"}]
+    limits: list[Record] = [
+        {"s": line.at, "label": line.label}
+        for line in _lines(report.objective)
+        if line.of == "latency"
+    ]
     return {"boxes": boxes, "dots": dots, "limits": limits}
+
+
+def _chance(objective: Objective | None) -> list[Record]:
+    """Give the line of what guessing scores: none of the objective's own, no bar."""
+    if objective is None or objective.chance is None:
+        return []
+    label = f"chance {percent(objective.chance)}"
+    return [{"bar": objective.chance, "label": label}]
 
 
 def bar_of(objective: Objective | None) -> float | None:
     """Give the quality that the objective asks for, in [0, 1], if any."""
-    return objective.quality if objective else None
+    bars = (line.at for line in _lines(objective) if line.of == "quality")
+    return next(bars, None)
 
 
 def _points(report: Report, matrix: Matrix, decision: Decision) -> list[Record]:
     """Give a record per rung that can be drawn, cheapest first."""
     standings = {standing.rung: standing for standing in decision.standings}
     picked = decision.recommendation.rung if decision.recommendation else None
-    floor = _free_cost(matrix)
-    points = []
+    floor, points = _floor(matrix), []
     for rung in matrix.rungs:
         cell = rung.levels.get(decision.level)
         if cell is None or cell.quality is None or rung.cost.usd_per_1k is None:
@@ -99,26 +140,57 @@ def _points(report: Report, matrix: Matrix, decision: Decision) -> list[Record]:
         points.append(
             {
                 "rung": rung.id,
+                "model": rung.model,
                 "strategy": rung.strategy,
                 "tier": str(rung.tier),
                 "recommended": rung.id == picked,
                 "current": rung.id == report.info.current,
                 "on_front": standing is not None and standing.on_front,
+                "planned": False,
                 **_cost_place(rung, report.evidence.serving(rung.id), floor),
-                **_quality_place(cell),
+                "quality": _short(cell.quality),
+                "low": _short(cell.quality if cell.low is None else cell.low),
+                "high": _short(cell.quality if cell.high is None else cell.high),
                 **_point_texts(rung, cell, decision, standing),
             }
         )
-    for key, width in (("named", 600), ("named_narrow", 260)):
-        for point, side in zip(points, _named(points, width), strict=True):
-            point[key] = side is not None
-            point["side"] = point.get("side") or side
     return points
 
 
-def _free_cost(matrix: Matrix) -> float:
-    """Where rungs that cost nothing are drawn, in USD per 1,000 calls."""
-    costs = [rung.cost.usd_per_1k for rung in matrix.rungs]
+def _planned(matrix: Matrix, decision: Decision) -> list[Record]:
+    """Give a record per planned rung, at the quality that it would need."""
+    tiers = {rung.id: rung for rung in matrix.planned}
+    return [
+        {
+            "rung": worth.rung,
+            "model": tiers[worth.rung].model,
+            "strategy": tiers[worth.rung].strategy,
+            "tier": str(tiers[worth.rung].tier),
+            "recommended": False,
+            "current": False,
+            "on_front": False,
+            "planned": True,
+            "free": worth.usd_per_1k == 0,
+            **dict.fromkeys(
+                ("usd", "usd_low", "usd_high"),
+                _short(worth.usd_per_1k or _floor(matrix)),
+            ),
+            **dict.fromkeys(("quality", "low", "high"), _short(worth.quality)),
+            "quality_text": f"would need {percent(worth.quality)}",
+            "cost_text": (
+                f"about {per_calls(worth.usd_per_1k)}, "
+                f"{dollars(worth.serve_usd_per_1k)} of it to use"
+            ),
+            "front_text": "planned, not built yet",
+        }
+        for worth in decision.planned
+        if worth.quality is not None
+    ]
+
+
+def _floor(matrix: Matrix) -> float:
+    """Return where rungs that cost nothing are drawn, in USD per 1,000 calls."""
+    costs = (rung.cost.usd_per_1k for rung in matrix.rungs)
     return FREE_AT * min((usd for usd in costs if usd), default=1.0)
 
 
@@ -135,18 +207,11 @@ def _cost_place(rung: RungResult, serving: Interval | None, floor: float) -> Rec
     }
 
 
-def _quality_place(cell: Cell) -> Record:
-    value = cell.quality or 0.0
-    low = value if cell.low is None else cell.low
-    high = value if cell.high is None else cell.high
-    return {"quality": _short(value), "low": _short(low), "high": _short(high)}
-
-
 def _point_texts(
     rung: RungResult, cell: Cell, decision: Decision, standing: Standing | None
 ) -> Record:
     """Give the texts of a tooltip."""
-    cost = f"{dollars(rung.cost.usd_per_1k)} per 1,000 calls"
+    cost = per_calls(rung.cost.usd_per_1k)
     if rung.cost.build_usd:
         cost += f", {dollars(rung.cost.serve_usd_per_1k)} of it to use"
     return {
@@ -160,68 +225,13 @@ def _point_texts(
     }
 
 
-def _named(points: Sequence[Record], width: int) -> list[str | None]:
-    """Say on which side of a point its name has room, in a chart `width` pixels wide.
-
-    The recommended and the current rung come first, then the front from its top;
-    no other rung is named.
-    """
-    rank = sorted(
-        range(len(points)),
-        key=lambda n: (
-            not points[n]["recommended"],
-            not points[n]["current"],
-            -points[n]["quality"],
-        ),
-    )
-    places = _pixels(points, width)
-    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in places]
-    sides: list[str | None] = [None] * len(points)
-    for n in rank:
-        if not any(points[n][mark] for mark in ("recommended", "current", "on_front")):
-            continue
-        x, y = places[n]
-        reach = 10 + NAME_PIXELS * len(points[n]["rung"])
-        for side, left, right in (
-            ("right", x - reach, x - 10),
-            ("left", x + 10, x + reach),
-        ):
-            box = (left, y - 19, right, y - 5)
-            if (
-                left < 0
-                or right > width
-                or any(_overlap(box, other) for other in taken)
-            ):
-                continue
-            taken.append(box)
-            sides[n] = side
-            break
-    return sides
-
-
-def _pixels(points: Sequence[Record], width: int) -> list[tuple[float, float]]:
-    """About where points are drawn: scales take in the intervals and some room."""
-    if not points:
+def _ticks(points: Sequence[Record]) -> list[float]:
+    """Give the labels of the axis of cost: none where rungs that cost nothing lie."""
+    priced = [point for point in points if not point["free"]]
+    if not priced:
         return []
-    left = math.log(min(point["usd_low"] for point in points))
-    right = math.log(max(point["usd_high"] for point in points))
-    bottom = min(point["low"] for point in points)
-    top = max(point["high"] for point in points)
-    across = (width - 72) / ((right - left) or 1)
-    down = 376 / ((top - bottom) or 1)
-    return [
-        (36 + (math.log(p["usd"]) - left) * across, 12 + (top - p["quality"]) * down)
-        for p in points
-    ]
-
-
-def _overlap(box: Box, other: Box) -> bool:
-    return (
-        box[0] < other[2]
-        and other[0] < box[2]
-        and box[1] < other[3]
-        and other[1] < box[3]
-    )
+    low = min(point["usd_low"] for point in priced)
+    return log_ticks(low, max(point["usd_high"] for point in priced))
 
 
 def _xy(point: Record) -> Record:
@@ -237,6 +247,10 @@ def _hull(front: Sequence[Record]) -> list[Record]:
         corners.append(point)
     line = corners[:1]
     for start, end in itertools.pairwise(corners):
+        if end["usd"] == start["usd"]:
+            # So near in price that a chart shows one: nothing is between them.
+            line.append(_xy(end))
+            continue
         for piece in range(1, HULL_PIECES + 1):
             usd = start["usd"] * (end["usd"] / start["usd"]) ** (piece / HULL_PIECES)
             share = (usd - start["usd"]) / (end["usd"] - start["usd"])
@@ -252,16 +266,12 @@ def _below(start: Record, middle: Record, end: Record) -> bool:
     return bool((middle["quality"] - start["quality"]) * run <= at)
 
 
-def _limits(objective: Objective | None) -> Iterator[Record]:
+def _lines(objective: Objective | None) -> list[Line]:
     if objective is None:
-        return
-    if objective.quality is not None:
-        yield {"bar": objective.quality, "label": f"bar {bar(objective.quality)}"}
-    if objective.usd_per_1k:
-        yield {
-            "cap": objective.usd_per_1k,
-            "label": f"budget {dollars(objective.usd_per_1k)}",
-        }
+        return []
+    from pytest_ladder.decide.objectives.table import kind_of
+
+    return list(kind_of(objective).lines(objective))
 
 
 def _steps(matrix: Matrix, decision: Decision, front: Sequence[Record]) -> list[Record]:
@@ -300,7 +310,7 @@ def _stair(step: Roi, below: Record, above: Record, index: int) -> Record:
     start = below["quality"]
     low = start + (step.low or 0.0) / 100 if known else above["quality"]
     high = start + (step.high or 0.0) / 100 if known else above["quality"]
-    per_good = f"{dollars(step.usd_per_good_answer)} per extra good answer"
+    per_good = per_answer(step.usd_per_good_answer)
     return {
         "place": index,
         "rung": step.to_rung,

@@ -12,19 +12,21 @@ import re
 from typing import Any, Literal
 
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.reporting.charts.key import strategies_of
+from pytest_ladder.reporting.charts.parts import Spec
 from pytest_ladder.reporting.charts.records import (
     bar_of,
     decision_records,
     latency_records,
 )
 from pytest_ladder.reporting.charts.specs import (
-    Spec,
     latency_chart,
     quality_cost_chart,
     roi_chart,
 )
 from pytest_ladder.reporting.charts.theme import GROUNDS, PALETTES, Theme, theme_config
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.matrix import price_column
 
 Chart = Literal["quality-cost", "roi", "latency"]
 
@@ -35,26 +37,22 @@ _NOT_PLAIN = re.compile(r"[^\w./ +-]")
 
 def chart_spec(report: Report, chart: Chart = "quality-cost") -> Spec:
     """Give one chart of the report, at its level and volume, with its data."""
+    strategies = strategies_of(report)
     if chart == "latency":
-        return latency_chart(report.matrix, latency_records(report))
+        return latency_chart(strategies, latency_records(report))
     data = decision_records(report, report.matrix, report.decision)
     if chart == "roi":
-        return roi_chart(report.matrix, data["steps"])
-    return quality_cost_chart(report.matrix, data)
+        return roi_chart(strategies, data["steps"])
+    return quality_cost_chart(
+        strategies, data, calls=price_column(report.matrix.rungs)[0]
+    )
 
 
 def chart_svg(
     report: Report, chart: Chart = "quality-cost", theme: Theme = "light"
 ) -> str:
     """Render a chart as SVG; `ConfigError` without the extra `charts`."""
-    return str(_converter().vegalite_to_svg(_dressed(report, chart, theme)))
-
-
-def chart_png(
-    report: Report, chart: Chart = "quality-cost", theme: Theme = "light"
-) -> bytes:
-    """Render a chart as PNG at twice its size; `ConfigError` without `charts`."""
-    return bytes(_converter().vegalite_to_png(_dressed(report, chart, theme), scale=2))
+    return str(converter().vegalite_to_svg(_dressed(report, chart, theme)))
 
 
 def mermaid_chart(report: Report) -> str:
@@ -103,7 +101,8 @@ def _dressed(report: Report, chart: Chart, theme: Theme) -> Spec:
     return {**chart_spec(report, chart), "config": config}
 
 
-def _converter() -> Any:
+def converter() -> Any:
+    """Load what draws charts to files; `ConfigError` without the extra `charts`."""
     try:
         import vl_convert
     except ImportError as error:

@@ -2,60 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_ladder.core.rung import Tier
-from pytest_ladder.decide.matrix import Matrix
-from pytest_ladder.reporting.charts.records import Record
-
-Spec = dict[str, Any]
-
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-SHAPES = {
-    Tier.OFF_THE_SHELF: "circle",
-    Tier.FINE_TUNED: "square",
-    Tier.CONTINUED_PRETRAINED: "diamond",
-    Tier.PRETRAINED: "triangle-up",
-}
+from pytest_ladder.reporting.charts.parts import (
+    Record,
+    Spec,
+    chart,
+    log_ticks,
+    mark,
+    strategy_colour,
+    strategy_shape,
+    tooltip,
+)
 
 
 def quality_cost_chart(
-    matrix: Matrix, data: Mapping[str, list[Record]], *, legend: bool = True
+    strategies: list[str],
+    data: Mapping[str, list[Any]],
+    *,
+    legend: bool = True,
+    calls: str = "1,000",
 ) -> Spec:
-    """Draw quality against cost, with intervals, the front, its hull and the limits."""
+    """Draw quality against cost, with intervals, the front, its hull and the limits.
+
+    `calls` are those that the axis gives prices of: `1,000`, or `million`.
+    """
     x = {"field": "usd", "type": "quantitative"}
     y = {"field": "quality", "type": "quantitative"}
     layers = [
         {
             "data": {"name": "hull"},
-            "mark": _mark("line", "hull"),
+            "mark": mark("line", "hull"),
             "encoding": _xy(x, y),
         },
         {
             "data": {"name": "front"},
-            "mark": _mark("line", "front", interpolate="step-after"),
+            "mark": mark("line", "front", interpolate="step-after"),
             "encoding": _xy(x, y),
+        },
+        {
+            "data": {"name": "points"},
+            "mark": mark("line", "model"),
+            "encoding": {**_xy(x, y), "detail": {"field": "model"}},
         },
         *_limit_layers(),
         *_interval_layers(),
-        *_point_layers(matrix, legend=legend),
-        *_name_layers(),
+        *_point_layers(strategies, legend=legend),
+        _planned_layer(),
+        *_name_layers("points"),
+        *_name_layers("planned"),
     ]
-    return _spec(
+    return chart(
         "Quality against cost of every rung, with 95 % intervals and the front.",
-        {name: data[name] for name in ("points", "front", "hull", "limits")},
+        {name: data[name] for name in ("points", "planned", "front", "hull", "limits")},
         height=400,
         params=[
-            {"name": "narrow", "value": False},
-            {"name": "priced", "value": _priced(data["points"])},
+            {"name": "size", "value": 0},
+            {"name": "ticks", "value": list(data["ticks"])},
         ],
         layer=layers,
-        encoding={"x": _cost_axis(), "y": _quality_axis()},
+        encoding={"x": _cost_axis(calls), "y": _quality_axis()},
     )
 
 
-def roi_chart(matrix: Matrix, steps: list[Record]) -> Spec:
+def roi_chart(strategies: list[str], steps: list[Record]) -> Spec:
     """Draw the front as a staircase: a bar per step, as long as the quality it adds."""
     y = {
         "field": "rung",
@@ -64,7 +75,7 @@ def roi_chart(matrix: Matrix, steps: list[Record]) -> Spec:
         "axis": {"title": None, "labelLimit": 170, "domain": False, "ticks": False},
     }
     end = {"x": {"field": "top", "type": "quantitative"}}
-    return _spec(
+    return chart(
         "Quality that each step along the front adds, with what it costs.",
         {"steps": steps},
         height={"step": 36},
@@ -72,29 +83,29 @@ def roi_chart(matrix: Matrix, steps: list[Record]) -> Spec:
         data={"name": "steps"},
         encoding={"y": y, "x": _quality_axis("from")},
         layer=[
-            _stairs(strategies_of(matrix)),
+            _stairs(strategies),
             {
                 "transform": [{"filter": "datum.place > 0"}],
-                "mark": _mark("rule", "whisker"),
+                "mark": mark("rule", "whisker"),
                 "encoding": {
                     "x": {"field": "low", "type": "quantitative"},
                     "x2": {"field": "high"},
                 },
             },
             {
-                "mark": _mark("text", "name", align="left", dx=8, fontWeight=600),
+                "mark": mark("text", "name", align="left", dx=8, fontWeight=600),
                 "encoding": {**end, "text": {"field": "gain_short"}},
             },
             {
                 "transform": [{"filter": "!narrow"}],
-                "mark": _mark("text", "note", align="left", dx=54),
+                "mark": mark("text", "note", align="left", dx=54),
                 "encoding": {**end, "text": {"field": "price_short"}},
             },
         ],
     )
 
 
-def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
+def latency_chart(strategies: list[str], data: Mapping[str, list[Record]]) -> Spec:
     """Draw the distribution of latency per rung on a logarithmic axis."""
     ids = [box["rung"] for box in data["boxes"]]
     time = {
@@ -103,7 +114,7 @@ def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
         ": format(datum.value, '~g') + ' s'",
         "labelOverlap": "greedy",
         "labelSeparation": 14,
-        "tickCount": 6,
+        "values": _time_ticks(data),
     }
     x = {
         "field": "s",
@@ -117,8 +128,8 @@ def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
         "sort": ids,
         "axis": {"title": None, "labelLimit": 170, "domain": False, "ticks": False},
     }
-    colour = _strategy_colour(strategies_of(matrix), legend=False)
-    return _spec(
+    colour = strategy_colour(strategies, legend=False)
+    return chart(
         "How long replies took, per rung: quantiles, quartiles, median and p95.",
         dict(data),
         height={"step": 26},
@@ -127,13 +138,9 @@ def latency_chart(matrix: Matrix, data: Mapping[str, list[Record]]) -> Spec:
     )
 
 
-def strategies_of(matrix: Matrix) -> list[str]:
-    """Name the strategies in the order of their colours.
-
-    By name: the rungs' own order is by price, and a strategy keeps its colour when
-    prices change from one run to the next.
-    """
-    return sorted({rung.strategy for rung in matrix.rungs})
+def _time_ticks(data: Mapping[str, list[Record]]) -> list[float]:
+    times = [dot["s"] for dot in data["dots"]]
+    return log_ticks(min(times), max(times)) if times else []
 
 
 def _stairs(strategies: list[str]) -> Record:
@@ -141,7 +148,7 @@ def _stairs(strategies: list[str]) -> Record:
         "mark": {"type": "bar", "size": 18, "cornerRadius": 3},
         "encoding": {
             "x2": {"field": "to"},
-            "color": _strategy_colour(strategies, legend=False),
+            "color": strategy_colour(strategies, legend=False),
             "opacity": {
                 "condition": {
                     "test": "datum.established && datum.place > 0",
@@ -149,14 +156,14 @@ def _stairs(strategies: list[str]) -> Record:
                 },
                 "value": 0.35,
             },
-            "tooltip": _tooltip(rung="rung", gain="quality", price="cost", note="note"),
+            "tooltip": tooltip(rung="rung", gain="quality", price="cost", note="note"),
         },
     }
 
 
 def _latency_layers(colour: Record) -> Iterator[Record]:
     boxes = {"data": {"name": "boxes"}}
-    tooltip = _tooltip(rung="rung", p50="p50", p95="p95", replies="replies")
+    told = tooltip(rung="rung", p50="p50", p95="p95", replies="replies")
     yield {
         "data": {"name": "dots"},
         "mark": {"type": "tick", "thickness": 1.5, "size": 14, "opacity": 0.35},
@@ -170,73 +177,41 @@ def _latency_layers(colour: Record) -> Iterator[Record]:
                 "x": {"field": low, "type": "quantitative"},
                 "x2": {"field": high},
                 "color": colour,
-                "tooltip": tooltip,
+                "tooltip": told,
             },
         }
     yield {
         **boxes,
-        "mark": _mark("point", "median", filled=True, size=70, opacity=1),
+        "mark": mark("point", "median", filled=True, size=70, opacity=1),
         "encoding": {
             "x": {"field": "p50_s", "type": "quantitative"},
-            "tooltip": tooltip,
+            "tooltip": told,
         },
     }
     limits: Record = {"data": {"name": "limits"}}
     yield {
         **limits,
-        "mark": _mark("rule", "limit"),
+        "mark": mark("rule", "limit"),
         "encoding": {"y": None, "x": {"field": "s", "type": "quantitative"}},
     }
-
-
-def _spec(description: str, datasets: Mapping[str, list[Record]], **parts: Any) -> Spec:
-    return {
-        "$schema": SCHEMA,
-        "description": description,
-        "width": 680,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "datasets": dict(datasets),
-        **parts,
-    }
-
-
-def _mark(kind: str, style: str, **more: Any) -> Record:
-    return {"type": kind, "style": style, **more}
 
 
 def _xy(x: Record, y: Record) -> Record:
     return {"x": x, "y": y}
 
 
-def _tooltip(**labels: str) -> list[Record]:
-    """Show fields, by name, under their labels."""
-    return [
-        {"field": field, "type": "nominal", "title": label}
-        for field, label in labels.items()
-    ]
-
-
-def _priced(points: Sequence[Record]) -> float:
-    """From where on the axis of cost is labelled: rungs that cost nothing lie below."""
-    costs = [point["usd_low"] for point in points if not point["free"]]
-    if len(costs) == len(points):
-        return 0.0
-    return 0.7 * min(costs, default=1e300)
-
-
-def _cost_axis() -> Record:
+def _cost_axis(calls: str) -> Record:
+    usd = "(1000 * datum.value)" if calls == "million" else "datum.value"
     return {
         "field": "usd",
         "type": "quantitative",
         "scale": {"type": "log", "nice": False, "padding": 36},
         "axis": {
-            "title": "USD per 1,000 calls, logarithmic",
-            "labelExpr": "datum.value < priced ? '' "
-            ": datum.value >= 1 ? '$' + format(datum.value, ',~r') "
-            ": '$' + format(datum.value, '~r')",
+            "title": f"USD per {calls} calls, logarithmic",
+            "labelExpr": f"'$' + format({usd}, {usd} >= 1 ? ',~r' : '~r')",
             "labelOverlap": "greedy",
             "labelSeparation": 14,
-            "tickCount": 6,
+            "values": {"expr": "ticks"},
             "grid": False,
         },
     }
@@ -268,10 +243,10 @@ def _limit_layers() -> Iterator[Record]:
             "data": {"name": "limits"},
             "transform": [{"filter": f"isValid(datum.{field})"}],
         }
-        yield {**shared, "mark": _mark("rule", "limit"), "encoding": encoding}
+        yield {**shared, "mark": mark("rule", "limit"), "encoding": encoding}
         yield {
             **shared,
-            "mark": _mark("text", "limit-label", **label),
+            "mark": mark("text", "limit-label", **label),
             "encoding": {**encoding, "text": {"field": "label"}},
         }
 
@@ -298,34 +273,24 @@ def _interval_layers() -> Iterator[Record]:
         }
 
 
-def _point_layers(matrix: Matrix, *, legend: bool) -> Iterator[Record]:
-    strategies = strategies_of(matrix)
-    tiers = [tier for tier in Tier if any(rung.tier is tier for rung in matrix.rungs)]
+def _point_layers(strategies: list[str], *, legend: bool) -> Iterator[Record]:
     yield {
         "data": {"name": "points"},
         "transform": [{"filter": "datum.recommended"}],
-        "mark": _mark("point", "ring", shape="circle", size=480, opacity=1),
+        "mark": mark("point", "ring", shape="circle", size=480, opacity=1),
         "encoding": {},
     }
     yield {
         "data": {"name": "points"},
         "mark": {"type": "point", "filled": True, "size": 130},
         "encoding": {
-            "color": _strategy_colour(strategies, legend=legend),
-            "shape": {
-                "field": "tier",
-                "type": "nominal",
-                "legend": {"title": "tier"} if legend and len(tiers) > 1 else None,
-                "scale": {
-                    "domain": [str(tier) for tier in tiers],
-                    "range": [SHAPES[tier] for tier in tiers],
-                },
-            },
+            "color": strategy_colour(strategies, legend=legend),
+            "shape": strategy_shape(strategies, legend=legend),
             "opacity": {
                 "condition": {"test": "datum.on_front", "value": 1},
                 "value": 0.55,
             },
-            "tooltip": _tooltip(
+            "tooltip": tooltip(
                 rung="rung",
                 tier="tier",
                 quality_text="quality",
@@ -338,24 +303,49 @@ def _point_layers(matrix: Matrix, *, legend: bool) -> Iterator[Record]:
     }
 
 
-def _strategy_colour(strategies: list[str], *, legend: bool) -> Record:
+def _planned_layer() -> Record:
+    """Draw what is not built yet as a hollow mark, at the quality it would need."""
     return {
-        "field": "strategy",
-        "type": "nominal",
-        "scale": {"domain": strategies},
-        "legend": {"title": "strategy"} if legend else None,
+        "data": {"name": "planned"},
+        "mark": {"type": "point", "filled": False, "size": 130, "strokeWidth": 2},
+        "encoding": {
+            "color": {"field": "strategy", "type": "nominal"},
+            "shape": {"field": "strategy", "type": "nominal"},
+            "tooltip": tooltip(
+                rung="rung",
+                tier="tier",
+                quality_text="quality",
+                cost_text="cost",
+                front_text="stands",
+            ),
+        },
     }
 
 
-def _name_layers() -> Iterator[Record]:
-    """Name rungs where there is room, above and left of the front if need be."""
-    for side, offset in (("left", 10), ("right", -10)):
-        yield {
-            "data": {"name": "points"},
-            "transform": [
-                {"filter": "narrow ? datum.named_narrow : datum.named"},
-                {"filter": f"datum.side == '{side}'"},
-            ],
-            "mark": _mark("text", "name", align=side, dx=offset, dy=-12),
-            "encoding": {"text": {"field": "rung"}},
-        }
+def _name_layers(name: str) -> Iterator[Record]:
+    """Name every point where its label has a place, with a line to it if need be."""
+    spot = {"calculate": "datum.spots[size]", "as": "spot"}
+    yield {
+        "data": {"name": name},
+        "transform": [spot, {"filter": "datum.spot[2] != 0 || datum.spot[3] != 0"}],
+        "mark": mark(
+            "rule",
+            "leader",
+            x2Offset={"expr": "datum.spot[2]"},
+            y2Offset={"expr": "datum.spot[3]"},
+        ),
+        "encoding": {"x2": {"field": "usd"}, "y2": {"field": "quality"}},
+    }
+    yield {
+        "data": {"name": name},
+        "transform": [spot, {"calculate": "datum.spot[4]", "as": "label"}],
+        "mark": mark(
+            "text",
+            "name",
+            align="center",
+            baseline="middle",
+            xOffset={"expr": "datum.spot[0]"},
+            yOffset={"expr": "datum.spot[1]"},
+        ),
+        "encoding": {"text": {"field": "label"}},
+    }

@@ -21,15 +21,34 @@ PALETTES: dict[Theme, tuple[str, ...]] = {
 GROUNDS: dict[Theme, str] = {"light": "#ffffff", "dark": "#171c24"}
 
 
+INKS: dict[Theme, tuple[str, str, str]] = {
+    "light": ("#1b2430", "#5a6675", "#1d4ed8"),
+    "dark": ("#e6e9ee", "#9aa4b2", "#8fb8ff"),
+}
+"""Of words, of what is said quietly, and of what stands out."""
+VERDICTS: dict[Theme, dict[str, tuple[str, str]]] = {
+    "light": {
+        "pass": ("#d7f0e6", "#0b5d44"),
+        "fail": ("#fde4d8", "#97330c"),
+        "undecided": ("#fbefc6", "#6d5300"),
+    },
+    "dark": {
+        "pass": ("#143528", "#7fdcb8"),
+        "fail": ("#43200f", "#ffb08c"),
+        "undecided": ("#3b3009", "#f0d070"),
+    },
+}
+"""Grounds and inks of verdicts, as the page has them."""
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+
+
 def theme_config(theme: Theme) -> dict[str, Any]:
     """Give the part of a specification that says how charts look."""
     dark = theme == "dark"
-    ink, quiet = ("#e6e9ee", "#9aa4b2") if dark else ("#1b2430", "#5a6675")
+    ink, quiet, accent = INKS[theme]
     line = "#2d3542" if dark else "#dfe4ea"
-    accent = "#8fb8ff" if dark else "#1d4ed8"
-    font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
     return {
-        "font": font,
+        "font": FONT,
         "background": "transparent",
         "view": {"stroke": None},
         "range": {"category": list(PALETTES[theme])},
@@ -58,6 +77,8 @@ def theme_config(theme: Theme) -> dict[str, Any]:
             "limit-label": {"color": accent, "fontSize": 12, "fontWeight": 600},
             "front": {"color": quiet, "strokeWidth": 2},
             "hull": {"color": quiet, "strokeWidth": 1, "strokeDash": [2, 3]},
+            "model": {"color": quiet, "strokeWidth": 1, "opacity": 0.3},
+            "leader": {"color": quiet, "strokeWidth": 0.8, "opacity": 0.8},
             "ring": {"color": accent, "strokeWidth": 2, "filled": False},
             "name": {"color": ink, "fontSize": 12, "fontWeight": 500},
             "note": {"color": quiet, "fontSize": 12},

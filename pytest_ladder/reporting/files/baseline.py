@@ -1,13 +1,13 @@
 """Baselines: what a change is compared with, from a folder or a commit, and pooled.
 
-A baseline is a report of which only `matrix.json` and `rows.jsonl` are kept, so that it
-can be committed and read in a diff. Several runs of main in it are several samples of
-every case: one lucky run would redden every change (docs/methods.md §2.6).
+A baseline is a report of which only `matrix.json`, `rows.jsonl` and `inputs.jsonl` are
+kept, so that it can be committed and read in a diff. Several runs of main in it are
+several samples of every case: one lucky run would redden every change
+(docs/methods.md §2.6).
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,22 +17,28 @@ import msgspec
 from pytest_ladder.core.row import DRAW, Outcome, Row, UsedReply
 from pytest_ladder.decide.gate.result import ComparedRun
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.disk import git
+from pytest_ladder.disk.files import write_atomically
 from pytest_ladder.errors import ConfigError, LadderError
+from pytest_ladder.reporting.files.committed import (
+    FILES,
+    GIT,
+    INPUTS,
+    commit_of,
+    place_of,
+    read_committed,
+    unknown_commit,
+)
+from pytest_ladder.reporting.files.outdated import why_outdated
 from pytest_ladder.reporting.files.read import read_report, rungs_of
-from pytest_ladder.reporting.files.write import matrix_json, rows_jsonl, write_whole
+from pytest_ladder.reporting.files.write import inputs_jsonl, matrix_json, rows_jsonl
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.text.phrases import shown
 
-FOLDER = "ladder-baseline"
-"""Where a committed baseline lies, beside `ladder.toml`."""
 MOST_RUNS = 5
 """Runs that a baseline is made of: more make it little better.
 
 See docs/methods.md §2.6.
 """
-FILES = ("matrix.json", "rows.jsonl")
-_GIT = "git:"
 _AND = "+"
 
 _Key = tuple[str, ...]
@@ -65,15 +71,17 @@ class Pooled(msgspec.Struct, frozen=True, kw_only=True):
 def compared_run(report: Report) -> ComparedRun:
     """Return what a gate needs of a report."""
     return ComparedRun(
-        rows=report.rows,
+        rows=_with_runs(report, report.info.current),
         matrix=report.matrix,
         current=report.info.current,
         escalation=report.info.escalation,
         stopped=report.info.stopped,
+        part=report.info.part,
         climbs=report.info.mode == "climb",
         skipped=report.info.skipped,
         partial=report.info.partial,
-        trust=report.evidence.trust,
+        evidence=report.evidence,
+        users=report.users,
     )
 
 
@@ -84,9 +92,21 @@ def read_baseline(name: str, folder: Path) -> Report:
     commit the folder `ladder-baseline` beside the ladder is read, or the one named
     from there. Raises `ConfigError`.
     """
-    if name.startswith(_GIT):
-        return _read_commit(name.removeprefix(_GIT), folder)
+    if name.startswith(GIT):
+        place = place_of(name, folder)
+        commit = commit_of(place)
+        if commit is None:
+            raise unknown_commit(place)
+        return read_committed(place, commit)
     return read_report(_folder_of(name))
+
+
+def why_old(name: str) -> str:
+    """Return why a later run was to replace a report; empty: none was.
+
+    `name` is as for `read_baseline`.
+    """
+    return "" if name.startswith(GIT) else why_outdated(_folder_of(name))
 
 
 def _folder_of(name: str) -> Path:
@@ -96,7 +116,7 @@ def _folder_of(name: str) -> Path:
 
 def refuse_own(name: str, reports: Iterable[Path]) -> None:
     """Raise `ConfigError` for a baseline in a folder that the run writes over."""
-    if name.startswith(_GIT):
+    if name.startswith(GIT):
         return
     folder = _folder_of(name)
     written = {(folder / file).resolve().parent for file in FILES}
@@ -120,9 +140,9 @@ def pooled(reports: Sequence[Report]) -> Pooled:
     """
     runs = _newest(reports)
     newest = runs[0]
-    pool = _Pool(newest)
+    pool = _Pool(_with_runs(newest))
     for report in runs[1:]:
-        pool.add(report.rows)
+        pool.add(_with_runs(report))
     rows = pool.rows()
     matrix = build_matrix(
         rows,
@@ -136,7 +156,9 @@ def pooled(reports: Sequence[Report]) -> Pooled:
     info = msgspec.structs.replace(newest.info, id=_AND.join(names))
     return Pooled(
         report=msgspec.structs.replace(
-            report_on(info, matrix, rows, newest.objective), models=newest.models
+            report_on(info, matrix, rows, newest.objective, declared=newest.declared),
+            models=newest.models,
+            cases=newest.cases,
         ),
         runs=tuple(report.info.id for report in runs),
         stale=pool.stale,
@@ -151,14 +173,16 @@ def write_baseline(folder: Path, report: Report) -> None:
     Raises `LadderError` when the folder cannot be written.
     """
     document = msgspec.json.encode(matrix_json(report))
-    files = {
-        "rows.jsonl": rows_jsonl(report.matrix, report.rows),
-        "matrix.json": msgspec.json.format(document, indent=2).decode() + "\n",
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_whole(folder / name, text)
+        rows = rows_jsonl(report.matrix, report.rows)
+        write_atomically(folder / "rows.jsonl", rows)
+        if report.cases:
+            write_atomically(folder / INPUTS, inputs_jsonl(report))
+        else:
+            (folder / INPUTS).unlink(missing_ok=True)
+        document = msgspec.json.format(document, indent=2) + b"\n"
+        write_atomically(folder / "matrix.json", document)
     except OSError as error:
         raise LadderError(
             f"The baseline could not be written to {folder}: "
@@ -170,8 +194,8 @@ def write_baseline(folder: Path, report: Report) -> None:
 class _Pool:
     """Draws of each test on each case, those of the newest run first."""
 
-    def __init__(self, newest: Report) -> None:
-        self._newest = _grouped(newest.rows)
+    def __init__(self, newest: Sequence[Row]) -> None:
+        self._newest = _grouped(newest)
         self._draws = {
             key: [row for row in group if row.outcome is not Outcome.ERROR]
             for key, group in self._newest.items()
@@ -223,7 +247,9 @@ class _Pool:
     def _add(self, draws: list[Row], row: Row) -> None:
         twins = [draw for draw in draws if _keys(draw) == _keys(row)]
         for twin in twins:
-            if twin.text == row.text and not (_is_live(twin) and _is_live(row)):
+            if twin.whole_text == row.whole_text and not (
+                _is_live(twin) and _is_live(row)
+            ):
                 # One reply, replayed: the row that was measured live is kept.
                 if _is_live(row):
                     draws[draws.index(twin)] = row
@@ -279,14 +305,37 @@ def _ids(report: Report) -> list[str]:
     return report.info.id.split(_AND)
 
 
-def _key_of(row: Row) -> _Key:
-    return row.rung, row.test, row.level, row.source, row.case
+def shipped_run(report: Report) -> ComparedRun:
+    """Return what drift is seen in: no row of a rung that did not ship.
+
+    Up to fifty baselines are looked at together.
+    """
+    run = compared_run(report)
+    rows = run.rows
+    if run.current is not None:
+        rows = [row for row in rows if row.rung == run.current]
+    return msgspec.structs.replace(run, rows=rows, evidence=None)
+
+
+def _with_runs(report: Report, rung: str | None = None) -> Sequence[Row]:
+    """Let each row say of which run it is, or only those of one rung.
+
+    In what earlier releases pooled the draws stand by the age of their runs, as far as
+    all of them finished.
+    """
+    ids = _ids(report)
+    return [
+        row
+        if row.run or rung not in (None, row.rung)
+        else msgspec.structs.replace(row, run=ids[min(row.sample, len(ids)) - 1])
+        for row in report.rows
+    ]
 
 
 def _grouped(rows: Iterable[Row]) -> dict[_Key, list[Row]]:
     groups: dict[_Key, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.sample):
-        groups[_key_of(row)].append(row)
+        groups[row.rung, row.test, row.level, row.source, row.case].append(row)
     return dict(groups)
 
 
@@ -302,7 +351,8 @@ def _asks_other(newest: Sequence[Row], older: Sequence[Row]) -> bool | None:
     that of a later call, which may rest on what was said before. None: nothing tells.
     """
     judges, others = (
-        {_judge(row) for row in rows} - {None} for rows in (newest, older)
+        {(v.judge, v.rubric) for row in rows if (v := row.verdict) is not None}
+        for rows in (newest, older)
     )
     if judges and others and judges.isdisjoint(others):
         return True
@@ -319,10 +369,6 @@ def _asked(rows: Iterable[Row]) -> dict[int, str]:
         for row in rows
         if row.replies and not row.replies[0].calls
     }
-
-
-def _judge(row: Row) -> tuple[str, str] | None:
-    return (row.verdict.judge, row.verdict.rubric) if row.verdict else None
 
 
 def _is_live(row: Row) -> bool:
@@ -350,48 +396,3 @@ def _marked(bill: UsedReply, sample: int) -> UsedReply:
         key=bill.request_key + mark,
         calls=tuple(call.partition(DRAW)[0] + mark for call in bill.calls),
     )
-
-
-def _read_commit(name: str, folder: Path) -> Report:
-    """Read the report that a commit has in a folder, beside the ladder in `folder`."""
-    ref, _, inside = name.partition(":")
-    label = f"{_GIT}{name}"
-    if not ref or ref.startswith("-") or not name.isprintable() or " " in ref:
-        raise ConfigError(
-            f"{label!r} names no commit; write a branch, a tag or a hash after "
-            f"`{_GIT}`, such as {_GIT}origin/main."
-        )
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-    if commit is None:
-        raise ConfigError(
-            f"{label}: git knows no commit `{ref}` in {shown(folder)}; fetch it first "
-            "(CI often clones the last commit only), or correct the name."
-        )
-    inside = inside or FOLDER
-    with tempfile.TemporaryDirectory(prefix="ladder-baseline-") as copy:
-        for file in FILES:
-            # `./` makes the path one from the folder and not from the repository.
-            name_in_git = f"{commit.decode().strip()}:./{inside}/{file}"
-            content = _git(folder, "cat-file", "blob", name_in_git)
-            if content is None:
-                raise ConfigError(
-                    f"{label}: there is no {inside}/{file} at `{ref}` beside "
-                    f"{shown(folder)}; write one on main with `pytest-ladder baseline "
-                    f"update DIR --output {inside}` and commit it."
-                )
-            (Path(copy) / file).write_bytes(content)
-        try:
-            return read_report(Path(copy))
-        except ConfigError as error:
-            raise ConfigError(str(error).replace(copy, label)) from error
-
-
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; None when it fails."""
-    try:
-        return git.ask(folder, *arguments)
-    except OSError as error:
-        raise ConfigError(
-            f"git could not be started ({error.strerror}); name a folder as the "
-            "baseline instead."
-        ) from error

@@ -9,14 +9,18 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.aggregate import UNKNOWN
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.why import Why
 from pytest_ladder.decide.cost import Spend
+from pytest_ladder.decide.decision import Part
 from pytest_ladder.decide.matrix import build_matrix
+from pytest_ladder.decide.real.users import Declared
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.read import rungs_of
-from pytest_ladder.reporting.report import Report, RunInfo, report_on
+from pytest_ladder.reporting.report import Report, RunInfo, has_run, report_on
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import listed
 
@@ -35,7 +39,11 @@ def merged(shards: Mapping[str, Report]) -> Report:
     """
     (first, pattern), *others = shards.items()
     for name, report in shards.items():
-        _check_mode(name, report)
+        if report.info.mode == "climb":
+            raise ConfigError(
+                f"{name} is of a climb, which decides as it goes and cannot be joined; "
+                "run the shards with --ladder=matrix."
+            )
     for name, report in others:
         _check_alike(first, pattern, name, report)
     _check_rows(shards)
@@ -43,18 +51,37 @@ def merged(shards: Mapping[str, Report]) -> Report:
     rows = [row for report in reports for row in report.rows]
     matrix = build_matrix(rows, _united_rungs(shards), {}, volume=pattern.matrix.volume)
     spend = _total(report.matrix.spend for report in reports)
+    info = _info([report.info for report in reports])
     report = report_on(
-        _info([report.info for report in reports]),
-        msgspec.structs.replace(matrix, spend=spend),
+        msgspec.structs.replace(info, part=_part(info, reports)),
+        msgspec.structs.replace(matrix, spend=spend, planned=pattern.matrix.planned),
         rows,
         pattern.objective,
+        declared=_declared([report.declared for report in reports]),
     )
     models = {model.name: model for shard in reports for model in shard.models}
     return msgspec.structs.replace(
         report,
         exchanges={key: x for shard in reports for key, x in shard.exchanges.items()},
+        cases={unit: x for shard in reports for unit, x in shard.cases.items()},
         models=tuple(models[name] for name in sorted(models)),
     )
+
+
+def _declared(all_of: Sequence[Declared | None]) -> Declared | None:
+    """Return what the shards know of users, who all know the same outcomes.
+
+    A rung whose weights one machine had not may be known by another.
+    """
+    first = next((one for one in all_of if one is not None), None)
+    if first is None:
+        return None
+    prints = {name: {**of} for name, of in first.prints.items()}
+    for other in filter(None, all_of):
+        for name, of in other.prints.items():
+            known = {rung: print for rung, print in of.items() if print != UNKNOWN}
+            prints[name] = prints.get(name, {}) | known
+    return msgspec.structs.replace(first, prints=prints)
 
 
 def coverage(shards: Mapping[str, Report]) -> Iterator[str]:
@@ -75,18 +102,11 @@ def coverage(shards: Mapping[str, Report]) -> Iterator[str]:
     every = set().union(*asked.values())
     for rung, items in asked.items():
         if lacking := sorted(every - items):
+            more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
             yield (
                 f"{rung} has {len(items):,} of {count(len(every), 'row')}, and not "
-                f"{_named(lacking[0])}{_more(lacking)}"
+                f"{_named(lacking[0])}{more}"
             )
-
-
-def _check_mode(name: str, report: Report) -> None:
-    if report.info.mode == "climb":
-        raise ConfigError(
-            f"{name} is of a climb, which decides as it goes and cannot be joined; run "
-            "the shards with --ladder=matrix."
-        )
 
 
 def _check_alike(first: str, report: Report, second: str, other: Report) -> None:
@@ -99,6 +119,7 @@ def _check_alike(first: str, report: Report, second: str, other: Report) -> None
         *_objectives(report.objective, other.objective),
         ("volume", report.matrix.volume, other.matrix.volume),
         *_models(report, other),
+        *_outcomes(report, other),
     ):
         if first_value != second_value:
             raise ConfigError(
@@ -115,6 +136,22 @@ def _objectives(
         return
     for key in Objective.__struct_fields__:
         yield f"objective's `{key}`", getattr(objective, key), getattr(other, key)
+
+
+def _outcomes(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what two reports know of users, but for the day that it was."""
+    ours, theirs = report.declared, other.declared
+    if ours is None or theirs is None:
+        count, other_count = (len(one.outcomes) if one else 0 for one in (ours, theirs))
+        yield "number of outcomes", count, other_count
+        return
+    for name in sorted(ours.aggregates.keys() | theirs.aggregates.keys()):
+        first, second = ours.aggregates.get(name), theirs.aggregates.get(name)
+        if first != second:
+            users, other_users = (one.units if one else 0 for one in (first, second))
+            if users == other_users:
+                yield f"outcome {name}", "one", "another"
+            yield f"number of users of {name}", users, other_users
 
 
 def _models(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
@@ -159,10 +196,6 @@ def _named(item: _Item) -> str:
     return f"{test}[{of}]" if of else test
 
 
-def _more(lacking: Sequence[_Item]) -> str:
-    return f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
-
-
 def _united_rungs(shards: Mapping[str, Report]) -> tuple[Rung, ...]:
     """Return all rungs in the order of the runs, as far as these tell it.
 
@@ -192,6 +225,7 @@ def _united_rungs(shards: Mapping[str, Report]) -> tuple[Rung, ...]:
 
 def _total(parts: Iterable[Spend]) -> Spend:
     spends = list(parts)
+    lost_usd = [spend.lost_usd for spend in spends]
     return Spend(
         product_usd=_sum([spend.product_usd for spend in spends]),
         evaluation_usd=_sum([spend.evaluation_usd for spend in spends]),
@@ -200,6 +234,9 @@ def _total(parts: Iterable[Spend]) -> Spend:
         saved_usd=_sum([spend.saved_usd for spend in spends]),
         unknown_calls=sum(spend.unknown_calls for spend in spends),
         unknown_replayed_calls=sum(spend.unknown_replayed_calls for spend in spends),
+        lost_calls=sum(spend.lost_calls for spend in spends),
+        lost_usd=None if None in lost_usd else math.fsum(filter(None, lost_usd)),
+        lost_at_most=any(spend.lost_at_most for spend in spends),
     )
 
 
@@ -225,12 +262,47 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         mode=first.mode,
         git_sha=next((info.git_sha for info in infos if info.git_sha), None),
         seed=first.seed if len(seeds) == 1 else None,
+        texts=all(info.texts for info in infos),
         versions={name: ", ".join(sorted(values)) for name, values in versions.items()},
         machine=first.machine if alike else {},
         current=first.current,
         # A shard whose budget did not allow them leaves the whole in doubt.
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
         stopped=any(info.stopped for info in infos),
+        strategies=first.strategies,
+        tests={test: info.tests[test] for info in infos for test in sorted(info.tests)},
         # What one shard left out another ran.
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),
     )
+
+
+def _part(joined: RunInfo, reports: Sequence[Report]) -> Part | None:
+    """Tell which part of the suite the shards are together; None: all of it."""
+    infos = [report.info for report in reports]
+    if not all(info.tests for info in infos):
+        # An older version wrote one of them, which does not know.
+        return None
+    files = {test.partition("::")[0] for test in joined.tests}
+    left = {name for info in infos if info.part for name in info.part.without} - files
+    ran = sum(map(_ran, reports))
+    skipped = sum(map(_skipped, reports))
+    wanted = sum(joined.tests.values()) - skipped
+    if ran >= wanted and not left:
+        return None
+    return Part(
+        items=ran,
+        of=None if left else wanted,
+        without=tuple(sorted(left)),
+        skipped=skipped,
+    )
+
+
+def _ran(report: Report) -> int:
+    return sum(has_run(row) and row.why is not Why.GATE_SAMPLE for row in report.rows)
+
+
+def _skipped(report: Report) -> int:
+    """Count what tests skipped by themselves; a whole run lacks nothing else."""
+    if report.info.part is not None:
+        return report.info.part.skipped
+    return sum(report.info.tests.values()) - _ran(report)

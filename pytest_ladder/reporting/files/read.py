@@ -8,35 +8,45 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import Objective
-from pytest_ladder.core.row import Row
+from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
 from pytest_ladder.decide.cost import DEFAULT_VOLUME, Spend
 from pytest_ladder.decide.decision import Verdict
+from pytest_ladder.decide.estimates import PlannedRung
 from pytest_ladder.decide.matrix import RungResult, State, build_matrix
-from pytest_ladder.disk.files import json_byte, json_lines, json_problem, read_text
+from pytest_ladder.decide.objectives.table import OBJECTIVES
+from pytest_ladder.decide.people.sums import People
+from pytest_ladder.decide.real.users import Declared
+from pytest_ladder.disk.files import read_json_lines
+from pytest_ladder.disk.loading import no_garbage_collection
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import Calibration
+from pytest_ladder.reporting.files.decoded import (
+    AGAIN,
+    converted,
+    decoded_whole,
+    not_ours,
+)
+from pytest_ladder.reporting.files.lean_rows import share_nothing, share_texts
+from pytest_ladder.reporting.files.older import decisions_in, saying_why
+from pytest_ladder.reporting.files.row_numbers import check_numbers
 from pytest_ladder.reporting.files.write import SCHEMA, as_written
-from pytest_ladder.reporting.report import Exchange, Report, RunInfo, report_on
+from pytest_ladder.reporting.report import (
+    LookTold,
+    Report,
+    RunInfo,
+    report_on,
+)
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
 
-_AGAIN = "run pytest again to write the report anew, or name another folder."
-
-_LEAST = 1e-18
-_SHARE = (0.0, 1.0)
-_AMOUNT = (_LEAST, 1e9)
-"""Of a weight, USD or seconds that are not 0: smaller ones overflow in a ratio."""
-_SAMPLE = (1, 1e15)
-_TOKENS = (0, 1e15)
-_DIGITS = 30
-"""Of a number in a message: JSON has no longest one."""
+T = TypeVar("T")
 
 _Volume = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 _Built = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 """USD or hours."""
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]+\Z")]
-_T = TypeVar("_T")
 
 
 class _Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,12 +79,22 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         build = self.build or Build()
-        msgspec.convert((build.usd, build.hours), tuple[_Built, _Built])
+        msgspec.convert((build.total_usd, build.hours), tuple[_Built, _Built])
 
     @property
     def model(self) -> Model:
         """The same as the run knew it, without address, key and parameters."""
         return Model(**msgspec.structs.asdict(self))
+
+
+class _Planned(PlannedRung, frozen=True, kw_only=True):
+    """A planned rung, with numbers that a report can be made of."""
+
+    model: _Name
+    strategy: _Name
+    build_usd: _Built | None
+    build_hours: _Built
+    serve_usd_per_1k: _Built | None
 
 
 class _Ladder(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,25 +112,40 @@ class _Calibration(msgspec.Struct, frozen=True, kw_only=True):
     judges: tuple[Calibration, ...] = ()
 
 
-class _Run(RunInfo, frozen=True, kw_only=True):
+class _Reviews(msgspec.Struct, frozen=True, kw_only=True):
+    sums: People
+
+
+class _StoredRun(RunInfo, frozen=True, kw_only=True):
     attempts: tuple[str, ...] = ()
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
     """`matrix.json`, as far as rows cannot tell it."""
 
-    run: _Run
+    run: _StoredRun
     rungs: tuple[_Rung, ...]
     run_order: tuple[str, ...] = ()
     volume: _Volume | None = None
     settled: dict[str, Verdict] = {}
+    kept_out: dict[str, tuple[str, str]] = {}
+    expected: dict[str, float | None] = {}
+    planned: tuple[_Planned, ...] = ()
     objective: Objective | None = None
     climb: tuple[str, ...] = ()
+    climb_decisions: tuple[str, ...] | None = None
+    """None: an older version wrote it, and only its sentences tell."""
     reasons: dict[str, str] = {}
     spend: _Spend | None = None
     rows: int | None = None
+    why: dict[str, int] | None = None
+    """None: an older version wrote the rows, which do not say why."""
     ladder: _Ladder = _Ladder()
     calibration: _Calibration = _Calibration()
+    declared: Declared | None = None
+    """Outcomes of real use, as the run found them; None: none was declared."""
+    reviews: _Reviews | None = None
+    """What people said of the replies; None: nobody has reviewed any."""
 
 
 class _Benchmark(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,19 +155,22 @@ class _Benchmark(msgspec.Struct, frozen=True, kw_only=True):
 def read_report(folder: Path) -> Report:
     """Read what a run wrote into `folder`, and decide from its rows again.
 
-    `rows.jsonl` and `matrix.json` must be there; `exchanges.jsonl` and
-    `benchmark.json`, of which some people hand on neither, may be missing. Raises
+    `rows.jsonl` and `matrix.json` must be there; `inputs.jsonl`, `exchanges.jsonl` and
+    `benchmark.json`, of which some people hand on none, may be missing. Raises
     `ConfigError` for a folder without a report, one of another version and every line
     that does not fit.
     """
     document = _read_document(folder)
     rungs = _rungs(document, folder / "matrix.json")
-    rows = _read_rows(folder / "rows.jsonl", [rung.id for rung in rungs])
+    with no_garbage_collection():
+        rows = _read_rows(folder / "rows.jsonl", [rung.id for rung in rungs])
+    if document.why is None:
+        rows = [saying_why(row) for row in rows]
     if document.rows not in (None, len(rows)):
         raise ConfigError(
             f"{shown(folder / 'rows.jsonl')}: there are {len(rows):,} rows, but "
             f"matrix.json beside it was written with {document.rows:,}; one of the two "
-            f"files is of another run or was cut short: {_AGAIN}"
+            f"files is of another run or was cut short: {AGAIN}"
         )
     matrix = build_matrix(
         rows,
@@ -140,16 +178,28 @@ def read_report(folder: Path) -> Report:
         {rung.id: rung.state for rung in document.rungs},
         volume=_volume(document),
         settled=document.settled,
+        expected=document.expected,
     )
-    matrix = msgspec.structs.replace(matrix, spend=_spend(document, matrix.spend))
+    spend, planned = _spend(document, matrix.spend), document.planned
+    matrix = msgspec.structs.replace(
+        matrix, kept_out=document.kept_out, spend=spend, planned=planned
+    )
     judges = document.calibration.judges
-    info = _info(document, folder)
-    report = report_on(info, matrix, rows, document.objective, judges)
+    _check_users(document.declared, folder / "matrix.json")
+    info, said = _info(document, folder), document.reviews
+    known = judges, document.declared, said.sums if said else None
+    report = report_on(info, matrix, rows, document.objective, *known)
     return msgspec.structs.replace(
         report,
-        exchanges=_read_exchanges(folder / "exchanges.jsonl"),
+        exchanges={
+            one.key: one for one in _lines_of(folder / "exchanges.jsonl", Exchange)
+        },
+        cases={
+            (one.source, one.case): one
+            for one in _lines_of(folder / "inputs.jsonl", WrittenCase)
+        },
         attempts=document.run.attempts,
-        looks=document.climb,
+        looks=_looks(document),
         reasons=document.reasons,
         models=tuple(declared.model for declared in document.ladder.models),
     )
@@ -175,38 +225,33 @@ def _read_document(folder: Path) -> _Document:
         raise ConfigError(
             f"{shown(folder)}: there is no report here (matrix.json is missing); {fix}"
         )
-    document = _decoded_whole(path)
+    document = decoded_whole(path)
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         said = f'its schema is "{schema}"' if schema else "it names no schema"
         raise ConfigError(
             f'{shown(path)}: {said}, and what can be read is "{SCHEMA}"; use the '
-            f"pytest-ladder that wrote it, or {_AGAIN}"
+            f"pytest-ladder that wrote it, or {AGAIN}"
         )
-    return _converted(document, _Document, shown(path))
+    read = converted(document, _Document, shown(path))
+    if read.objective is not None and read.objective.kind not in OBJECTIVES:
+        problem = f"Invalid enum value {read.objective.kind!r} at objective.kind"
+        raise not_ours(shown(path), problem)
+    return read
 
 
-def _decoded_whole(path: Path) -> Any:
-    text = read_text(path)
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        byte, data = json_byte(error), text.rstrip().encode()
-        line = data.count(b"\n", 0, len(data) if byte is None else byte) + 1
-        raise ConfigError(
-            f"{shown(path)}:{line}: this is not valid JSON ({json_problem(error)}); "
-            f"{_AGAIN}"
-        ) from error
+def _check_users(declared: Declared | None, path: Path) -> None:
+    """Refuse sums that no users have; a run checked them when it read `outcomes/`."""
+    if declared is None:
+        return
+    from pytest_ladder.real.aggregates import impossible
 
-
-def _converted(value: Any, kind: type[_T], where: str) -> _T:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        problem = str(error).replace("`", "").replace(" - at $.", " at ")
-        raise ConfigError(
-            f"{where}: this is not what pytest-ladder writes ({problem}); {_AGAIN}"
-        ) from error
+    for aggregate in declared.aggregates.values():
+        for variant in aggregate.variants:
+            problem = impossible(aggregate, variant)
+            if problem:
+                where = f"{aggregate.name}, {variant.variant}"
+                raise not_ours(shown(path), f"{where}: {problem}")
 
 
 def _rungs(document: _Document, path: Path) -> tuple[Rung, ...]:
@@ -217,12 +262,12 @@ def _rungs(document: _Document, path: Path) -> tuple[Rung, ...]:
         rung = _rung(line, declared)
         if rung.id != line.id or line.id in by_id:
             problem = "stands there twice" if line.id in by_id else f"is {rung.id}"
-            raise ConfigError(f"{shown(path)}: the rung {line.id} {problem}; {_AGAIN}")
+            raise ConfigError(f"{shown(path)}: the rung {line.id} {problem}; {AGAIN}")
         by_id[line.id] = rung
     order = document.run_order or tuple(by_id)
     if sorted(order) != sorted(by_id):
         raise ConfigError(
-            f"{shown(path)}: `run_order` names other rungs than `rungs`; {_AGAIN}"
+            f"{shown(path)}: `run_order` names other rungs than `rungs`; {AGAIN}"
         )
     return tuple(by_id[name] for name in order)
 
@@ -243,6 +288,16 @@ def _volume(document: _Document) -> int:
     return DEFAULT_VOLUME if document.objective is None else document.objective.volume
 
 
+def _looks(document: _Document) -> list[LookTold]:
+    decisions: Sequence[str] | None = document.climb_decisions
+    if decisions is None:
+        decisions = decisions_in(document.climb)
+    return [
+        LookTold(sentence=sentence, decision=decision)
+        for sentence, decision in zip(document.climb, decisions, strict=False)
+    ]
+
+
 def _spend(document: _Document, by_rows: Spend) -> Spend:
     """Return what was spent, which other prices and joined shards do not change.
 
@@ -259,7 +314,7 @@ def _info(document: _Document, folder: Path) -> RunInfo:
     path = folder / "benchmark.json"
     machine: dict[str, Any] = {}
     if path.is_file():
-        benchmark = _converted(_decoded_whole(path), _Benchmark, shown(path))
+        benchmark = converted(decoded_whole(path), _Benchmark, shown(path))
         machine = benchmark.machine_info
     names = RunInfo.__struct_fields__
     fields = {name: getattr(document.run, name) for name in names}
@@ -276,21 +331,23 @@ def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
     known = set(rungs)
     lines: dict[tuple[str | int, ...], int] = {}
     label = shown(path)
-    for number, value in json_lines(read_text(path), label):
+    for number, value in read_json_lines(path):
         where = f"{label}:{number}"
-        row = _converted(value, Row, where)
+        share_texts(value)
+        row = converted(value, Row, where)
+        share_nothing(row)
         if row.rung not in known:
             fix = did_you_mean(row.rung, rungs, f"its rungs are {listed(rungs)}.")
             raise ConfigError(
                 f"{where}: the rung `{row.rung}` is not in matrix.json beside it; {fix}"
             )
-        _check_numbers(row, where)
+        check_numbers(row, where, AGAIN)
         first = lines.setdefault(_draw(row), number)
         if first != number:
             raise ConfigError(
                 f"{where}: sample {row.sample} of `{row.case or row.test}` stands in "
                 f"line {first} already, with the same test, rung, level and source; "
-                f"{_AGAIN}"
+                f"{AGAIN}"
             )
         rows.append(row)
     return rows
@@ -301,47 +358,8 @@ def _draw(row: Row) -> tuple[str | int, ...]:
     return row.test, row.rung, row.level, row.source, row.case, row.sample
 
 
-def _check_numbers(row: Row, where: str) -> None:
-    """Refuse what no run measures, and what sums, ratios and logarithms break on."""
-    for key, value, (low, high) in _numbers(row):
-        if value is None or low <= value <= high or (value == 0 and low == _LEAST):
-            continue
-        zero = "0 or " if low == _LEAST else ""
-        digits = str(value)
-        said = digits if len(digits) <= _DIGITS else f"{digits[:_DIGITS]}…"
-        raise ConfigError(
-            f"{where}: the {key} {said} is not {zero}in [{low:g}, {high:g}]; {_AGAIN}"
-        )
-
-
-def _numbers(row: Row) -> Iterator[tuple[str, float | None, tuple[float, float]]]:
-    """Yield what a row says in numbers: key, value, and range."""
-    yield "score", row.score, _SHARE
-    for name, score in row.scores.items():
-        yield f"score `{name}`", score, _SHARE
-    yield "weight", row.weight, _AMOUNT
-    yield "at_least", row.at_least, _SHARE
-    yield "sample", row.sample, _SAMPLE
-    if row.verdict is not None:
-        yield "verdict.cost_usd", row.verdict.cost_usd, _AMOUNT
-    for bill in (*row.replies, *row.evaluations):
-        yield "cost_usd", bill.cost_usd, _AMOUNT
-        yield "latency_s", bill.latency_s, _AMOUNT
-        yield "ttft_s", bill.ttft_s, _AMOUNT
-        usage = bill.usage
-        if usage is not None:
-            yield "usage.input", usage.input, _TOKENS
-            yield "usage.cached_input", usage.cached_input, _TOKENS
-            yield "usage.cache_write", usage.cache_write, _TOKENS
-            yield "usage.output", usage.output, _TOKENS
-            yield "usage.reasoning", usage.reasoning, _TOKENS
-
-
-def _read_exchanges(path: Path) -> dict[str, Exchange]:
-    if not path.is_file():
-        return {}
-    exchanges = (
-        _converted(value, Exchange, f"{shown(path)}:{number}")
-        for number, value in json_lines(read_text(path), shown(path))
-    )
-    return {exchange.key: exchange for exchange in exchanges}
+def _lines_of(path: Path, kind: type[T]) -> Iterator[T]:
+    """Yield the lines of a file that a report may lack."""
+    if path.is_file():
+        for number, value in read_json_lines(path):
+            yield converted(value, kind, f"{shown(path)}:{number}")

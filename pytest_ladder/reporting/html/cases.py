@@ -6,14 +6,16 @@ line, since the window of gzip is too small to find them again.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from pytest_ladder.core.row import Outcome, Row, UsedReply
-from pytest_ladder.reporting.report import Exchange, Report
+from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
+from pytest_ladder.decide.matrix import Unit
+from pytest_ladder.reporting.report import Report, content_text
+from pytest_ladder.reporting.without_texts import LEFT_OUT
+from pytest_ladder.stats.sums import total
 
 Columns = dict[str, Any]
 
@@ -72,7 +74,7 @@ class _Writer:
     """Writes the columns of one report."""
 
     def __init__(self, report: Report, keep: Keep) -> None:
-        self.keep = keep
+        self.report, self.keep = report, keep
         self.rungs = {rung.id: n for n, rung in enumerate(report.matrix.rungs)}
         self.rows = sorted(
             report.rows,
@@ -87,46 +89,82 @@ class _Writer:
 
     def columns(self) -> Columns:
         """Give the columns with their tables."""
-        rows = [self._row(row) for row in self.rows]
-        facts = _case_facts(self.rows)
+        facts = {row.unit: (list(row.tags), row.cluster or "") for row in self.rows}
+        texts = self._case_texts()
+        rows = self._rows(self.rows)
+        before = list(self._before())
         return {
-            "rows": {name: [row[name] for row in rows] for name in rows[0]}
-            if rows
-            else {},
-            "cases": [[*unit, *facts[unit]] for unit in self.cases.values],
+            "rows": rows,
+            "before": before,
+            "cases": [
+                [*unit, *facts[unit], *map(self._text, texts.get(unit, ("", "")))]
+                for unit in self.cases.values
+            ],
             "tests": self.tests.values,
             "levels": self.levels.values,
             "sources": self.sources.values,
             "texts": self.texts.values,
             "lines": self.lines.values,
             "talks": self.talks.values,
-            "note": self.keep.note,
+            "note": self.keep.note if self.report.info.texts else f"{LEFT_OUT}.",
         }
 
-    def _row(self, row: Row) -> Columns:
-        usages = [bill.usage for bill in row.replies if bill.usage]
+    def _before(self) -> Iterator[list[Any]]:
+        """Give what another run has of each case that moved: scores and reply."""
+        known = {row.unit for row in self.rows}
+        for rung in self.report.against.rungs if self.report.against else ():
+            for flip in rung.flips:
+                if (flip.source, flip.case) in known:
+                    yield [
+                        self.cases.number_of((flip.source, flip.case)),
+                        self.rungs[rung.rung],
+                        self.tests.number_of(flip.test),
+                        round(flip.before.score, 4),
+                        round(flip.after.score, 4),
+                        self._text(flip.before.text),
+                        self._text(flip.before.reason),
+                    ]
+
+    def _case_texts(self) -> dict[Unit, tuple[str, str]]:
+        """Give what cases ask and expect; of an earlier version's, misses say it."""
+        texts = {row.unit: (row.input, row.expected) for row in self.rows if row.input}
+        kept = self.report.cases
+        return texts | {unit: (case.asked, case.wanted) for unit, case in kept.items()}
+
+    def _rows(self, rows: Sequence[Row]) -> Columns:
+        """Give what each row says, column by column."""
+        bills = [row.replies for row in rows]
+        usages = [[bill.usage for bill in of_row if bill.usage] for of_row in bills]
         return {
-            "case": self.cases.number_of((row.source, row.case)),
-            "rung": self.rungs[row.rung],
-            "level": self.levels.number_of(str(row.level)),
-            "test": self.tests.number_of(row.test),
-            "sample": row.sample,
-            "outcome": OUTCOMES.index(row.outcome),
-            "score": row.score,
-            "scores": row.scores or 0,
-            "reason": self._text(row.reason),
-            "text": self._text(row.text),
-            "flag": next((bill.flag for bill in row.replies if bill.flag), 0),
-            "live": int(any(bill.live for bill in row.replies)),
-            "cost": _sum(bill.cost_usd for bill in row.replies),
-            "latency": _sum(bill.latency_s for bill in row.replies),
-            "ttft": _sum(bill.ttft_s for bill in row.replies),
-            "input": sum(usage.input for usage in usages),
-            "output": sum(usage.output for usage in usages),
-            "judging": _sum(bill.cost_usd for bill in row.evaluations),
-            "retrieved": [self.sources.number_of(source) for source in row.retrieved],
-            "said": self._conversations(row.replies),
-            "judged": self._conversations(row.evaluations),
+            "case": [self.cases.number_of((row.source, row.case)) for row in rows],
+            "rung": [self.rungs[row.rung] for row in rows],
+            "level": [self.levels.number_of(row.level.value) for row in rows],
+            "test": [self.tests.number_of(row.test) for row in rows],
+            "sample": [row.sample for row in rows],
+            "outcome": [OUTCOMES.index(row.outcome) for row in rows],
+            "score": [row.score for row in rows],
+            "scores": [row.scores or 0 for row in rows],
+            "why": [row.why or "" for row in rows],
+            "reason": [self._text(row.reason) for row in rows],
+            "text": [self._text(row.text) for row in rows],
+            "flag": [
+                next((bill.flag for bill in of_row if bill.flag), 0) for of_row in bills
+            ],
+            "live": [int(any(bill.live for bill in of_row)) for of_row in bills],
+            "cost": [_sum([bill.cost_usd for bill in of_row]) for of_row in bills],
+            "latency": [_sum([bill.latency_s for bill in of_row]) for of_row in bills],
+            "ttft": [_sum([bill.ttft_s for bill in of_row]) for of_row in bills],
+            "input": [sum([usage.input for usage in of_row]) for of_row in usages],
+            "output": [sum([usage.output for usage in of_row]) for of_row in usages],
+            "judging": [
+                _sum([bill.cost_usd for bill in row.evaluations]) for row in rows
+            ],
+            "retrieved": [
+                [self.sources.number_of(source) for source in row.retrieved]
+                for row in rows
+            ],
+            "said": [self._conversations(of_row) for of_row in bills],
+            "judged": [self._conversations(row.evaluations) for row in rows],
         }
 
     def _conversations(self, bills: Sequence[UsedReply]) -> list[int]:
@@ -141,14 +179,14 @@ class _Writer:
     def _talk(self, key: str) -> int:
         if key not in self.talk_of:
             exchange = self.exchanges[key]
-            talk = [self._message(message) for message in exchange.messages]
+            talk: list[tuple[str | int, ...]] = [
+                (str(message.get("role", "")), *self._lines(content_text(message)))
+                for message in exchange.messages
+            ]
             # Its answer too: of several calls, a row keeps only the last one's.
             talk.append(("", *self._lines(exchange.text)))
             self.talk_of[key] = self.talks.number_of(tuple(talk))
         return self.talk_of[key]
-
-    def _message(self, message: Mapping[str, Any]) -> tuple[str | int, ...]:
-        return str(message.get("role", "")), *self._lines(content_text(message))
 
     def _lines(self, text: str) -> list[int]:
         return [self.lines.number_of(self._cut(line)) for line in text.split("\n")]
@@ -159,22 +197,6 @@ class _Writer:
     def _cut(self, text: str) -> str:
         limit = self.keep.clip
         return text if limit is None or len(text) <= limit else f"{text[:limit]}…"
-
-
-def content_text(message: Mapping[str, Any]) -> str:
-    """Write the content of a message as text, parts and tool calls included."""
-    content = message.get("content")
-    texts = [content] if isinstance(content, str) else []
-    if isinstance(content, list):
-        texts += [
-            part["text"]
-            if isinstance(part, dict) and isinstance(part.get("text"), str)
-            else json.dumps(part, ensure_ascii=False, default=str)
-            for part in content
-        ]
-    if message.get("tool_calls"):
-        texts.append(json.dumps(message["tool_calls"], ensure_ascii=False, default=str))
-    return "\n".join(texts)
 
 
 def _wanted(rows: Iterable[Row], keep: Keep) -> set[str]:
@@ -190,15 +212,7 @@ def _wanted(rows: Iterable[Row], keep: Keep) -> set[str]:
     }
 
 
-def _case_facts(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[list[str], str]]:
-    """Give tags and cluster of each unit."""
-    return {(row.source, row.case): (list(row.tags), row.cluster or "") for row in rows}
-
-
 def _sum(values: Iterable[float | None]) -> float | None:
-    """Sum what is known of all; None without values or with an unknown one."""
-    known = list(values)
-    if not known or any(value is None for value in known):
-        return None
-    total = sum(value for value in known if value is not None)
-    return float(f"{total:.{COST_DIGITS}g}")
+    """Return the total in the digits that a page shows."""
+    whole = total(values)
+    return None if whole is None else float(f"{whole:.{COST_DIGITS}g}")

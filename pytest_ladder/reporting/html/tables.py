@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from pytest_ladder.decide.cost import Spend, spend_of
+from pytest_ladder.core.score import Level
+from pytest_ladder.decide.cost import Spend, Tokens, spend_of
 from pytest_ladder.decide.matrix import Cell, RungResult
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import judge_notes, judge_remarks
-from pytest_ladder.reporting.sentences.matrix import remarks, spend_sentence
-from pytest_ladder.text.numbers import count, dollars, interval, percent, seconds
+from pytest_ladder.reporting.sentences.matrix import (
+    criteria,
+    recorded_latency,
+    remarks,
+    spend_sentence,
+)
+from pytest_ladder.reporting.sentences.tags import tag_levels, tag_notes, tag_rows
+from pytest_ladder.text.numbers import (
+    calls_of_prices,
+    count,
+    dollars,
+    interval,
+    percent,
+    seconds,
+    times,
+)
 
 Table = dict[str, Any]
 
@@ -20,16 +36,31 @@ def rung_table(report: Report) -> list[Table]:
     return [_rung(report, rung) for rung in report.matrix.rungs]
 
 
+def tag_table(report: Report) -> Table:
+    """Give quality by tag: heads, lines, and what is left out."""
+    levels = tag_levels(report)
+    return {
+        "heads": ["tag", "rung", *map(str, levels)],
+        "lines": [
+            [tag, rung, *map(_with_interval, figures)]
+            for tag, rung, figures in tag_rows(report.tags, levels)
+        ],
+        "notes": tag_notes(report, len(report.tags)),
+    }
+
+
 def ledger(report: Report) -> Table:
     """Give what the run spent, on what, and what building the models had cost."""
     spend = report.matrix.spend
+    # Rungs of one model share what building it cost.
+    built = {rung.model: rung.cost.build_usd for rung in report.matrix.rungs}
     return {
         "line": spend_sentence(spend),
         "cards": [
             ["product", dollars(spend.product_usd), "live replies"],
             ["evaluation", dollars(spend.evaluation_usd), "live judge calls"],
             ["saved", dollars(spend.saved_usd), "what replayed calls once cost"],
-            ["build", dollars(_build_usd(report)), "of all models, paid before"],
+            ["build", dollars(math.fsum(built.values())), "of all models, paid before"],
         ],
         "rungs": [_spend_line(report, rung) for rung in report.matrix.rungs],
     }
@@ -38,7 +69,6 @@ def ledger(report: Report) -> Table:
 def how_run(report: Report) -> list[list[str]]:
     """Give label and text of how the run was made."""
     info = report.info
-    attempts = len(report.attempts)
     lines = [
         ["run", info.id],
         ["started", info.started],
@@ -47,8 +77,12 @@ def how_run(report: Report) -> list[list[str]]:
         ["rung that ships", info.current or "not declared"],
         ["seed of the case order", "none" if info.seed is None else str(info.seed)],
     ]
-    if attempts:
-        lines.append(["attempts", _attempts(report)])
+    if report.attempts:
+        *earlier, _ = report.attempts
+        text = "1: the first case order that was tried"
+        if earlier:
+            text = f"{len(report.attempts)}; earlier seeds: {', '.join(earlier)}"
+        lines.append(["attempts", text])
     lines += [[name, version] for name, version in sorted(info.versions.items())]
     return lines
 
@@ -56,21 +90,26 @@ def how_run(report: Report) -> list[list[str]]:
 def page_remarks(report: Report) -> list[str]:
     """Give what a reader must know before trusting the numbers."""
     judged = (*judge_remarks(report), *judge_notes(report))
-    sentences = [*remarks(report.matrix), *judged]
-    if any(rung.latency.recorded for rung in report.matrix.rungs):
-        sentences.insert(0, "* latency when recorded; no call was live.")
+    sentences = [*criteria(report.matrix), *remarks(report.matrix), *judged]
+    if recorded := recorded_latency(report.matrix.rungs):
+        sentences.insert(0, f"* {recorded}.")
+    if report.tried:
+        from pytest_ladder.reporting.sentences.tried import tried_sentences
+
+        sentences[:0] = tried_sentences(report)
     return sentences
 
 
-def _attempts(report: Report) -> str:
-    earlier = report.attempts[:-1]
-    if not earlier:
-        return "1: the first case order that was tried"
-    return f"{len(report.attempts)}; earlier seeds: {', '.join(earlier)}"
+def _tokens(tokens: Tokens | None) -> str:
+    if tokens is None:
+        return ""
+    thoughts = f" ({tokens.reasoning:,.0f} reasoning)" if tokens.reasoning else ""
+    return f"{tokens.input:,.0f} / {tokens.output:,.0f}{thoughts}"
 
 
 def _rung(report: Report, rung: RungResult) -> Table:
     latency, cost = rung.latency, rung.cost
+    _, by = calls_of_prices(one.cost.usd_per_1k for one in report.matrix.rungs)
     hours = f", {cost.build_hours:g} h" if cost.build_hours else ""
     star = "*" if latency.recorded else ""
     return {
@@ -81,19 +120,18 @@ def _rung(report: Report, rung: RungResult) -> Table:
         "state": rung.state,
         "why": report.reasons.get(rung.id, ""),
         "current": rung.id == report.info.current,
-        "levels": {str(level): _cell(cell) for level, cell in rung.levels.items()},
-        "serve": dollars(cost.serve_usd_per_1k) if rung.levels else "",
+        "levels": {
+            str(level): _cell(cell) | _of_users(report, rung, level)
+            for level, cell in rung.levels.items()
+        },
+        "serve": dollars(times(cost.serve_usd_per_1k, by)) if rung.levels else "",
         "build": f"{dollars(cost.build_usd)}{hours}" if cost.build_usd or hours else "",
         "latency": (
             f"{seconds(latency.p50_s)} / {seconds(latency.p95_s)}{star}"
             if rung.levels
             else ""
         ),
-        "tokens": (
-            f"{rung.tokens.input:,.0f} / {rung.tokens.output:,.0f}"
-            if rung.tokens
-            else ""
-        ),
+        "tokens": _tokens(rung.tokens),
         "calls": f"{rung.calls.live:,} / {rung.calls.replayed:,}",
     }
 
@@ -112,12 +150,26 @@ def _cell(cell: Cell) -> Table:
     }
 
 
+def _of_users(report: Report, rung: RungResult, level: Level) -> Table:
+    """Give who is counted at level real, and the outcome in its own unit."""
+    state = report.users.primary if report.users else None
+    own = state.of(rung.id) if state else None
+    if level is not Level.REAL or state is None or own is None or own.value is None:
+        return {}
+    in_quality = state.is_share and state.goal == "up"
+    notes = [] if in_quality else [f"{state.name} {state.text(own.value.value)}"]
+    if own.mark:
+        notes.append(own.mark)
+    return {"units": " users", "notes": notes}
+
+
+def _with_interval(figures: Sequence[str]) -> str:
+    value, between, n = figures
+    return f"{value} ({between}, n = {n})" if value else ""
+
+
 def _spend_line(report: Report, rung: RungResult) -> list[str]:
-    rows = [row for row in report.rows if row.rung == rung.id]
-    spend: Spend = spend_of(
-        [bill for row in rows for bill in row.replies],
-        [bill for row in rows for bill in row.evaluations],
-    )
+    spend: Spend = spend_of(row for row in report.rows if row.rung == rung.id)
     unknown = spend.unknown_calls + spend.unknown_replayed_calls
     return [
         rung.id,
@@ -128,9 +180,3 @@ def _spend_line(report: Report, rung: RungResult) -> list[str]:
         f"{spend.replayed_calls:,}",
         count(unknown, "call") if unknown else "",
     ]
-
-
-def _build_usd(report: Report) -> float:
-    """Sum building over models: rungs of one model share it."""
-    built = {rung.model: rung.cost.build_usd for rung in report.matrix.rungs}
-    return math.fsum(built.values())

@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from typing import Any
 
-from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
@@ -15,12 +14,24 @@ from pytest_ladder.reporting.charts.records import decision_records
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
+    outgrown_sentence,
     price_text,
     return_text,
     signed,
     standing_text,
 )
-from pytest_ladder.text.numbers import bar, count, dollars, interval, percent, seconds
+from pytest_ladder.reporting.sentences.planned import need_text, planned_sentences
+from pytest_ladder.text.numbers import (
+    NOT_AVAILABLE,
+    calls_of_prices,
+    count,
+    dollars,
+    interval,
+    per_calls,
+    percent,
+    seconds,
+    times,
+)
 
 View = dict[str, Any]
 
@@ -68,6 +79,7 @@ def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decis
         report.objective,
         current=report.info.current,
         level=level,
+        part=report.info.part,
     )
 
 
@@ -76,62 +88,92 @@ def _view(report: Report, matrix: Matrix, decision: Decision) -> View:
     return {
         "hero": _hero(report, matrix, decision),
         "order": [rung.id for rung in matrix.rungs],
-        "costs": {rung.id: dollars(rung.cost.usd_per_1k) for rung in matrix.rungs},
+        "costs": _costs(report, matrix),
         "verdicts": decision.verdicts,
         "standings": {
             rung.id: standing_text(standings.get(rung.id))
             for rung in matrix.rungs
             if rung.levels
         },
-        "notes": _chart_notes(report, matrix, decision.level),
-        "steps": [_step(step) for step in decision.steps],
+        "notes": _chart_notes(report, matrix, decision),
+        "steps": [_step(step, _calls(report)[1]) for step in decision.steps],
         "data": decision_records(report, matrix, decision),
     }
 
 
-def _chart_notes(report: Report, matrix: Matrix, level: Level) -> list[str]:
-    """Name the rungs that no chart can show in their place, with the reason."""
+def _calls(report: Report) -> tuple[str, int]:
+    """Say for how many calls tables give prices, the same at every volume."""
+    return calls_of_prices(rung.cost.usd_per_1k for rung in report.matrix.rungs)
+
+
+def _costs(report: Report, matrix: Matrix) -> dict[str, str]:
+    by = _calls(report)[1]
+    return {rung.id: dollars(times(rung.cost.usd_per_1k, by)) for rung in matrix.rungs}
+
+
+def _chart_notes(report: Report, matrix: Matrix, decision: Decision) -> list[str]:
+    """Say what the chart cannot show: rungs that have no place in it, and why."""
     notes: defaultdict[str, list[str]] = defaultdict(list)
+    level = decision.level
     for rung in matrix.rungs:
         cell = rung.levels.get(level)
         if rung.state == "not run":
             why = report.reasons.get(rung.id)
             notes[f"not run ({why})" if why else "not run"].append(rung.id)
         elif cell is None or cell.quality is None:
-            notes[f"not measured at {level}"].append(rung.id)
+            notes[f"not measured at {report.level_name(level)}"].append(rung.id)
         elif rung.cost.usd_per_1k is None:
             notes["cost unknown, so not in the chart"].append(
                 f"{rung.id} ({percent(cell.quality)})"
             )
         elif rung.cost.usd_per_1k == 0:
             notes["costs nothing, so drawn left of all prices"].append(rung.id)
-    return [f"{', '.join(rungs)}: {why}." for why, rungs in notes.items()]
+    for worth in decision.planned:
+        if worth.quality is not None:
+            why = "planned, drawn hollow at the quality that would be worth its build"
+            notes[why].append(f"{worth.rung} ({need_text(worth)})")
+        else:
+            notes[f"planned; what would be worth it: {need_text(worth)}"].append(
+                worth.rung
+            )
+    return [
+        *(outgrown_sentence(each) for each in report.outgrown if each.level is level),
+        *(f"{', '.join(rungs)}: {why}." for why, rungs in notes.items()),
+    ]
 
 
 def _hero(report: Report, matrix: Matrix, decision: Decision) -> View:
     advice = decision.recommendation
     if advice is None:
-        return _no_objective(matrix, decision)
+        return _no_objective(report, matrix, decision)
     rungs = {rung.id: rung for rung in matrix.rungs}
     picked = rungs.get(advice.rung or "")
+    last = "No dearer rung is worth trying."
+    if not picked:
+        left = "would tell" if advice.verdict == "undecided" else "is left to try"
+        last = f"No other rung {left}."
     return {
         "verdict": advice.verdict,
-        "title": "Stand on" if picked else "No rung to stand on",
+        "title": _title(advice) if picked is None else "Stand on",
         "rung": picked.id if picked else None,
         "reason": advice.reason,
-        "stats": _stats(picked, decision, advice) if picked else [],
-        "next": _next(advice),
-        "last": (
-            "No dearer rung is worth trying."
-            if picked
-            else "No other rung is left to try."
-        ),
-        "changes": list(advice.changes),
+        "stats": _stats(report, picked, decision, advice) if picked else [],
+        "users": _user_lines(report, decision, advice.rung),
+        "next": _next(decision, advice),
+        "last": last,
+        "changes": [*advice.changes, *planned_sentences(decision)],
         "shipped": _shipped(report, rungs, decision, advice),
     }
 
 
-def _no_objective(matrix: Matrix, decision: Decision) -> View:
+def _title(advice: Recommendation) -> str:
+    """Say that no rung is recommended; undecided is not that there is none."""
+    if advice.verdict == "undecided":
+        return "Not decided yet"
+    return "No rung to stand on"
+
+
+def _no_objective(report: Report, matrix: Matrix, decision: Decision) -> View:
     measured = [
         (cell.quality, rung.id)
         for rung in matrix.rungs
@@ -141,36 +183,69 @@ def _no_objective(matrix: Matrix, decision: Decision) -> View:
     if measured:
         best = max(measured)
         reason = (
-            f"The best quality at {decision.level} is {percent(best[0])}, by {best[1]}."
+            f"The best quality at {report.level_name(decision.level)} is "
+            f"{percent(best[0])}, by {best[1]}."
         )
+    title = f"{count(len(measured), 'rung')}, no objective"
+    reason += " For advice, write an [objective] into ladder.toml."
+    others = _user_lines(report, decision, None)
+    if report.tried:
+        from pytest_ladder.reporting.sentences.tried import tried_sentences
+
+        title = f"Tried: {', '.join(tried.verdict for tried in report.tried)}"
+        reason, *more = tried_sentences(report)
+        others = [*more, *others]
     return {
         "verdict": "none",
-        "title": f"{count(len(measured), 'rung')}, no objective",
+        "title": title,
         "rung": None,
-        "reason": f"{reason} For advice, write an [objective] into ladder.toml.",
+        "reason": reason,
         "stats": [],
+        "users": others,
         "next": None,
-        "changes": [],
+        "changes": [*planned_sentences(decision)],
         "shipped": None,
     }
 
 
+def _user_lines(report: Report, decision: Decision, rung: str | None) -> list[str]:
+    if report.users is None or decision.level is not Level.REAL:
+        return []
+    # Most suites know nothing of users.
+    from pytest_ladder.reporting.html.users import lines_on
+
+    said = decision.recommendation.reason if decision.recommendation else ""
+    return lines_on(report.users, rung or report.info.current, said)
+
+
+def _quality_stat(report: Report, rung: RungResult, level: Level) -> list[str]:
+    """Give label, figure and interval; at level real in the outcome's own unit."""
+    cell = rung.levels.get(level)
+    if cell is None or cell.quality is None:
+        return []
+    if level is Level.REAL and report.users and report.users.primary:
+        from pytest_ladder.reporting.html.users import stat_of
+
+        return stat_of(report.users.primary, rung.id)
+    between = f"95 %: {interval(cell.low, cell.high)}, n = {cell.n:,}"
+    return ["quality", percent(cell.quality), between]
+
+
 def _stats(
-    rung: RungResult, decision: Decision, advice: Recommendation
+    report: Report, rung: RungResult, decision: Decision, advice: Recommendation
 ) -> list[list[str]]:
     """Give label, number and note of what the recommended rung is and costs."""
     stats = []
-    cell = rung.levels.get(decision.level)
-    if cell is not None and cell.quality is not None:
-        note = f"95 %: {interval(cell.low, cell.high)}, n = {cell.n:,}"
+    if quality := _quality_stat(report, rung, decision.level):
         if advice.certified_floor is not None:
-            note += f"; certified floor {percent(advice.certified_floor)}"
-        stats.append(["quality", percent(cell.quality), note])
+            quality[-1] += f"; certified floor {percent(advice.certified_floor)}"
+        stats.append(quality)
     usd, build = rung.cost.usd_per_1k, rung.cost.build_usd
-    note = "per 1,000 calls"
+    calls, by = calls_of_prices([usd, rung.cost.serve_usd_per_1k])
+    note = f"per {calls} calls"
     if build:
-        note += f", {dollars(rung.cost.serve_usd_per_1k)} of it to use"
-    stats.append(["cost", dollars(usd), note])
+        note += f", {dollars(times(rung.cost.serve_usd_per_1k, by))} of it to use"
+    stats.append(["cost", dollars(times(usd, by)), note])
     total = None if usd is None else usd * decision.volume / 1000
     note = f"for {decision.volume:,} calls"
     if build:
@@ -180,27 +255,26 @@ def _stats(
     latency = rung.latency
     when = "when recorded" if latency.recorded else count(latency.n_live, "live reply")
     when = when.replace("replys", "replies")
-    note = f"p95; p50 {seconds(latency.p50_s)}, {when}"
+    speed = latency.tokens_per_second
+    told = "" if speed is None else f", {speed:,.0f} tokens/s"
+    note = f"p95; p50 {seconds(latency.p50_s)}{told}, {when}"
     stats.append(["latency", seconds(latency.p95_s), note])
     return stats
 
 
-def _next(advice: Recommendation) -> View | None:
+def _next(decision: Decision, advice: Recommendation) -> View | None:
     if advice.next_rung is None:
         return None
     step = advice.roi
+    # Users of two rungs are different people, who cannot be paired.
+    paired = "" if decision.level is Level.REAL else "paired "
+    doubt = f"Not established: the {paired}interval of the gain covers 0."
     return {
         "rung": advice.next_rung,
         "gain": gain_text(step) if step else "not measured yet",
         "price": price_text(step) if step else "",
-        "note": _doubt(step),
+        "note": "" if step is None or step.established else doubt,
     }
-
-
-def _doubt(step: Roi | None) -> str:
-    if step is None or step.established:
-        return ""
-    return "Not established: the paired interval of the gain covers 0."
 
 
 def _shipped(
@@ -215,10 +289,9 @@ def _shipped(
         return None
     if current.id == advice.rung:
         return f"You ship {current.id} already."
-    cell = current.levels.get(decision.level)
-    done = percent(cell.quality if cell else None)
-    text = f"You ship {current.id}: {done}"
-    text += f", {dollars(current.cost.usd_per_1k)} per 1,000 calls"
+    quality = _quality_stat(report, current, decision.level)
+    text = f"You ship {current.id}: {quality[1] if quality else NOT_AVAILABLE}"
+    text += f", {per_calls(current.cost.usd_per_1k)}"
     verdict = decision.verdicts.get(current.id)
     text += f", {verdict}." if verdict else "."
     if advice.switch is None:
@@ -227,38 +300,20 @@ def _shipped(
     return f"{text} Switching: {change}."
 
 
-def _step(step: Roi) -> list[str]:
+def _step(step: Roi, by: int) -> list[str]:
     """Give the cells of the table of steps; the page names the columns alike."""
     money = return_text(step.points_per_1000_usd) if step.established else ""
-    good = dollars(step.usd_per_good_answer) if step.established else ""
+    usd = step.usd_per_good_answer
+    good = dollars(times(usd, 1000)) if step.established else ""
     hour = step.points_per_build_hour
     volume = step.break_even_volume
     return [
         step.from_rung,
         step.to_rung,
         gain_text(step),
-        dollars(step.extra_usd_per_1k),
+        dollars(times(step.extra_usd_per_1k, by)),
         money or "not established",
         good or "not established",
         "" if hour is None else signed(hour),
         "" if volume is None else count(round(volume), "call"),
     ]
-
-
-def objective_text(objective: Objective | None) -> str:
-    """Say what the team is after: `good enough: quality ≥ 85.0 % at cheap`."""
-    if objective is None:
-        return "no objective"
-    wanted = []
-    if objective.quality is not None:
-        wanted.append(f"quality ≥ {bar(objective.quality)} at {objective.level}")
-    if objective.usd_per_1k is not None:
-        wanted.append(f"at most {dollars(objective.usd_per_1k)} per 1,000 calls")
-    if objective.latency_p95_s is not None:
-        wanted.append(f"p95 ≤ {seconds(objective.latency_p95_s)}")
-    if objective.build_hours is not None:
-        wanted.append(f"built within {objective.build_hours:g} h")
-    if objective.min_n is not None:
-        wanted.append(f"n ≥ {objective.min_n:,}")
-    kind = objective.kind.replace("-", " ")
-    return f"{kind}: {', '.join(wanted)}" if wanted else kind

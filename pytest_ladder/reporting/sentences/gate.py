@@ -6,15 +6,21 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pytest_ladder.decide.decision import ESCALATED
+from pytest_ladder.decide.gate.parts import FEW
 from pytest_ladder.decide.gate.quality import BLOCK_AT, p_value
 from pytest_ladder.decide.gate.result import (
-    ESCALATED,
+    READ_DIFFERENTLY,
     Figure,
+    FlakyCase,
     GateResult,
+    OddRun,
     Rise,
+    Side,
     Suite,
     Unpaired,
 )
+from pytest_ladder.stats.checks import TINY
 from pytest_ladder.text.numbers import (
     NOT_AVAILABLE,
     count,
@@ -34,6 +40,13 @@ WIDTH = 2_000
 """Columns of a sentence; the terminal breaks it as it likes."""
 
 
+_UNLIKE_RUNS = (
+    "the runs of the baseline differ by more than chance, so samples are not compared "
+    "within cases: a drop blocks by the paired t test over cases, if it is also more "
+    "than these runs differ by."
+)
+
+
 class Compared(NamedTuple):
     """A line of the table: something before and after."""
 
@@ -49,21 +62,22 @@ def gate_headline(result: GateResult) -> str:
     return f"{result.verdict.upper()}: {result.reason}"
 
 
-def gate_lines(result: GateResult) -> Iterator[str]:
-    """Render the whole result for a terminal, one line each."""
+def gate_lines(result: GateResult, *, verbose: bool = False) -> Iterator[str]:
+    """Render the result for a terminal, one line each; `verbose`: with all cases."""
     yield f"gate: {plain(gate_headline(result), WIDTH)}"
-    for sentence in _below_headline(result):
+    for sentence in _below_headline(result, verbose=verbose):
         yield f"  {plain(sentence, WIDTH)}"
 
 
 def compared(result: GateResult) -> Iterator[Compared]:
     """Give quality, cost and latency before and after."""
     for suite in result.suites:
+        between = points_between(suite.low, suite.high)
         yield Compared(
             f"quality, {suite.title}",
             _quality(suite.before),
             _quality(suite.after),
-            _quality_change(suite),
+            f"{points(suite.change)} ({between}){_p(suite)}{_judged(suite)}",
         )
     if result.cost is not None:
         cost = result.cost
@@ -78,7 +92,7 @@ def compared(result: GateResult) -> Iterator[Compared]:
 def other_reasons(result: GateResult) -> Iterator[str]:
     """Give the reasons of the checks that did not pass, save that of the headline."""
     for check in result.checks:
-        if check.verdict != "pass" and not result.reason.startswith(check.reason):
+        if check.verdict != "pass" and check.name != result.decided_by:
             yield f"{check.verdict.upper()}: {check.reason}"
 
 
@@ -87,28 +101,96 @@ def notes(result: GateResult) -> Iterator[str]:
     if result.base_rung != result.head_rung:
         yield f"What ships changes from {result.base_rung} to {result.head_rung}."
     yield from map(_power, result.suites)
-    if result.suites:
-        yield (
-            f"p is how often chance alone would show such a drop; {BLOCK_AT:g} or less "
-            "blocks."
-        )
+    for suite in result.suites:
+        if suite.test == "runs":
+            yield f"{suite.name}: {_UNLIKE_RUNS}"
+    yield from odd_run_sentences(result.odd_runs)
+    if result.without_odd is not None:
+        it = "it" if len({one.run for one in result.odd_runs}) == 1 else "them"
+        yield f"Without {it} this gate would say {result.without_odd.upper()}."
+    yield from _about_p([suite for suite in result.suites if _p(suite)])
     if result.escalation == "run":
-        yield (
-            "One sample of every case showed a possible drop, so the run took more: "
-            f"the figures after the change are means over {ESCALATED}."
-        )
-    elif result.needs_escalation and result.escalation != "budget":
+        most = max((suite.samples for suite in result.suites), default=ESCALATED)
+        drop = "One sample of every case showed a possible drop"
+        if most < ESCALATED:
+            yield (
+                f"{drop}; more samples would show the same, for at temperature 0 the "
+                "replies did not vary."
+            )
+        else:
+            yield (
+                f"{drop}, so the run took more: the figures after the change are means "
+                f"over {ESCALATED}."
+            )
+    elif _may_turn(result) and result.escalation != "budget":
         yield (
             "Two more samples of every case would make the verdict surer; a run with "
             "--ladder-live and --ladder-baseline takes them by itself."
         )
+    yield from _single_cases(result)
+    # One that did not pass is among the reasons, and of a pass users are the headline.
+    told = {"drift", "guardrail", *(["users"] if result.verdict != "pass" else [])}
+    yield from (
+        check.reason
+        for check in result.checks
+        if check.kind in told and check.verdict == "pass"
+    )
+    yield from result.unseen
+    yield from result.standing
+    if result.small_tags:
+        yield (
+            f"Too few for a gate of their own ({FEW} cases): {few(result.small_tags)}."
+        )
     yield from _unpaired(result.unpaired)
     advice, former = result.head_advice, result.base_advice
     if advice and former and advice.rung != former.rung:
+        # A reason that did not pass stands above, with its check.
+        why = f": {advice.reason}" if advice.verdict == "pass" else "."
         yield (
             f"The recommendation changes from {former.rung or 'no rung'} to "
-            f"{advice.rung or 'no rung'}: {advice.reason}"
+            f"{advice.rung or 'no rung'}{why}"
         )
+
+
+def odd_run_sentences(odd: Sequence[OddRun]) -> Iterator[str]:
+    """Name the runs of a baseline that are unlike the others."""
+    for one in odd:
+        yield (
+            f"Run {one.run} of the baseline is unlike the other {one.runs}: "
+            f"{percent(one.quality)} ({one.level}) where they have "
+            f"{percent(one.others)} ({p_value(one.p)}, adjusted for all runs); pool a "
+            "run of another day in its place."
+        )
+
+
+def _may_turn(result: GateResult) -> bool:
+    """Whether more samples may turn the verdict: what failed is established."""
+    return result.needs_escalation and result.verdict != "fail"
+
+
+def _about_p(suites: Sequence[Suite]) -> Iterator[str]:
+    """Say what the p-values of these suites mean, and what they are about."""
+    if suites:
+        yield (
+            f"p is how often chance alone would show such a drop; {BLOCK_AT:g} or less "
+            "blocks."
+        )
+    if any(_reaches_past_0(suite) for suite in suites):
+        yield (
+            "It asks for worse only; the interval looks both ways, and may reach past "
+            "0 where a drop blocks."
+        )
+    if any(suite.is_of_these_cases for suite in suites):
+        yield (
+            "It compares the samples of each case, so it is about these cases; the "
+            "interval is about others like them, and wider."
+        )
+
+
+def _reaches_past_0(suite: Suite) -> bool:
+    """Whether a drop that blocks has an interval that seems to say otherwise."""
+    above = suite.high is not None and suite.high > 0
+    return suite.verdict == "fail" and above and not suite.is_of_these_cases
 
 
 def unit_name(unit: tuple[str, str]) -> str:
@@ -117,20 +199,76 @@ def unit_name(unit: tuple[str, str]) -> str:
     return case or source
 
 
-def _below_headline(result: GateResult) -> Iterator[str]:
+def passed(side: Side, of: str = "/") -> str:
+    """Write how many samples passed, `5/5`; of graded ones the mean, `35.0 %/3`."""
+    passes = side.score * side.samples
+    if math.isclose(passes, round(passes), abs_tol=TINY):
+        return f"{round(passes):,}{of}{side.samples:,}"
+    return f"{percent(side.score)}{of}{side.samples:,}"
+
+
+def flaky_case(case: FlakyCase) -> str:
+    """Say how often a flaky case passed before and after, and on which test."""
+    before, after = ("/".join(map(str, side)) for side in (case.before, case.after))
+    return f"{case.case or case.test}: {before} before, {after} after ({case.test})"
+
+
+def _below_headline(result: GateResult, *, verbose: bool) -> Iterator[str]:
     for line in compared(result):
         yield f"{line.what}: {line.before} -> {line.after}; {line.change}"
     yield from other_reasons(result)
     yield from notes(result)
-    for flip in result.flips[:MOST_FLIPS]:
-        how = "broke" if flip.move < 0 else "was fixed"
-        scores = f"{percent(flip.before.score)} -> {percent(flip.after.score)}"
-        yield f"{flip.case or flip.test} {how}: {scores} ({flip.test})"
-    if len(result.flips) > MOST_FLIPS:
-        yield f"and {count(len(result.flips) - MOST_FLIPS, 'more case')} flipped"
+    most = len(result.flips) if verbose else MOST_FLIPS
+    for flip in result.flips[:most]:
+        how = "is broken" if flip.broken else "got worse"
+        how = how if flip.move < 0 else "got better"
+        scores = f"{passed(flip.before)} -> {passed(flip.after)}"
+        p = "" if flip.p is None or flip.move > 0 else f", {p_value(flip.p)}"
+        yield f"{flip.case or flip.test} {how}: {scores}{p} ({flip.test})"
+    if len(result.flips) > most:
+        yield f"and {count(len(result.flips) - most, 'more case')} flipped"
+    if verbose:
+        for case in result.flakiness.cases:
+            yield f"flaky: {flaky_case(case)}"
+
+
+def _single_cases(result: GateResult) -> Iterator[str]:
+    """Name the cases that are broken, and those that were flaky before."""
+    broken = [flip.case or flip.test for flip in result.flips if flip.broken]
+    if broken:
+        number = count(len(broken), "case")
+        yield (
+            f"Broken by its own samples, corrected for all cases: {number}: "
+            f"{few(broken)}."
+        )
+    found = result.flakiness
+    if found.cases:
+        names = [case.case or case.test for case in found.cases]
+        yield (
+            f"Flaky, for the samples in the baseline disagree: {len(names):,} of "
+            f"{count(found.of, 'case')}: {few(names)}. In all {found.samples} samples "
+            f"{percent(found.always / found.of)} of the cases pass "
+            f"(pass^{found.samples})."
+        )
+
+
+def _judged(suite: Suite) -> str:
+    if suite.said is None:
+        return ""
+    return f", corrected for the judge's errors ({points(suite.said)} as judged)"
 
 
 def _power(suite: Suite) -> str:
+    alike = suite.detectable_alike
+    if alike is not None and alike < min(1.0, suite.detectable):
+        drop = f"{100 * alike:.1f} points"
+        broken = "none"
+        if suite.detectable < 1:
+            broken = f"one of {100 * suite.detectable:.1f} points"
+        return (
+            f"{suite.name}: this gate sees a true drop of {drop} 4 times in 5 where "
+            f"all cases get worse alike, and {broken} where some of them break."
+        )
     if suite.detectable >= 1:
         compared = count(suite.n, "case")
         return f"{suite.name}: too little ({compared}) to see any drop 4 times in 5."
@@ -141,6 +279,7 @@ def _power(suite: Suite) -> str:
 def _unpaired(left: Unpaired) -> Iterator[str]:
     counted: Sequence[tuple[int, str]] = (
         (len(left.changed), "changed"),
+        (len(left.reread), READ_DIFFERENTLY),
         (len(left.added), "added"),
         (len(left.dropped), "dropped"),
     )
@@ -157,18 +296,20 @@ def _unpaired(left: Unpaired) -> Iterator[str]:
             yield f"Not compared, {why}: {few(names)}."
 
 
+def _p(suite: Suite) -> str:
+    """Say how likely chance is behind a drop; empty: there is none."""
+    return f", {p_value(suite.p)}" if suite.change < -TINY else ""
+
+
 def _quality(figure: Figure) -> str:
     return quality(figure.value, figure.low, figure.high, figure.n)
-
-
-def _quality_change(suite: Suite) -> str:
-    between = points_between(suite.low, suite.high)
-    return f"{points(suite.change)} ({between}), {p_value(suite.p)}"
 
 
 def _p95(figure: Figure) -> str:
     if figure.value is None:
         return NOT_AVAILABLE
+    if figure.low is None and figure.high is None:
+        return f"{seconds(figure.value)} (n={figure.n:,})"
     low = NOT_AVAILABLE if figure.low is None else seconds(figure.low)
     high = NOT_AVAILABLE if figure.high is None else seconds(figure.high)
     return f"{seconds(figure.value)} ({low} to {high}, n={figure.n:,})"

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_ladder.judging.calibration.agreement import (
-    Agreement,
-    Estimate,
-)
-from pytest_ladder.judging.calibration.calibrate import Calibration, funnel_savings
-from pytest_ladder.judging.calibration.corrected import RungQuality
-from pytest_ladder.judging.calibration.judged_level import (
-    CalibratedQuality,
-    calibrated_level,
-)
+from pytest_ladder.core.score import Level
 from pytest_ladder.judging.causes import causes_of, counts
-from pytest_ladder.judging.verdicts import judges_of, same_family
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.text.numbers import count, dollars, interval, percent, quality
+from pytest_ladder.text.numbers import count, dollars, few, interval, percent, quality
 from pytest_ladder.text.phrases import shown
+
+if TYPE_CHECKING:
+    from pytest_ladder.judging.calibration.agreement import Agreement, IntervalEstimate
+    from pytest_ladder.judging.calibration.calibrate import Calibration
+    from pytest_ladder.judging.calibration.corrected import RungQuality
+    from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
+
+# Most runs have no judge: what measures them is loaded by those that have one.
 
 NO_LABELS = "uncalibrated: no labels; `pytest-ladder label`"
 MEASURES = (
     *("labels", "accuracy", "always one answer", "sensitivity", "specificity"),
-    *("kappa", "AC1", "people"),
+    *("kappa", "AC1", "raters"),
 )
 """What is shown of a judge, in this order."""
 EXPLAINED = (
-    "Accuracy: how often judge and people agree; `always one answer` is what a judge "
-    "would have that never reads. Sensitivity: the share of what people pass that the "
-    "judge passes; specificity: of what they fail, the share that it fails."
+    "Accuracy: how often judge and labels agree; `always one answer` is what a judge "
+    "would have that never reads. Sensitivity: the share of what labels pass that the "
+    "judge passes; specificity: of what they fail, the share that it fails. Raters: "
+    "how far those who labelled agree with each other."
 )
 
 OTHER = "other checks"
@@ -49,7 +48,10 @@ def judge_command(name: str, folder: Path, labels: Path) -> str:
 def are_unlabelled(calibrations: Sequence[Calibration]) -> bool:
     """Tell whether no label at all is about these judges."""
     return not any(
-        calibration.labels or calibration.voided or calibration.unmatched
+        calibration.labels
+        or calibration.elsewhere
+        or calibration.voided
+        or calibration.unmatched
         for calibration in calibrations
     )
 
@@ -83,13 +85,13 @@ def measures_of(calibration: Calibration) -> list[str]:
         raise ValueError("Without a label there is nothing to say of a judge.")
     common = percent(agreement.baseline)
     return [
-        f"{calibration.labels:,}",
+        f"{agreement.n:,}",
         _share(agreement.accuracy),
         f"{common} ({agreement.commoner})",
         _share(agreement.sensitivity, with_n=True),
         _share(agreement.specificity, with_n=True),
-        _kappa(agreement),
-        f"{agreement.ac1:.2f}",
+        _coefficient(agreement.kappa),
+        _coefficient(agreement.ac1),
         _people(calibration.people),
     ]
 
@@ -116,13 +118,14 @@ def calibration_sentences(calibrations: Sequence[Calibration]) -> Iterator[str]:
     several = len(calibrations) > 1
     for name, calibration in zip(names_of(calibrations), calibrations, strict=True):
         missing = [] if calibration.calibrated else list(_unmatched(calibration))
-        for note in (*calibration.notes, *missing):
+        for note in (*calibration.notes, *missing, *lacking(calibration)):
             yield f"{name}: {note}" if several else note
 
 
 def more_sentences(calibration: Calibration) -> Iterator[str]:
     """Say what else is known of a judge: unused labels, noise, a liking for length."""
     yield from _unmatched(calibration)
+    yield from lacking(calibration)
     if calibration.disagreement is not None:
         yield (
             "Two votes on the same reply differ in "
@@ -133,6 +136,20 @@ def more_sentences(calibration: Calibration) -> Iterator[str]:
             "Correlation of its score with the length of the reply: "
             f"{calibration.length_correlation:+.2f}."
         )
+
+
+def lacking(
+    calibration: Calibration, wanted: Collection[str] | None = None
+) -> Iterator[str]:
+    """Say which labels rungs lack before their judged level may decide; None: all."""
+    rungs: defaultdict[str, list[str]] = defaultdict(list)
+    for rung in calibration.rungs:
+        if rung.missing.all and (wanted is None or rung.rung in wanted):
+            rungs[str(rung.missing)].append(rung.rung)
+    for missing, names in rungs.items():
+        if len(names) > 1:
+            missing = missing.replace("for this rung", "for each rung")
+        yield f"{few(names)}: {missing} and the judged level may decide."
 
 
 def judge_remarks(report: Report) -> Iterator[str]:
@@ -149,6 +166,10 @@ def judge_notes(report: Report) -> Iterator[str]:
 
 def calibrated_quality(report: Report) -> dict[str, CalibratedQuality]:
     """Return the judged level's quality corrected by labels, of rungs that have one."""
+    if not report.calibrations:
+        return {}
+    from pytest_ladder.judging.calibration.judged_level import calibrated_level
+
     return calibrated_level(report.matrix, report.rows, report.calibrations)
 
 
@@ -169,7 +190,13 @@ def calibration_json(report: Report) -> dict[str, Any]:
 
 
 def _unmatched(calibration: Calibration) -> Iterator[str]:
-    if calibration.unmatched:
+    if calibration.elsewhere:
+        labels = count(calibration.elsewhere, "label")
+        yield (
+            f"{labels} of replies of other runs measure the judge as well: what it "
+            "said of them is known."
+        )
+    elif calibration.unmatched:
         labels = count(calibration.unmatched, "more label")
         yield (
             f"There are {labels}, of replies that were not judged in this run: they "
@@ -177,7 +204,7 @@ def _unmatched(calibration: Calibration) -> Iterator[str]:
         )
 
 
-def _share(estimate: Estimate | None, *, with_n: bool = False) -> str:
+def _share(estimate: IntervalEstimate | None, *, with_n: bool = False) -> str:
     if estimate is None:
         return "n/a"
     if with_n:
@@ -185,31 +212,38 @@ def _share(estimate: Estimate | None, *, with_n: bool = False) -> str:
     return f"{percent(estimate.value)} ({interval(estimate.low, estimate.high)})"
 
 
-def _kappa(agreement: Agreement) -> str:
-    kappa = agreement.kappa
-    if kappa is None:
+def _coefficient(agreed: IntervalEstimate | None) -> str:
+    if agreed is None:
         return "n/a"
-    bounds = "n/a" if kappa.low is None else f"{kappa.low:.2f} to {kappa.high:.2f}"
-    return f"{kappa.value:.2f} ({bounds})"
+    bounds = "n/a" if agreed.low is None else f"{agreed.low:.2f} to {agreed.high:.2f}"
+    return f"{agreed.value:z.2f} ({bounds})"
 
 
 def _people(people: Agreement | None) -> str:
     if people is None:
         return "one rater"
-    kappa = "" if people.kappa is None else f", kappa {people.kappa.value:.2f}"
+    kappa = "" if people.kappa is None else f", kappa {people.kappa.value:z.2f}"
     accuracy = people.accuracy
     accuracy_text = quality(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
-    return f"{accuracy_text}{kappa}, AC1 {people.ac1:.2f}"
+    return f"{accuracy_text}{kappa}, AC1 {people.ac1.value:z.2f}"
 
 
 def _families(report: Report) -> Iterator[str]:
+    verdicts = [
+        (row.verdict, row.rung)
+        for row in report.rows
+        if row.verdict is not None and row.verdict.rubric
+    ]
+    if not verdicts:
+        return
+    from pytest_ladder.judging.verdicts import judges_of, same_family
+
     models = {model.name: model.id for model in report.models}
     names = {line.id: line.model for line in report.matrix.rungs}
     pairs = {
-        (judge, names[row.rung])
-        for row in report.rows
-        if row.verdict is not None and row.verdict.rubric
-        for judge in judges_of(row.verdict)
+        (judge, names[rung])
+        for verdict, rung in verdicts
+        for judge in judges_of(verdict)
     }
     for judge, name in sorted(pairs):
         model = models.get(name)
@@ -221,6 +255,10 @@ def _families(report: Report) -> Iterator[str]:
 
 
 def _saving(report: Report) -> Iterator[str]:
+    if Level.JUDGED not in report.matrix.levels:
+        return
+    from pytest_ladder.judging.calibration.calibrate import funnel_savings
+
     savings = funnel_savings(report.rows)
     if not savings.replies:
         return
@@ -238,8 +276,8 @@ def _causes(report: Report) -> Iterator[str]:
     counts_by_rung = cause_counts(report)
     for line in report.matrix.rungs:
         causes = counts_by_rung.get(line.id, {})
-        # Failures that no check explains say nothing by themselves.
-        if set(causes) - {OTHER}:
+        # A single cause, or failures that no check explains, tell nothing new.
+        if len(causes.keys() - {OTHER}) > 1:
             listed = ", ".join(f"{cause} ({n:,})" for cause, n in causes.items())
             cases = count(sum(causes.values()), "case")
             yield f"{line.id}: {cases} failed, first at {listed}."

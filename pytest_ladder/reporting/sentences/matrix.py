@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from pytest_ladder.core.row import LostCalls
 from pytest_ladder.decide.cost import Spend
-from pytest_ladder.decide.decision import Decision, Roi, Standing
-from pytest_ladder.decide.matrix import Matrix
+from pytest_ladder.decide.decision import Decision, Part, Roi, Standing
+from pytest_ladder.decide.matrix import Matrix, RungResult, outcome_at
+from pytest_ladder.decide.outgrown import Outgrown
+from pytest_ladder.reporting.sentences.planned import planned_sentences
 from pytest_ladder.text.numbers import (
     NOT_AVAILABLE,
+    bar,
+    calls_of_prices,
     count,
     dollars,
+    per_answer,
+    per_calls,
     percent,
     points,
     points_between,
+    times,
 )
 
 FEW_CASES = 10
@@ -22,6 +30,21 @@ FEW_CASES = 10
 
 MOST_POINTS = 100
 """From the worst quality to the best."""
+
+
+def price_column(rungs: Sequence[RungResult]) -> tuple[str, list[str]]:
+    """Give for how many calls prices of rungs are written, and the prices."""
+    costs = [rung.cost.usd_per_1k for rung in rungs]
+    calls, by = calls_of_prices(costs)
+    return calls, [dollars(times(usd, by)) for usd in costs]
+
+
+def recorded_latency(rungs: Sequence[RungResult]) -> str:
+    """Say what a starred latency is; empty: none is."""
+    if not any(rung.latency.recorded for rung in rungs):
+        return ""
+    of_them = " of that rung" if any(rung.calls.live for rung in rungs) else ""
+    return f"latency when recorded; no call{of_them} was live"
 
 
 def headline(decision: Decision) -> str | None:
@@ -32,14 +55,20 @@ def headline(decision: Decision) -> str | None:
     return f"{advice.verdict.upper()}: {advice.reason}"
 
 
+def part_sentence(part: Part | None) -> str:
+    """Say which part of its suite a run is; empty: it is all of it."""
+    return "" if part is None else f"A part of the suite: {part}."
+
+
 def details(decision: Decision) -> Iterator[str]:
     """Say what is certain of the rung, what the next one costs, and what may change."""
     advice = decision.recommendation
     if advice is None:
+        yield from planned_sentences(decision)
         return
-    if advice.rung is not None and advice.certified_floor is not None:
+    if advice.rung is not None and advice.certified_floor:
         floor = percent(advice.certified_floor)
-        yield f"{advice.rung} scores at least {floor}, 95 % sure."
+        yield f"{advice.rung} scores at least {floor} on cases like these, 95 % sure."
     if advice.switch is not None:
         step = advice.switch
         yield f"From the current {step.from_rung} to {step.to_rung}: {_gain(step)}."
@@ -48,6 +77,14 @@ def details(decision: Decision) -> Iterator[str]:
     elif advice.next_rung is not None:
         yield f"The next rung worth trying is {advice.next_rung}."
     yield from advice.changes
+    yield from planned_sentences(decision)
+
+
+def criteria(matrix: Matrix) -> Iterator[str]:
+    """Say of each rung what became of each criterion that the objective names."""
+    for rung in matrix.rungs:
+        if rung.requirements:
+            yield f"{rung.id}: {'; '.join(map(str, rung.requirements))}."
 
 
 def remarks(matrix: Matrix) -> Iterator[str]:
@@ -63,16 +100,54 @@ def remarks(matrix: Matrix) -> Iterator[str]:
                 )
     for level in matrix.levels:
         cells = [rung.levels[level] for rung in matrix.rungs if level in rung.levels]
-        if any(0 < cell.n < FEW_CASES for cell in cells):
-            yield f"{level}: fewer than {FEW_CASES} cases can hardly tell rungs apart."
+        title = outcome_at(matrix, level) or level
+        few = [cell for cell in cells if 0 < cell.n < FEW_CASES]
+        if few:
+            yield f"{title}: fewer than {FEW_CASES} {few[0].noun}s say little."
         if any(cell.n and cell.low is None for cell in cells):
             yield f"{level}: too few clusters for an interval."
     if matrix.order_note:
         yield matrix.order_note
 
 
+def outgrown_sentence(found: Outgrown) -> str:
+    """Say that a level must grow, and which of its cases still say something."""
+    others = f"each of {count(found.rungs, 'rung')} scores {bar(found.near)} or more"
+    why = f"{others}, 95 % sure"
+    if found.why == "tie":
+        why = (
+            f"none of {count(found.rungs, 'rung')} can be told from the best, at "
+            f"{percent(found.best)}"
+        )
+    tell = "tells" if found.telling == 1 else "tell"
+    told = f"{found.telling:,} of {count(found.cases, 'case')} still {tell} rungs apart"
+    if not found.telling:
+        told = f"none of {count(found.cases, 'case')} tells rungs apart"
+    hard = f"; the hardest: {', '.join(found.hardest)}" if found.hardest else ""
+    return f"{found.level}: add harder cases: {why}; {told}{hard}."
+
+
 def spend_line(spend: Spend) -> str:
     """Say what the run spent and what it did not have to spend."""
+    if not spend.lost_calls:
+        return _replies_line(spend)
+    spent = _lost_usd(spend.lost_usd, at_most=spend.lost_at_most)
+    lost = f"{count(spend.lost_calls, 'call')}, no reply; {spent}"
+    if spend.live_calls or spend.replayed_calls:
+        return f"{_replies_line(spend)}. Besides {lost}"
+    return lost
+
+
+def _lost_usd(usd: float | None, *, at_most: bool) -> str:
+    """Say what calls without a reply cost; `at_most`: it is their worst case."""
+    if usd is None:
+        return "their cost is unknown"
+    if not usd:
+        return "nothing spent"
+    return f"{'at most ' * at_most}{dollars(usd)}"
+
+
+def _replies_line(spend: Spend) -> str:
     replayed = count(spend.replayed_calls, "call")
     recorded = _recorded(spend)
     if not spend.live_calls:
@@ -93,6 +168,25 @@ def spend_line(spend: Spend) -> str:
     return f"{text}; {spend.replayed_calls:,} replayed{recorded}"
 
 
+def unused_calls(costs: Sequence[float | None]) -> str:
+    """Say what was paid for replies that no test used; costs in USD."""
+    known = math.fsum(usd for usd in costs if usd is not None)
+    spent = dollars(known) if any(usd is not None for usd in costs) else "unknown"
+    if len(costs) == 1:
+        return f"1 more call ({spent}) was made ahead, and its reply is stored, unused."
+    calls = f"{len(costs):,} more calls"
+    return f"{calls} ({spent}) were made ahead, and their replies are stored, unused."
+
+
+def unused_failures(lost: Sequence[LostCalls]) -> str:
+    """Say what was paid for calls that brought no reply, and that no test asked for."""
+    costs = [calls.usd for calls in lost]
+    usd = None if None in costs else math.fsum(filter(None, costs))
+    spent = _lost_usd(usd, at_most=any(calls.at_most for calls in lost))
+    calls = count(sum(calls.calls for calls in lost), "more call")
+    return f"{calls}, made ahead of tests that did not ask: no reply; {spent}."
+
+
 def spend_sentence(spend: Spend) -> str:
     """Say the same as a sentence of its own."""
     line = spend_line(spend)
@@ -109,16 +203,14 @@ def unfinished(rows: int, over_budget: int) -> str:
 
 
 def standing_text(standing: Standing | None) -> str:
-    """Say where a rung stands: `on the front (in 93 % of draws)`, `beaten by …`."""
+    """Say where a rung stands: `on the front`, `beaten by …`."""
     if standing is None or not standing.comparable:
         return "not compared"
-    share = standing.front_share
-    draws = "" if share is None else f" (in {100 * share:.0f} % of draws)"
     if standing.on_front:
-        return f"on the front{draws}"
+        return "on the front"
     if standing.dominated_by is not None:
         return f"beaten by {standing.dominated_by}"
-    return f"off the front, not separable{draws}"
+    return "off the front, not separable"
 
 
 def signed(number: float | None) -> str:
@@ -157,10 +249,10 @@ def price_text(step: Roi) -> str:
     if usd is None:
         return "cost unknown"
     more = "less" if usd < 0 else "more"
-    text = f"{dollars(abs(usd))} {more} per 1,000 calls"
+    text = per_calls(abs(usd)).replace(" per", f" {more} per")
     if step.usd_per_good_answer is None or not step.established or usd < 0:
         return text
-    return f"{text}, {dollars(step.usd_per_good_answer)} per extra good answer"
+    return f"{text}, {per_answer(step.usd_per_good_answer)}"
 
 
 def _recorded(spend: Spend) -> str:
@@ -179,6 +271,8 @@ def _gain(step: Roi) -> str:
     if step.points is None:
         return "there is no case in common to compare them on"
     text = f"{gain_text(step)} for {price_text(step)}"
+    if step.extra_usd_per_1k is None:
+        text = f"{gain_text(step)} at an unknown cost"
     if not step.established:
         return f"{text}; its return is not established"
     if step.points_per_1000_usd is not None:

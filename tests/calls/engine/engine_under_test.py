@@ -13,12 +13,13 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
+from pytest_ladder import clock
+from pytest_ladder.calls.asker import Asker
 from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
 from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
@@ -36,6 +37,7 @@ class Desk:
     def __init__(self, place: Path, api_base: str, **settings: Any) -> None:
         self.folder = place
         self.api_base = api_base
+        self._runs = 1
         self.archive = Archive(place)
         self.engine = self.another_engine(**settings)
 
@@ -43,9 +45,8 @@ class Desk:
         """Make an engine of the same run."""
         defaults: dict[str, Any] = {
             "live": True,
-            "folder": self.folder / "run",
+            "folder": self.folder / f"run-{self._runs}",
             "owner_pid": os.getpid(),
-            "started": time.time(),
         }
         made = EngineSettings(**(defaults | settings))
         return Engine(made, Progress(), Unwatched())
@@ -53,6 +54,7 @@ class Desk:
     def start_anew(self, **settings: Any) -> None:
         """Begin another run over the same archive."""
         self.close()
+        self._runs += 1
         self.archive = Archive(self.folder)
         self.engine = self.another_engine(**settings)
 
@@ -81,7 +83,8 @@ class Desk:
         return self.engine.ask(self.request(text, **request), self.archive)
 
     def submit(self, text: str, **request: Any) -> Future[Served]:
-        return self.engine.submit(self.request(text, **request), self.archive)
+        asked = self.request(text, **request)
+        return self.engine.calls.submit(asked, self.archive, ahead=False)
 
     def ask_many(self, count: int, **request: Any) -> list[Served | LadderError]:
         """Ask for many replies at once; failures take the place of replies."""
@@ -89,8 +92,7 @@ class Desk:
         return [outcome_of(future) for future in futures]
 
     def stored(self, text: str = "say blue", **request: Any) -> StoredReply | None:
-        found = self.archive.find(self.archive.key(self.request(text, **request)))
-        return None if found is None else found.reply
+        return self.archive.find(self.archive.key(self.request(text, **request)))
 
     def count_stored(self, count: int) -> int:
         return sum(self.stored(f"question {n}") is not None for n in range(count))
@@ -116,6 +118,18 @@ class Unwatched:
     def show(self) -> None: ...
 
 
+def asker_of(engine: Engine, archive: Archive) -> Asker:
+    """Return what asks an engine; what is asked is on no row."""
+
+    def ask(request: Request) -> Served:
+        return engine.ask(request, archive)
+
+    def ask_async(request: Request) -> Awaitable[Served]:
+        return engine.ask_async(request, archive)
+
+    return Asker(ask, ask_async)
+
+
 def outcome_of(future: Future[Served]) -> Served | LadderError:
     try:
         return future.result(60)
@@ -130,9 +144,10 @@ def texts(outcomes: list[Served | LadderError]) -> list[str]:
 def start_process(
     folder: Path, api_base: str, count: int, **settings: Any
 ) -> subprocess.Popen[str]:
-    """Start a process that asks for replies; `settings` are the engine's, and two more.
+    """Start a process that asks for replies; `settings` are the engine's, and these.
 
     `shared`: the folder that the processes of a run share. `largest_file`: in bytes.
+    `clock_ahead_s`: by how many seconds its clock is wrong.
     """
     command = [
         sys.executable,
@@ -150,6 +165,8 @@ def _main(folder: str, api_base: str, count: str, settings: str) -> int:
     largest = given.pop("largest_file", None)
     if largest is not None:
         _fill_disk(largest)
+    ahead_s, real_time = given.pop("clock_ahead_s", 0.0), clock.unix
+    clock.unix = lambda: real_time() + ahead_s
     if "shared" in given:
         given["folder"] = Path(given.pop("shared"))
     with Desk(Path(folder), api_base, **given) as desk:

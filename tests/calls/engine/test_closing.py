@@ -6,10 +6,12 @@ import gc
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
 
 import pytest
 
+from pytest_ladder.calls.store.stored_reply import StoreRow
 from pytest_ladder.errors import Abandoned, MissingReply
 from tests.calls.engine.engine_under_test import Desk
 from tests.calls.engine.test_never_twice import wait_until
@@ -30,12 +32,12 @@ def test_it_ends_at_once_with_calls_under_way(
         warnings.simplefilter("always")
         begun = time.monotonic()
         desk.close()
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 5, "a call hangs for 60 s"
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
     for future in futures:
         with pytest.raises(CancelledError):
-            future.result(1)
+            future.result(10)
     assert "ladder-engine" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -53,7 +55,7 @@ def test_threads_that_wait_are_let_go(desk: Desk, server: ScriptedServer) -> Non
     thread.start()
     wait_until(lambda: server.in_flight == 1)
     desk.close()
-    thread.join(2)
+    thread.join(20)
     assert ended == [CancelledError]
 
 
@@ -74,9 +76,9 @@ def test_replies_that_arrived_are_kept_at_the_end(
     store = desk.archive.store
     put = store.put
 
-    def put_slowly(entries: object) -> None:
+    def put_slowly(rows: Sequence[StoreRow]) -> None:
         slow.wait(5)
-        put(entries)  # type: ignore[arg-type]
+        put(rows)
 
     store.put = put_slowly  # type: ignore[method-assign]
     for n in range(10):
@@ -101,15 +103,16 @@ def test_an_engine_that_never_called_has_nothing_to_close(desk: Desk) -> None:
 def test_with_patience_what_was_sent_is_kept_and_nothing_else_is_sent(
     desk: Desk, server: ScriptedServer
 ) -> None:
-    server.latency_s = 0.2
+    # So long that none of the first four ends before the engine is told to.
+    server.latency_s = 1.0
     desk.start_anew(concurrency=4)
     futures = [desk.submit(f"question {n}") for n in range(50)]
     jobs = [(desk.request(f"ahead {n}"), desk.archive) for n in range(50)]
     desk.engine.ahead(jobs)
     wait_until(lambda: server.in_flight == 4)
     begun = time.monotonic()
-    desk.engine.close(patience_s=10)
-    assert time.monotonic() - begun < 1.5
+    desk.engine.close(patience_s=20)
+    assert time.monotonic() - begun < 10
     assert (server.count, desk.count_stored(50)) == (4, 4)
     assert all(future.done() for future in futures)
 
@@ -120,7 +123,7 @@ def test_patience_ends(desk: Desk, server: ScriptedServer) -> None:
     wait_until(lambda: server.in_flight == 1)
     begun = time.monotonic()
     desk.engine.close(patience_s=0.3)
-    assert 0.2 < time.monotonic() - begun < 1.0
+    assert 0.2 < time.monotonic() - begun < 5, "a call hangs for 60 s"
 
 
 def test_a_call_that_fails_at_the_end_is_not_tried_again(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_ladder.calls import retries
+from pytest_ladder.calls import caller, retries, wrong_keys
 from pytest_ladder.errors import CallError
 from tests.calls.engine.engine_under_test import Desk, texts
 from tests.scripted_server import (
@@ -49,9 +50,16 @@ FINAL: dict[str, tuple[Act, str]] = {
         fails(400, "maximum context length is 8", code="context_length_exceeded"),
         "Model 'bot' answered 400: maximum context length is 8",
     ),
-    "401": (fails(401, "bad key"), "Model 'bot' answered 401: bad key"),
+    "401": (
+        fails(401, "bad key"),
+        "No key was sent to {host} (`api_key_env` names the variable that holds one): "
+        "model 'bot' answered 401: bad key",
+    ),
     "403": (fails(403, "not yours"), "Model 'bot' answered 403: not yours"),
-    "404": (fails(404, "no such model"), "Model 'bot' answered 404: no such model"),
+    "404": (
+        fails(404, "no such model"),
+        "Model 'bot' answered 404 to {url}: no such model",
+    ),
     "422": (fails(422, "no"), "Model 'bot' answered 422: no"),
     "no quota": (
         fails(429, "quota", code="insufficient_quota"),
@@ -102,7 +110,10 @@ def test_what_would_fail_again_is_not_tried_again(
     server.reply = lambda _: act
     with pytest.raises(CallError) as raised:
         desk.ask()
-    assert (str(raised.value), server.count) == (message, 1)
+    url = f"{server.api_base}/chat/completions"
+    host = urlsplit(url).netloc
+    told = message.format(url=url, host=host)
+    assert (str(raised.value), server.count) == (told, 1)
 
 
 def test_a_filtered_reply_is_a_reply(desk: Desk, server: ScriptedServer) -> None:
@@ -238,3 +249,65 @@ def test_jitter_leaves_the_users_random_numbers_alone(
     server.script(fails(500))
     desk.ask()
     assert random.random() == expected
+
+
+@pytest.mark.parametrize("model", [{}, {"lane": "litellm"}], ids=["direct", "litellm"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_key_is_tried_a_few_times_and_no_more(
+    desk: Desk,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    model: dict[str, str],
+    status: int,
+) -> None:
+    # As long as it takes: a machine with other work imports slowly.
+    for name in ("NEAR_BY_S", "FAR_AWAY_S"):
+        monkeypatch.setattr(caller, name, 60.0)
+    server.latency_s = 0.02
+    server.reply = lambda _: fails(status, "no such key")
+    outcomes = desk.ask_many(40, model=model)
+    said = f"odel 'bot' answered {status}: no such key"
+    assert [str(outcome).endswith(said) for outcome in outcomes] == [True] * 40
+    assert server.count == wrong_keys.FIRST_CALLS
+    # Another model has another key.
+    server.reply = lambda _: "blue"
+    assert desk.ask(model={"name": "other"}).reply.text == "blue"
+
+
+def test_a_key_that_was_right_once_is_not_taken_for_a_wrong_one(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.script(says("blue"))
+    desk.ask()
+    server.reply = lambda _: fails(403, "your prompt was flagged")
+    for number in range(5):
+        with pytest.raises(CallError):
+            desk.ask(f"question {number}")
+    assert server.count == 6
+
+
+def test_refusals_that_take_long_still_stop_what_was_not_sent(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.latency_s = 5 * wrong_keys.NEAR_BY_S
+    server.reply = lambda _: fails(401, "no such key")
+    outcomes = desk.ask_many(40, model={"limits": {"concurrency": 10}})
+    said = "model 'bot' answered 401: no such key"
+    assert [str(outcome).endswith(said) for outcome in outcomes] == [True] * 40
+    # Of the first six that come back, five may each have made room for another one.
+    assert server.count < 10 + wrong_keys.FIRST_CALLS
+
+
+@pytest.mark.parametrize(
+    "model", [{}, {"api_key_env": "ITS_KEY"}], ids=["near by", "far away"]
+)
+def test_slow_first_answers_hold_up_no_other_call_for_long(
+    desk: Desk,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    model: dict[str, str],
+) -> None:
+    monkeypatch.setenv("ITS_KEY", "a key of no use")
+    server.latency_s = 2.0 if model else 0.5
+    desk.ask_many(8, model=model)
+    assert server.peak == 8

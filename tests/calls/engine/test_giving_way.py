@@ -16,7 +16,7 @@ from tests.scripted_server import ScriptedServer
 def test_an_engine_is_idle_unless_its_loop_has_something_to_do(
     desk: Desk, server: ScriptedServer
 ) -> None:
-    calls = desk.engine._calls()
+    calls = desk.engine.calls
     assert calls.idle.is_set(), "before its first call"
     assert desk.ask().live
     assert calls.idle.wait(10), "while it waits for the next"
@@ -44,6 +44,6 @@ def test_the_loop_is_of_the_kind_that_the_user_has_chosen(
 
     monkeypatch.setattr(asyncio, "new_event_loop", Chosen)
     assert desk.ask().live
-    calls = desk.engine._calls()
+    calls = desk.engine.calls
     assert isinstance(calls._loop, Chosen)
     assert calls.idle.is_set(), "nobody gives way to it"

@@ -21,7 +21,7 @@ from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.one_machine.claims import Claims
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.store import Store
-from pytest_ladder.calls.store.stored_reply import StoredReply, StoreEntry
+from pytest_ladder.calls.store.stored_reply import StoredReply, StoreRow, store_row
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import StoreError
@@ -32,18 +32,44 @@ MODEL = Model(name="bot", tier=Tier.OFF_THE_SHELF, id="openai/bot")
 PAGE = 4096
 
 
-def entry(number: int, text: str = "a reply") -> StoreEntry:
+def entry(number: int, text: str = "a reply") -> StoreRow:
     messages = [{"role": "user", "content": f"question {number}"}]
     request = Request(model=MODEL, messages=messages)
     reply = StoredReply(text=text)
-    return StoreEntry.of(f"{number:064}", "openai/bot", request, reply)[0]
+    return store_row(f"{number:064}", "openai/bot", request, reply)[0]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+OLD_TABLE = """
+CREATE TABLE replies (
+    key TEXT PRIMARY KEY, identity TEXT NOT NULL, created REAL NOT NULL,
+    request TEXT NOT NULL, reply TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+@pytest.fixture(params=["new", "old"])
+def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store of today's making, and one that an older version has begun."""
     store = Store(tmp_path / ".ladder" / "store.sqlite")
+    if request.param == "old":
+        begin_as_before(store.path)
     yield store
     store.close()
+
+
+def begin_as_before(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute(OLD_TABLE)
+
+
+def table_of(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        (sql,) = file.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'replies'"
+        ).fetchone()
+    return str(sql)
 
 
 def spoil(path: Path, first: int, last: int) -> None:
@@ -53,22 +79,45 @@ def spoil(path: Path, first: int, last: int) -> None:
         file.write(b"\xff" * PAGE * (last - first))
 
 
+def test_a_store_takes_little_more_room_than_what_is_in_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    entries = [entry(number, "x" * 1000) for number in range(1000)]
+    store.put(entries)
+    store.close()
+    content = sum(len(text) for one in entries for text in one)
+    assert store.path.stat().st_size < 1.3 * content
+
+
+def test_an_old_file_is_never_converted(tmp_path: Path) -> None:
+    path = tmp_path / ".ladder" / "store.sqlite"
+    begin_as_before(path)
+    before = table_of(path)
+    store = Store(path)
+    store.put([entry(number) for number in range(10)])
+    assert store.get(entry(3)[0]) is not None
+    store.close()
+    assert "WITHOUT ROWID" in before
+    assert table_of(path) == before
+
+
 def test_a_reply_is_found_by_who_opens_the_file_next(store: Store) -> None:
     store.put([entry(1, "blue"), entry(2, "red")])
     other = Store(store.path)
-    found = other.get(entry(2).key)
+    found = other.get(entry(2)[0])
     assert found is not None
-    assert found[0].text == "red"
-    kept = other.kept(entry(2).key)
+    assert found.text == "red"
+    ((_, kept),) = other.kept([entry(2)[0]])
     assert kept is not None
-    assert kept.messages[0]["content"] == "question 2"
-    assert (kept.reply, kept.created) == found
+    reply, identity, messages = kept
+    assert (reply, identity) == (found, "openai/bot")
+    assert messages[0]["content"] == "question 2"
     assert other.get("unknown") is None
     other.close()
 
 
-def test_looking_up_leaves_no_trace(store: Store) -> None:
-    assert store.get(entry(1).key) is None
+def test_looking_up_leaves_no_trace(tmp_path: Path) -> None:
+    store = Store(tmp_path / ".ladder" / "store.sqlite")
+    assert store.get(entry(1)[0]) is None
     assert not store.path.parent.exists()
 
 
@@ -111,9 +160,9 @@ def test_a_damaged_file_is_set_aside_and_its_rows_are_saved(
     }[spoiled]
     spoil(store.path, first, last)
     before = time.time() - 60
-    found = [store.get(entry(number).key) for number in range(1000)]
+    found = [store.get(entry(number)[0]) for number in range(1000)]
     # What was asked for before the damage was met came from the damaged file.
-    saved = sum(store.get(entry(number).key) is not None for number in range(1000))
+    saved = sum(store.get(entry(number)[0]) is not None for number in range(1000))
     assert sum(one is not None for one in found) >= saved
     assert saved > 900 if spoiled == "middle" else saved == 0
     (notice,) = store.notices(before)
@@ -123,7 +172,7 @@ def test_a_damaged_file_is_set_aside_and_its_rows_are_saved(
     assert aside.name in notice
     assert store.notices(time.time() + 60) == []
     store.put([entry(5000)])
-    assert store.get(entry(5000).key) is not None
+    assert store.get(entry(5000)[0]) is not None
 
 
 def test_a_file_damaged_while_it_is_written_keeps_the_new_replies(
@@ -133,7 +182,7 @@ def test_a_file_damaged_while_it_is_written_keeps_the_new_replies(
     store.close()
     spoil(store.path, 1, store.path.stat().st_size // PAGE)
     store.put([entry(number) for number in range(300, 400)])
-    kept = [store.get(entry(number).key) for number in range(300, 400)]
+    kept = [store.get(entry(number)[0]) for number in range(300, 400)]
     assert None not in kept
 
 
@@ -155,7 +204,7 @@ def test_several_who_find_the_damage_set_it_aside_once(store: Store) -> None:
         thread.join(30)
     assert len(list(store.path.parent.glob("damaged-*.sqlite"))) == 1
     for number in range(8):
-        assert store.get(entry(1000 + number).key) is not None
+        assert store.get(entry(1000 + number)[0]) is not None
         others[number].close()
 
 
@@ -303,21 +352,21 @@ def test_a_field_of_another_type_in_an_old_row_counts_as_not_said(
     odd, expected = ODD_ROWS[name]
     store.put([entry(1)])
     rewrite(store, json.dumps(GOOD | odd))
-    found, kept = store.get(entry(1).key), store.kept(entry(1).key)
+    found, ((_, kept),) = store.get(entry(1)[0]), store.kept([entry(1)[0]])
     assert found is not None
     assert kept is not None
-    assert kept.reply == found[0]
+    assert kept[0] == found
     said = {**GOOD, **expected}
-    assert {field: getattr(found[0], field) for field in said} == said
+    assert {field: getattr(found, field) for field in said} == said
     assert store.notices(0) == []
 
 
 def test_of_an_odd_usage_in_an_old_row_the_rest_is_kept(store: Store) -> None:
     store.put([entry(1)])
     rewrite(store, json.dumps(GOOD | {"usage": USAGE | {"reasoning": True}}))
-    found = store.get(entry(1).key)
+    found = store.get(entry(1)[0])
     assert found is not None
-    assert found[0].usage == Usage(input=12, output=5)
+    assert found.usage == Usage(input=12, output=5)
 
 
 BAD_ROWS: dict[str, str | bytes] = {
@@ -336,21 +385,21 @@ def test_a_row_that_is_no_reply_is_set_aside_with_a_sentence(
 ) -> None:
     store.put([entry(1), entry(2)])
     rewrite(store, BAD_ROWS[name])
-    assert store.get(entry(1).key) is None
-    assert store.kept(entry(1).key) is None
-    assert store.get(entry(2).key) is not None
+    assert store.get(entry(1)[0]) is None
+    assert [*store.kept([entry(1)[0]])] == [(entry(1)[0], None)]
+    assert store.get(entry(2)[0]) is not None
     (notice,) = store.notices(0)
     assert "1 row could not be read as a reply (" in notice
     # It can be called for and kept again, and what was there is not lost.
     store.put([entry(1)])
-    assert store.get(entry(1).key) is not None
+    assert store.get(entry(1)[0]) is not None
     with sqlite3.connect(store.path) as connection:
         rows = connection.execute("SELECT key, CAST(reply AS BLOB) FROM set_aside")
         (row,) = rows.fetchall()
     connection.close()
     written = BAD_ROWS[name]
     assert row == (
-        entry(1).key,
+        entry(1)[0],
         written.encode() if isinstance(written, str) else written,
     )
 
@@ -360,24 +409,26 @@ def rewrite(store: Store, reply: str | bytes) -> None:
     with sqlite3.connect(store.path) as connection:
         connection.execute(
             "UPDATE replies SET reply = CAST(? AS TEXT) WHERE key = ?",
-            (reply, entry(1).key),
+            (reply, entry(1)[0]),
         )
     connection.close()
 
 
 def test_a_store_that_is_gone_in_the_middle_is_begun_anew(store: Store) -> None:
     store.put([entry(1)])
-    assert store.get(entry(1).key) is not None
+    assert store.get(entry(1)[0]) is not None
     for path in store.path.parent.iterdir():
         path.unlink()
-    assert store.get(entry(1).key) is None
+    assert store.get(entry(1)[0]) is None
     store.put([entry(2)])
-    assert store.get(entry(2).key) is not None
+    assert store.get(entry(2)[0]) is not None
 
 
 def test_nothing_is_left_open() -> None:
     script = (
-        "import sys, pathlib, tempfile\n"
+        "import logging, sys, pathlib, tempfile\n"
+        # A warning of asyncio is that a step took long: on a busy machine any may.
+        "logging.getLogger('asyncio').setLevel(logging.ERROR)\n"
         "from tests.calls.engine.engine_under_test import Desk\n"
         "from tests.scripted_server import ScriptedServer\n"
         "with ScriptedServer() as server:\n"
@@ -389,3 +440,15 @@ def test_nothing_is_left_open() -> None:
         command, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_path_that_sqlite_cannot_open_is_told_with_its_limit(tmp_path: Path) -> None:
+    folder = tmp_path
+    while len(str(folder)) < 504:
+        folder /= "d" * 60
+    folder.mkdir(parents=True)
+    limit = "bytes, and SQLite opens none of more than 504: move the project"
+    with pytest.raises(StoreError, match=limit):
+        Claims(folder / "claims.sqlite").take("key")
+    with pytest.raises(StoreError, match=limit):
+        Store(folder / "store.sqlite").put([])

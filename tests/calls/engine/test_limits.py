@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ladder import clock
 from pytest_ladder.calls.one_machine import limits
 from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
 from tests.calls.engine.engine_under_test import Desk, start_process
@@ -39,12 +40,13 @@ def test_it_starts_with_all_that_the_user_says_is_fine() -> None:
 def test_processes_share_the_limits_per_minute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "_MINUTE_S", 0.3)
+    now = 1000.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
     mine, theirs = (SharedMinute(tmp_path / "m.sqlite", 4, 100) for _ in range(2))
     assert [one.admit(10) for one in (mine, theirs, mine, theirs)] == [0, 0, 0, 0]
     waits = [mine.admit(10), theirs.admit(10)]
-    assert all(0 < wait_s <= 0.3 for wait_s in waits)
-    time.sleep(0.31)
+    assert all(0 < wait_s <= 60 for wait_s in waits)
+    now += 60.1
     assert theirs.admit(90) == 0
     # Tokens, not requests, stand in the way now.
     assert mine.admit(20) > 0
@@ -179,12 +181,12 @@ def test_the_server_never_sees_more_at_once_than_allowed(
 def test_two_models_do_not_wait_for_each_other(
     desk: Desk, server: ScriptedServer
 ) -> None:
-    server.latency_s = 0.05
+    server.latency_s = 0.2
     slow = {"name": "slow", "id": "openai/slow", "limits": {"concurrency": 1}}
     crowd = [desk.submit(f"question {n}", model=slow) for n in range(40)]
     begun = time.monotonic()
     desk.ask()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 4, "the crowd takes 8 s"
     assert sum(future.done() for future in crowd) < 20
 
 

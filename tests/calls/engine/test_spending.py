@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_ladder.calls import retries
 from pytest_ladder.calls.contract import Served
-from pytest_ladder.calls.one_machine.budget import Budget, worst_usd
+from pytest_ladder.calls.one_machine.budget import SharedBudget, worst_usd
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Price
@@ -27,12 +27,12 @@ QUESTION_USD = 1.2e-4
 
 @pytest.fixture
 def budget(tmp_path: Path) -> Any:
-    budget = Budget(tmp_path / "budget.sqlite", 1.0)
+    budget = SharedBudget(tmp_path / "budget.sqlite", 1.0)
     yield budget
     budget.close()
 
 
-def test_a_reservation_is_replaced_by_the_true_cost(budget: Budget) -> None:
+def test_a_reservation_is_replaced_by_the_true_cost(budget: SharedBudget) -> None:
     first = budget.reserve("a", 0.75)
     assert first is not None
     assert budget.spent_usd() == 0.75
@@ -42,7 +42,7 @@ def test_a_reservation_is_replaced_by_the_true_cost(budget: Budget) -> None:
     assert budget.reserve("b", 0.5) is not None
 
 
-def test_an_unknown_cost_keeps_its_reservation(budget: Budget) -> None:
+def test_an_unknown_cost_keeps_its_reservation(budget: SharedBudget) -> None:
     first = budget.reserve("a", 0.75)
     assert first is not None
     budget.settle(first, None)
@@ -52,7 +52,7 @@ def test_an_unknown_cost_keeps_its_reservation(budget: Budget) -> None:
 
 
 def test_what_can_never_fit_is_refused_at_once_and_counted_once(
-    budget: Budget,
+    budget: SharedBudget,
 ) -> None:
     budget.reserve("a", 0.5)
     for _ in range(2):
@@ -62,7 +62,7 @@ def test_what_can_never_fit_is_refused_at_once_and_counted_once(
 
 
 def test_reservations_of_a_dead_process_are_kept_and_not_waited_for(
-    budget: Budget,
+    budget: SharedBudget,
 ) -> None:
     budget.reserve("a", 0.75)
     budget._connection.execute("UPDATE reserved SET pid = 4194303")
@@ -87,7 +87,7 @@ def test_no_interleaving_of_processes_exceeds_the_cap(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
 ) -> None:
     path = tmp_path_factory.mktemp("budget") / "budget.sqlite"
-    processes = [Budget(path, 1.0) for _ in range(3)]
+    processes = [SharedBudget(path, 1.0) for _ in range(3)]
     open_calls: list[tuple[int, float]] = []
     true_usd = 0.0
     for process, choice, usd in steps:
@@ -115,7 +115,7 @@ def test_threads_of_many_connections_never_exceed_the_cap(tmp_path: Path) -> Non
     granted: list[float] = []
 
     def spend() -> None:
-        budget = Budget(path, 1.0)
+        budget = SharedBudget(path, 1.0)
         for _ in range(20):
             try:
                 reservation = budget.reserve("key", 0.03)
@@ -210,7 +210,7 @@ def test_a_failed_attempt_that_was_billed_is_paid_for(
     assert budget.spent_usd() == pytest.approx(once_usd + twice_usd)
     stored = desk.archive.store.get(served.key)
     assert stored is not None
-    assert [attempt.cost_usd for attempt in stored[0].failed] == [once_usd]
+    assert [attempt.cost_usd for attempt in stored.failed] == [once_usd]
 
 
 ODD_USAGE = {"prompt_tokens": 1000, "completion_tokens": 24_500}

@@ -24,7 +24,7 @@ from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store import recordings
 from pytest_ladder.calls.store.recordings import Recording
 from pytest_ladder.calls.store.store import Store
-from pytest_ladder.calls.store.stored_reply import StoredReply, StoreEntry
+from pytest_ladder.calls.store.stored_reply import StoredReply, store_row
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model, Price, Tier
 from pytest_ladder.errors import CallError, ReplyNotJson
@@ -89,15 +89,13 @@ def test_what_is_stored_of_any_answer_is_read_back_as_it_was_shown(
 ) -> None:
     store = Store(tmp_path / "store.sqlite")
     kept = [
-        StoreEntry.of(f"{number}", "openai/x", REQUEST, stored(answer))
+        store_row(f"{number}", "openai/x", REQUEST, stored(answer))
         for number, answer in enumerate(answers())
     ]
-    store.put([entry for entry, _ in kept])
-    for entry, shown in kept:
-        found = store.get(entry.key)
-        assert found is not None
-        assert found[0] == shown
-        assert store.kept(entry.key) is not None
+    store.put([row for row, _ in kept])
+    for (key, *_), shown in kept:
+        assert store.get(key) == shown
+        assert dict(store.kept([key]))[key] is not None
     store.close()
     assert store.notices(0) == []
     # Else the answers would be too odd to tell of anything.

@@ -45,7 +45,7 @@ class Child:
         self.process.stdout.close()
 
 
-def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+def until(true: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait for something to become true; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -17,8 +17,9 @@ import pytest
 
 from pytest_ladder.calls.local import llama_server
 from pytest_ladder.calls.local import servers as local_servers
-from pytest_ladder.calls.local.llama_server import ServerEntry, process_start
+from pytest_ladder.calls.local.llama_server import ServerEntry
 from pytest_ladder.calls.local.servers import Servers
+from pytest_ladder.calls.one_machine import processes
 from pytest_ladder.errors import LocalModelError
 from tests.calls.local.serving import Child, ask, text, until, write_adapter
 
@@ -27,6 +28,7 @@ ADDRESS = """
 import os, sys
 from pathlib import Path
 from pytest_ladder.calls.local.servers import Servers
+from pytest_ladder.calls.one_machine import processes
 
 directory, gguf, owner = sys.argv[1:]
 servers = Servers(Path(directory), int(owner) or os.getpid())
@@ -51,7 +53,7 @@ def entries(directory: Path) -> list[ServerEntry]:
 
 
 def is_gone(entry: ServerEntry) -> bool:
-    return process_start(entry.pid) != entry.start
+    return processes.is_alive(entry.pid, entry.start) is False
 
 
 def memory_kib(pid: int) -> int:
@@ -232,7 +234,7 @@ def test_stop_all_spares_a_process_that_took_over_a_number(
     directory = tmp_path / "servers"
     directory.mkdir()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as innocent:
-        start = process_start(innocent.pid) if same_start else "long ago"
+        start = processes.start_of(innocent.pid) if same_start else 5.0
         entry = ServerEntry(pid=innocent.pid, start=start, token="f" * 32, attempt=1)
         llama_server.write_entry(directory / "key.json", entry)
         Servers(directory, os.getpid()).stop_all()
@@ -317,23 +319,3 @@ def test_without_llama_cpp_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(LocalModelError, match=r"pip install 'pytest-ladder\[local\]'"):
         servers.address(smol, None)
-
-
-@pytest.mark.parametrize("on_linux", [True, False])
-def test_a_process_is_known_by_its_start(
-    on_linux: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if on_linux and sys.platform != "linux":
-        pytest.skip("There is no /proc here.")
-    monkeypatch.setattr(llama_server, "_ON_LINUX", on_linux)
-    with subprocess.Popen([sys.executable, "-c", "input()", "mark"], stdin=-1) as one:
-        start = process_start(one.pid)
-        assert start is not None
-        assert process_start(one.pid) == start
-        # A moment after its start it has no command line yet.
-        until(lambda: "mark" in llama_server.command_line(one.pid))
-        one.kill()
-        # It is gone before its parent collects it.
-        until(lambda: process_start(one.pid) is None)
-    assert process_start(one.pid) is None
-    assert llama_server.command_line(one.pid) == ""

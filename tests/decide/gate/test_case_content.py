@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml  # noqa: F401 (two runs in a process must have the same one)
 
 from pytest_ladder.core.case import Case
 from tests.plugin.scratch_suite import Shop
@@ -88,3 +89,28 @@ def test_rows_of_a_run_say_what_a_gate_needs(shop: Shop) -> None:
     assert by_case["sky"]["case_hash"] == expected
     assert by_case["sky"]["at_least"] == 0.5
     assert "case_hash" not in by_case[""]
+
+
+def test_a_baseline_of_the_first_release_is_told_that_a_case_is_read_differently(
+    shop: Shop,
+) -> None:
+    """It read 750 of `12:30`, and that is the hash that its rows have."""
+    shop.test(
+        SOURCE.replace("cases.jsonl", "cases.yaml").partition("@pytest.mark.cheap\n")[0]
+    )
+    (shop.path / "cases.yaml").write_text(
+        "- {id: noon, input: say 12:30, expected: 12:30}\n"
+        "- {id: sky, input: say blue, expected: blue}\n"
+    )
+    shop.run("--ladder-live", "--ladder-report=base")
+    path = shop.path / "base/rows.jsonl"
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    formers = {row["case"]: row.pop("former_hash", "") for row in found}
+    first = Case(id="noon", input="say 12:30", expected=750).content_hash
+    assert formers == {"noon": first, "sky": ""}
+    for row in found:
+        row["case_hash"] = formers[row["case"]] or row["case_hash"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+    result = shop.run("--ladder-baseline=base")
+    assert "1 case read differently since 0.2" in result.stdout.str()
+    assert "changed" not in result.stdout.str()

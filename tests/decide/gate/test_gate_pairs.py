@@ -11,8 +11,9 @@ import pytest
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
+from pytest_ladder.decide.decision import MoreSamples
 from pytest_ladder.decide.gate.compare import gate
-from pytest_ladder.decide.gate.result import GateResult, MoreSamples
+from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.reporting.sentences.gate import gate_lines
 from tests.decide.gate.baseline_and_change import TEST, Score, rows, side
 

@@ -391,6 +391,38 @@ def test_ladder_rungs_narrows_what_runs(shop: Shop) -> None:
     result.stderr.fnmatch_lines(["*--ladder-rungs=*/loud matches no rung*bot/plain*"])
 
 
+@pytest.mark.parametrize("how", ["twice", "commas", "environment", "ini"])
+def test_several_patterns_of_rungs_are_all_taken(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    shop.cases(CASES[:1])
+    shop.test(ANSWER)
+    options = {
+        "twice": ("--ladder-rungs=*/loud", "--ladder-rungs=*/plain"),
+        "commas": ("--ladder-rungs=*/loud, bot/pl*",),
+    }.get(how, ())
+    if how == "environment":
+        monkeypatch.setenv("LADDER_RUNGS", "*/loud,*/plain")
+    if how == "ini":
+        shop.write("pytest.ini", "[pytest]\nladder_rungs = */loud,*/plain\n")
+    assert names(shop, "--ladder=matrix", *options) == [
+        "test_answer[bot/plain-sky]",
+        "test_answer[bot/loud-sky]",
+    ]
+
+
+def test_a_pattern_that_matches_nothing_beside_one_that_does_is_told(
+    shop: Shop, run: Run
+) -> None:
+    shop.test(ANSWER)
+    result = run("--ladder=matrix", "--ladder-rungs=*/loud,bot/plan")
+    said = result.stdout.str() + result.stderr.str()
+    assert "--ladder-rungs=bot/plan matches no rung of this run; did you mean" in said
+    assert "`bot/plain`?" in said
+    assert "INTERNALERROR" not in said
+    assert result.ret not in (0, 3)
+
+
 def test_cases_come_from_a_file_a_list_or_a_function(shop: Shop) -> None:
     shop.write("data/more.csv", "id,input,expected\nsnow,say white,white\n")
     shop.test("""

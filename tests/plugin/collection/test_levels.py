@@ -6,15 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.plugin.scratch_suite import Shop
-
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
+from tests.plugin.scratch_suite import ANSWER, Shop
 
 
 def test_ids_name_rung_and_case(shop: Shop) -> None:

@@ -9,10 +9,14 @@ import pytest
 from tests.plugin.scratch_suite import Shop
 from tests.plugin.slope import ANSWER, REPORT, Slope, said
 
+NAMED = 'current = "mid/plain"\nlitmus = "big/plain"\n'
+
 
 @pytest.fixture
 def slope(shop: Shop) -> Slope:
     slope = Slope(shop)
+    slope.report = "ladder-report/litmus"
+    slope.ladder(head=NAMED)
     slope.cases(40, context=["The answer is right."])
     shop.server.reply = answer
     return slope
@@ -67,13 +71,13 @@ def test_few_cases_are_all_taken_and_leave_it_open(slope: Slope) -> None:
 
 
 def test_without_a_bar_it_says_how_to_set_one(slope: Slope) -> None:
-    slope.ladder('\n[objective]\nkind = "step-function"\n')
+    slope.ladder('\n[objective]\nkind = "step-function"\n', head=NAMED)
     result = slope.shop.run("--ladder=litmus", "--ladder-live")
     assert "set `quality` in [objective] to hold it against a bar" in said(result)
 
 
 def test_without_an_objective_it_runs_and_answers_nothing(slope: Slope) -> None:
-    slope.ladder("")
+    slope.ladder("", head=NAMED)
     result = slope.shop.run("--ladder=litmus", "--ladder-live")
     assert result.ret == 0
     assert slope.asked == {"big": 20}
@@ -108,7 +112,7 @@ def test_tests_without_cases_are_told_of(slope: Slope) -> None:
     assert slope.asked == {}
 
 
-def test_a_case_without_context_among_others_is_asked_all_the_same(
+def test_only_cases_that_have_a_context_are_drawn(
     slope: Slope,
 ) -> None:
     slope.shop.cases(
@@ -120,8 +124,58 @@ def test_a_case_without_context_among_others_is_asked_all_the_same(
     )
     result = slope.shop.run("--ladder=litmus", "--ladder-live")
     assert "INTERNALERROR" not in said(result)
-    assert slope.asked == {"big": 10}
+    assert slope.asked == {"big": 9}
     assert result.ret == 0
+    slope.shop.cases(
+        [
+            {"id": f"c{n}", "input": f"ask {n}"}
+            | ({"context": ["The answer is right."]} if n % 2 else {})
+            for n in range(60)
+        ]
+    )
+    slope.shop.run("--ladder=litmus", "--ladder-live")
+    drawn = {int(row["case"][1:]) % 2 for row in slope.rows_of("big/gold")}
+    assert drawn == {1}
+    assert len(slope.rows_of("big/gold")) == 20
+
+
+def test_the_rung_that_a_report_measured_best_is_tried(slope: Slope) -> None:
+    slope.ladder()
+    slope.shop.server.reply = lambda body: "right" if body["model"] == "mid" else "no"
+    slope.shop.run("--ladder=matrix", "--ladder-live")
+    slope.forget()
+    result = slope.shop.run("--ladder=litmus", "--ladder-live", "--ladder-refresh")
+    assert slope.asked == {"mid": 20}
+    assert "ladder: litmus: mid/gold" in said(result)
+    why = "which is measured best in ladder-report/matrix.json: 100.0 %"
+    assert f"Tried on model mid (openai/mid), {why}." in said(result)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["plain", "worker"])
+def test_capability_is_never_guessed(slope: Slope, workers: tuple[str, ...]) -> None:
+    slope.ladder()
+    result = slope.shop.run("--ladder=litmus", "--ladder-live", *workers)
+    assert "nothing tells which of them that is (`small/plain`" in said(result)
+    assert "name one with --ladder-rungs=… or with `litmus` in ladder.toml" in (
+        said(result)
+    )
+    assert "INTERNALERROR" not in said(result)
+    assert result.ret not in (0, 3)
+    assert slope.asked == {}
+
+
+def test_the_command_line_names_the_rung_before_all_else(slope: Slope) -> None:
+    result = slope.shop.run("--ladder=litmus", "--ladder-live", "--ladder-rungs=sma*")
+    assert slope.asked == {"small": 20}
+    assert "Tried on model small (openai/small), which is named by --ladder-rungs." in (
+        said(result)
+    )
+
+
+def test_a_name_that_is_no_rung_is_refused(slope: Slope) -> None:
+    slope.ladder(head='litmus = "bigg/plain"\n')
+    result = slope.shop.run("--ladder=litmus", "--ladder-live")
+    assert "`bigg/plain` is not a rung; did you mean `big/plain`?" in said(result)
 
 
 def test_packed_tests_are_told_of(slope: Slope) -> None:

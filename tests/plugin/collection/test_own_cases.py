@@ -38,7 +38,7 @@ def test_own(reply):
         ),
         (
             "[{'input': 'x'}, {'input': 'x'}]",
-            "case 2: the same case stands already at test_shop.py: case 1; remove *",
+            "case 2: the same case stands already at *test_shop.py:4: test_own: *",
         ),
     ],
 )

@@ -64,7 +64,7 @@ def calls(result: pytest.RunResult) -> dict[str, int]:
         (["test_shop.py::test_answer"], {"bot/plain": 3}, 0),
         (["test_shop.py::test_answer[bot/plain-fire]"], {"bot/plain": 1}, 0),
         (["--deselect", "test_shop.py::test_tone"], {"bot/plain": 3}, 2),
-        (["-k", "test_free and a"], {"bot/plain": 0}, 1),
+        (["-k", "test_free and a"], {}, 1),
         (["-k", "without_calls"], {"bot/plain": 0}, 0),
         (["-k", "nothing"], {}, 0),
     ],
@@ -80,11 +80,23 @@ def test_what_is_deselected_is_not_planned(
     assert shop.server.count == 0
 
 
-def test_what_is_marked_to_be_skipped_is_not_planned(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("mark", "planned"),
+    [
+        ("skip", {"bot/plain": 3}),
+        ("skipif(True, reason='mine')", {"bot/plain": 3}),
+        # Only the run itself knows; a plan says what is called at most.
+        ("skipif('1 == 1', reason='mine')", {"bot/plain": 3, "[judge]": 3}),
+        ("skipif(False, reason='mine')", {"bot/plain": 3, "[judge]": 3}),
+    ],
+)
+def test_what_is_marked_to_be_skipped_is_not_planned(
+    shop: Shop, mark: str, planned: dict[str, int]
+) -> None:
     shop.ladder(JUDGED)
-    skipped = "@pytest.mark.skip\n@pytest.mark.judged"
+    skipped = f"@pytest.mark.{mark}\n@pytest.mark.judged"
     shop.test(SUITE.replace("@pytest.mark.judged", skipped))
-    assert calls(shop.run("--ladder-plan")) == {"bot/plain": 3}
+    assert calls(shop.run("--ladder-plan")) == planned
 
 
 def test_rungs_that_are_deselected_are_not_planned(shop: Shop) -> None:
@@ -99,7 +111,9 @@ def test_rungs_that_are_deselected_are_not_planned(shop: Shop) -> None:
 def test_a_litmus_plans_its_sample(shop: Shop) -> None:
     slope = Slope(shop)
     slope.cases(40, context=["The answer is right."])
-    result = slope.shop.run("--ladder=litmus", "--ladder-plan")
+    result = slope.shop.run(
+        "--ladder=litmus", "--ladder-plan", "--ladder-rungs=big/plain"
+    )
     assert calls(result) == {"big/gold": 20}
 
 
@@ -197,3 +211,69 @@ def test_the_limit_that_reasoning_models_know_bounds_the_plan(shop: Shop) -> Non
     shop.test(SUITE)
     result = shop.run("--ladder-plan", "-k", "test_answer")
     result.stdout.fnmatch_lines(["bot/plain * <= 21 *"])
+
+
+FREE = """
+@pytest.mark.cheap
+def test_free(llm):
+    llm("hello")
+"""
+TASK = """
+def task(case, llm):
+    return llm(case.input)
+
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl", task=task)
+def test_task(reply):
+    pass
+"""
+KNOWN = """
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_known(reply):
+    pass
+"""
+
+
+@pytest.mark.parametrize("source", [FREE, TASK], ids=["free form", "task"])
+def test_calls_that_nobody_knows_are_unknown_and_not_none(
+    shop: Shop, source: str
+) -> None:
+    shop.test(source)
+    said = shop.run("--ladder-plan").stdout.str()
+    assert "An unknown number of calls at an unknown price; nothing was called" in said
+    assert re.search(r"^bot/plain +unknown +0 .* unknown +127", said, re.M)
+    assert "$0" not in said
+
+
+def test_what_is_known_is_told_beside_what_is_not(shop: Shop) -> None:
+    shop.test(FREE + KNOWN)
+    said = shop.run("--ladder-plan").stdout.str()
+    assert re.search(r"^bot/plain +3 +0 .* \$\S+ \+ unknown +127", said, re.M)
+    assert re.search(
+        r"^3 calls, at most \$\S+ unless a lost call is billed as well, and an unknown "
+        r"number more at an unknown price; nothing",
+        said,
+        re.M,
+    )
+
+
+def test_a_rung_that_is_stored_does_not_price_those_paid_by_time(shop: Shop) -> None:
+    shop.test(KNOWN)
+    shop.run("--ladder-live")
+    text = (
+        LADDER
+        + """
+[[model]]
+name = "own"
+tier = "fine-tuned"
+id = "openai/own"
+api_base = "{api_base}"
+serve = {{ usd_per_hour = 1.0 }}
+params = {{ max_tokens = 5 }}
+"""
+    )
+    shop.ladder(text.replace('name = "loud"', 'name = "loud"\nmodels = ["own"]'))
+    said = shop.run("--ladder-plan", "--ladder=matrix").stdout.str()
+    assert "6 calls, paid by the time they take; nothing was called or spent." in said
+    assert "at most $" not in said

@@ -132,6 +132,8 @@ def rehearsed(shop: Shop) -> set[str]:
 def test_calls_run_side_by_side_before_the_first_test_is_over(
     busy: Shop, body: str
 ) -> None:
+    # So long that a busy machine, too, starts half before the first has ended.
+    busy.server.latency_s = 0.5
     busy.test(BODIES[body])
     watch = Watch(busy)
     result = watch.run("--ladder-live")
@@ -141,7 +143,7 @@ def test_calls_run_side_by_side_before_the_first_test_is_over(
     assert busy.server.peak >= 8
     if "threads" not in body:
         # The work is shown, not the wait.
-        assert max(report.duration for report in watch.reports) < 0.09
+        assert max(report.duration for report in watch.reports) < 0.45
 
 
 @pytest.mark.parametrize("plugin", ["asyncio", "anyio"])
@@ -558,7 +560,7 @@ def test_blocks(llm, n):
     result = shop.run("--ladder-live")
     result.assert_outcomes(passed=12)
     assert len([line for line in told(shop) if line.endswith("ahead")]) < 12
-    assert result.duration < 4
+    assert result.duration < 9
 
 
 def test_a_debugger_does_not_start_in_a_rehearsal(busy: Shop) -> None:

@@ -72,6 +72,9 @@ def test_every_way_to_distribute_pays_once_and_rehearses_its_own(
     if not {"--dist=worksteal", "--dist=load"} & set(options):
         assert ahead.items() <= turns.items()
     assert busy.server.peak > 4
+    # Whichever process called for a reply, the run did.
+    spend = busy.matrix()["spend"]
+    assert (spend["live_calls"], spend["replayed_calls"]) == (24 * 3, 0)
 
 
 def test_a_worker_that_dies_costs_the_test_it_ran(busy: Shop) -> None:

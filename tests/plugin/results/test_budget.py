@@ -7,16 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, Run, Shop
+from tests.plugin.scratch_suite import ANSWER, LADDER, Run, Shop
 from tests.scripted_server import fails, says
 
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 FOLLOW_UP = """
 @pytest.mark.cheap
 def test_follow_up(llm):
@@ -145,7 +138,7 @@ def test_errors_are_told_apart_from_what_the_budget_left_out(shop: Shop) -> None
         [f"*cheap: 1 error and {left} not run: budget, which *"]
     )
     summary = (shop.path / "ladder-report/current/matrix.md").read_text("utf-8")
-    assert f"0 missed, 1 error and {left} not run: budget</summary>" in summary
+    assert f"cases missed, 1 error and {left} not run: budget\n" in summary
     cell = shop.matrix()["rungs"][0]["levels"]["cheap"]
     assert (cell["errors"], cell["over_budget"]) == (1 + left, left)
 
@@ -154,7 +147,7 @@ def test_a_call_that_nothing_bounds_is_told_as_such(shop: Shop) -> None:
     shop.test(FOLLOW_UP.replace('"say one thing"', '"say one thing", max_tokens=None'))
     result = shop.run("--ladder-live", "--ladder-budget=1")
     result.stdout.fnmatch_lines(
-        ["nothing bounds the output of model 'bot'; set params.max_tokens *"]
+        ["not run: budget: nothing bounds the output of model 'bot'; set *"]
     )
     assert "left out: 0 calls" not in result.stdout.str()
 

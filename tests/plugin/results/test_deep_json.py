@@ -66,7 +66,8 @@ def test_a_provider_that_sends_nothing_else_is_an_error(shop: Shop) -> None:
         (
             "cases.jsonl",
             DEEP,
-            "cases.jsonl:1: the line is not valid JSON (it is nested",
+            "cases.jsonl:1: the file is not valid JSON (it is nested too deeply); "
+            "correct it.",
         ),
         ("cases.json", f"[{DEEP}]", "cases.json:1: the file is not valid JSON (it is "),
         (

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_ladder.calls import retries
 from pytest_ladder.calls.one_machine import limits as call_limits
-from tests.plugin.scratch_suite import LADDER, Run, Shop
+from tests.plugin.scratch_suite import ANSWER, LADDER, Run, Shop
 from tests.scripted_server import (
     Act,
     fails,
@@ -27,13 +28,6 @@ from tests.scripted_server import (
     truncates,
 )
 
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 CASES = [
     {"id": "sky", "input": "say blue", "expected": "blue"},
     {"id": "fire", "input": "say red", "expected": "red"},
@@ -68,8 +62,15 @@ FINAL: dict[str, tuple[Act, str]] = {
         fails(400, "maximum context length is 8", code="context_length_exceeded"),
         "Model 'bot' answered 400: maximum context length is 8",
     ),
-    "bad key": (fails(401, "no such key"), "Model 'bot' answered 401: no such key"),
-    "not found": (fails(404, "no model"), "Model 'bot' answered 404: no model"),
+    "bad key": (
+        fails(401, "no such key"),
+        "No key was sent to {host} (`api_key_env` names the variable that holds one): "
+        "model 'bot' answered 401: no such key",
+    ),
+    "not found": (
+        fails(404, "no model"),
+        "Model 'bot' answered 404 to {url}: no model",
+    ),
     "no quota": (
         fails(429, "pay first", code="insufficient_quota"),
         "Model 'bot' answered 429: pay first",
@@ -129,6 +130,8 @@ def test_a_fault_that_stays(shop: Shop, fault: str) -> None:
 @pytest.mark.parametrize("fault", FINAL)
 def test_a_fault_that_no_retry_mends(shop: Shop, fault: str) -> None:
     act, message = FINAL[fault]
+    url = f"{shop.server.api_base}/chat/completions"
+    message = message.format(url=url, host=urlsplit(url).netloc)
     refuse_red(shop, act, 100)
     result = shop.run("--ladder-live")
     result.stdout.fnmatch_lines(["*ERROR at setup of test_answer*", message])
@@ -175,7 +178,7 @@ def test_a_server_that_is_not_there_is_given_up_soon(shop: Shop) -> None:
     )
     begun = time.monotonic()
     result = shop.run("--ladder-live")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     result.assert_outcomes(errors=40)
     lost = [row["reason"] for row in shop.rows()]
     assert all("The connection to model 'bot' failed" in reason for reason in lost)

@@ -10,17 +10,10 @@ import pytest
 
 from pytest_ladder.calls import retries
 from tests.odd_answers import odd_answers
-from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import ANSWER, LADDER, ONE_WORKER, Run, Shop
 from tests.scripted_server import Act, Sends, says, sends
 
 COUNT = 60
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 
 
 def answered(choice: dict[str, Any], **usage: Any) -> Sends:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import CASES, ONE_WORKER, Run, Shop
 from tests.scripted_server import Act, Body, fails, filtered, last_user_message, says
 
 ANSWER = """
@@ -436,6 +436,10 @@ def test_object(score):
 def test_bool(score):
     score(True)
 
+@pytest.mark.cheap(at_least=0)
+def test_zero(score):
+    score(0, "nothing of it")
+
 @pytest.mark.cheap(at_least=0.5)
 def test_score_before_a_miss(score):
     score(0.3)
@@ -453,8 +457,9 @@ def test_score_before_a_miss(score):
         "from an object",
     )
     assert rows["bool"]["score"] == 1
+    assert (rows["zero"]["score"], rows["zero"]["reason"]) == (0, "nothing of it")
     assert (rows["miss"]["outcome"], rows["miss"]["score"]) == ("missed", 0.3)
-    mean = (0.8 + 0.6 + 1 + 0.75 + 0.25 + 1 + 0.3) / 7
+    mean = (0.8 + 0.6 + 1 + 0.75 + 0.25 + 1 + 0.3) / 8
     assert cell(shop)["quality"] == pytest.approx(mean, abs=1e-5)
 
 
@@ -581,3 +586,69 @@ def test_one_is_an_error(rung):
         "test_all_assertions[bot/plain-]": "missed",
         "test_one_is_an_error[bot/plain-]": "error",
     }
+
+
+XPASS = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap
+@pytest.mark.xfail(reason="too hard", strict=True)
+def test_answer(reply, case):
+    assert case.expected not in reply.text or {holds}
+"""
+
+
+def test_a_pass_that_a_strict_mark_forbids_fails_the_rung_that_ships_alone(
+    shop: Shop, run: Run
+) -> None:
+    shop.test(XPASS.format(holds='"!" in reply.text'))
+    # On bot/plain sky and fire miss, as the mark expects, and sun passes.
+    result = run("--ladder-live", "--ladder=matrix")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=1, xfailed=2, xpassed=3)
+    assert "FAILED test_shop.py::test_answer[bot/plain-sun]" in result.stdout.str()
+    assert shop.outcomes("ladder-report")["test_answer[bot/loud-sun]"] == "passed"
+
+
+def test_where_only_other_rungs_pass_against_a_strict_mark_nothing_fails(
+    shop: Shop, run: Run
+) -> None:
+    shop.test(XPASS.format(holds='"!" in reply.text'))
+    shop.cases(CASES[:2])
+    result = run("--ladder-live", "--ladder=matrix")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(xfailed=2, xpassed=2)
+
+
+def test_a_share_of_0_only_reports(shop: Shop, run: Run) -> None:
+    shop.test(ANSWER.format(level="at_least=0"))
+    shop.server.reply = lambda _: "no idea"
+    result = run("--ladder-live")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*3 missed*"])
+    result.stdout.no_fnmatch_line("* share*")
+    assert {row["outcome"] for row in shop.rows()} == {"missed"}
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.1", "float('nan')", "'some'"])
+def test_a_share_outside_of_0_to_1_is_refused(shop: Shop, share: str) -> None:
+    shop.test(ANSWER.format(level=f"at_least={share}"))
+    result = shop.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is not a share in [0, 1]" in result.stderr.str()
+
+
+def test_tests_ask_rungs_for_names(shop: Shop) -> None:
+    shop.test("""
+@pytest.mark.cheap
+def test_names(rung):
+    assert str(rung.strategy) == rung.strategy == "plain"
+    assert "lai" in rung.strategy and "few8" not in rung.strategy
+    assert rung.strategy != "loud" and rung.strategy in ("plain", "loud")
+    assert {rung.strategy, "plain"} == {"plain"}
+    assert (str(rung), str(rung.model), str(rung.tier)) == (
+        "bot/plain", "bot", "off-the-shelf"
+    )
+    assert rung.model == "bot" and rung.model in ("bot",) and "bo" in rung.model
+""")
+    assert shop.run().ret == pytest.ExitCode.OK

@@ -11,20 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.plugin.scratch_suite import CASES, LADDER, ONE_WORKER, Run, Shop
-from tests.plugin.session.test_judging import JUDGE as FUNNELLED
+from tests.plugin.scratch_suite import ANSWER_HALF, CASES, LADDER, ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import JUDGE as FUNNELLED
 from tests.plugin.session.test_judging import answer
 from tests.scripted_server import last_user_message
 
 # Over workers the funnel may be too late for a case, which is then judged after all.
 JUDGE = FUNNELLED + "funnel = false\n"
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap(at_least=0.5)
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 TALK = """
 @pytest.mark.cheap
 def test_talk(llm):
@@ -50,7 +43,7 @@ def repository(shop: Shop) -> Shop:
     """A shop in a git repository, whose tests are recorded and committed."""
     shop.ladder(LADDER + JUDGE)
     shop.server.reply = answer
-    shop.test(ANSWER + TALK + TONE)
+    shop.test(ANSWER_HALF + TALK + TONE)
     shop.write(".gitignore", "ladder-report\n__pycache__\n.ladder\n")
     shop.run("--ladder-live")
     git(shop.path, "init", "-q")
@@ -139,7 +132,9 @@ def test_a_part_of_the_tests_leaves_shared_replies_to_the_same_case(
     shop: Shop,
 ) -> None:
     shop.cases([{"id": "zoo", "input": "hello", "expected": "hello"}])
-    shop.test(ANSWER + "\n@pytest.mark.cheap\ndef test_a(llm):\n    llm('hello')\n")
+    shop.test(
+        ANSWER_HALF + "\n@pytest.mark.cheap\ndef test_a(llm):\n    llm('hello')\n"
+    )
     shop.run("--ladder-live")
     path = shop.path / "recordings/test_shop.jsonl"
     before = path.read_bytes()
@@ -158,8 +153,8 @@ def test_a_reply_that_is_refreshed_is_replayed_by_every_file_that_needs_it(
     run("--ladder-live", "--ladder-refresh", "-k", "test_answer and sky")
     assert changed(repository) == {"test_shop.jsonl": (1, 1), "test_zoo.jsonl": (1, 1)}
     repository.run("-k", "sky and (answer or same)")
-    texts = {row["text"] for row in repository.rows()}
-    assert texts == {"new say blue"}
+    part = repository.rows("ladder-report/current/part")
+    assert {row["text"] for row in part} == {"new say blue"}
 
 
 EDIT = ('name = "plain"', 'name = "plain"\nsystem = "Be brief."')

@@ -8,16 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import CASES, LADDER, Run, Shop
+from tests.plugin.scratch_suite import ANSWER_HALF, CASES, LADDER, Run, Shop
 from tests.scripted_server import last_user_message
 
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap(at_least=0.5)
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 ONE = """
 @pytest.mark.cheap
 def test_one(llm):
@@ -41,7 +34,7 @@ def forget_the_store(shop: Shop) -> None:
 
 
 def test_a_live_run_records_what_the_current_rung_used(shop: Shop, run: Run) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.write("deep/test_deep.py", "import pytest\n" + ONE)
     run("--ladder-live", "--ladder=matrix")
     assert recorded(shop) == ["fire", "sky", "sun"]
@@ -52,7 +45,7 @@ def test_a_live_run_records_what_the_current_rung_used(shop: Shop, run: Run) -> 
 
 
 def test_a_clone_replays_from_recordings_and_calls_nobody(shop: Shop) -> None:
-    shop.test(ANSWER + ONE)
+    shop.test(ANSWER_HALF + ONE)
     shop.run("--ladder-live")
     forget_the_store(shop)
     calls = shop.server.count
@@ -68,7 +61,7 @@ def test_a_clone_replays_from_recordings_and_calls_nobody(shop: Shop) -> None:
 
 
 def test_a_second_live_run_calls_nobody_and_changes_no_recording(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     before = (shop.path / "recordings/test_shop.jsonl").read_bytes()
     result = shop.run("--ladder-live")
@@ -78,7 +71,7 @@ def test_a_second_live_run_calls_nobody_and_changes_no_recording(shop: Shop) -> 
 
 
 def test_a_plain_run_never_writes_recordings(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     shutil.rmtree(shop.path / "recordings")
     shop.run()
@@ -86,7 +79,7 @@ def test_a_plain_run_never_writes_recordings(shop: Shop) -> None:
 
 
 def test_recordings_are_pruned_when_their_module_ran_whole(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.test(ONE, "test_other.py")
     shop.run("--ladder-live")
     shop.cases(CASES[:2])
@@ -112,7 +105,7 @@ def test_recordings_are_merged_when_a_part_of_their_module_ran(
     shop: Shop, part: list[str]
 ) -> None:
     shop.test(
-        ANSWER.replace("at_least=0.5", "")
+        ANSWER_HALF.replace("at_least=0.5", "")
         + """
 @pytest.mark.judged
 def test_tone(reply):
@@ -131,22 +124,24 @@ def test_free(llm):
 
 
 def test_recordings_of_a_module_with_an_error_are_merged(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
-    shop.test(ANSWER.replace("    assert", "    1 / (case.id != 'sky')\n    assert"))
+    shop.test(
+        ANSWER_HALF.replace("    assert", "    1 / (case.id != 'sky')\n    assert")
+    )
     shop.cases(CASES[:2])
     shop.run("--ladder-live")
     assert recorded(shop) == ["fire", "sky", "sun"]
 
 
 def test_recordings_of_other_rungs_are_not_written(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder=matrix", "--ladder-rungs=*/loud")
     assert not (shop.path / "recordings").exists()
 
 
 def test_a_missing_reply_says_how_to_record_it(shop: Shop) -> None:
-    shop.test(ANSWER + ONE)
+    shop.test(ANSWER_HALF + ONE)
     result = shop.run("--ladder-live", "-k", "sky")
     result = shop.run("-k", "fire or one")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -162,7 +157,7 @@ def test_a_missing_reply_says_how_to_record_it(shop: Shop) -> None:
 
 
 def test_what_a_missing_reply_says_to_do_works(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "-k", "sky")
     result = shop.run("-k", "fire")
     (line,) = (text for text in result.outlines if text.startswith("No reply"))
@@ -173,14 +168,14 @@ def test_what_a_missing_reply_says_to_do_works(shop: Shop) -> None:
 
 
 def test_on_another_rung_it_says_which_mode_records_it(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder=matrix", "-k", "sky")
     result = shop.run("--ladder=matrix", "-k", "loud-fire")
     result.stdout.fnmatch_lines(['*loud-fire]" --ladder-live --ladder=matrix'])
 
 
 def test_missing_replies_may_be_skipped(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "-k", "sky")
     result = shop.run("--ladder-missing=skip", "-rs")
     assert result.ret == pytest.ExitCode.OK
@@ -191,7 +186,7 @@ def test_missing_replies_may_be_skipped(shop: Shop) -> None:
 
 def test_refresh_calls_once_more_for_every_reply(shop: Shop, run: Run) -> None:
     shop.test(
-        ANSWER
+        ANSWER_HALF
         + """
 @pytest.mark.judged
 def test_tone(reply):
@@ -211,16 +206,17 @@ def test_tone(reply):
 
 
 def test_refreshed_replies_are_what_a_plain_run_replays(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     shop.server.reply = lambda _: "blue red yellow"
     shop.run("--ladder-live", "--ladder-refresh", "-k", "sun").assert_outcomes(passed=1)
     shop.run("-k", "sun").assert_outcomes(passed=1)
-    assert shop.rows()[0]["text"] == "blue red yellow"
+    (row,) = shop.rows("ladder-report/current/part")
+    assert row["text"] == "blue red yellow"
 
 
 def test_changing_what_is_sent_makes_the_reply_missing(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     for old, new in (
         ('name = "plain"', 'name = "plain"\nsystem = "Be brief."'),
@@ -233,7 +229,7 @@ def test_changing_what_is_sent_makes_the_reply_missing(shop: Shop) -> None:
 
 
 def test_renaming_things_and_moving_addresses_keeps_replies(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     renamed = LADDER.replace('"bot"', '"robot"').replace('"plain"', '"simple"')
     renamed = renamed.replace("bot/plain", "robot/simple")
@@ -269,28 +265,35 @@ def test_free(llm):
 
 def test_ladder_samples_asks_for_more_replies(shop: Shop) -> None:
     shop.cases(CASES[:1])
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder-samples=4").assert_outcomes(passed=4)
     assert shop.server.count == 4
 
 
 def test_a_broken_recording_is_one_sentence_with_its_line(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     forget_the_store(shop)
     path = shop.path / "recordings" / "test_shop.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], "<<<<<<< HEAD", *lines[1:]]) + "\n")
-    result = shop.run()
+    calls = shop.server.count
+    result = shop.run("--ladder-live")
     assert result.ret != pytest.ExitCode.OK
-    sentence = "*recordings/test_shop.jsonl:2: not a recording (*restore the file from*"
+    # What the file may hold is not paid for again, and what is wrong is told once.
+    assert shop.server.count == calls
+    result.stdout.fnmatch_lines(["see above: recordings test_shop.jsonl"])
+    sentence = (
+        "*recordings/test_shop.jsonl:2: not a recording (*: git left a conflict marker "
+        "here); restore the file from*"
+    )
     result.stdout.fnmatch_lines([sentence])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     result.stdout.no_fnmatch_line("*msgspec.*Error*")
 
 
 def test_reports_of_a_replay_keep_the_recorded_price(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     live = shop.matrix()
     shop.run()
@@ -306,7 +309,7 @@ def test_reports_of_a_replay_keep_the_recorded_price(shop: Shop) -> None:
 
 def test_two_tests_that_want_the_same_reply_pay_once(shop: Shop, run: Run) -> None:
     shop.test(
-        ANSWER
+        ANSWER_HALF
         + """
 @pytest.mark.cheap
 @pytest.mark.parametrize("n", range(4))
@@ -329,10 +332,57 @@ def test_keys_never_reach_the_disk_or_the_terminal(
 ) -> None:
     monkeypatch.setenv("SHOP_KEY", "sk-very-secret")
     shop.ladder(LADDER.replace("price =", 'api_key_env = "SHOP_KEY"\nprice ='))
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     result = shop.run("--ladder-live", "-vv", "-rA", "--junitxml=junit.xml")
     sent = shop.server.requests[0].headers["authorization"]
     assert sent == "Bearer sk-very-secret"
     written = [path for path in shop.path.rglob("*") if path.is_file()]
     assert not [path for path in written if b"sk-very-secret" in path.read_bytes()]
     assert "sk-very-secret" not in result.stdout.str() + result.stderr.str()
+
+
+def test_recordings_are_not_written_through_a_link_out_of_their_folder(
+    shop: Shop,
+) -> None:
+    elsewhere = shop.path.parent / f"{shop.path.name}-elsewhere"
+    elsewhere.mkdir()
+    shop.write(
+        "tests/test_a.py",
+        "import pytest\n" + ANSWER_HALF.replace("cases.", "../cases."),
+    )
+    (shop.path / "recordings").mkdir()
+    (shop.path / "recordings/tests").symlink_to(elsewhere)
+    result = shop.run("--ladder-live")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["*'tests/test_a.jsonl' would be a file outside of recordings (*"]
+    )
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--ladder-live",), ("--ladder-live", "-n1")],
+    ids=["replay", "live", "worker"],
+)
+def test_what_another_run_calls_meanwhile_is_no_call_of_this_one(
+    shop: Shop, options: tuple[str, ...]
+) -> None:
+    shop.test(ANSWER_HALF.replace('"cases.jsonl"', '"cases.jsonl", ahead=False'))
+    # The other run begins and ends while this one is under way.
+    shop.test(
+        "import subprocess, sys\n"
+        "def test_first():\n"
+        "    other = [sys.executable, '-m', 'pytest', '--ladder-live', '-q']\n"
+        "    other += ['test_shop.py', '--ladder-report=other']\n"
+        "    assert subprocess.run(other).returncode == 0\n",
+        "test_a.py",
+    )
+    result = shop.run("test_a.py", "test_shop.py", *options)
+    assert result.ret == 0
+    assert shop.server.count == 3
+    assert shop.matrix("other")["spend"]["live_calls"] == 3
+    spend = shop.matrix()["spend"]
+    assert (spend["live_calls"], spend["replayed_calls"]) == (0, 3)
+    assert spend["product_usd"] == 0
+    assert "spent nothing" in result.stdout.str()

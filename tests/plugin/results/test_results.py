@@ -10,15 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import ANSWER_HALF, LADDER, ONE_WORKER, Run, Shop
 
-ANSWER = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap(at_least=0.5)
-def test_answer(reply, case):
-    assert case.expected in reply.text
-"""
 OBJECTIVE = """
 [objective]
 kind = "good-enough"
@@ -30,6 +23,7 @@ FILES = {
     "benchmark.json",
     "exchanges.jsonl",
     "index.html",
+    "inputs.jsonl",
     "matrix.csv",
     "matrix.json",
     "matrix.md",
@@ -125,7 +119,7 @@ def without_run(text: str) -> str:
 
 def test_a_run_writes_its_report_once(shop: Shop, run: Run) -> None:
     shop.ladder(LADDER + OBJECTIVE)
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     result = run("--ladder-live", "--ladder=matrix")
     folder = shop.path / "ladder-report"
     assert files(folder) == FILES
@@ -148,7 +142,7 @@ def test_a_run_writes_its_report_once(shop: Shop, run: Run) -> None:
 
 
 def test_rows_say_what_came_of_each_reply(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     row = next(row for row in shop.rows() if row["case"] == "sun")
     assert row["test"] == "test_shop.py::test_answer"
@@ -159,6 +153,10 @@ def test_rows_say_what_came_of_each_reply(shop: Shop) -> None:
         "assert 'yellow' in 'say green'",
         "say green",
     )
+    assert (row["input"], row["expected"]) == ("say green", "yellow")
+    passed = next(row for row in shop.rows() if row["outcome"] == "passed")
+    assert "input" not in passed
+    assert "expected" not in passed
     (bill,) = row["replies"]
     assert bill["live"] is True
     assert bill["cost_usd"] == pytest.approx(6e-6)
@@ -166,7 +164,7 @@ def test_rows_say_what_came_of_each_reply(shop: Shop) -> None:
 
 
 def test_a_plain_run_never_writes_over_a_matrix(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder=matrix")
     before = (shop.path / "ladder-report" / "matrix.json").read_bytes()
     shop.run().stdout.fnmatch_lines(["report: ladder-report/current"])
@@ -176,7 +174,7 @@ def test_a_plain_run_never_writes_over_a_matrix(shop: Shop) -> None:
 
 
 def test_ladder_report_names_the_folder(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder-report=out/here")
     assert files(shop.path / "out/here") == FILES
     assert not (shop.path / "ladder-report").exists()
@@ -184,7 +182,7 @@ def test_ladder_report_names_the_folder(shop: Shop) -> None:
 
 def test_a_folder_of_other_things_gets_no_gitignore(shop: Shop) -> None:
     shop.write("out/notes.txt", "mine")
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder-report=out")
     assert not (shop.path / "out/.gitignore").exists()
 
@@ -195,7 +193,7 @@ def test_a_folder_of_other_things_gets_no_gitignore(shop: Shop) -> None:
     ids=" ".join,
 )
 def test_a_run_without_rows_writes_nothing(shop: Shop, arguments: list[str]) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     before = {path.name for path in shop.path.iterdir()}
     result = shop.run("--ladder-live", *arguments)
     after = {path.name for path in shop.path.iterdir()}
@@ -205,14 +203,14 @@ def test_a_run_without_rows_writes_nothing(shop: Shop, arguments: list[str]) -> 
 
 
 def test_a_run_that_only_skips_writes_nothing(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-missing=skip").assert_outcomes(skipped=3)
     assert not (shop.path / "ladder-report").exists()
     assert not (shop.path / ".ladder").exists()
 
 
 def test_replays_write_the_same_files_but_for_the_run_itself(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder=matrix")
     shop.run("--ladder=matrix", "--ladder-report=one")
     shop.run("--ladder=matrix", "--ladder-report=two")
@@ -227,7 +225,7 @@ def test_replays_write_the_same_files_but_for_the_run_itself(shop: Shop) -> None
 
 
 def test_the_csv_has_a_line_per_rung_and_level(shop: Shop) -> None:
-    shop.test(ANSWER + "\n@pytest.mark.judged\ndef test_tone(reply):\n    pass\n")
+    shop.test(ANSWER_HALF + "\n@pytest.mark.judged\ndef test_tone(reply):\n    pass\n")
     shop.run("--ladder-live", "--ladder=matrix")
     with (shop.path / "ladder-report/matrix.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
@@ -241,7 +239,7 @@ def test_the_csv_has_a_line_per_rung_and_level(shop: Shop) -> None:
 
 @ONE_WORKER
 def test_junit_testcases_carry_the_rows_figures(shop: Shop, run: Run) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     run("--junitxml=junit.xml")
     found = {}
@@ -263,7 +261,7 @@ def test_the_matrix_goes_onto_the_page_of_a_github_job(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = shop.write("summary.md", "# Before\n")
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     shop.run()
@@ -277,7 +275,7 @@ def test_the_matrix_goes_onto_the_page_of_a_github_job(
 
 
 def test_the_terminal_shows_the_matrix(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live", "--ladder=matrix").stdout.fnmatch_lines(
         [
             "*= ladder =*",
@@ -293,7 +291,7 @@ def test_the_terminal_shows_the_matrix(shop: Shop) -> None:
 
 def test_an_unknown_price_is_unknown_and_never_nothing(shop: Shop) -> None:
     shop.ladder(LADDER.replace("price = {{ input = 1.0, output = 2.0 }}\n", ""))
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     result = shop.run("--ladder-live")
     cost = shop.matrix()["rungs"][0]["cost"]
     assert (cost["usd_per_1k"], cost["known"]) == (None, False)
@@ -330,7 +328,7 @@ def test_of_its_own(score):
 def test_hostile_replies_stay_text(shop: Shop) -> None:
     hostile = "\x1b[31m<script>alert(1)</script> | =1+1"
     shop.server.reply = lambda _: hostile
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     result = shop.run("--ladder-live", "-rm")
     assert "\x1b[31m" not in result.stdout.str()
     for path in (shop.path / "ladder-report").rglob("*"):
@@ -341,7 +339,7 @@ def test_hostile_replies_stay_text(shop: Shop) -> None:
 
 def test_a_report_that_cannot_be_written_is_one_sentence(shop: Shop) -> None:
     shop.write("taken", "a file, no folder")
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     result = shop.run("--ladder-live", "--ladder-report=taken")
     said = result.stdout.str() + result.stderr.str()
     assert "The report could not be written to" in said
@@ -353,7 +351,7 @@ def test_a_report_that_cannot_be_written_is_one_sentence(shop: Shop) -> None:
 
 
 def test_the_git_commit_is_noted(shop: Shop) -> None:
-    shop.test(ANSWER)
+    shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     assert shop.matrix()["run"]["git_sha"] is None
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]

@@ -73,8 +73,8 @@ def test_body(llm, n):
 """)
     result = slope.climb("-n2")
     assert slope.decided == ("mid/plain", "pass")
-    assert slope.asked == {"small": 10, "mid": 40}
-    assert len(set(slope.prompts)) == 50
+    assert slope.asked == {"small": 5, "mid": 40}
+    assert len(set(slope.prompts)) == 45
     assert result.ret == 0
 
 
@@ -84,7 +84,7 @@ def test_reasons_and_looks_are_those_of_a_plain_run(slope: Slope) -> None:
     result.stdout.fnmatch_lines(
         [
             "climb: 70 calls and about $* not spent",
-            "SKIPPED [[]30[]] test_shop.py: climb: * of 10 passed, bar 0.8 out *",
+            "SKIPPED [[]30[]] test_shop.py: climb: * of 10 passed, the bar of 80 %*",
             "SKIPPED [[]40[]] test_shop.py: climb: decided at mid/plain",
         ]
     )
@@ -135,13 +135,9 @@ def test_answer(reply, case, rung):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     mid = {row["case"] for row in slope.rows_of("mid/plain")}
     lost = {"c5"} if victim == "c5" else {"c5", "c9"}
-    if victim == "c5":
-        # One of 30 is within the 5 % that may be lost.
-        assert slope.decided == ("mid/plain", "pass")
-        assert mid == {f"c{n}" for n in range(30)} - lost
-    else:
-        assert slope.decided == ("big/plain", "pass")
-        assert not mid & lost
+    # Were they misses, 28 of 30 would still be enough.
+    assert slope.decided == ("mid/plain", "pass")
+    assert mid == {f"c{n}" for n in range(30)} - lost
 
 
 def test_a_test_that_kills_its_worker_on_every_rung_does_not_hang(slope: Slope) -> None:
@@ -154,6 +150,8 @@ def test_a_test_that_kills_its_worker_on_every_rung_does_not_hang(slope: Slope) 
 
 def test_a_crash_may_be_run_again(slope: Slope, xdist_by_name: None) -> None:
     slope.cases(1)
+    # As much as one case shows.
+    slope.ladder(OBJECTIVE.replace("0.8", "0.04"))
     slope.skill = {"small": 0, "mid": 20, "big": 20}
     slope.shop.test(
         NODES

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 
+from pytest_ladder.judging.calibration.labels import Label, line_of
+from pytest_ladder.judging.jury import standard_of
+from pytest_ladder.judging.rubrics import Rubric
 from tests.plugin.scratch_suite import Shop
 from tests.plugin.slope import (
     ANSWER,
@@ -15,6 +19,7 @@ from tests.plugin.slope import (
     Slope,
     said,
 )
+from tests.scripted_server import last_user_message
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def test_a_climb_stops_at_the_first_rung_that_reaches_the_bar(slope: Slope) -> N
             "small/plain, cheap: * of 10 (40 in all), * fail",
             "mid/plain, cheap: 38 of 40 (40 in all)*: pass",
             "PASS: mid/plain is the cheapest of 2 rungs that meets the bar: 95.0 %*",
-            "SKIPPED [[]30[]] test_shop.py: climb: * of 10 passed, bar 0.8 out *",
+            "SKIPPED [[]30[]] test_shop.py: climb: * of 10 passed, the bar of 80 %*",
             "SKIPPED [[]40[]] test_shop.py: climb: decided at mid/plain",
         ]
     )
@@ -137,7 +142,7 @@ def test_a_rung_that_takes_too_long_to_build_is_not_climbed(slope: Slope) -> Non
     slope.shop.write("ladder.toml", text.replace(price, build))
     result = slope.climb("-rs")
     assert slope.decided == ("big/plain", "pass")
-    assert slope.asked == {"small": 10, "big": 40}
+    assert slope.asked == {"small": 5, "big": 40}
     result.stdout.fnmatch_lines(
         ["SKIPPED [[]40[]] *climb: takes 3 h to build, at most 2 h"]
     )
@@ -148,7 +153,7 @@ def test_a_rung_that_is_good_but_slow_is_climbed_over(slope: Slope) -> None:
     slope.ladder(OBJECTIVE + "latency_p95_s = 0.000001\n")
     result = slope.climb()
     # mid reaches the bar, too slowly; big is tried, and is as slow.
-    assert slope.asked == {"small": 10, "mid": 40, "big": 40}
+    assert slope.asked == {"small": 5, "mid": 40, "big": 40}
     assert slope.decided == (None, "fail")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     slope.forget()
@@ -182,9 +187,11 @@ def test_tone(reply, case):
     assert slope.decided == ("mid/plain", "pass")
     judged = [p for p in slope.prompts if int(p[1].split()[1]) >= 100]
     assert {model for model, _ in judged} == {"mid"}
-    result.stdout.fnmatch_lines(["*climb: * of 10 passed at the cheap level, bar 0.6*"])
+    result.stdout.fnmatch_lines(
+        ["*climb: * of 15 passed at the cheap level, the bar of 60 %*"]
+    )
     # The winner is run to its end, at both levels.
-    assert slope.asked == {"small": 10, "mid": 80}
+    assert slope.asked == {"small": 15, "mid": 80}
     assert result.ret == 0
 
 
@@ -200,6 +207,72 @@ def test_tone(verdict):
     assert verdict.passed
 """
 )
+
+
+TONE = (
+    NODES
+    + """
+@pytest.mark.judged(at_least=0.1, rubric="It says right.")
+def test_tone(verdict):
+    assert verdict.passed
+"""
+)
+
+
+def labels_of_a_lenient_judge() -> str:
+    """Labels of replies that are gone: it passes all that is right, half of the rest.
+
+    Where people pass 60 % it passes 80 %.
+    """
+    rubric = standard_of("It says right.")
+    assert isinstance(rubric, Rubric)
+    return "".join(
+        line_of(
+            Label(
+                case=f"old-{n}",
+                rung="mid/plain",
+                reply=f"{n:016x}",
+                verdict="pass" if n < 60 else "fail",
+                judge="openai/judge",
+                rubric=rubric.id,
+                judged=float(n < 90),
+            )
+        )
+        for n in range(120)
+    )
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_judged_climb_stops_at_what_people_would_say_where_labels_tell_it(
+    slope: Slope, labelled: bool
+) -> None:
+    slope.skill = {"small": 8, "mid": 19, "big": 20}
+    judging(slope, 0.6)
+    slope.shop.test(TONE)
+    answer = slope.shop.server.reply
+
+    def reply(body: dict[str, Any]) -> Any:
+        if body["model"] != "judge":
+            return answer(body)
+        # It passes half of what is wrong, by what was asked.
+        said = last_user_message(body)
+        number = int(said.partition("ask ")[2].split()[0])
+        good = "\nright\n" in said or 8 <= number % 20 < 14
+        verdict = "pass" if good else "fail"
+        return json.dumps({"reason": "so", "verdict": verdict})
+
+    slope.shop.server.reply = reply
+    if labelled:
+        slope.shop.write("labels.jsonl", labels_of_a_lenient_judge())
+    result = slope.climb()
+    if labelled:
+        # 70 % of small by the judge are 40 % by people, 95 % of mid are 91 %.
+        assert slope.decided == ("mid/plain", "pass")
+        told = "*; its bar of 60 % is 79.* % of what the judge says, by 120 labels"
+    else:
+        assert slope.decided == ("small/plain", "undecided")
+        told = "*; it went by its judge's own word: 0 of 50 labels for its judge: 50*"
+    result.stdout.fnmatch_lines([told])
 
 
 def judging(slope: Slope, bar: float) -> None:
@@ -228,7 +301,7 @@ def test_what_misses_a_cheap_check_is_not_judged_and_counts_as_a_miss(
     result = slope.climb("-rs", *workers)
     # Nobody labelled what the judge says, so that it decides nothing by itself.
     assert slope.decided == (f"{rung}/plain", "undecided")
-    result.stdout.fnmatch_lines(["*; undecided with 0 of 50 labels for its judge.*"])
+    result.stdout.fnmatch_lines(["*; undecided with 0 of 50 labels for its judge: *"])
     judged = [r for r in slope.rows_of("mid/plain") if r["level"] == "judged"]
     missed = {r["case"] for r in judged if r["outcome"] == "missed"}
     # None of small, and of mid none whose cheap check missed. What big says is the

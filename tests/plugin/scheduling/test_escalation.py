@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import CHANGED, LADDER, Run, Shop
+from tests.plugin.scratch_suite import CHANGED, JUDGE, LADDER, Run, Shop
 from tests.scripted_server import ScriptedServer
 
 CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(40)]
@@ -110,6 +110,7 @@ def test_a_drop_that_may_be_chance_is_looked_into(
 
 def test_a_drop_that_stays_fails_the_run(measured: Shop, luck: Luck) -> None:
     luck.always_misses = {f"say {n}?" for n in range(7)}
+    measured.ladder(CHANGED.replace("temperature = 0", "temperature = 1"))
     result = measured.run(*GATED)
     assert samples_of(measured)["bot/plain 3"] == 40
     assert (result.ret, verdict_of(result)) == (1, "FAIL")
@@ -300,13 +301,6 @@ def test_tone(verdict):
     assert verdict.passed
 """
 )
-JUDGE = """
-[judge]
-id = "openai/judge"
-api_base = "{api_base}"
-price = {{ input = 10.0, output = 10.0 }}
-params = {{ max_tokens = 200 }}
-"""
 
 
 def test_samples_that_missed_a_cheap_check_are_not_judged_either(
@@ -356,3 +350,34 @@ def test_a_run_that_stops_at_the_first_failure_passes_no_gate(
     assert verdict_of(result) == "UNDECIDED"
     result.stdout.fnmatch_lines(["gate: UNDECIDED: The run was stopped before *"])
     assert measured.matrix()["run"]["stopped"]
+
+
+@pytest.mark.parametrize("source", [ANSWER, PACKED], ids=["plain", "packed"])
+def test_replies_that_cannot_vary_are_not_asked_for_again_and_again(
+    measured: Shop, luck: Luck, run: Run, source: str
+) -> None:
+    measured.test(source)
+    luck.first_misses = set()
+    luck.always_misses = {f"say {n}?" for n in range(6)}
+    before = measured.server.count
+    result = run(*GATED)
+    result.stdout.fnmatch_lines([MORE])
+    # At temperature 0 the second replies are those of before.
+    assert measured.server.count - before == 2 * 40
+    assert samples_of(measured) == {f"bot/plain {n}": 40 for n in (1, 2)}
+    # They are no evidence either: once more the same shows nothing.
+    assert (result.ret, verdict_of(result)) == (0, "UNDECIDED")
+    assert result.stdout.str().count("p = 0.062") > 1
+    page = (measured.path / "ladder-report/current/matrix.md").read_text()
+    assert "for at temperature 0 the replies did not vary" in page
+    assert "means over" not in page
+
+
+def test_above_temperature_0_equal_replies_prove_nothing(
+    measured: Shop, luck: Luck
+) -> None:
+    measured.ladder(CHANGED.replace("temperature = 0", "temperature = 1"))
+    luck.first_misses = set()
+    luck.always_misses = {f"say {n}?" for n in range(6)}
+    measured.run(*GATED)
+    assert samples_of(measured) == {f"bot/plain {n}": 40 for n in (1, 2, 3)}

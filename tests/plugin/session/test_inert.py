@@ -62,6 +62,13 @@ OTHERS = (
 )
 HEAVY = ("litellm", "aiohttp", "numpy", "scipy", "bm25s", "xllamacpp", "yaml")
 FOR_CALLS = ("asyncio", "concurrent", "ssl")
+# Of the package: for runs that call, judge, climb, search or have an objective.
+FOR_OTHER_RUNS = (
+    *("calls.caller", "calls.in_flight", "calls.local", "calls.one_machine.claims"),
+    *("judging.verdicts", "judging.jury", "judging.calibration", "cases.choices"),
+    *("decide.objectives", "decide.climb", "decide.recommendation"),
+    *("decide.gate", "prompting.search", "scheduling", "prefetch"),
+)
 
 
 def state_of(snapshot: Path, process: str = "main") -> dict[str, Any]:
@@ -149,8 +156,11 @@ def test_answer(reply, case):
     shop.run("--ladder-live")
     result = run_apart(shop.pytester, tmp_path / "in")
     result.stdout.fnmatch_lines(["replayed 3 calls*"])
-    modules = {name.split(".")[0] for name in state_of(tmp_path / "in")["modules"]}
+    loaded = state_of(tmp_path / "in")["modules"]
+    modules = {name.split(".")[0] for name in loaded}
     assert modules & {*HEAVY, *FOR_CALLS} == set()
+    ours = [name.removeprefix("pytest_ladder.") for name in loaded]
+    assert [name for name in ours if name.startswith(FOR_OTHER_RUNS)] == []
 
 
 def test_a_live_run_over_the_direct_lane_does_without_litellm(

@@ -6,8 +6,7 @@ import shutil
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
-from tests.plugin.session.test_judging import JUDGE
+from tests.plugin.scratch_suite import JUDGE, LADDER, ONE_WORKER, Run, Shop
 from tests.scripted_server import last_user_message, says
 
 SUITE = """

@@ -7,23 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import JUDGE, LADDER, ONE_WORKER, TONE, Run, Shop
 from tests.scripted_server import Says, last_user_message, says
 
-JUDGE = """
-[judge]
-id = "openai/judge"
-api_base = "{api_base}"
-price = {{ input = 10.0, output = 10.0 }}
-params = {{ max_tokens = 200 }}
-"""
-TONE = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.judged(rubric="The reply names a colour of the sky.")
-def test_tone(verdict):
-    assert verdict, verdict.reason
-"""
 BOTH = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.scratch_suite import Shop
+from tests.plugin.scratch_suite import LADDER, Shop
 
 FREE = """
 @pytest.mark.cheap
@@ -66,3 +66,18 @@ def test_a_coroutine_is_told_the_same(shop: Shop) -> None:
 def test_a_number_that_is_none_counts_as_not_set(shop: Shop) -> None:
     shop.test(FREE.replace("{arguments}", "'x', temperature=None, timeout=None"))
     shop.run("--ladder-live", "--ladder-budget=1").assert_outcomes(passed=1)
+
+
+def test_a_misspelt_parameter_of_a_call_gets_a_word(shop: Shop) -> None:
+    shop.test("""
+@pytest.mark.cheap
+def test_free(llm):
+    llm("hello", temprature=1)
+""")
+    shop.ladder(LADDER.replace("temperature", "temperatur"))
+    result = shop.run("--ladder-live")
+    assert result.ret == pytest.ExitCode.OK
+    said = result.stdout.str()
+    assert "'temprature' is no parameter that is known" in said
+    assert "params.temperatur: this is no parameter that is known" in said
+    assert shop.server.requests[0].body["temprature"] == 1

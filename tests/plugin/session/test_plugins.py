@@ -85,7 +85,7 @@ def test_a_timeout_while_waiting_for_a_reply_is_an_error(
     result = shop.run_with("timeout", "--ladder-live", "--timeout=0.3")
     result.assert_outcomes(failed=1)
     assert [row["outcome"] for row in shop.rows()] == ["error"]
-    assert result.duration < 3
+    assert result.duration < 20, "the server hangs for 60 s"
 
 
 def test_without_a_terminal_the_report_is_written(shop: Shop) -> None:

@@ -49,7 +49,7 @@ def run_in_terminal(shop: Shop, *arguments: str, **variables: str) -> str:
     )
     os.close(terminal)
     sent = b""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if select.select([controller], [], [], 0.1)[0]:
             try:

@@ -79,8 +79,9 @@ def test_a_key_that_is_not_set_is_told_in_a_sentence(
     text = text_of(result)
     told = "Model 'bot' needs its key in the environment variable NO_SUCH_KEY, which is"
     assert f"\n{told}" in text, "at setup the sentence is all"
-    assert f"\nE       pytest_ladder.errors.CallError: {told}" in text
-    assert "\n>       llm(" in text
+    judged = told.replace("bot", "[judge]")
+    assert f"\nE       pytest_ladder.errors.CallError: {judged}" in text
+    assert '\n>       judge("reply", "is good")' in text
 
 
 def test_a_judge_that_cannot_be_read_is_told_in_a_sentence(shop: Shop) -> None:

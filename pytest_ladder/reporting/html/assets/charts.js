@@ -24,7 +24,12 @@ async function load_charts() {
   draw_charts();
 }
 
+const shape_of = (strategy) => data.shapes[data.strategies.indexOf(strategy)];
+
 const is_narrow = () => innerWidth < 560;
+
+// Which of the places that names were given: for a window, a tablet, a phone.
+const size_of = () => (is_narrow() ? 2 : innerWidth < 1000 ? 1 : 0);
 
 function draw_charts() {
   if (!chart_engine) return;
@@ -32,13 +37,7 @@ function draw_charts() {
   $("plot-roi").hidden = view().data.steps.length === 0;
 }
 
-// Rungs that cost nothing lie left of all prices, where the axis has no labels.
-function signals() {
-  const points = view().data.points;
-  const priced = points.filter((point) => !point.free).map((point) => point.usd_low);
-  const least = priced.length === points.length ? 0 : 0.7 * Math.min(...priced, 1e300);
-  return { narrow: is_narrow(), priced: least };
-}
+const signals = () => ({ narrow: is_narrow(), size: size_of(), ticks: view().data.ticks });
 
 // Records of the named data that follow level and volume. Vega marks what it takes in,
 // so each chart gets its own.
@@ -61,6 +60,11 @@ function draw(name) {
     config.axis.labelFontSize = 11;
     if (name === "quality") spec.height = 330;
   }
+  // Many rungs on paper stand closer.
+  if (printing && name === "latency" && data.rungs.length > 16) {
+    spec.height = { step: 13 };
+    config.axisY = { labelFontSize: 9, labelLimit: 170 };
+  }
   const { spec: compiled } = chart_engine.compile({ ...spec, width: "container", config }, { logger: silent });
   const runtime = chart_engine.parse(compiled, undefined, { ast: true });
   if (plots[name]) plots[name].finalize();
@@ -74,6 +78,7 @@ function draw(name) {
     tooltip: show_tip,
   });
   plots[name].run();
+  container.querySelector("svg").setAttribute("aria-hidden", "true");
 }
 
 function update_charts() {
@@ -81,36 +86,94 @@ function update_charts() {
   for (const name of ["quality", "roi"]) {
     const moving = records(Object.keys(data.specs[name].datasets));
     for (const [table, values] of Object.entries(moving)) plots[name].data(table, values);
-    if (name === "quality") plots[name].signal("priced", signals().priced);
+    if (name === "quality") plots[name].signal("ticks", signals().ticks);
     plots[name].resize().runAsync();
   }
   $("plot-roi").hidden = view().data.steps.length === 0;
 }
 
 function show_tip(_handler, event, _item, value) {
-  const tip = $("tip");
-  tip.hidden = !value;
+  $("tip").hidden = !value;
   if (!value) return;
+  const { clientX: x, clientY: y } = event.touches ? event.touches[0] || {} : event;
+  tell_at(value, x, y);
+}
+
+function tell_at(value, x, y) {
+  const tip = $("tip");
+  tip.hidden = false;
   const { rung, ...facts } = value;
   const lines = Object.entries(facts).filter(([, text]) => text);
   tip.replaceChildren(
     el("b", {}, rung),
     ...lines.map(([label, text]) => el("div", {}, `${label}: ${text}`)),
   );
-  const { clientX: x, clientY: y } = event.touches ? event.touches[0] || {} : event;
   const left = Math.min(x + 14, innerWidth - tip.offsetWidth - 12);
   const above = y + 18 + tip.offsetHeight > innerHeight;
   tip.style.left = Math.max(12, left) + "px";
   tip.style.top = (above ? Math.max(8, y - tip.offsetHeight - 12) : y + 18) + "px";
 }
 
+// The numbers of the points, model by model.
 function show_legend() {
-  const palette = data.strategies.map((name) =>
-    el("span", {}, shape("circle", colour_of(name)), name),
+  const picked = view().hero.rung;
+  const models = data.key.map(({ model, tier, rungs }) =>
+    el(
+      "li",
+      {},
+      el("b", {}, model, el("small", {}, tier === model ? "" : tier)),
+      el("ol", {}, ...rungs.map(([number, strategy, id]) => el("li", { class: id === picked ? "picked" : "", title: id }, shape(shape_of(strategy), colour_of(strategy)), el("i", {}, number), strategy))),
+    ),
   );
-  const tiers = Object.entries(data.tiers).map(([name, form]) =>
-    el("span", {}, shape(form, "currentColor"), name),
-  );
-  const parts = tiers.length > 1 ? [el("span", { class: "gap" }), ...tiers] : [];
-  fill("legend", ...palette, ...parts);
+  fill("legend", ...models);
+}
+
+// Charts by the keyboard: the arrows go from mark to mark, and what a pointer would be
+// told of it is shown and said.
+function set_up_marks(name) {
+  const container = $("plot-" + name);
+  container.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return leave_mark();
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const marks = marks_of(container);
+    if (!marks.length || !(step || event.key === "Home" || event.key === "End")) return;
+    event.preventDefault();
+    const at = marks.findIndex((mark) => mark.classList.contains("at"));
+    const next = event.key === "Home" ? 0 : event.key === "End" ? marks.length - 1 : Math.min(marks.length - 1, Math.max(0, at + step));
+    enter_mark(marks[next]);
+  });
+  container.addEventListener("blur", leave_mark);
+}
+
+// One mark of each rung, as they lie from left to right, or from the top.
+function marks_of(container) {
+  const found = new Map();
+  for (const node of container.querySelectorAll("path, line, rect")) {
+    const told = node.__data__?.tooltip;
+    if (told?.rung && !found.has(told.rung)) found.set(told.rung, node);
+  }
+  const place = (node) => node.getBoundingClientRect();
+  const across = container.id === "plot-quality";
+  return [...found.values()].sort((a, b) => (across ? place(a).x - place(b).x || place(b).y - place(a).y : place(a).y - place(b).y));
+}
+
+function enter_mark(mark) {
+  leave_mark();
+  mark.classList.add("at");
+  mark.scrollIntoView({ block: "nearest" });
+  follow_mark();
+  $("said").textContent = $("tip").innerText.replaceAll("\n", "; ");
+}
+
+// What is told stays with its mark when the page scrolls; of a pointer's it ends.
+function follow_mark() {
+  const mark = document.querySelector(".plot .at");
+  if (!mark) return ($("tip").hidden = true);
+  const { x, y, width, height } = mark.getBoundingClientRect();
+  tell_at(mark.__data__.tooltip, x + width / 2, y + height / 2);
+}
+
+function leave_mark() {
+  for (const mark of document.querySelectorAll(".plot .at")) mark.classList.remove("at");
+  $("tip").hidden = true;
 }

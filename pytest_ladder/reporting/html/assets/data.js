@@ -17,6 +17,8 @@ const state = { level: "", at: 0 };
 
 const view = () => data.views[state.level][state.at];
 
+const level_name = (level) => data.levels[level];
+
 const as_configured = () =>
   state.level === data.start.level && data.volumes[state.at] === data.start.volume;
 
@@ -30,6 +32,7 @@ function follow() {
   next_frame = requestAnimationFrame(() => {
     next_frame = 0;
     show_decision();
+    show_legend();
     show_matrix();
     show_steps();
     update_charts();

@@ -13,11 +13,12 @@ function show_decision() {
   $("hero-verdict").className = `chip ${hero.verdict}`;
   $("hero-verdict").textContent = VERDICTS[hero.verdict] || "";
   $("hero-reason").textContent = hero.reason.replaceAll(" %", "\u00a0%");
+  fill("hero-users", ...hero.users.map((text) => el("li", {}, text)));
   show_stats("hero-stats", hero.stats);
   show_next(hero);
   show_changes(hero);
   show_controls();
-  $("chart-at").textContent = `At ${state.level}, ${number(data.volumes[state.at])} calls.`;
+  $("chart-at").textContent = `At ${level_name(state.level)}, ${number(data.volumes[state.at])} calls.`;
   fill("notes", ...notes.map((text) => el("li", {}, text)));
 }
 
@@ -56,7 +57,7 @@ function show_controls() {
   $("reset").disabled = as_configured();
   $("whatif").hidden = as_configured();
   const { level, volume: given } = data.start;
-  $("whatif").textContent = `What if: ${state.level}, ${volume} calls (configured: ${level}, ${number(given)})`;
+  $("whatif").textContent = `What if: ${level_name(state.level)}, ${volume} calls (configured: ${level_name(level)}, ${number(given)})`;
 }
 
 function set_up_controls() {
@@ -67,7 +68,7 @@ function set_up_controls() {
       "label",
       {},
       el("input", { type: "radio", name: "level", value: level, autocomplete: "off" }),
-      el("span", {}, level),
+      el("span", {}, level_name(level)),
     ),
   );
   $("levels").append(el("div", { class: "choices" }, ...choices));

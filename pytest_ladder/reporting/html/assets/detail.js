@@ -1,6 +1,5 @@
 // One case: what was asked and answered, on one rung or on two side by side.
 
-const OUTCOMES = ["pass", "missed", "error"];
 let opened = { one: 0, rungs: [0, null] };
 
 function open_detail(one, rung) {
@@ -16,27 +15,38 @@ function show_detail() {
   const head = el(
     "div",
     { class: "d-head" },
-    el("h2", { id: "detail-title" }, id || source, el("small", {}, id ? facts : "")),
+    el("h3", { id: "detail-title" }, id || source, el("small", {}, id ? facts : "")),
     tags.length ? el("span", { class: "tags" }, ...tags.map((tag) => el("span", {}, tag))) : null,
     step_button("Previous case", "←", explorer.found[at - 1]),
     step_button("Next case", "→", explorer.found[at + 1]),
+    copy_button(opened.one, opened.rungs[0]),
     el("button", { type: "button", class: "quiet", onclick: () => $("detail").close() }, "Close"),
   );
   const body = el("div", { class: "d-body" }, asked(), side(0, "Rung"), side(1, "Beside"));
   fill("detail", el("div", { class: "d-in" }, head, body));
+  put_address(link_of(opened.one, opened.rungs[0]));
 }
 
-// What the case asks: the shortest of its prompts, which is the one with least around it.
+// What the case asks and expects, as the report keeps it.
 function asked() {
+  const [, , , , input, expected] = explorer.cases[opened.one];
+  const question = explorer.texts[input] || shortest_prompt();
+  const wanted = explorer.texts[expected];
+  if (!question && !wanted) return null;
+  const block = (title, text) => (text ? el("div", {}, el("h3", {}, title), said(text, "said reply")) : null);
+  return el("div", { class: "d-asked" }, block("Asked", question), block("Expected", wanted));
+}
+
+// Of a report of an earlier version: the prompt with the least around what is asked.
+function shortest_prompt() {
   const prompts = data.rungs
     .flatMap((_, rung) => all_rows(opened.one, rung))
-    .flatMap((row) => value_of("said", row))
+    // Of several calls the first: later ones ask about what was answered.
+    .flatMap((row) => value_of("said", row).slice(0, 1))
     .map((talk) => explorer.talks[talk].filter(([role]) => role === "user").at(-1))
     .filter(Boolean)
-    .map(([, ...lines]) => lines.map((n) => explorer.lines[n]).join("\n"));
-  if (!prompts.length) return null;
-  const shortest = prompts.reduce((best, text) => (text.length < best.length ? text : best));
-  return el("div", { class: "d-asked" }, el("h4", {}, "Asked"), said(shortest, "said reply"));
+    .map(([, ...lines]) => text_of(lines));
+  return prompts.reduce((best, text) => (best && best.length <= text.length ? best : text), "");
 }
 
 function step_button(label, text, one) {
@@ -60,73 +70,26 @@ function side(place, label) {
     $(select.id).focus();
   });
   const rows = chosen === null ? [] : all_rows(opened.one, chosen);
+  const other = opened.rungs[1 - place];
+  const others = other === null || chosen === null ? [] : all_rows(opened.one, other);
+  const before = chosen === null ? [] : before_of(opened.one, chosen).map(({ text }) => explorer.texts[text]);
   const none = chosen !== null && !rows.length ? el("p", { class: "fine" }, "No row of this rung.") : null;
   return el(
     "div",
     { class: "d-side" },
     el("label", { class: "d-pick" }, label, select),
     none,
-    ...rows.map(result),
+    ...by_reply(rows).map((one) => reply_card(one, others.length ? twin_in(others, one[0]) : before[0], place || !others.length ? "+" : "-")),
+    ...(chosen === null ? before_beside() : []),
   );
+}
+
+// Where no other rung stands beside it: the reply of the run before, if the case moved.
+function before_beside() {
+  const [rung] = opened.rungs;
+  const [row] = all_rows(opened.one, rung);
+  return before_cards(opened.one, rung, row === undefined ? undefined : explorer.texts[value_of("text", row)]);
 }
 
 const all_rows = (one, rung) =>
   explorer.levels.flatMap((_, level) => explorer.byCell.get(`${level} ${one} ${rung}`) || []);
-
-function result(row) {
-  const get = (name) => value_of(name, row);
-  const sample = get("sample") > 1 ? `, sample ${get("sample")}` : "";
-  const outcome = OUTCOMES[get("outcome")];
-  const mark = { pass: "pass", missed: "fail", error: "undecided" }[outcome];
-  const head = el(
-    "header",
-    {},
-    el("span", { class: `chip small ${mark}` }, outcome === "pass" ? "passed" : outcome),
-    el("span", {}, explorer.levels[get("level")]),
-    el("span", {}, explorer.tests[get("test")] + sample),
-  );
-  const reason = explorer.texts[get("reason")];
-  return el(
-    "article",
-    { class: "d-row" },
-    head,
-    reason ? el("p", { dir: "auto" }, reason) : null,
-    el("h4", {}, get("flag") ? `Reply (${get("flag")})` : "Reply"),
-    said(explorer.texts[get("text")], "said reply"),
-    figures(get),
-    retrieved(get("retrieved")),
-    ...get("said").map((talk) => conversation(talk, "What the model was sent")),
-    ...get("judged").map((talk) => conversation(talk, "What the judge was sent", true)),
-  );
-}
-
-const said = (text, kind = "said") => el("div", { class: kind, dir: "auto" }, text || "(empty)");
-
-function figures(get) {
-  const named = Object.entries(get("scores") || {}).map(([name, score]) => [name, per_cent(score)]);
-  const pairs = [
-    ["score", get("score") === null ? "none" : per_cent(get("score"))],
-    ...named,
-    ["cost", usd(get("cost"))],
-    ["latency", seconds(get("latency")) + (get("live") ? "" : ", recorded")],
-    get("ttft") === null ? null : ["first token", seconds(get("ttft"))],
-    ["tokens", `${number(get("input"))} in, ${number(get("output"))} out`],
-    get("judging") === null ? null : ["judging", usd(get("judging"))],
-  ].filter(Boolean);
-  return el("p", { class: "pairs" }, ...pairs.map(([label, text]) => el("span", {}, `${label} `, el("b", {}, text))));
-}
-
-function retrieved(sources) {
-  if (!sources.length) return null;
-  const names = sources.map((n, rank) => el("span", {}, `${rank + 1}. ${explorer.sources[n]}`));
-  return el("div", {}, el("h4", {}, "Retrieved"), el("div", { class: "tags" }, ...names));
-}
-
-function conversation(talk, title, answered = false) {
-  const messages = explorer.talks[talk].filter(([role]) => role || answered);
-  const parts = messages.flatMap(([role, ...lines]) => [
-    el("h4", {}, role || "answer"),
-    said(lines.map((n) => explorer.lines[n]).join("\n")),
-  ]);
-  return el("details", {}, el("summary", {}, title), ...parts);
-}

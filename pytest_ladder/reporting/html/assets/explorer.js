@@ -17,8 +17,10 @@ async function load_cases() {
     explorer.byCell.get(key).push(row);
   });
   $("cases-note").textContent = columns.note;
+  load_before();
   set_up_filters();
   filter_cases();
+  open_linked();
 }
 
 const value_of = (name, row) => explorer.rows[name][row];
@@ -29,6 +31,9 @@ function set_up_filters() {
   $("f-level").value = Math.max(0, levels.indexOf(state.level));
   const tags = [...new Set(explorer.cases.flatMap((one) => one[2]))].sort();
   fill("f-tag", el("option", { value: "" }, "any"), ...tags.map((tag) => el("option", { value: tag }, tag)));
+  const whys = [...new Set(explorer.rows.why)].filter(Boolean).sort();
+  fill("f-why", el("option", { value: "" }, "any"), ...whys.map((why) => el("option", { value: why }, why)));
+  $("f-why").parentElement.hidden = !whys.length;
   let waiting = 0;
   $("filters").addEventListener("input", (event) => {
     clearTimeout(waiting);
@@ -36,6 +41,9 @@ function set_up_filters() {
   });
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("more").addEventListener("click", () => add_cases());
+  $("csv").addEventListener("click", save_csv);
+  $("detail").addEventListener("close", () => put_address(""));
+  addEventListener("hashchange", open_linked);
   $("grid-box").addEventListener("scroll", () => {
     const box = $("grid-box");
     if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) add_cases();
@@ -65,10 +73,13 @@ const SHOWN = {
     return Boolean(picked) && !picked.passed && !picked.error;
   },
   error: (results) => results.some((one) => one && one.error),
+  broken: (_, one) => moved_on(one, true).length > 0,
+  fixed: (_, one) => moved_on(one, false).length > 0,
 };
 
 function filter_cases() {
   const tag = $("f-tag").value;
+  const why = $("f-why").value;
   const shown = SHOWN[$("f-show").value];
   const has_text = text_filter($("f-text").value.trim().toLowerCase());
   const found = [];
@@ -76,7 +87,8 @@ function filter_cases() {
     if (tag && !one[2].includes(tag)) return;
     const cells = data.rungs.map((_, rung) => rows_at(n, rung));
     if (!cells.some((rows) => rows.length)) return;
-    if (!shown(cells.map(result_of))) return;
+    if (why && !cells.flat().some((row) => value_of("why", row) === why)) return;
+    if (!shown(cells.map(result_of), n)) return;
     if (has_text(n, cells.flat())) found.push(n);
   });
   explorer.found = found;
@@ -92,7 +104,8 @@ function text_filter(wanted) {
   const lines = explorer.lines.map(holds);
   const talks = explorer.talks.map((talk) => talk.some(([, ...said]) => said.some((n) => lines[n])));
   return (n, rows) =>
-    explorer.cases[n].flat().some(holds) ||
+    explorer.cases[n].slice(0, 4).flat().some(holds) ||
+    explorer.cases[n].slice(4).some((number) => texts[number]) ||
     rows.some(
       (row) =>
         texts[value_of("text", row)] ||
@@ -105,7 +118,7 @@ function grid_head() {
   const heads = data.rungs.map((rung) =>
     el("th", { scope: "col", class: rung.id === view().hero.rung ? "picked" : "" }, el("span", {}, rung.id)),
   );
-  fill("grid", el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "case"), ...heads)), el("tbody"));
+  fill("grid", el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "case"), ...text_heads(), ...heads)), el("tbody"));
   $("grid").setAttribute("role", "grid");
   $("grid").setAttribute("aria-label", "Results by case and rung");
 }
@@ -132,7 +145,34 @@ function grid_row(n) {
   const name = el("th", { scope: "row", title: id || source }, id || source);
   if (tags.length) name.append(el("small", {}, tags.join(" ")));
   const cells = data.rungs.map((rung, r) => el("td", {}, cell_button(n, r, rung.id)));
-  return el("tr", {}, name, ...cells);
+  return el("tr", {}, name, ...case_texts(n), ...cells);
+}
+
+// Beside a case, where the screen is wide: what it asks and expects, and one answer.
+function text_heads() {
+  const heads = { asked: "asked", expected: "expected", answer: `answer of ${answering()?.id}` };
+  return Object.keys(heads)
+    .filter(has_texts)
+    .map((name) => el("th", { scope: "col", class: `text ${name}` }, heads[name]));
+}
+
+const answering = () => data.rungs.find((rung) => rung.id === view().hero.rung) || data.rungs.find((rung) => rung.current) || data.rungs[0];
+
+const has_texts = (name) =>
+  name === "answer"
+    ? answering() !== undefined && data.texts !== false
+    : explorer.cases.some((one) => explorer.texts[one[name === "asked" ? 4 : 5]]);
+
+function case_texts(n) {
+  const [row] = has_texts("answer") ? rows_at(n, data.rungs.indexOf(answering())) : [];
+  const texts = {
+    asked: explorer.texts[explorer.cases[n][4]],
+    expected: explorer.texts[explorer.cases[n][5]],
+    answer: row === undefined ? "" : explorer.texts[value_of("text", row)],
+  };
+  return Object.keys(texts)
+    .filter(has_texts)
+    .map((name) => el("td", { class: `text ${name}` }, el("div", { dir: "auto" }, texts[name].slice(0, 300))));
 }
 
 function cell_button(n, r, rung) {
@@ -176,7 +216,8 @@ function move_in_grid(event) {
   const row = cell.parentElement;
   const body = row.parentElement;
   let [at, column] = [row.sectionRowIndex, cell.cellIndex];
-  if (event.key === "Home") column = 1;
+  const first = row.querySelector("button").closest("td").cellIndex;
+  if (event.key === "Home") column = first;
   else if (event.key === "End") column = row.cells.length - 1;
   else {
     if (at + steps[event.key][0] >= body.rows.length) add_cases();

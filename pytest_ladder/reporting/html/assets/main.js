@@ -26,17 +26,18 @@ function repaint() {
 }
 
 function set_up_sizes() {
-  let narrow = is_narrow();
+  let size = size_of();
   addEventListener("resize", () => {
-    if (narrow === is_narrow()) return;
-    narrow = is_narrow();
+    if (size === size_of()) return;
+    size = size_of();
     draw_charts();
   });
-  addEventListener("scroll", () => ($("tip").hidden = true), { passive: true });
+  addEventListener("scroll", follow_mark, { passive: true });
   addEventListener("beforeprint", () => {
     printing = true;
     repaint();
     for (const plot of Object.values(plots)) plot.run();
+    for (const one of $("users").querySelectorAll("details")) one.open = true;
     if (explorer) add_cases(explorer.found.length);
   });
   addEventListener("afterprint", () => {
@@ -53,6 +54,7 @@ async function start() {
   set_up_controls();
   set_up_theme();
   set_up_sizes();
+  for (const name of ["quality", "roi", "latency"]) set_up_marks(name);
   show_legend();
   show_decision();
   show_matrix();

@@ -3,27 +3,43 @@
 function table(id, heads, lines, left = 1) {
   const cells = heads.map((text, n) => el("th", { scope: "col", class: n < left ? "left" : "" }, text));
   fill(id, el("thead", {}, el("tr", {}, ...cells)), el("tbody", {}, ...lines));
+  sortable(id);
 }
 
+// Model and strategy, each without its middle where it is long, and a line of its own.
+function named(name) {
+  const [model, ...rest] = name.split("/");
+  const parts = rest.length ? [model + "/", rest.join("/")] : [model];
+  const short = parts.map((text) => middle(text));
+  const node = el("span", { class: "name" });
+  node.append(...short.flatMap((text, n) => (n ? [el("wbr"), el("span", {}, text)] : [el("span", {}, text)])));
+  if (short.join("") !== name) node.title = name;
+  return [node];
+}
+
+// `first` is the name of a rung, or a node.
 const line = (first, ...rest) =>
-  el("tr", {}, el("th", { scope: "row" }, first), ...rest.map((text) => el("td", {}, text)));
+  el("tr", {}, el("th", { scope: "row" }, ...(first.nodeType ? [first] : named(first))), ...rest.map((text) => el("td", {}, text)));
 
 function show_steps() {
   const steps = view().steps;
   $("steps-table").parentElement.hidden = steps.length === 0;
-  $("steps-at").textContent = steps.length ? `At ${state.level}, ${number(data.volumes[state.at])} calls.` : "There is only one rung on the front.";
+  $("steps-at").textContent = steps.length ? `At ${level_name(state.level)}, ${number(data.volumes[state.at])} calls.` : "There is only one rung on the front.";
   const optional = [6, 7].filter((n) => steps.some((step) => step[n]));
-  const heads = ["from", "to", "quality gained", "more per 1,000 calls", "return", "$ per extra good answer", "points per build hour", "cheaper from"];
+  const heads = ["from", "to", "quality gained", `$ more per ${data.calls} calls`, "return", "$ per 1,000 extra good answers", "points per build hour", "cheaper from"];
   const kept = (cells) => cells.filter((_, n) => n < 6 || optional.includes(n));
   const lines = steps.map((step) => line(...kept(step)));
-  for (const one of lines) one.cells[1].className = "left";
+  lines.forEach((one, n) => {
+    one.cells[1].className = "left";
+    one.cells[1].replaceChildren(...named(steps[n][1]));
+  });
   table("steps-table", kept(heads), lines, 2);
 }
 
 function show_matrix() {
   const shown = view();
   const levels = Object.keys(data.views);
-  const heads = ["rung", ...levels, "verdict", "$ per 1,000 calls", "latency p50 / p95", "stands", "tokens in / out", "calls live / replayed"];
+  const heads = ["rung", ...levels.map(level_name), "verdict", `$ per ${data.calls} calls`, "latency p50 / p95", "stands", "tokens in / out", "calls live / replayed"];
   const rungs = new Map(data.rungs.map((rung) => [rung.id, rung]));
   const lines = shown.order.map((id) => matrix_line(rungs.get(id), shown, levels));
   table("matrix-table", heads, lines);
@@ -33,19 +49,22 @@ function show_matrix() {
 function matrix_line(rung, shown, levels) {
   const picked = rung.id === shown.hero.rung;
   const notes = [picked && "recommended", rung.current && "ships", rung.state !== "run" && rung.state].filter(Boolean);
-  const name = el("th", { scope: "row" }, shape(data.tiers[rung.tier], colour_of(rung.strategy)), rung.id);
+  const name = el("th", { scope: "row" }, shape(shape_of(rung.strategy), colour_of(rung.strategy)), el("i", { class: "number" }, data.numbers[rung.id]), ...named(rung.id));
   if (notes.length) name.append(el("small", {}, notes.join(", ")));
   const verdict = shown.verdicts[rung.id];
   const cells = [
     ...levels.map((level) => quality_cell(rung.levels[level])),
     el("td", {}, verdict ? chip(verdict, true) : ""),
     cost_cell(rung, shown.costs[rung.id]),
-    el("td", {}, rung.latency),
+    pair_of(rung.latency),
     el("td", { class: "stands" }, [shown.standings[rung.id] || rung.state, rung.why].filter(Boolean).join("; ")),
-    ...[rung.tokens, rung.calls].map((text) => el("td", {}, text)),
+    ...[rung.tokens, rung.calls].map(pair_of),
   ];
   return el("tr", { class: picked ? "picked" : "" }, name, ...cells);
 }
+
+// Two figures with a slash between them, which a narrow column breaks there.
+const pair_of = (text) => el("td", { class: "pair" }, ...text.split(" / ").map((part, n) => el("span", { class: "whole" }, (n ? " / " : "") + part.replaceAll(" ", "\u00a0"))));
 
 function cost_cell(rung, cost) {
   const measured = Object.keys(rung.levels).length > 0;
@@ -61,7 +80,8 @@ function quality_cell(cell) {
   const top = el("div", { class: "quality" }, cell.quality === null ? null : meter(cell), cell.text);
   const errors = cell.errors ? `, ${number(cell.errors)} error${cell.errors === 1 ? "" : "s"}` : "";
   const small = cell.coverage < 0.95 ? el("small", {}, `coverage ${per_cent(cell.coverage)}`) : null;
-  return el("td", {}, top, el("small", {}, `${cell.interval}, n = ${number(cell.n)}${errors}`), small);
+  const notes = (cell.notes || []).map((text) => el("small", {}, text));
+  return el("td", { class: "measured" }, top, el("small", {}, `${cell.interval}, n = ${number(cell.n)}${cell.units || ""}${errors}`), small, ...notes);
 }
 
 function meter({ quality, low, high }) {
@@ -74,7 +94,26 @@ function meter({ quality, low, high }) {
   return el("div", { class: "meter", "aria-hidden": "true" }, range, mark);
 }
 
+function show_tags() {
+  const { heads, lines, notes } = data.tags;
+  $("tags").hidden = lines.length === 0;
+  const made = lines.map((cells) => line(...cells));
+  // Of many rungs paper gets those that matter; lines name their rung second.
+  const kept = [view().hero.rung, ...data.rungs.filter((rung) => rung.current).map(({ id }) => id)];
+  made.forEach((one, n) => {
+    one.cells[1].className = "left";
+    one.classList.toggle("screen", data.rungs.length > 16 && !kept.includes(lines[n][1]));
+  });
+  table("tags-table", heads, made, 2);
+  const printed = made.some((one) => one.classList.contains("screen")) ? [el("span", { class: "paper" }, " Here only of the rung that is recommended and of the one that ships.")] : [];
+  $("tags-note").replaceChildren(notes.join(" "), ...printed);
+}
+
 function show_rest() {
+  show_users();
+  show_people();
+  show_against();
+  show_tags();
   $("remarks").hidden = data.remarks.length === 0;
   $("remarks").open = data.remarks.length <= 4;
   $("remarks-count").textContent = data.remarks.length === 1 ? "1 remark" : `${data.remarks.length} remarks`;

@@ -18,14 +18,23 @@ function fill(id, ...children) {
   $(id).replaceChildren(...children.filter((child) => child !== null));
 }
 
+// Rungs of a model differ at the end.
+function middle(text, most = 21) {
+  if (text.length <= most) return text;
+  const head = Math.floor((most - 1) / 2);
+  return text.slice(0, head) + "…" + text.slice(head - most + 1);
+}
+
 const number = (value) => value.toLocaleString("en-US");
 
 function usd(value) {
   if (value === null || value === undefined) return "unknown";
   if (value === 0) return "$0";
   if (value >= 100) return "$" + number(Math.round(value));
+  // So little is read more easily for a million of them.
+  if (value < 1e-3) return usd(1e6 * value) + " per million";
   const digits = Math.max(2, 2 - Math.floor(Math.log10(value)));
-  return "$" + value.toFixed(Math.min(digits, 9));
+  return "$" + value.toFixed(digits);
 }
 
 function seconds(value) {
@@ -35,22 +44,19 @@ function seconds(value) {
 
 const per_cent = (share) => (100 * share).toFixed(1) + " %";
 
-const SHAPES = {
-  circle: "M6 1.2a4.8 4.8 0 1 0 .01 0z",
-  square: "M1.6 1.6h8.8v8.8H1.6z",
-  diamond: "M6 .4 11 6 6 11.6 1 6z",
-  "triangle-up": "M6 1 11.4 10.6H.6z",
-};
+function shape(path, colour) {
+  return svg("0 0 12 12", "shape", drawn("path", { d: path, fill: colour }));
+}
 
-function shape(name, colour) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 12 12");
-  svg.setAttribute("class", "shape");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(space, "path");
-  path.setAttribute("d", SHAPES[name] || SHAPES.circle);
-  path.setAttribute("fill", colour);
-  svg.append(path);
-  return svg;
+// A picture that only repeats what stands beside it in words.
+function svg(box, kind, ...children) {
+  const node = drawn("svg", { viewBox: box, class: kind, "aria-hidden": "true" });
+  node.append(...children);
+  return node;
+}
+
+function drawn(tag, attributes) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
 }

@@ -3,6 +3,7 @@
 //   npm install vega@6.4.0 vega-lite@6.4.3 vega-interpreter@2.3.2 esbuild@0.28.2
 //   npx esbuild vega-entry.js --bundle --minify --format=iife --target=es2022 \
 //     --legal-comments=none --alias:vega=vega-util --outfile=vega.min.js
+//   openssl dgst -sha256 -binary vega.min.js | base64 > vega.min.js.sha256
 //   gzip -9 -n vega.min.js
 //
 // Maps, forces, trees and the like stay out: no chart of the report needs them. The

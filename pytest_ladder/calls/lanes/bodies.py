@@ -1,0 +1,73 @@
+"""Bodies of answers, unpacked with a limit: a megabyte may be a packed gigabyte.
+
+HTTP clients unpack all that a piece holds at once. So lanes take bodies as they were
+sent, and unpack them here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from pytest_ladder.calls.lanes import faults
+
+MOST_BYTES = 64 * 1024**2
+"""No answer of a model is longer; what is, is a mistake or an attack."""
+ACCEPTED = "gzip, deflate"
+"""What servers are told that they may pack with."""
+
+# The window of zlib, which finds out by itself whether it is gzip or zlib.
+_ANY_HEADER = zlib.MAX_WBITS | 32
+_NO_HEADER = -zlib.MAX_WBITS
+_GZIP = 0x1F
+"""The first byte of what gzip packed."""
+_PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "binary"})
+"""What servers call a body that is not packed."""
+
+
+class Unpacker:
+    """Unpacks one body, piece by piece, up to `MOST_BYTES`."""
+
+    def __init__(self, name: str, encoding: str | None) -> None:
+        """`name` is the model's, `encoding` the header `Content-Encoding`.
+
+        Raises `CallError` for an encoding that was not asked for.
+        """
+        self._name = name
+        self._left = MOST_BYTES
+        encoding = (encoding or "identity").strip().lower()
+        self._packed = encoding in ("gzip", "x-gzip", "deflate")
+        self._zlib: Any = None
+        """What unpacks; None: nothing came yet, or it is not packed."""
+        if not self._packed and encoding not in _PLAIN:
+            problem = f"it is packed as {encoding!r}, and may be packed as {ACCEPTED}"
+            raise faults.unusable(name, problem)
+
+    def unpack(self, piece: bytes) -> bytes:
+        """Return what a piece of the body holds; raises `CallError`."""
+        if self._packed:
+            try:
+                piece = self._unpacked(piece)
+            except zlib.error as error:
+                problem = f"it cannot be unpacked: {error}"
+                raise faults.unusable(self._name, problem) from None
+        self._left -= len(piece)
+        if self._left < 0:
+            raise faults.too_long(self._name, MOST_BYTES)
+        return piece
+
+    def _unpacked(self, piece: bytes) -> bytes:
+        """Unpack a piece, of which several may be packed one after the other."""
+        if self._zlib is None and piece:
+            # Some send `deflate` without the head that it should have.
+            has_head = piece[0] == _GZIP or piece[0] & 0x0F == zlib.DEFLATED
+            self._zlib = zlib.decompressobj(_ANY_HEADER if has_head else _NO_HEADER)
+        whole = b""
+        while piece and len(whole) <= self._left:
+            # One byte more than is left shows that there is more.
+            whole += self._zlib.decompress(piece, self._left + 1 - len(whole))
+            piece = self._zlib.unused_data
+            if not self._zlib.eof or piece[:1] != bytes([_GZIP]):
+                break
+            self._zlib = zlib.decompressobj(_ANY_HEADER)
+        return whole

@@ -1,0 +1,95 @@
+"""Answers in a server's native form, turned into OpenAI's before they are read.
+
+A gateway or a mistaken address may lead to them: they are paid for like any other, and
+say the same in other words. Each is told by what only it has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Payload = dict[str, Any]
+
+
+def as_completion(payload: Payload) -> Payload:
+    """Return OpenAI's form of an answer, or of one piece of a stream.
+
+    What is that already, an error, or nothing that is known comes back as it is.
+    """
+    if payload.get("choices") or payload.get("error"):
+        return payload
+    for is_one, read in _FORMS:
+        if is_one(payload):
+            choice, usage = read(payload)
+            return payload | {"choices": [choice], "usage": usage}
+    return payload
+
+
+def _is_ollama(payload: Payload) -> bool:
+    says = isinstance(payload.get("message"), dict) or "response" in payload
+    return says and isinstance(payload.get("done"), bool)
+
+
+def _ollama(payload: Payload) -> tuple[Payload, Payload | None]:
+    """Read a line of `/api/chat` or `/api/generate`, or all of it in one piece."""
+    message = payload.get("message")
+    if not isinstance(message, dict):
+        message = {
+            "content": payload.get("response"),
+            "thinking": payload.get("thinking"),
+        }
+    reason = payload.get("done_reason") or "stop" if payload["done"] else None
+    usage = {
+        "prompt_tokens": payload.get("prompt_eval_count"),
+        "completion_tokens": payload.get("eval_count"),
+    }
+    return {"message": message, "delta": message, "finish_reason": reason}, usage
+
+
+def _is_anthropic(payload: Payload) -> bool:
+    return payload.get("type") == "message" and isinstance(payload.get("content"), list)
+
+
+def _anthropic(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer of `/v1/messages`; its usage is read by its own names."""
+    reason = payload.get("stop_reason")
+    reason = _REASONS.get(reason, reason) if isinstance(reason, str) else None
+    choice = {"message": {"content": payload["content"]}, "finish_reason": reason}
+    return choice, payload.get("usage")
+
+
+def _is_gemini(payload: Payload) -> bool:
+    candidates = payload.get("candidates")
+    return isinstance(candidates, list) and bool(candidates)
+
+
+def _gemini(payload: Payload) -> tuple[Payload, Payload | None]:
+    """Read an answer of `generateContent`, or a piece of it."""
+    first = payload["candidates"][0]
+    first = first if isinstance(first, dict) else {}
+    content = first.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    message: Payload = {"content": [], "thinking": []}
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, dict):
+            message["thinking" if part.get("thought") else "content"].append(part)
+    reason = first.get("finishReason")
+    counts = payload.get("usageMetadata")
+    counts = counts if isinstance(counts, dict) else {}
+    usage = {
+        "prompt_tokens": counts.get("promptTokenCount"),
+        "completion_tokens": counts.get("candidatesTokenCount"),
+        "prompt_tokens_details": {
+            "cached_tokens": counts.get("cachedContentTokenCount")
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": counts.get("thoughtsTokenCount")
+        },
+        "total_tokens": counts.get("totalTokenCount"),
+    }
+    reason = reason.lower() if isinstance(reason, str) else reason
+    return {"message": message, "delta": message, "finish_reason": reason}, usage
+
+
+_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
+_FORMS = ((_is_ollama, _ollama), (_is_anthropic, _anthropic), (_is_gemini, _gemini))

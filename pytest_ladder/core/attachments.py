@@ -1,0 +1,101 @@
+"""Messages of parts, with images and files: their length, and how people read them.
+
+Few suites have any: whoever has a text needs nothing of this file.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_ladder.core.case import Message
+
+_IMAGE_BYTES = 4_000
+"""What an image is taken to be long in a prompt: about 1,000 tokens."""
+_HASH_SHOWN = 12
+_DATA = {"image_url": "url", "input_audio": "data", "file": "file_data"}
+"""Where OpenAI's parts of each type hold what is attached."""
+
+
+def spoken(content: Any) -> str:
+    """Return the content of a message as people read it, without what is attached."""
+    if not isinstance(content, list):
+        return str(content or "")
+    return "\n".join(map(_told, content))
+
+
+def shortened(messages: Iterable[Message]) -> list[Message]:
+    """Return messages with a line of text in place of each attachment.
+
+    The line holds the start of the content's sha256, which tells attachments apart as a
+    megabyte of base64 does.
+    """
+    return [
+        {**message, "content": list(map(_short, message["content"]))}
+        if isinstance(message.get("content"), list)
+        else message
+        for message in messages
+    ]
+
+
+def estimated_bytes(content: Any) -> int:
+    """Say how long the content of a message is, for estimates of tokens."""
+    if not isinstance(content, list):
+        return len(str(content).encode())
+    lengths = 0
+    for part in content:
+        kind, data = _attached(part)
+        if data is None:
+            lengths += len(_told(part).encode())
+        else:
+            lengths += _IMAGE_BYTES if kind == "image_url" else len(data) * 3 // 4
+    return lengths
+
+
+def images_in(messages: Iterable[Message]) -> int:
+    """Count the images of messages."""
+    contents = [message.get("content") for message in messages]
+    parts = [part for each in contents if isinstance(each, list) for part in each]
+    images = [p for p in parts if isinstance(p, dict) and p.get("type") == "image_url"]
+    return len(images)
+
+
+def _told(part: Any) -> str:
+    part = _short(part)
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        return str(part["text"])
+    return json.dumps(part, ensure_ascii=False, default=str)
+
+
+def _short(part: Any) -> Any:
+    kind, data = _attached(part)
+    if data is None:
+        return part
+    encoded = data.rpartition(",")[2]
+    try:
+        content = base64.b64decode(encoded)
+    except ValueError:
+        # A test may send what is no base64.
+        content = encoded.encode()
+    digest = hashlib.sha256(content).hexdigest()[:_HASH_SHOWN]
+    inner = part[kind]
+    called = inner.get("filename") or inner.get("format") or _media_type(data)
+    told = f"[{called}, {len(content):,} bytes, sha256 {digest}]"
+    return {"type": "text", "text": told}
+
+
+def _attached(part: Any) -> tuple[str, str | None]:
+    """Return the type of a part with what is attached in it; None: nothing is."""
+    kind = str(part.get("type")) if isinstance(part, dict) else ""
+    inner = part.get(kind) if kind in _DATA else None
+    data = inner.get(_DATA[kind]) if isinstance(inner, dict) else None
+    if not isinstance(data, str) or (kind == "image_url" and data[:5] != "data:"):
+        return kind, None
+    return kind, data
+
+
+def _media_type(data: str) -> str:
+    return data[5:].partition(";")[0]

@@ -1,0 +1,1 @@
+"""Kinds of objectives: a file for each, and a table of all."""

@@ -1,0 +1,1 @@
+"""What people said of replies, as the report and a decision read it: pure functions."""

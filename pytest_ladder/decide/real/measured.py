@@ -1,0 +1,200 @@
+"""What the users of one rung did: an outcome's value with its interval."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import msgspec
+
+from pytest_ladder.core.aggregate import Aggregate, VariantSums
+from pytest_ladder.stats.distributions import student
+from pytest_ladder.stats.experiments import (
+    LEAST_UNITS,
+    BeforeAfter,
+    Moments,
+    always_valid,
+    moments,
+    ratio_moments,
+)
+from pytest_ladder.stats.intervals import Interval, wilson
+from pytest_ladder.text import numbers
+
+_Z95 = NormalDist().inv_cdf(0.975)
+
+
+class OutcomeValue(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome of one rung, in the outcome's own unit."""
+
+    value: float
+    low: float
+    """Lower end of its 95 % interval."""
+    high: float
+    n: int
+    """Units, such as users."""
+    quality: float | None = None
+    """The value as a share from worst (0) to best (1); None: neither is known."""
+    quality_low: float | None = None
+    quality_high: float | None = None
+
+
+def moments_of(aggregate: Aggregate, variant: VariantSums) -> Moments | None:
+    """Return mean and variance of a unit; None where sums are withheld or missing.
+
+    Where all units are alike, say no one of 150 escalated, the variance is that of one
+    more unit at the other end: of so few nobody knows that the next one is no
+    exception. Raises ValueError for sums that no units have.
+    """
+    own = _moments(aggregate, variant)
+    if own is None or own.variance > 0:
+        return own
+    ends = _ends(aggregate)
+    width = abs(ends[1] - ends[0]) if ends else abs(own.mean)
+    per = (variant.per_sum or own.n) / own.n
+    share = 1 / (own.n + 1)
+    return own._replace(variance=(width / per) ** 2 * share * (1 - share))
+
+
+def _moments(aggregate: Aggregate, variant: VariantSums) -> Moments | None:
+    total, squares, n = variant.sum, variant.sum_squares, variant.units
+    if total is None or n < 1:
+        return None
+    if aggregate.kind == "rate":
+        if not 0 <= total <= n:
+            raise ValueError(f"{total:g} successes of {n} units.")
+        share = total / n
+        return Moments(n, share, share * (1 - share))
+    if squares is None:
+        return None
+    per, per_squares, cross = variant.per_sum, variant.per_sum_squares, variant.cross
+    if per is None or per_squares is None or cross is None:
+        return moments(n, total, squares)
+    return ratio_moments(n, total, squares, per, per_squares, cross)
+
+
+def before_and_after(variant: VariantSums) -> BeforeAfter | None:
+    """Return the sums that CUPED needs; None where the time before is not known."""
+    before, squares = variant.before_sum, variant.before_sum_squares
+    cross = variant.before_cross
+    if before is None or squares is None or cross is None:
+        return None
+    if variant.sum is None or variant.sum_squares is None:
+        return None
+    return BeforeAfter(
+        variant.units, variant.sum, variant.sum_squares, before, squares, cross
+    )
+
+
+def value_of(aggregate: Aggregate, variant: VariantSums) -> OutcomeValue | None:
+    """Return what a rung's users did, with a 95 % interval of one look.
+
+    Wilson for rates, Wilson at the effective number of votes for thumbs, t for the
+    rest (docs/methods.md §6.6). None where nothing is known.
+    """
+    own = moments_of(aggregate, variant)
+    if own is None:
+        return None
+    low, high = _interval(aggregate, variant, own)
+    return _with_quality(aggregate, own, low, high)
+
+
+def deciding_value(aggregate: Aggregate, variant: VariantSums) -> OutcomeValue | None:
+    """Return the same with the interval that decides; None: nothing is decided yet.
+
+    While an experiment runs it is one that holds at every look; a fixed analysis looks
+    once, when all its units are there.
+    """
+    own = moments_of(aggregate, variant)
+    if own is None or too_few(aggregate, own.n):
+        return None
+    if aggregate.analysis == "fixed":
+        return value_of(aggregate, variant)
+    low, high, _ = always_valid(own.mean, own.se, own.n)
+    return _with_quality(aggregate, own, low, high)
+
+
+def too_few(aggregate: Aggregate, units: int) -> str:
+    """Say that so many units of a rung decide nothing yet; empty: they may.
+
+    To be read after "undecided with". An always-valid interval assumes a normal mean.
+    """
+    if aggregate.analysis == "fixed":
+        planned = aggregate.planned_units or 0
+        waits = f"{units:,} of the {planned:,} users a rung that it waits for"
+        return waits if units < planned else ""
+    return f"fewer than {LEAST_UNITS} users a rung" if units < LEAST_UNITS else ""
+
+
+def _interval(aggregate: Aggregate, variant: VariantSums, own: Moments) -> Interval:
+    if aggregate.kind == "rate":
+        return wilson(variant.sum or 0, own.n)
+    if aggregate.kind == "thumbs":
+        votes = variant.per_sum or 0.0
+        spread = own.mean * (1 - own.mean)
+        # Votes of one user are alike: as many independent ones would err as much.
+        effective = spread / own.se**2 if own.se and spread else votes
+        return wilson(own.mean * effective, effective)
+    half = (student(own.n - 1, 0.05) if own.n > 1 else math.inf) * own.se
+    return Interval(own.mean - half, own.mean + half)
+
+
+def _with_quality(
+    aggregate: Aggregate, own: Moments, low: float, high: float
+) -> OutcomeValue:
+    ends = _ends(aggregate)
+    if ends is None:
+        return OutcomeValue(value=own.mean, low=low, high=high, n=own.n)
+    worst, best = ends
+    shares = [
+        min(1.0, max(0.0, (x - worst) / (best - worst))) for x in (own.mean, low, high)
+    ]
+    return OutcomeValue(
+        value=own.mean,
+        low=low,
+        high=high,
+        n=own.n,
+        quality=shares[0],
+        quality_low=min(shares[1:]),
+        quality_high=max(shares[1:]),
+    )
+
+
+def is_share(aggregate: Aggregate) -> bool:
+    """Whether it is read in per cent, as a ratio is that stays below 1."""
+    if aggregate.kind == "ratio" and aggregate.range is None:
+        sums = ((variant.sum, variant.per_sum) for variant in aggregate.variants)
+        return all(above is None or not per or above <= per for above, per in sums)
+    return aggregate.kind in ("rate", "thumbs")
+
+
+def value_text(aggregate: Aggregate, value: float) -> str:
+    """Write a value in the outcome's unit: `11.0 %`, `19.8`."""
+    if is_share(aggregate):
+        return numbers.percent(min(1.0, max(0.0, value)))
+    return f"{value:,.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
+
+
+def quality_per_unit(aggregate: Aggregate) -> float | None:
+    """Return what one more of an outcome is in quality, below 0 where less is better.
+
+    None where its worst and best are not known.
+    """
+    ends = _ends(aggregate)
+    return None if ends is None else 1 / (ends[1] - ends[0])
+
+
+def _ends(aggregate: Aggregate) -> tuple[float, float] | None:
+    """Return the worst and the best possible value."""
+    numbers = [step for step in aggregate.scale if not isinstance(step, str)]
+    if aggregate.range is not None:
+        low, high = aggregate.range
+    elif len(numbers) == 2:
+        low, high = numbers
+    elif aggregate.scale:
+        # Words are grades from 1.
+        low, high = 1, len(aggregate.scale)
+    elif aggregate.kind == "mean":
+        return None
+    else:
+        low, high = 0, 1
+    return (high, low) if aggregate.goal == "down" else (low, high)

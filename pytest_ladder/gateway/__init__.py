@@ -1,0 +1,1 @@
+"""An app behind an HTTP address: its calls become calls of the rung."""

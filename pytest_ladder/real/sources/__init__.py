@@ -1,0 +1,1 @@
+"""Raw files of real use, streamed: exposures and events, tables, ratings and votes."""

@@ -1,0 +1,344 @@
+"""Raw files as rows or as columns: CSV, JSONL and JSON, packed by gzip or not, Parquet.
+
+A file may be larger than memory, but for one of plain JSON. Values come as text, as
+they stand in the file. Messages name the line, and quote no more than a word of it: it
+may be of a person.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from pytest_ladder.disk.loading import no_garbage_collection
+from pytest_ladder.errors import BadRow, ConfigError
+from pytest_ladder.real.sources.cells import Layout, columns_of, rows_of
+from pytest_ladder.real.sources.files import opened
+from pytest_ladder.real.sources.sniffing import Start, start_of
+from pytest_ladder.real.sources.values import told
+from pytest_ladder.text.phrases import did_you_mean, listed, shown
+from pytest_ladder.text.untrusted import plain
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "unit": (
+        *("unit", "user", "user_id", "userid", "subject", "visitor_id"),
+        *("distinct_id", "context_key", "stable_id"),
+    ),
+    "variant": (
+        *("variant", "variation", "variation_id", "variant_id", "group", "group_id"),
+        *("treatment", "$feature_flag_response"),
+    ),
+    "time": (
+        *("time", "timestamp", "ts", "created_at", "createdat", "exposed_at"),
+        *("startdate", "start_time", "starttime", "timeunixnano", "modified_at"),
+    ),
+    "event": ("event", "event_name", "name"),
+    "value": ("value", "revenue", "amount"),
+    "experiment": ("experiment", "experiment_id", "flag_key"),
+    "per": ("per", "denominator"),
+    "before": ("before", "covariate", "pre_value"),
+    "rating": ("rating", "grade", "score", "answer", "thumb", "value"),
+    "rung": ("rung",),
+    "trace": ("trace", "trace_id", "traceid", "run_id", "span_id", "spanid"),
+}
+"""Names of columns by what they hold; two that fit are an error."""
+
+Progress = Callable[[str, float, int], None]
+"""Called with a file's name, the share of it that is read, and its rows so far."""
+
+_EVERY = 20_000
+"""Rows between two words on progress."""
+
+NO_UNIT = "without a unit"
+CLIPPED = "clipped to the range"
+"""Counted with what is left out, and is not."""
+
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+_ROWS = 500
+
+
+class RawFile:
+    """One raw file: its columns, and its rows as often as they are asked for."""
+
+    def __init__(self, path: Path, progress: Progress | None = None) -> None:
+        self.path = path
+        self.label = shown(path)
+        self.rows_read = 0
+        self.notes: list[str] = []
+        """What is worth knowing of the file, and no mistake."""
+        self.headers = 1
+        """Rows of a CSV before the first that counts; forms have two or three."""
+        inner = Path(path.stem) if path.suffix.lower() == ".gz" else path
+        self._kind = inner.suffix.lower()
+        self._progress = progress
+        if self._kind not in _SUFFIXES or path.name.lower().endswith(".parquet.gz"):
+            raise ConfigError(
+                f"{self.label}: this is no kind of file that can be read; use "
+                f"{listed(_SUFFIXES)}, packed by gzip or not."
+            )
+        self.columns = self._read_columns()
+
+    def error(self, line: int, problem: str) -> ConfigError:
+        """Make the error of a line; of a JSON file or Parquet `line` is the row."""
+        row = f"{self.label}: row {line}"
+        where = row if self._kind in (".json", ".parquet") else f"{self.label}:{line}"
+        return ConfigError(f"{where}: {plain(problem, 2_000)}")
+
+    def column(self, role: str, named: str | None, fix: str) -> str:
+        """Return the column that holds something, such as the unit.
+
+        `named` is what the configuration says; `fix` says where it could. Raises
+        `ConfigError` where there is none, or two.
+        """
+        found = self.find_column(role, named, fix)
+        if found is None:
+            raise self.error(
+                1,
+                f"no column is known as the {role} (the columns are "
+                f"{', '.join(map(told, self.columns))}); {fix}, or put a line with "
+                "names of columns first.",
+            )
+        return found
+
+    def find_column(self, role: str, named: str | None, fix: str) -> str | None:
+        """Return the same, or None where no column is known as such."""
+        if named is not None:
+            if self.columns.count(named) == 1:
+                return named
+            if named in self.columns:
+                raise self.error(1, f"two columns are called `{named}`; rename one.")
+            among = f"the columns are {listed(self.columns)}."
+            near = did_you_mean(named, self.columns, among)
+            raise self.error(1, f"there is no column `{named}`; {near}")
+        known = SYNONYMS[role]
+        fitting = [name for name in self.columns if name.strip().lower() in known]
+        if len(fitting) > 1:
+            first, second = fitting[:2]
+            problem = f'"{first}" and "{second}" could both be the {role}; {fix}.'
+            raise self.error(1, problem)
+        return fitting[0] if fitting else None
+
+    def rows(
+        self, columns: Sequence[str | None]
+    ) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Yield (line, values of these columns) of each row; None gives empty texts.
+
+        Raises `ConfigError` for a row that cannot be read.
+        """
+        for line, row in self.objects():
+            yield (
+                line,
+                tuple(_text_of(row.get(name)) if name else "" for name in columns),
+            )
+
+    def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield (line, row as an object) of each row. Raises `ConfigError`."""
+        self.rows_read = 0
+        with self._bytes() as stream:
+            for line, value in self._values(stream):
+                self._count()
+                if not isinstance(value, dict):
+                    row = '{"user": "u1", …}'
+                    raise self.error(
+                        line, f"a row is an object, such as {row}; correct this line."
+                    )
+                yield line, value
+
+    def chunks(
+        self,
+        columns: Sequence[str | None],
+        take: Callable[[list[Sequence[str]]], None],
+    ) -> None:
+        """Hand over these columns, many rows at a time: what large files need.
+
+        `take` raises `BadRow` for a row that cannot be; it becomes a `ConfigError`
+        that names the line.
+        """
+        self.rows_read = 0
+        chunked = self._table_chunks if self.is_table else self._object_chunks
+        with no_garbage_collection():
+            for chunk in chunked(columns):
+                try:
+                    take(chunk)
+                except BadRow as bad:
+                    raise self._error_of(self.rows_read + bad.row, bad) from bad
+                self._count(len(chunk[0]))
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a CSV, and not a file of objects."""
+        return self._kind in (".csv", ".tsv")
+
+    def head(self, most: int) -> list[list[str]]:
+        """Return the first rows of a CSV, with its header, as they are."""
+        with self._bytes() as stream:
+            self._skip(stream)
+            reader = self._reader(stream)
+            try:
+                return [*itertools.islice(reader, most)]
+            except UnicodeDecodeError as error:
+                problem = "the text is not UTF-8; save the file as UTF-8."
+                raise self.error(reader.line_num + 1, problem) from error
+            except (csv.Error, EOFError, OSError) as error:
+                problem = f"this cannot be read ({error}); export the file again."
+                raise self.error(reader.line_num + 1, problem) from error
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """The digest of the file as it lies on disk."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @contextlib.contextmanager
+    def _bytes(self) -> Iterator[IO[bytes]]:
+        stream, self._on_disk = opened(self.path)
+        with stream:
+            try:
+                start = stream.peek(3)[:3]  # type: ignore[attr-defined]
+            except (EOFError, OSError) as error:
+                problem = f"this cannot be read ({error}); export the file again."
+                raise self.error(1, problem) from error
+            if start == b"\xef\xbb\xbf":
+                stream.read(3)
+            yield stream
+
+    def _count(self, rows: int = 1) -> None:
+        before = self.rows_read
+        self.rows_read += rows
+        if self._progress is not None and before // _EVERY < self.rows_read // _EVERY:
+            size = self.path.stat().st_size or 1
+            self._progress(self.label, self._on_disk.tell() / size, self.rows_read)
+
+    def _layout(self) -> Layout:
+        return Layout(len(self.columns), self._delimiter, self.error)
+
+    @functools.cached_property
+    def _start(self) -> Start:
+        """How a CSV begins."""
+        with self._bytes() as stream:
+            return start_of(stream, "\t" if self._kind == ".tsv" else ",")
+
+    @property
+    def _delimiter(self) -> str:
+        return self._start.delimiter
+
+    def _reader(self, stream: IO[bytes]) -> Any:
+        lines = (line.decode() for line in stream)
+        return csv.reader(lines, delimiter=self._delimiter, strict=True)
+
+    def _past_headers(self, stream: IO[bytes]) -> int:
+        """Read over the headers; returns how many lines they take."""
+        self._skip(stream)
+        reader = self._reader(stream)
+        for _ in range(self.headers):
+            next(reader, None)
+        lines: int = reader.line_num
+        return lines + self._start.skip
+
+    def _skip(self, stream: IO[bytes]) -> None:
+        """Read over what is before the header, such as Excel's `sep=;`."""
+        for _ in range(self._start.skip):
+            stream.readline()
+
+    def _table_chunks(
+        self, columns: Sequence[str | None]
+    ) -> Iterator[list[Sequence[str]]]:
+        places = [self.columns.index(name) if name else None for name in columns]
+        with self._bytes() as stream:
+            before = self._past_headers(stream)
+            for cells in columns_of(stream, self._layout(), before):
+                empty = ("",) * len(cells[0])
+                yield [empty if at is None else cells[at] for at in places]
+
+    def _object_chunks(
+        self, columns: Sequence[str | None]
+    ) -> Iterator[list[Sequence[str]]]:
+        rows = (row for _, row in self.rows(columns))
+        while chunk := [*itertools.islice(rows, _ROWS)]:
+            # `chunks` counts them as they are taken.
+            self.rows_read -= len(chunk)
+            yield [*zip(*chunk, strict=True)]
+
+    def _error_of(self, row: int, bad: BadRow) -> ConfigError:
+        """Name the line of a row, counted from 0: the file is read again for it."""
+        again = RawFile(self.path)
+        again.headers = self.headers
+        lines = (line for line, _ in again.objects())
+        return self.error(next(itertools.islice(lines, row, None), 1), bad.problem)
+
+    def _values(self, stream: IO[bytes]) -> Iterator[tuple[int, Any]]:
+        """Yield (line, row) of whatever kind of file it is."""
+        line = 1
+        try:
+            if self.is_table:
+                before = self._past_headers(stream)
+                for line, cells in rows_of(stream, self._layout(), before):
+                    yield line, dict(zip(self.columns, cells, strict=True))
+            elif self._kind == ".parquet":
+                yield from enumerate(_parquet_rows(self.path, self.label), 1)
+            elif self._kind == ".json":
+                yield from enumerate(_listed_rows(json.load(stream), self.label), 1)
+            else:
+                for line, written in enumerate(stream, start=1):
+                    if written.strip():
+                        yield line, json.loads(written)
+        except json.JSONDecodeError as error:
+            line = error.lineno if self._kind == ".json" else line
+            problem = f"this is not JSON ({error.msg}); correct this line."
+            raise ConfigError(f"{self.label}:{line}: {problem}") from error
+        except UnicodeDecodeError as error:
+            problem = "the text is not UTF-8; save the file as UTF-8."
+            raise self.error(line, problem) from error
+        except (ValueError, EOFError, OSError, RecursionError) as error:
+            problem = f"this cannot be read ({error}); correct this line."
+            raise self.error(line, problem) from error
+
+    def _read_columns(self) -> list[str]:
+        if self.is_table:
+            rows = self.head(1)
+            if not rows or not rows[0]:
+                raise ConfigError(f"{self.label}: the file is empty; export it again.")
+            return rows[0]
+        with self._bytes() as stream:
+            first: Any = next(self._values(stream), (1, None))[1]
+        if first is None:
+            raise ConfigError(f"{self.label}: the file is empty; export it again.")
+        return [*first] if isinstance(first, dict) else []
+
+
+def _listed_rows(value: Any, label: str) -> list[Any]:
+    """Return the rows of a JSON file: a list, or the one list inside an object."""
+    if isinstance(value, dict):
+        lists = [inner for inner in value.values() if isinstance(inner, list)]
+        value = lists[0] if len(lists) == 1 else value
+    if isinstance(value, list):
+        return value
+    raise ConfigError(f"{label}: a list of rows is needed; export the file as one.")
+
+
+def _parquet_rows(path: Path, label: str) -> Iterator[Any]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise ConfigError(
+            f"{label}: reading Parquet needs pyarrow; install "
+            "pytest-ladder[parquet], or export the file as CSV."
+        ) from error
+    for batch in parquet.ParquetFile(path).iter_batches(_ROWS):
+        yield from batch.to_pylist()
+
+
+def _text_of(value: Any) -> str:
+    """Write a JSON value as a CSV has it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,150 @@
+"""Tables with one row for each variant: six numbers typed by hand, or an export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_ladder.core.aggregate import Aggregate, VariantSums
+from pytest_ladder.core.outcomes import RealOutcome
+from pytest_ladder.real.aggregates import impossible
+from pytest_ladder.real.sources.reading import RawFile
+from pytest_ladder.real.sources.values import number_at
+from pytest_ladder.real.sources.variants import Variants
+from pytest_ladder.text.phrases import listed
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    # GrowthBook's and Statsig's names behind those that people type.
+    "n": ("n", "units", "users", "count", "test_units"),
+    "successes": ("successes", "conversions"),
+    "mean": ("mean", "test_mean"),
+    "sd": ("sd",),
+    "se": ("se", "stderr", "standard_error"),
+    "variance": ("variance", "var"),
+    "sum": ("sum", "main_sum"),
+    "sum_squares": ("sum_squares", "main_sum_squares"),
+    "per_sum": ("per_sum", "denominator_sum"),
+    "per_sum_squares": ("per_sum_squares", "denominator_sum_squares"),
+    "cross": ("cross", "main_denominator_sum_product"),
+    "before_sum": ("before_sum", "covariate_sum"),
+    "before_sum_squares": ("before_sum_squares", "covariate_sum_squares"),
+    "before_cross": ("before_cross", "main_covariate_sum_product"),
+}
+_UNCLEAR = ("std", "test_std", "stdev")
+_SUMS = (
+    *("sum", "sum_squares", "per_sum", "per_sum_squares", "cross"),
+    *("before_sum", "before_sum_squares", "before_cross"),
+)
+
+
+def read_table(
+    file: RawFile, outcome: RealOutcome, variants: Variants
+) -> dict[str, VariantSums]:
+    """Return the sums of each variant; they name no rung yet.
+
+    Raises `ConfigError` for numbers that cannot be, and columns that say too little.
+    """
+    for column in file.columns:
+        if column.strip().lower() in _UNCLEAR:
+            raise file.error(
+                1,
+                f'"{column}" may be a standard deviation or error; rename it sd or se.',
+            )
+    fix = f'say columns = {{ variant = "…" }} in [[outcome]] {outcome.name}'
+    variant = file.column("variant", outcome.columns.get("variant"), fix)
+    found = _found(file)
+    _check_complete(file, outcome, found)
+    read: dict[str, VariantSums] = {}
+    for line, (written, *cells) in file.rows([variant, *found.values()]):
+        name = variants.named(file, line, written)
+        if name in read:
+            raise file.error(line, f"{name} has a row above; keep one.")
+        values = {
+            key: number_at(file.error, line, column, cell, outcome.decimal)
+            for (key, column), cell in zip(found.items(), cells, strict=True)
+            if cell.strip()
+        }
+        read[name] = _sums(file, line, values)
+        problem = impossible(Aggregate(name="", kind=outcome.kind), read[name])
+        if problem:
+            raise file.error(line, f"{problem}; correct this row.")
+    return read
+
+
+def _found(file: RawFile) -> dict[str, str]:
+    """Return the file's column for each number that it has."""
+    plain = {column.strip().lower(): column for column in file.columns}
+    found = {}
+    for key, names in _COLUMNS.items():
+        own = [plain[name] for name in names if name in plain]
+        # GrowthBook has both: units of the variant, and those with a value.
+        if len(own) > 1 and [name.lower() for name in own] != ["users", "count"]:
+            raise file.error(
+                1, f'"{own[0]}" and "{own[1]}" could both be {key}; keep one.'
+            )
+        if own:
+            found[key] = own[0]
+    return found
+
+
+def _check_complete(
+    file: RawFile, outcome: RealOutcome, found: Mapping[str, str]
+) -> None:
+    ratio = {"sum", "sum_squares", "per_sum", "per_sum_squares", "cross"}
+    needed = {
+        "rate": [{"successes"}, {"sum"}],
+        "mean": [
+            {"mean", "sd"},
+            {"mean", "se"},
+            {"mean", "variance"},
+            {"sum", "sum_squares"},
+        ],
+        "ratio": [ratio],
+        "thumbs": [ratio],
+        "rating": [{"mean", "sd"}, {"mean", "se"}, {"sum", "sum_squares"}],
+    }.get(outcome.kind, [set()])
+    if "n" in found and any(set(found) >= {*columns} for columns in needed):
+        return
+    ways = " or ".join(listed(["n", *sorted(columns)]) for columns in needed)
+    raise file.error(
+        1,
+        f'a "{outcome.kind}" needs the columns {ways} beside the variant, and there '
+        f"are {listed(file.columns)}; add what is missing.",
+    )
+
+
+def _sums(file: RawFile, line: int, values: dict[str, float]) -> VariantSums:
+    """Turn whatever a row says into sums. Raises `ConfigError`."""
+    n = values.get("n")
+    if n is None or n < 0 or not n.is_integer():
+        raise file.error(line, "n is no number of units; write a whole number.")
+    successes = values.get("successes")
+    if successes is not None:
+        if not 0 <= successes <= n or not successes.is_integer():
+            raise file.error(
+                line,
+                f"{successes:.12g} successes of {n:.12g} units; write a whole number "
+                "between 0 and n.",
+            )
+        values |= {"sum": successes, "sum_squares": successes}
+    for key in ("sd", "se", "variance", "per_sum"):
+        if values.get(key, 0) < 0:
+            raise file.error(line, f"{key} is below 0; correct it.")
+    mean = values.get("mean")
+    if mean is not None and "sum" not in values:
+        variance = _variance(values, n)
+        values |= {"sum": mean * n, "sum_squares": variance * (n - 1) + n * mean**2}
+    kept: dict[str, Any] = {key: values[key] for key in _SUMS if key in values}
+    if "sum" in kept:
+        # Of a rate each success is 1, and so is its square.
+        kept.setdefault("sum_squares", kept["sum"])
+    return VariantSums(variant="", rung="", units=int(n), **kept)
+
+
+def _variance(values: Mapping[str, float], n: float) -> float:
+    """Return the variance of a unit from whichever spread is given."""
+    if "variance" in values:
+        return values["variance"]
+    if "sd" in values:
+        return values["sd"] ** 2
+    return values.get("se", 0.0) ** 2 * n

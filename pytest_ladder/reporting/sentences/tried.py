@@ -1,0 +1,99 @@
+"""Sentences on a model that was tried, and the lines of ladder.toml that keep it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_ladder.core.rung import Model
+from pytest_ladder.decide.tried import Tried
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.text.numbers import count, dollars, points, points_between
+
+_KEPT = ("adapter", "params", "api_base", "api_key_env", "lane")
+"""Keys of a tried model beside name, tier and id."""
+
+
+def tried_sentences(report: Report) -> list[str]:
+    """Say of each tried rung whether it is better than what ships, and at what cost."""
+    return [*map(_sentence, report.tried)]
+
+
+def lines_to_keep(report: Report) -> list[str]:
+    """Return the lines of ladder.toml that keep the models that were tried.
+
+    Without those whose rungs are all worse than what ships.
+    """
+    names = {tried.rung.rpartition("/")[0] for tried in report.tried}
+    worth = {
+        tried.rung.rpartition("/")[0]
+        for tried in report.tried
+        if tried.verdict != "worse"
+    }
+    lines: list[str] = []
+    for model in report.models:
+        if model.name in names & worth:
+            lines += ["", *_table(model)]
+    return ["To keep it, add to ladder.toml:", *lines] if lines else []
+
+
+def _sentence(tried: Tried) -> str:
+    said = f"{tried.rung} is {tried.verdict} than {tried.against}, which ships"
+    if tried.verdict == "undecided":
+        said = f"Undecided whether {tried.rung} is better than {tried.against}"
+    reasons = [*_difference(tried)]
+    if tried.why:
+        reasons.append(tried.why)
+    if tried.errors:
+        reasons.append(count(tried.errors, "error"))
+    known = f": {'; '.join(reasons)}" if reasons else ""
+    return f"{said}{known}. {_cost(tried)}"
+
+
+def _difference(tried: Tried) -> Iterator[str]:
+    compared = tried.compared
+    if compared is None:
+        return
+    interval = points_between(compared.low, compared.high)
+    at_once = f" for all {tried.at_once} at once" if tried.at_once > 1 else ""
+    yield (
+        f"{points(compared.mean)} at the {tried.level} level ({interval}, "
+        f"{compared.sure}{at_once}, n={compared.n:,})"
+    )
+
+
+def _cost(tried: Tried) -> str:
+    own, other = tried.usd_per_1k, tried.against_usd_per_1k
+    told = "What 1,000 calls cost is unknown" if own is None else _per_1k(own)
+    against = "an unknown cost" if other is None else dollars(other)
+    return f"{told}, against {against}."
+
+
+def _per_1k(usd: float) -> str:
+    return f"It costs {dollars(usd)} per 1,000 calls"
+
+
+def _table(model: Model) -> Iterator[str]:
+    yield "[[model]]"
+    yield f"name = {_value(model.name)}"
+    yield f"tier = {_value(str(model.tier))}"
+    yield f"id = {_value(model.id)}"
+    for key in _KEPT:
+        value = getattr(model, key)
+        if value:
+            yield f"{key} = {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    """Write a value as TOML has it: JSON's texts, numbers and lists are TOML's, too."""
+    if isinstance(value, Mapping):
+        pairs = ", ".join(
+            f"{key if key.replace('_', '').isalnum() else json.dumps(key)} = "
+            f"{_value(inner)}"
+            for key, inner in value.items()
+        )
+        return f"{{ {pairs} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)

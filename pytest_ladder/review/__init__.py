@@ -1,0 +1,1 @@
+"""People who review: a page that is blind, fast and safe."""
