@@ -3,7 +3,7 @@
 One SQLite table beside the store, for all processes and runs that use that store. The
 engine's loop takes, renews and releases claims, and the engine's end releases what is
 left; so one thread at a time uses the connection, and there is no lock in the process.
-Between processes each step is one SQL statement, which SQLite makes atomic.
+Between processes each step is one SQL statement or transaction.
 
 A process that is killed leaves claims behind. On its own machine others see that it is
 dead, and a living one keeps its claims however long it takes. Of a process elsewhere
@@ -76,19 +76,19 @@ class Claims:
             self._version = self._read_version()
         self._alone_since = clock.monotonic()
 
-    def take(self, key: str) -> bool:
-        """Claim a key; False when somebody else holds it. Raises `StoreError`."""
+    def take(self, *keys: str) -> set[str]:
+        """Claim keys in one step; returns those that nobody else holds.
+
+        Raises `StoreError`, and then none is claimed.
+        """
         until = clock.unix() + LEASE_S
-        claim = (key, self._host, self._pid, until)
-        with usable(self._path):
-            inserted = self._connection.execute(
-                "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", claim
-            )
-            if inserted.rowcount == 0 and not self._take_over(key, until):
-                return False
-        self._held.add(key)
-        self._watched.pop(key, None)
-        return True
+        with usable(self._path), transaction(self._connection):
+            taken = {key for key in keys if self._take(key, until)}
+            version = self._read_version()
+        if version != self._version:
+            self._version, self._alone_since = version, clock.monotonic()
+        self._held |= taken
+        return taken
 
     def holds(self, key: str) -> bool:
         """Tell whether this process has claimed a key, and not released it."""
@@ -104,14 +104,10 @@ class Claims:
     def alone_since(self, at: float) -> bool:
         """Tell whether no other process has ended a claim since then, for certain.
 
-        `at` is of `clock.monotonic()`. Who stores a reply holds the claim on it until
-        it is stored. So what was not stored then is not stored now, if this is true
-        and the key is claimed by this process. Raises `StoreError`.
+        Up to the last `take`. `at` is of `clock.monotonic()`. Who stores a reply holds
+        the claim on it until it is stored: what was not stored then, and was claimed
+        by that `take`, is not stored now.
         """
-        with usable(self._path):
-            version = self._read_version()
-        if version != self._version:
-            self._version, self._alone_since = version, clock.monotonic()
         return at > self._alone_since
 
     def release(self, keys: list[str]) -> None:
@@ -150,25 +146,29 @@ class Claims:
         finally:
             self._connection.close()
 
+    def _take(self, key: str, until: float) -> bool:
+        claim = (key, self._host, self._pid, until)
+        inserted = self._connection.execute(
+            "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", claim
+        )
+        if inserted.rowcount == 0 and not self._take_over(key, until):
+            return False
+        self._watched.pop(key, None)
+        return True
+
     def _take_over(self, key: str, until: float) -> bool:
-        """Take a claim whose holder is gone; of several who try one succeeds."""
+        """Take a claim whose holder is gone."""
         query = "SELECT host, pid, until FROM claims WHERE key = ?"
         row = self._connection.execute(query, (key,)).fetchone()
-        if row is None:
-            return False
-        host, pid, held_until = row
-        if not (
-            self._is_mine(host, pid) or self._has_ended(key, host, pid, held_until)
-        ):
+        if not (self._is_mine(*row[:2]) or self._has_ended(key, *row)):
             return False
         # Its holder may have stored a reply, and died before it released the key.
         self._alone_since = clock.monotonic()
-        changed = self._connection.execute(
-            "UPDATE claims SET host = ?, pid = ?, until = ? "
-            "WHERE key = ? AND host = ? AND pid = ? AND until = ?",
-            (self._host, self._pid, until, key, host, pid, held_until),
+        self._connection.execute(
+            "UPDATE claims SET host = ?, pid = ?, until = ? WHERE key = ?",
+            (self._host, self._pid, until, key),
         )
-        return changed.rowcount == 1
+        return True
 
     def _is_mine(self, host: Any, pid: Any) -> bool:
         return bool((host, pid) == (self._host, self._pid))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,6 +52,10 @@ _SETTLING_S = 0.02
 _LONGEST_WAIT_S = 1.0
 
 
+_Group = list[tuple[str, asyncio.Future[bool]]]
+"""Keys that are claimed together, at the end of one round of the loop."""
+
+
 class _Gate(NamedTuple):
     """The limits of one place."""
 
@@ -77,6 +82,7 @@ class Room:
         self._settings = settings
         self._look_up = look_up
         self._claims: dict[Path, Claims] = {}
+        self._claiming: defaultdict[Path, _Group] = defaultdict(list)
         self._writers: dict[Path, Writer[tuple[Go, float | None]]] = {}
         self._gates: dict[str, _Gate] = {}
         self._renewing: set[asyncio.Task[None]] = set()
@@ -94,7 +100,7 @@ class Room:
 
     async def admit(self, wanted: Wanted) -> Known | Held | Wait | Over | Go:
         """See `Coordinator`."""
-        ended = self._claim(wanted) if wanted.key else None
+        ended = await self._claim(wanted) if wanted.key else None
         if ended is not None:
             return ended
         try:
@@ -157,12 +163,18 @@ class Room:
         if self.spending is not None:
             self.spending.close()
 
-    def _claim(self, wanted: Wanted) -> Known | Held | None:
+    async def _claim(self, wanted: Wanted) -> Known | Held | None:
         """Claim a reply; None: it is claimed, and to be called for."""
         claims, key = self._claims_of(wanted.archive), wanted.key
         if claims.holds(key):
             return None  # an attempt before this one has failed
-        if not claims.take(key):
+        group = self._claiming[wanted.archive.folder]
+        loop = asyncio.get_running_loop()
+        if not group:
+            loop.call_soon(_claim_all, claims, group)
+        is_claimed: asyncio.Future[bool] = loop.create_future()
+        group.append((key, is_claimed))
+        if not await is_claimed:
             return Held()
         looked_up_at = wanted.looked_up_at
         if looked_up_at is not None and claims.alone_since(looked_up_at):
@@ -239,6 +251,20 @@ class Room:
         slots = self._gate(wanted.place).slots
         if slots is not None and taken.slot is not None:
             slots.give_back(taken.slot)
+
+
+def _claim_all(claims: Claims, group: _Group) -> None:
+    """Claim what was asked for in one round of the loop, in one transaction."""
+    asked = [(key, done) for key, done in group if not done.done()]
+    group.clear()
+    try:
+        taken = claims.take(*(key for key, _ in asked))
+    except StoreError as error:
+        for _, done in asked:
+            done.set_exception(error)
+        return
+    for key, done in asked:
+        done.set_result(key in taken)
 
 
 async def _renew(claims: Claims) -> None:
