@@ -31,14 +31,14 @@ from pytest_ladder.calls.contract import (
     Served,
 )
 from pytest_ladder.calls.coordinator import (
+    CallPlace,
     Coordinator,
     Go,
     Held,
     Known,
     Over,
-    Place,
     Wait,
-    Wanted,
+    WantedCall,
 )
 from pytest_ladder.calls.lanes.address import lane_of
 from pytest_ladder.calls.one_machine.called import CalledKeys
@@ -68,7 +68,7 @@ class _Way(NamedTuple):
     """What all calls of one model pass."""
 
     quota: _Quota
-    place: Place
+    place: CallPlace
     window: Window
     door: Door
 
@@ -114,42 +114,41 @@ class Caller:
         archive: Archive,
         key: str,
         looked_up_at: float | None = None,
-    ) -> Wanted:
+    ) -> WantedCall:
         """Return a call as it is asked for; raises `BudgetReached` without a bound."""
         way = self._way(request.model)
         has_cap = self._coordinator.spending is not None
         counts = has_cap and not request.model.is_scripted
         worst = worst_usd(request, self._prices) if counts else None
         tokens = retries.expected_tokens(request)
-        return Wanted(
+        return WantedCall(
             *(request, archive, key, way.place, tokens, worst, way.quota, looked_up_at)
         )
 
-    async def call(self, wanted: Wanted) -> Served | LadderError | Held:
+    async def call(self, wanted: WantedCall) -> Served | LadderError | Held:
         """Call until it works, or until trying again is no use; the reply is kept.
 
         Returns what became of the call elsewhere where no attempt had to be made.
         Raises `CallError`, `BudgetReached` or `StoreError`, with all attempts in
         `lost`, when other processes are told of them.
         """
-        request, archive, key = wanted[:3]
         failed: list[Attempt] = []
         try:
-            return await self._tried(wanted, failed)
+            outcome = await self._tried(wanted, failed)
+            if not isinstance(outcome, Served) and failed:
+                # Between two attempts another process has taken the call over.
+                self._note_lost(wanted, failed)
         except LadderError as error:
-            error.lost = self._bills.lost_calls(request, key, failed)
-            if error.lost is not None:
-                self._progress.spent_usd += error.lost.usd or 0.0
-            if key:
-                final = error if isinstance(error, CallError) else None
-                self._failed.tell((archive.folder, key), error.lost, final)
+            final = error if isinstance(error, CallError) else None
+            error.lost = self._note_lost(wanted, failed, final)
             raise
         finally:
             await self._coordinator.give_up(wanted)
+        return outcome.outcome if isinstance(outcome, Known) else outcome
 
     async def _tried(
-        self, wanted: Wanted, failed: list[Attempt]
-    ) -> Served | LadderError | Held:
+        self, wanted: WantedCall, failed: list[Attempt]
+    ) -> Served | Known | Held:
         """Try until it works; attempts that failed are added to `failed`."""
         asked, paused_s = clock.monotonic(), 0.0
         way = self._way(wanted.request.model)
@@ -168,8 +167,8 @@ class Caller:
             paused_s += pause_s
 
     async def _attempt(
-        self, wanted: Wanted, way: _Way, asked: float, failed: list[Attempt]
-    ) -> Served | LadderError | Held:
+        self, wanted: WantedCall, way: _Way, asked: float, failed: list[Attempt]
+    ) -> Served | Known | Held:
         """Call once in its turn; a failure is added to those before it.
 
         Its place in the window is held until the reply is on disk: a run that is killed
@@ -180,17 +179,15 @@ class Caller:
             await way.window.enter(again=bool(failed))
             try:
                 admitted = await self._admitted(wanted)
-                if isinstance(admitted, Known):
-                    return admitted.outcome
-                if isinstance(admitted, Held):
-                    return admitted
-                return await self._paid(admitted, way, asked, failed)
+                if isinstance(admitted, Go):
+                    return await self._paid(admitted, way, asked, failed)
+                return admitted
             finally:
                 way.window.leave()
         finally:
             way.door.leave()
 
-    async def _admitted(self, wanted: Wanted) -> Known | Held | Go:
+    async def _admitted(self, wanted: WantedCall) -> Known | Held | Go:
         """Ask for an attempt until the answer is final."""
         while True:
             admitted = await self._coordinator.admit(wanted)
@@ -259,7 +256,20 @@ class Caller:
             if pause_s > 0:
                 await self._coordinator.pause(way.place, pause_s)
 
-    def _tell_unbilled(self, wanted: Wanted, failed: list[Attempt]) -> LostCalls | None:
+    def _note_lost(
+        self, wanted: WantedCall, failed: list[Attempt], final: CallError | None = None
+    ) -> LostCalls | None:
+        """Tell of attempts that brought no reply, and of what ended the call."""
+        lost = self._bills.lost_calls(wanted.request, wanted.key, failed)
+        if lost is not None:
+            self._progress.spent_usd += lost.usd or 0.0
+        if wanted.key:
+            self._failed.tell((wanted.archive.folder, wanted.key), lost, final)
+        return lost
+
+    def _tell_unbilled(
+        self, wanted: WantedCall, failed: list[Attempt]
+    ) -> LostCalls | None:
         """Tell of the attempts before a reply that are in no bill, before it is found.
 
         They are told of once: if the reply cannot be kept, only the others are lost.
@@ -280,7 +290,7 @@ class Caller:
         if quota not in self._ways:
             declared, limits = self._declared(model) is not None, model.limits
             name = quota if declared or not model.is_local else _THIS_MACHINE
-            place = Place(name, self.most_at_once(model), limits.rpm, limits.tpm)
+            place = CallPlace(name, self.most_at_once(model), limits.rpm, limits.tpm)
             if name not in self._windows:
                 self._windows[name] = Window(place.at_once, declared=declared)
             # Without a key of its own it is hardly a service on the network.

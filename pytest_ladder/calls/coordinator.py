@@ -28,7 +28,7 @@ LookUp = Callable[[Request, Archive, str], Served | LadderError | None]
 reply, or why it failed; None: nothing yet."""
 
 
-class Place(NamedTuple):
+class CallPlace(NamedTuple):
     """What has limits of its own: a model at one address, or all local models."""
 
     name: str
@@ -40,14 +40,14 @@ class Place(NamedTuple):
     """Tokens a minute; None: not limited."""
 
 
-class Wanted(NamedTuple):
+class WantedCall(NamedTuple):
     """A call that is to be made; asked for anew with each of its attempts."""
 
     request: Request
     archive: Archive
     key: str
     """Of the reply; empty: it is not kept, and nobody else waits for it."""
-    place: Place
+    place: CallPlace
     tokens: int
     """About how many it takes, for limits per minute."""
     worst_usd: float | None = None
@@ -88,7 +88,7 @@ class Over(NamedTuple):
 class Go(NamedTuple):
     """The attempt may be sent, now; to be settled whatever comes of it."""
 
-    wanted: Wanted
+    wanted: WantedCall
     token: Any
     """What the side holds for it, and nobody else reads."""
 
@@ -151,7 +151,7 @@ class Coordinator(Protocol):
     async def known(self, archive: Archive, keys: Sequence[str]) -> Collection[str]:
         """Return which of many replies are kept already, so that none is wanted."""
 
-    async def admit(self, wanted: Wanted) -> Known | Held | Wait | Over | Go:
+    async def admit(self, wanted: WantedCall) -> Known | Held | Wait | Over | Go:
         """Ask for an attempt: claim, money and a place in the limits, or none of them.
 
         The claim stays with the call from its first attempt on until a reply is
@@ -167,13 +167,13 @@ class Coordinator(Protocol):
         caller that is cancelled meanwhile changes nothing of that. Raises `StoreError`.
         """
 
-    async def give_up(self, wanted: Wanted) -> None:
+    async def give_up(self, wanted: WantedCall) -> None:
         """End the claim of a call that has brought no reply, if it is held."""
 
-    async def released(self, wanted: Wanted) -> None:
+    async def released(self, wanted: WantedCall) -> None:
         """Return when no other process calls for a reply any more."""
 
-    async def pause(self, place: Place, seconds: float) -> None:
+    async def pause(self, place: CallPlace, seconds: float) -> None:
         """Let nobody send anything there for so many seconds."""
 
     async def finish(self) -> None:

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ladder.calls.contract import EngineSettings
 from pytest_ladder.calls.coordinator import (
+    CallPlace,
     Go,
     Held,
     Known,
     LookUp,
     Over,
-    Place,
     Wait,
-    Wanted,
+    WantedCall,
 )
 from pytest_ladder.calls.one_machine.budget import SharedBudget
 from pytest_ladder.calls.one_machine.claims import RENEW_S, Claims
@@ -98,7 +98,7 @@ class Room:
         """See `Coordinator`."""
         return archive.known(keys)
 
-    async def admit(self, wanted: Wanted) -> Known | Held | Wait | Over | Go:
+    async def admit(self, wanted: WantedCall) -> Known | Held | Wait | Over | Go:
         """See `Coordinator`."""
         ended = await self._claim(wanted) if wanted.key else None
         if ended is not None:
@@ -132,7 +132,7 @@ class Room:
             self._writers[archive.folder] = Writer(archive.store, self._end)
         await self._writers[archive.folder].put(row, (go, usd))
 
-    async def give_up(self, wanted: Wanted) -> None:
+    async def give_up(self, wanted: WantedCall) -> None:
         """See `Coordinator`."""
         claims = self._claims.get(wanted.archive.folder)
         if claims is not None and claims.holds(wanted.key):
@@ -140,13 +140,13 @@ class Room:
             with contextlib.suppress(StoreError):
                 claims.release([wanted.key])
 
-    async def released(self, wanted: Wanted) -> None:
+    async def released(self, wanted: WantedCall) -> None:
         """See `Coordinator`."""
         claims = self._claims_of(wanted.archive)
         while not claims.is_free(wanted.key):
             await asyncio.sleep(_POLL_S)
 
-    async def pause(self, place: Place, seconds: float) -> None:
+    async def pause(self, place: CallPlace, seconds: float) -> None:
         """See `Coordinator`."""
         self._gate(place).minute.pause(seconds)
 
@@ -163,7 +163,7 @@ class Room:
         if self.spending is not None:
             self.spending.close()
 
-    async def _claim(self, wanted: Wanted) -> Known | Held | None:
+    async def _claim(self, wanted: WantedCall) -> Known | Held | None:
         """Claim a reply; None: it is claimed, and to be called for."""
         claims, key = self._claims_of(wanted.archive), wanted.key
         if claims.holds(key):
@@ -196,7 +196,7 @@ class Room:
             self._renewing.add(asyncio.ensure_future(_renew(claims)))
         return self._claims[archive.folder]
 
-    async def _reserve(self, wanted: Wanted) -> int | None:
+    async def _reserve(self, wanted: WantedCall) -> int | None:
         """Set the worst case of an attempt aside; None: nothing has to be."""
         if self.spending is None or wanted.worst_usd is None:
             return None
@@ -217,7 +217,7 @@ class Room:
             return True
         return self.spending.still_fits(taken.reservation)
 
-    def _gate(self, place: Place) -> _Gate:
+    def _gate(self, place: CallPlace) -> _Gate:
         if place.name not in self._gates:
             workers, folder = self._settings.workers, self._settings.folder / "limits"
             if workers == 1:
@@ -241,7 +241,7 @@ class Room:
             claims = self._claims_of(archive)
             claims.release([go.wanted.key for go, _ in settled])
 
-    def _give_back(self, wanted: Wanted, taken: _Taken, usd: float | None) -> None:
+    def _give_back(self, wanted: WantedCall, taken: _Taken, usd: float | None) -> None:
         """Settle the money of an attempt, and free its place."""
         if self.spending is not None and taken.reservation is not None:
             # On a full disk it stays reserved; the reply is more important.

@@ -22,13 +22,13 @@ from typing import Any
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import EngineSettings, Request, Served
 from pytest_ladder.calls.coordinator import (
+    CallPlace,
     Coordinator,
     Go,
     Known,
     LookUp,
-    Place,
     Wait,
-    Wanted,
+    WantedCall,
 )
 from pytest_ladder.calls.one_machine.room import Room
 from pytest_ladder.calls.store.archive import Archive
@@ -114,10 +114,10 @@ class _Driven:
             return None
         return Served(kept.reply_to(request, replayed=False), key, live=True)
 
-    def _wanted(self, key: str, **fields: Any) -> Wanted:
+    def _wanted(self, key: str, **fields: Any) -> WantedCall:
         request = Request(model=MODEL, messages=[{"role": "user", "content": key}])
-        place = Place(**(PLACE | fields.pop("place", {})))
-        wanted = Wanted(request, self._archive, key, place, 1, bill="bot")
+        place = CallPlace(**(PLACE | fields.pop("place", {})))
+        wanted = WantedCall(request, self._archive, key, place, 1, bill="bot")
         return wanted._replace(**fields)
 
     async def admit(self, key: str, **wanted: Any) -> Told:
@@ -155,7 +155,7 @@ class _Driven:
         return {}
 
     async def pause(self, seconds: float) -> Told:
-        await self.room.pause(Place(**PLACE), seconds)
+        await self.room.pause(CallPlace(**PLACE), seconds)
         return {}
 
     async def known(self, keys: list[str]) -> Told:

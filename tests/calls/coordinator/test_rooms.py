@@ -81,8 +81,7 @@ def test_a_holder_that_dies_is_taken_over(room: Opens) -> None:
 def test_what_the_dead_have_stored_is_not_called_for(room: Opens) -> None:
     """Its holder died between storing the reply and releasing the claim."""
     mine, theirs = room(), room()
-    assert got(mine, "another") == "Go"
-    assert got(theirs, "a") == "Go"
+    assert (got(theirs, "a"), got(mine, "another")) == ("Go", "Go")
     looked_up_at = mine.do("now")["at"]
     theirs.do("store", key="a", text="blue")
     theirs.kill()

@@ -14,7 +14,7 @@ import pytest
 from pytest_ladder import clock
 from pytest_ladder.calls import window
 from pytest_ladder.calls.contract import EngineSettings, Request
-from pytest_ladder.calls.coordinator import Go, Place, Wait, Wanted
+from pytest_ladder.calls.coordinator import CallPlace, Go, Wait, WantedCall
 from pytest_ladder.calls.one_machine import limits
 from pytest_ladder.calls.one_machine.limits import SharedMinute, Slots
 from pytest_ladder.calls.one_machine.room import Room
@@ -36,9 +36,9 @@ class Limiter:
         model = Model(name="bot", tier=Tier.OFF_THE_SHELF, id="openai/bot")
         self.window = Window(ceiling)
         self._room = Room(settings, lambda *_: None)
-        place = Place("bot", ceiling, rpm, tpm)
+        place = CallPlace("bot", ceiling, rpm, tpm)
         request = Request(model=model, messages=[])
-        self._wanted = Wanted(request, Archive(nowhere), "", place, 1)
+        self._wanted = WantedCall(request, Archive(nowhere), "", place, 1)
 
     @contextlib.asynccontextmanager
     async def slot(self, tokens: int) -> AsyncIterator[None]:
