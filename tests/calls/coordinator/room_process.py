@@ -42,7 +42,7 @@ SIDES: dict[str, Callable[[EngineSettings, LookUp], Coordinator]] = {
 }
 """Makes the coordinator of a process by the name of its side."""
 Told = dict[str, Any]
-PLACE = {"name": "bot", "at_once": 8}
+PLACE: Told = {"name": "bot", "at_once": 8}
 
 
 class RoomProcess:
@@ -98,7 +98,7 @@ class _Driven:
     """Does what it is told."""
 
     def __init__(self, side: str, folder: Path, settings: Told) -> None:
-        settings = {"workers": 2, "is_shared": True} | settings
+        settings = Told(workers=2, is_shared=True) | settings
         run = EngineSettings(
             live=True, folder=folder / "run", owner_pid=os.getpid(), **settings
         )

@@ -223,7 +223,7 @@ def test_what_a_dead_process_claimed_is_taken_over_at_once(tmp_path: Path) -> No
     dead.kill()
     # Not waited for: a worker that crashed stays a zombie for a while.
     mine = Claims(path)
-    wait_until(lambda: mine.take("key"))
+    wait_until(lambda: bool(mine.take("key")))
     mine.close()
     dead.communicate(timeout=10)
 
