@@ -88,7 +88,8 @@ def part_of(
         for test in known
         if _is_missing(path := _path(session, test), suite.files)
     }
-    if not lacks and not elsewhere:
+    shard = session.settings.shard
+    if not lacks and not elsewhere and shard is None:
         return None
     # What the report before has of these files tells how much there is.
     counts = dict.fromkeys(elsewhere, 0)
@@ -102,6 +103,7 @@ def part_of(
         else None,
         without=tuple(sorted(elsewhere.values())),
         skipped=skipped,
+        shard="" if shard is None else str(shard),
     )
 
 
