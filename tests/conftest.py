@@ -43,6 +43,7 @@ _LONG = (
     *("plugin/results/", "plugin/scheduling/", "plugin/prefetch/"),
     *("decide/test_one_rule", "decide/test_climb_properties"),
     *("examples/test_ci_examples", "cli/test_recordings_command"),
+    *("cli/test_merge_shards", "collection/test_shards"),
     *("session/test_new_strategy", "session/test_several_calls"),
     "session/test_try.py",
     "engine/test_faulty_calls",

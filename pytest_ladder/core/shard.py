@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+MOST = 10_000
 
 
 class CutSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,9 +22,9 @@ class CutSource(msgspec.Struct, frozen=True, kw_only=True):
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """Which shard a run is, and what it is one of."""
 
-    index: int
+    index: Annotated[int, Meta(ge=1, le=MOST)]
     """From 1 to `total`."""
-    total: int
+    total: Annotated[int, Meta(ge=2, le=MOST)]
     """From 2: a run in one shard is none."""
     run: str = ""
     """What CI calls the run that all shards belong to; empty: nobody said."""

@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from pytest_ladder.core.shard import Shard
+from pytest_ladder.core.shard import MOST, Shard
 
 AUTO = "auto"
 COUNT = "LADDER_SHARD_COUNT"
 """How many shards there are, where a scheduler tells only which one this is."""
 RUN = "LADDER_SHARD_RUN"
 """What all shards of one run are to call it, where CI has no name for it."""
-_MOST = 10_000
 _TYPED = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 
 
@@ -68,7 +67,7 @@ def typed(text: str) -> tuple[int, int] | str:
     if found is None:
         raise ValueError(text)
     index, total = map(int, found.groups())
-    if not 1 <= index <= total <= _MOST:
+    if not 1 <= index <= total <= MOST:
         raise ValueError(text)
     return index, total
 
@@ -122,7 +121,7 @@ def _of(source: _Source, environ: Mapping[str, str]) -> tuple[int, int]:
         return _of_slurm(total, environ), total
     given = _number(source.index, environ, source.system)
     index = given - source.first + 1
-    if not 1 <= index <= total:
+    if not 1 <= index <= total <= MOST:
         last = total + source.first - 1
         raise _problem(
             f"{source.index}={given} is not one of {source.first} to {last}, which "

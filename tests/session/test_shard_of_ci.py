@@ -76,7 +76,7 @@ def test_a_slurm_array_may_begin_and_step_anyhow() -> None:
     "changed", [{"SLURM_ARRAY_TASK_MAX": "11"}, {"SLURM_ARRAY_TASK_ID": "8"}]
 )
 def test_a_slurm_array_with_gaps_is_refused(changed: dict[str, str]) -> None:
-    with pytest.raises(pytest.UsageError, match="have gaps, .* --array=1-4, or"):
+    with pytest.raises(pytest.UsageError, match=r"have gaps, .* --array=1-4, or"):
         shard_of(AUTO, SLURM | changed)
 
 
