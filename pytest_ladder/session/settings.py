@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ladder.session.options import OPTIONS, Option
-from pytest_ladder.session.xdist import worker_elsewhere, worker_with_own_files
+from pytest_ladder.session.xdist import (
+    has_shared_store,
+    worker_elsewhere,
+    worker_with_own_files,
+)
 
 if TYPE_CHECKING:
     from pytest_ladder.core.shard import Shard
@@ -163,33 +167,28 @@ def _check_shard(values: dict[str, Any], shard: Shard) -> None:
 def check_workers(config: pytest.Config, settings: Settings) -> None:
     """Refuse workers that cannot do what this run promises, before any is started.
 
-    Warns of workers that may call for a reply twice. Raises `pytest.UsageError`.
+    Warns of workers that may call for a reply twice, though on one machine. Raises
+    `pytest.UsageError`.
     """
     if settings.is_scheduled:
         _check_stages(config, settings)
     if settings.live:
-        _check_sharing(config, settings)
+        _check_sharing(config)
 
 
-def _check_sharing(config: pytest.Config, settings: Settings) -> None:
+def _check_sharing(config: pytest.Config) -> None:
     elsewhere, in_copy = worker_elsewhere(config), worker_with_own_files(config)
-    if elsewhere is not None and settings.budget is not None:
+    if elsewhere is not None and not has_shared_store(config):
         raise pytest.UsageError(
-            f"--ladder-budget cannot be kept on workers of other machines (--tx "
-            f"{elsewhere}): each machine would spend all of it; use workers of this "
-            "machine (-n), or leave the budget out."
+            f"workers on other machines (--tx {elsewhere}) share nothing with this "
+            "one, no reply, claim or budget, so that each would pay for all; name a "
+            "store ([store] in ladder.toml), or use workers of this machine (-n)."
         )
-    if elsewhere is not None:
-        problem = (
-            f"on other machines (--tx {elsewhere}) share neither claims nor budget"
-        )
-    elif in_copy is not None:
-        problem = f"in several folders (--tx {in_copy}) share no claims"
-    else:
+    if elsewhere is not None or in_copy is None:
         return
     warning = pytest.PytestWarning(
-        f"ladder: workers {problem}, so a reply that two of them need is paid for "
-        "twice; with -n all is paid for once."
+        f"ladder: workers in several folders (--tx {in_copy}) share no claims, so a "
+        "reply that two of them need is paid for twice; with -n all is paid for once."
     )
     try:
         config.issue_config_time_warning(warning, stacklevel=2)

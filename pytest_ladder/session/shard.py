@@ -27,10 +27,12 @@ class _Source(NamedTuple):
     """Variables by which a system tells its jobs apart."""
 
     system: str
-    index: str
-    total: str
+    job: str
+    """Names the variable that says which job this is."""
+    jobs: str
+    """Names the one that says how many there are."""
     first: int = 0
-    """The index of the first job."""
+    """What the first job has in it."""
 
 
 _GITLAB = _Source("GitLab", "CI_NODE_INDEX", "CI_NODE_TOTAL", 1)
@@ -104,7 +106,7 @@ def _found(environ: Mapping[str, str]) -> tuple[int, int]:
 def _all_found(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield what each system says whose variables are set, by its variable."""
     for source in SOURCES:
-        if not environ.get(source.index):
+        if not environ.get(source.job):
             continue
         if source is _GITLAB and not environ.get("GITLAB_CI"):
             raise _problem(
@@ -112,20 +114,20 @@ def _all_found(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[int, int
                 "GITLAB_CI is not set; write the shard, counted from 1: "
                 "--ladder-shard=K/$CI_NODE_TOTAL."
             )
-        yield source.index, _of(source, environ)
+        yield source.job, _of(source, environ)
 
 
 def _of(source: _Source, environ: Mapping[str, str]) -> tuple[int, int]:
-    total = _number(source.total, environ, f"{source.system} sets {source.index}")
+    total = _number(source.jobs, environ, f"{source.system} sets {source.job}")
     if source is _SLURM:
         return _of_slurm(total, environ), total
-    given = _number(source.index, environ, source.system)
+    given = _number(source.job, environ, source.system)
     index = given - source.first + 1
     if not 1 <= index <= total <= MOST:
         last = total + source.first - 1
         raise _problem(
-            f"{source.index}={given} is not one of {source.first} to {last}, which "
-            f"{source.total}={total} makes them on {source.system}; correct the two, "
+            f"{source.job}={given} is not one of {source.first} to {last}, which "
+            f"{source.jobs}={total} makes them on {source.system}; correct the two, "
             "or write the shard."
         )
     return index, total
