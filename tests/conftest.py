@@ -35,7 +35,7 @@ hypothesis.settings.load_profile("ladder")
 _PROCESSES = (
     *("xdist", "worker", "test_interrupts", "test_other_machines", "test_core_alone"),
     *("calls/local/", "cli/test_init", "test_example_four_tiers"),
-    "gateway/test_children",
+    *("gateway/test_children", "cli/test_shards_of_machines"),
 )
 
 # Of whole runs of pytest that are many, and of properties over many worlds.

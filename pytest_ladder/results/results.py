@@ -325,7 +325,7 @@ class Results:
         return LadderResult(
             opened=opened,
             report=report if opened.ladder.report.texts else without_texts(report),
-            folder=place(folder, part, rows),
+            folder=place(folder, part, rows, info.shard if self._ended else None),
             replaces=folder,
             feasible=feasible,
             spared=climb.summary if climb else "",

@@ -194,6 +194,21 @@ def test_a_shard_never_replaces_the_report_of_the_whole(suite: Shop) -> None:
     assert len(suite.rows("ladder-report/shards/2-of-2")) == 4
 
 
+def test_a_shard_replaces_what_the_same_shard_left_the_night_before(
+    suite: Shop,
+) -> None:
+    suite.run("--ladder-live", "--ladder-shard=1/2")
+    folder = "ladder-report/current/shards/1-of-2"
+    assert len(suite.rows(folder)) == 20
+    suite.cases(CASES[:8])
+    suite.run("--ladder-live", "--ladder-shard=1/2")
+    assert len(suite.rows(folder)) == 8
+    suite.test(TWO_TESTS.replace("(at_least=0.5)", "").replace("< 10", "< 1"))
+    suite.run("--ladder-shard=1/2", "-x")  # stopped at once
+    assert len(suite.rows(folder)) == 8
+    assert not (suite.path / "ladder-report/current/shards/2-of-2").exists()
+
+
 @ONE_WORKER
 def test_tests_without_cases_run_in_one_shard_each(suite: Shop, run: Run) -> None:
     suite.test(FREE, "test_free.py")
