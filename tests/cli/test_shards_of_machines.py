@@ -93,7 +93,8 @@ def test_pods_without_a_common_disk_but_for_reports_come_to_the_whole(
     whole = tmp_path / "whole"
     shop.run("--ladder=matrix", f"--ladder-report={whole}")
     calls = shop.server.count
-    volume, pods = tmp_path / "volume", []
+    volume = tmp_path / "volume"
+    pods: list[subprocess.Popen[str]] = []
     volume.mkdir()
     spec = container("shards.yaml")
     for index in range(SHARDS):
@@ -101,9 +102,9 @@ def test_pods_without_a_common_disk_but_for_reports_come_to_the_whole(
         shutil.copytree(shop.path, pod / "app")
         (pod / "app/ladder-report").symlink_to(volume)
         pods.append(started([*spec["command"], *spec["args"]], pod, index))
-    for pod in pods:
-        said, _ = pod.communicate(timeout=300)
-        assert pod.returncode == 0, said
+    for running in pods:
+        said, _ = running.communicate(timeout=300)
+        assert running.returncode == 0, said
     assert shop.server.count == calls  # all is stored in each image
     joined = container("merge.yaml")
     (shop.path / "ladder-report").symlink_to(volume)
