@@ -121,6 +121,7 @@ def test_each_file_is_cut_evenly_by_itself() -> None:
         for n in range(140)
     ]
     dealt = deal(pieces_of(cases), 20, 0)
+    assert deal(pieces_of(cases), 20, 1) != dealt
     for source, each in (("a.jsonl", 5), ("b.jsonl", 2)):
         units = [p.key for p in pieces_of(cases) if p.source == source]
         assert set(Counter(dealt[key] for key in units).values()) == {each}
@@ -353,9 +354,12 @@ def test_a_small_ladder_beside_a_large_one_leaves_shards_without_it(
 ) -> None:
     suite.write("small/ladder.toml", (suite.path / "ladder.toml").read_text())
     suite.write("small/test_small.py", "import pytest\n" + TWO_TESTS)
-    suite.cases(CASES[:2], "small/cases.jsonl")
-    for index, small in ((1, 2), (2, 2), (3, 0)):
+    suite.cases(CASES[:1], "small/cases.jsonl")
+    for index, small in ((1, 1), (2, 0), (3, 0)):
         suite.run("--ladder-live", f"--ladder-shard={index}/3")
         folder = suite.path / f"ladder-report/current/shards/{index}-of-3"
         found = sorted(path.parent.name for path in folder.rglob("rows.jsonl"))
         assert found == (["root", "small"] if small else ["root"])
+    # That shard has all cases of the small one, and is a part all the same.
+    part = suite.matrix("ladder-report/current/shards/1-of-3/small")["run"]["part"]
+    assert (part["items"], part["of"], part["shard"]) == (2, 2, "shard 1 of 3")
