@@ -35,7 +35,7 @@ hypothesis.settings.load_profile("ladder")
 _PROCESSES = (
     *("xdist", "worker", "test_interrupts", "test_other_machines", "test_core_alone"),
     *("calls/local/", "cli/test_init", "test_example_four_tiers"),
-    "gateway/test_children",
+    *("gateway/test_children", "cli/test_shards_of_machines"),
 )
 
 # Of whole runs of pytest that are many, and of properties over many worlds.
@@ -43,6 +43,7 @@ _LONG = (
     *("plugin/results/", "plugin/scheduling/", "plugin/prefetch/"),
     *("decide/test_one_rule", "decide/test_climb_properties"),
     *("examples/test_ci_examples", "cli/test_recordings_command"),
+    *("cli/test_merge_shards", "collection/test_shards"),
     *("session/test_new_strategy", "session/test_several_calls"),
     "session/test_try.py",
     "engine/test_faulty_calls",

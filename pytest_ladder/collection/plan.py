@@ -37,9 +37,18 @@ def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
         lines = plan_lines(
             _plans(session, items), _plans(session, session.extra_samples)
         )
-        return [*lines, *session.notes(session.opened)]
+        shards = [] if session.settings.shard is None else _shards(session)
+        return [*shards, *lines, *session.notes(session.opened)]
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _shards(session: LadderSession) -> list[str]:
+    several = len(session.opened) > 1
+    return [
+        (f"{shown(opened.ladder.path)}: " if several else "") + session.shard_of(opened)
+        for opened in session.opened
+    ]
 
 
 def _plans(session: LadderSession, items: Iterable[pytest.Item]) -> list[RungPlan]:
