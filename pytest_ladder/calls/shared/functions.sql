@@ -6,6 +6,8 @@
 -- members, places by name, ledgers by id, calls by key, replies by key. Every function may
 -- be called again after its answer was lost: admit knows its tickets, settle its fences.
 
+SET LOCAL search_path = "ladder", pg_temp;     -- for the types of arguments
+
 -- The name of the period that `at` is in, for a cap per 'ever', 'month' or 'day' (UTC).
 CREATE OR REPLACE FUNCTION "ladder".period_of(per text, at timestamptz) RETURNS text
 LANGUAGE sql STABLE SET search_path = "ladder", pg_temp AS $$
@@ -272,7 +274,7 @@ BEGIN
         ELSIF ask.my_fence IS NOT NULL THEN
             refused := refused || ask.key;
         END IF;
-        paused_s := greatest(0, extract(epoch FROM place.paused_until - now_at));
+        paused_s := extract(epoch FROM greatest(place.paused_until, now_at) - now_at);
         RETURN NEXT;
     END LOOP;
     PERFORM keep_place(place);

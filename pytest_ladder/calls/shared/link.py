@@ -2,8 +2,8 @@
 
 Used on the engine's loop only; one statement at a time runs on it, and the others wait
 for `_turn`. Every statement may be run twice: the functions of `functions.sql` know
-what they have answered before. So whatever breaks a connection (the server restarts, a proxy
-resets it, an answer does not come), the statement is tried anew for `patience_s`
+what they have answered before. So whatever breaks a connection (the server restarts, a
+proxy resets it, an answer does not come), the statement is tried anew for `patience_s`
 seconds, and only then fails.
 
 A network that swallows packets tells nobody. So an answer that takes longer than

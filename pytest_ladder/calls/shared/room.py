@@ -89,7 +89,10 @@ class SharedRoom:
         self._seen = clock.monotonic()
         """When the last sign of life was sent that arrived (`clock.monotonic()`)."""
         self._beat_s = self._dead_after_s = 0.0
-        self._background: set[asyncio.Task[Any]] = set()
+        self._pulse: list[asyncio.Task[None]] = []
+        """The tasks that beat and reap."""
+        self._returning: set[asyncio.Task[Any]] = set()
+        """Tasks that give back what nobody wants any more."""
 
         def link(rejoin: Callable[[], Coroutine[Any, Any, None]] | None = None) -> Any:
             return DatabaseLink(
@@ -121,8 +124,9 @@ class SharedRoom:
                 f"its owner makes it by `pytest-ladder budget set {min(missing)} --usd "
                 "500 --per month`."
             )
-        self._start(self._again(self._beat_s, self._beat))
-        self._start(self._again(min(_REAP_S, self._dead_after_s / 3), self._reap))
+        reap_s = min(_REAP_S, self._dead_after_s / 3)
+        for every_s, work in ((self._beat_s, self._beat), (reap_s, self._reap)):
+            self._pulse.append(asyncio.ensure_future(_again(every_s, work)))
         ledgers = tuple(LedgerSums(*row) for row in sums)
         return JoinedRun(started=started, cap_nano=cap, ledgers=ledgers)
 
@@ -248,11 +252,11 @@ class SharedRoom:
         """End what is under way, leave the run, and disconnect."""
         self._waited.close()
         await self._admitting.finish()
+        await asyncio.gather(*self._returning, return_exceptions=True)
         await self._settling.finish()
-        for task in self._background:
+        for task in self._pulse:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        await self._settling.finish()
+        await asyncio.gather(*self._pulse, return_exceptions=True)
         with contextlib.suppress(LadderError):  # it will be reaped
             await self._looks.rows("leave", ("uuid",), self._member, patiently=False)
         for link in (self._admits, self._settles, self._looks):
@@ -315,7 +319,9 @@ class SharedRoom:
         """Close an attempt that nobody will make."""
         permit = answer[0].permit
         if permit is not None:
-            self._start(self.settle(permit, 0))
+            task = asyncio.ensure_future(self.settle(permit, 0))
+            self._returning.add(task)
+            task.add_done_callback(self._returned)
 
     async def _look(self, waited: Sequence[Waited]) -> list[str]:
         keys = [bytes.fromhex(key) for key, _ in waited]
@@ -334,22 +340,16 @@ class SharedRoom:
     async def _reap(self) -> None:
         await self._looks.rows("reap", ())
 
-    async def _again(
-        self, every_s: float, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        """Do something again and again, until it is cancelled."""
-        while True:
-            await asyncio.sleep(every_s)
-            # Who admits or settles is told of a lost database; it may come back.
-            with contextlib.suppress(LadderError):
-                await work()
-
-    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
+    def _returned(self, task: asyncio.Task[Outcome]) -> None:
+        self._returning.discard(task)
         if not task.cancelled():
             task.exception()  # a database that is lost is told by what needs it
+
+
+async def _again(every_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do something again and again, until it is cancelled."""
+    while True:
+        await asyncio.sleep(every_s)
+        # Who admits or settles is told of a lost database; it may come back.
+        with contextlib.suppress(LadderError):
+            await work()

@@ -106,7 +106,8 @@ CREATE TABLE "ladder".ledgers (
     excess bigint NOT NULL DEFAULT 0 CHECK (excess >= 0),
     lowered_at bigint NOT NULL DEFAULT 0,
     UNIQUE (name, period),
-    CONSTRAINT within_cap CHECK (settled + reserved - excess <= greatest(cap, lowered_at))
+    CONSTRAINT within_cap CHECK (
+        cap IS NULL OR settled + reserved - excess <= greatest(cap, lowered_at))
 ) WITH (fillfactor = 20);
 
 -- GCRA and slots of one model at one address. `tat`: the theoretical arrival time.

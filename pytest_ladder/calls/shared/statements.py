@@ -1,4 +1,4 @@
-"""What goes into the group statements, and what comes out: values as arrays, and back."""
+"""What goes into the statements of groups, and what comes out: arrays, and rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ SETTLE = (
 KEEP = ("bytea[]", "text[]", "bytea[]", "bytea[]")
 # When a call that got `wait` should ask again.
 _ASK_AGAIN_S = 0.1
-_NO_ROW: StoreRow = ("", "", "", "")
 
 
 class Asking(NamedTuple):
@@ -95,22 +94,13 @@ def admitted(
 
 def settle_values(group: Sequence[Closing]) -> list[Any]:
     """Return a group as the arrays that `settle` takes."""
-    keys = [bytes.fromhex(permit.key) for permit, _, _ in group]
-    _, *columns = columns_of(
-        [row or (permit.key, *_NO_ROW[1:]) for permit, _, row in group]
-    )
-    kept = [row is not None for _, _, row in group]
     return [
-        keys,
+        [bytes.fromhex(permit.key) for permit, _, _ in group],
         [permit.fence for permit, _, _ in group],
         [bill for _, bill, _ in group],
-        *(
-            [
-                value if is_row else None
-                for value, is_row in zip(column, kept, strict=True)
-            ]
-            for column in columns
-        ),
+        [row and row[1] for _, _, row in group],
+        [row and row[2].encode() for _, _, row in group],
+        [row and row[3].encode() for _, _, row in group],
         [time_of(permit.since) for permit, _, _ in group],
     ]
 

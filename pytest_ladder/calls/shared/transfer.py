@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import LiteralString, cast
 
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.room import KEYS_AT_ONCE
@@ -52,7 +51,7 @@ def push(address: SharedAddress, rows: Iterable[StoreRow]) -> int:
 
     name = sql.Identifier(address.schema).as_string()
     casts = "%s::bytea[], %s::text[], %s::bytea[], %s::bytea[]"
-    statement = cast(LiteralString, f"SELECT {name}.keep({casts})")
+    statement = f"SELECT {name}.keep({casts})"
     waiting, new = iter(rows), 0
     with address.connected() as connection:
         try:
