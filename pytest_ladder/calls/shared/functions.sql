@@ -396,12 +396,11 @@ BEGIN
     ) INSERT INTO replaced SELECT old.*, clock_timestamp() FROM old;
 END $$;
 
--- Let no call of a place go for so many seconds, and no burst after them.
+-- Let no call of a place go for so many seconds, 180 at most.
 CREATE OR REPLACE FUNCTION "ladder".pause(p_place text, p_seconds double precision) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = "ladder", pg_temp AS $$
-    UPDATE places p SET paused_until = greatest(p.paused_until, u.until),
-        tat_requests = greatest(p.tat_requests, u.until), tat_tokens = greatest(p.tat_tokens, u.until)
-    FROM (SELECT clock_timestamp() + make_interval(secs => least(greatest(p_seconds, 0), 180)) AS until) u
+    UPDATE places p SET paused_until = greatest(
+        p.paused_until, clock_timestamp() + make_interval(secs => least(greatest(p_seconds, 0), 180)))
     WHERE p.name = p_place
 $$;
 

@@ -295,8 +295,10 @@ class SharedRoom:
         now, answers = clock.monotonic(), []
         for (call, _), said in zip(group, admitted(group, rows), strict=True):
             if said.paused_s:
-                until = max(now + said.paused_s, self._paused.get(call.place, 0.0))
-                self._paused[call.place] = until
+                until = now + said.paused_s
+                self._paused[call.place] = max(
+                    until, self._paused.get(call.place, until)
+                )
             answers.append((said.admission, now + said.go_s))
         return answers
 
@@ -309,7 +311,7 @@ class SharedRoom:
     async def _until(self, go_at: float, place: str) -> None:
         """Wait for a call's time to go, and for the end of pauses."""
         while True:
-            until = max(go_at, self._paused.get(place, 0.0))
+            until = max(go_at, self._paused.get(place, go_at))
             left_s = until - clock.monotonic()
             if left_s <= 0:
                 return
