@@ -55,7 +55,7 @@ def install(
         _grant(connection, address.schema, worker_role)
         connection.execute(
             _sql(
-                f"UPDATE {name}.meta SET beat_s = coalesce(%s, beat_s), "
+                f"UPDATE {_filled(name)}.meta SET beat_s = coalesce(%s, beat_s), "
                 "dead_after_s = coalesce(%s, dead_after_s)"
             ),
             (beat_s, dead_after_s),
@@ -84,7 +84,9 @@ def set_cap(
         )
     with _doing(address) as connection:
         connection.execute(
-            _sql(f"SELECT {_name(address.schema)}.set_cap(%s, %s, %s::bigint, %s)"),
+            _sql(
+                f"SELECT {_filled(_name(address.schema))}.set_cap(%s, %s, %s::bigint, %s)"
+            ),
             (ledger, per, cap_nano, everyone),
         )
 
@@ -96,7 +98,9 @@ def release(address: SharedAddress, fence: int, bill_nano: int = 0) -> bool:
     """
     with _doing(address) as connection:
         row = connection.execute(
-            _sql(f"SELECT {_name(address.schema)}.release(%s::bigint, %s::bigint)"),
+            _sql(
+                f"SELECT {_filled(_name(address.schema))}.release(%s::bigint, %s::bigint)"
+            ),
             (fence, bill_nano),
         ).fetchone()
     return bool(row and row[0])
@@ -137,7 +141,7 @@ def _migrate(connection: psycopg.Connection[Any], schema: str) -> list[int]:
         if int(number) > version:
             connection.execute(_sql(text.replace(_WRITTEN_SCHEMA, name)))
             connection.execute(
-                _sql(f"UPDATE {name}.meta SET version = %s"), (int(number),)
+                _sql(f"UPDATE {_filled(name)}.meta SET version = %s"), (int(number),)
             )
             done.append(int(number))
     return done
@@ -189,6 +193,11 @@ def _name(identifier: str) -> str:
     from psycopg import sql
 
     return sql.Identifier(identifier).as_string()
+
+
+def _filled(name: str) -> str:
+    """Return a quoted name for a statement that takes values, marked by `%`."""
+    return name.replace("%", "%%")
 
 
 def _sql(text: str) -> LiteralString:

@@ -113,21 +113,15 @@ class SharedRoom:
         tables are not those of this release, each in one sentence with what to do.
         """
         self._cap_nano = cap_nano
-        started, cap = await self._join(patiently=False)
-        sums = await self._looks.rows(
-            "standing", ("text[]", "text"), self._ledgers, self._run
-        )
-        missing = set(self._ledgers) - {row[0] for row in sums}
-        if missing:
-            raise ConfigError(
-                f"The shared store {self.address.name} has no ledger {min(missing)!r}; "
-                f"its owner makes it by `pytest-ladder budget set {min(missing)} --usd "
-                "500 --per month`."
-            )
+        try:
+            started, cap = await self._join(patiently=False)
+            ledgers = await self._standing()
+        except BaseException:
+            await self._disconnect()
+            raise
         reap_s = min(_REAP_S, self._dead_after_s / 3)
         for every_s, work in ((self._beat_s, self._beat), (reap_s, self._reap)):
             self._pulse.append(asyncio.ensure_future(_again(every_s, work)))
-        ledgers = tuple(LedgerSums(*row) for row in sums)
         return JoinedRun(started=started, cap_nano=cap, ledgers=ledgers)
 
     async def open_place(
@@ -259,6 +253,9 @@ class SharedRoom:
         await asyncio.gather(*self._pulse, return_exceptions=True)
         with contextlib.suppress(LadderError):  # it will be reaped
             await self._looks.rows("leave", ("uuid",), self._member, patiently=False)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         for link in (self._admits, self._settles, self._looks):
             await link.close()
 
@@ -284,6 +281,19 @@ class SharedRoom:
             )
         self._beat_s, self._dead_after_s, self._seen = beat_s, dead_after_s, sent
         return now.timestamp(), cap
+
+    async def _standing(self) -> tuple[LedgerSums, ...]:
+        """Return the sums of the run's ledgers. Raises `ConfigError` for a missing one."""
+        sums = await self._looks.rows(
+            "standing", ("text[]", "text"), self._ledgers, self._run
+        )
+        for name in set(self._ledgers) - {row[0] for row in sums}:
+            raise ConfigError(
+                f"The shared store {self.address.name} has no ledger {name!r}; its "
+                f"owner makes it by `pytest-ladder budget set {name} --usd 500 --per "
+                "month`."
+            )
+        return tuple(LedgerSums(*row) for row in sums)
 
     async def _rejoin(self) -> None:
         await self._join()

@@ -49,7 +49,7 @@ def push(address: SharedAddress, rows: Iterable[StoreRow]) -> int:
     import psycopg
     from psycopg import sql
 
-    name = sql.Identifier(address.schema).as_string()
+    name = sql.Identifier(address.schema).as_string().replace("%", "%%")
     casts = "%s::bytea[], %s::text[], %s::bytea[], %s::bytea[]"
     statement = f"SELECT {name}.keep({casts})"
     waiting, new = iter(rows), 0
