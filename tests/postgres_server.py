@@ -36,7 +36,7 @@ _NUMBERS = itertools.count()
 
 
 def binaries() -> Path | None:
-    """Return the folder with initdb and pg_ctl of the newest server; None: no server."""
+    """Return the folder with initdb and pg_ctl of the newest server, if any."""
     found = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"),
         key=lambda path: int(path.parts[-3]),

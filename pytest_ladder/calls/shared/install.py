@@ -82,11 +82,10 @@ def set_cap(
             f"A ledger cannot be called {ledger!r}: names that begin with 'run:' are "
             "those of runs."
         )
+    name = _filled(_name(address.schema))
     with _doing(address) as connection:
         connection.execute(
-            _sql(
-                f"SELECT {_filled(_name(address.schema))}.set_cap(%s, %s, %s::bigint, %s)"
-            ),
+            _sql(f"SELECT {name}.set_cap(%s, %s, %s::bigint, %s)"),
             (ledger, per, cap_nano, everyone),
         )
 
@@ -96,11 +95,10 @@ def release(address: SharedAddress, fence: int, bill_nano: int = 0) -> bool:
 
     `fence` is its number in the table `reaped`. Raises `StoreError`.
     """
+    name = _filled(_name(address.schema))
     with _doing(address) as connection:
         row = connection.execute(
-            _sql(
-                f"SELECT {_filled(_name(address.schema))}.release(%s::bigint, %s::bigint)"
-            ),
+            _sql(f"SELECT {name}.release(%s::bigint, %s::bigint)"),
             (fence, bill_nano),
         ).fetchone()
     return bool(row and row[0])

@@ -283,7 +283,7 @@ class SharedRoom:
         return now.timestamp(), cap
 
     async def _standing(self) -> tuple[LedgerSums, ...]:
-        """Return the sums of the run's ledgers. Raises `ConfigError` for a missing one."""
+        """Return the sums of the run's ledgers. Raises `ConfigError` if one lacks."""
         sums = await self._looks.rows(
             "standing", ("text[]", "text"), self._ledgers, self._run
         )
