@@ -19,6 +19,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -163,7 +164,7 @@ class Database:
         self.owner = SharedAddress(self.owner_url, schema, variable="OWNER_URL")
         self.worker = SharedAddress(self.worker_url, schema, variable="STORE_URL")
 
-    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask as the owner, whose search path is the schema."""
         with psycopg.connect(self.owner_url, autocommit=True) as connection:
             connection.execute(f'SET search_path = "{self.owner.schema}"')
@@ -177,7 +178,7 @@ class Database:
             connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
-def make_template(server: PostgresServer, **pace: float) -> None:
+def make_template(server: PostgresServer, **pace: Any) -> None:
     """Make a database with the tables, which tests get copies of."""
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")

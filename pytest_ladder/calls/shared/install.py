@@ -200,4 +200,4 @@ def _filled(name: str) -> str:
 
 def _sql(text: str) -> LiteralString:
     """Pass on a statement that is made of quoted names and of files of ours."""
-    return text  # type: ignore[return-value]
+    return text

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from filelock import FileLock
@@ -30,7 +30,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     given = os.environ.get(VARIABLE)
     if not given and binaries() is None:
         reason = f"no PostgreSQL: apt-get install postgresql, or set {VARIABLE}"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -48,7 +50,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 
 def _joined(note: Path, given: str | None) -> PostgresServer:
-    known = {"users": 0, "folder": "", "port": 0}
+    known: dict[str, Any] = {"users": 0, "folder": "", "port": 0}
     if note.exists():
         known = json.loads(note.read_text())
     server = (

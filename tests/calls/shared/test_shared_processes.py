@@ -90,7 +90,7 @@ def test_eight_processes_pay_once_for_each_key_and_never_above_the_cap(
     assert cap - WORST < bill <= cap
     assert came["settled"] == len(bills)
     assert came["over"] == 8 * (keys - len(bills))
-    stored = {key.hex() for (key,) in database.rows("SELECT key FROM replies")}  # type: ignore[attr-defined]
+    stored = {key.hex() for (key,) in database.rows("SELECT key FROM replies")}
     assert stored == set(paid_for)
     assert database.rows("SELECT count(*) FROM calls") == [(0,)]
     assert database.rows("SELECT count(*) FROM members") == [(0,)]
@@ -122,7 +122,7 @@ def test_a_killed_and_a_stopped_process_cost_no_reply_and_stay_on_the_bill(
     unknown = dict(database.rows("SELECT fence, worst FROM reaped"))
     settled = sum(cost for fence, (_, cost) in bills.items() if fence not in unknown)
     assert unknown, "the killed process had calls under way"
-    assert ledger(database) == (settled + sum(unknown.values()), 0, 0)  # type: ignore[arg-type]
+    assert ledger(database) == (settled + sum(unknown.values()), 0, 0)
     assert database.rows("SELECT count(*) FROM replies") == [(keys,)]
     assert database.rows("SELECT count(*) FROM calls") == [(0,)]
     twice = len(bills) - keys

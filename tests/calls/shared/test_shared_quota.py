@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def went(database: Database, calls: int) -> list[tuple[float, int]]:
         "SELECT extract(epoch FROM go)::float8, asked FROM calls ORDER BY go"
     )
     assert len(rows) == calls
-    return [(at, tokens) for at, tokens in rows]  # type: ignore[misc]
+    return [(at, tokens) for at, tokens in rows]
 
 
 def most_in_a_window(sent: list[tuple[float, int]]) -> int:
@@ -31,7 +32,7 @@ def most_in_a_window(sent: list[tuple[float, int]]) -> int:
     )
 
 
-async def ask_for_all(database: Database, sizes: list[int], **limits: float) -> None:
+async def ask_for_all(database: Database, sizes: list[int], **limits: Any) -> None:
     """Let three processes ask for a call of each size, all at once."""
     rooms = [
         opened(database.worker, f"run {n}", window_s=WINDOW_S, ceiling=10_000, **limits)
