@@ -41,7 +41,7 @@ def install(
     show life and when they count as dead (10 and 45 s) is for tests to change. Raises
     `StoreError`.
     """
-    with _doing(address) as connection, connection.transaction():
+    with _OwnersWork(address) as connection, connection.transaction():
         _check_encoding(connection, address)
         # Of two that install at once the second waits, and finds nothing to do.
         connection.execute(
@@ -83,7 +83,7 @@ def set_cap(
             "those of runs."
         )
     name = _filled(_name(address.schema))
-    with _doing(address) as connection:
+    with _OwnersWork(address) as connection:
         connection.execute(
             _sql(f"SELECT {name}.set_cap(%s, %s, %s::bigint, %s)"),
             (ledger, per, cap_nano, everyone),
@@ -96,7 +96,7 @@ def release(address: SharedAddress, fence: int, bill_nano: int = 0) -> bool:
     `fence` is its number in the table `reaped`. Raises `StoreError`.
     """
     name = _filled(_name(address.schema))
-    with _doing(address) as connection:
+    with _OwnersWork(address) as connection:
         row = connection.execute(
             _sql(f"SELECT {name}.release(%s::bigint, %s::bigint)"),
             (fence, bill_nano),
@@ -104,7 +104,7 @@ def release(address: SharedAddress, fence: int, bill_nano: int = 0) -> bool:
     return bool(row and row[0])
 
 
-class _doing:
+class _OwnersWork:
     """A connection for one job of the owner's; what goes wrong is one sentence."""
 
     def __init__(self, address: SharedAddress) -> None:

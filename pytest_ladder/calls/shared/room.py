@@ -31,8 +31,8 @@ from pytest_ladder.calls.shared.statements import (
     ADMIT,
     KEEP,
     SETTLE,
-    Asking,
     Closing,
+    Entering,
     admit_values,
     admitted,
     columns_of,
@@ -153,7 +153,7 @@ class SharedRoom:
         while True:
             asked = clock.monotonic()
             answer, go_at = await self._admitting.ask(
-                Asking(call, secrets.randbits(62))
+                Entering(call, secrets.randbits(62))
             )
             permit = answer.permit
             if permit is None:
@@ -298,7 +298,7 @@ class SharedRoom:
     async def _rejoin(self) -> None:
         await self._join()
 
-    async def _admit(self, group: list[Asking]) -> list[tuple[Admission, float]]:
+    async def _admit(self, group: list[Entering]) -> list[tuple[Admission, float]]:
         rows = await self._admits.rows(
             "admit", ADMIT, self._member, self._ledgers, *admit_values(group)
         )

@@ -27,7 +27,7 @@ KEEP = ("bytea[]", "text[]", "bytea[]", "bytea[]")
 _ASK_AGAIN_S = 0.1
 
 
-class Asking(NamedTuple):
+class Entering(NamedTuple):
     """A call that asks to be let in."""
 
     call: CallToAdmit
@@ -53,7 +53,7 @@ class Admitted(NamedTuple):
     """For how many seconds its place is paused."""
 
 
-def admit_values(group: Sequence[Asking]) -> list[Any]:
+def admit_values(group: Sequence[Entering]) -> list[Any]:
     """Return a group as the arrays that `admit` takes."""
     calls = [call for call, _ in group]
     return [
@@ -69,7 +69,7 @@ def admit_values(group: Sequence[Asking]) -> list[Any]:
 
 
 def admitted(
-    group: Sequence[Asking], rows: Sequence[tuple[Any, ...]]
+    group: Sequence[Entering], rows: Sequence[tuple[Any, ...]]
 ) -> list[Admitted]:
     """Read the rows of `admit`, in the order of the group."""
     said: dict[int, Admitted] = {}
