@@ -64,7 +64,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong, maybe without a word on it; None: nothing did."""
 
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
+class RowTrace(msgspec.Struct, frozen=True, kw_only=True):
     """All spans of one row, the root first."""
 
     row: Row
@@ -78,7 +78,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 def traces_of(
     report: Report, rows: Iterable[Row] | None = None, *, content: bool
-) -> Iterator[Trace]:
+) -> Iterator[RowTrace]:
     """Yield the traces of a report, or of some of its rows.
 
     Without `content` nothing is in them that anybody said: no message, no reply, no
@@ -87,7 +87,7 @@ def traces_of(
     chosen = report.rows if rows is None else list(rows)
     maker = _Maker(report, content)
     for number, row in enumerate(chosen if content else silent_rows(chosen)):
-        yield Trace(row=row, spans=tuple(maker.spans(number, row)))
+        yield RowTrace(row=row, spans=tuple(maker.spans(number, row)))
 
 
 def trace_id(run: str, row: Row) -> str:
