@@ -43,6 +43,7 @@ WITH_WRONG_KEY = {
     "[review]": MODEL + "[review]\nwombat = 1\n",
     "[gateway]": MODEL + "[gateway]\nwombat = 1\n",
     "[report]": MODEL + "[report]\nwombat = 1\n",
+    "[log]": MODEL + "[log]\nwombat = 1\n",
 }
 """By the section of the page and the table within it."""
 
