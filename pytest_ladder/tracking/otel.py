@@ -77,11 +77,16 @@ def wants_content() -> bool:
 
 
 def log_otel(
-    report: Report, *, content: bool | None = None, progress: Progress | None = None
+    report: Report,
+    *,
+    content: bool | None = None,
+    time_s: float | None = None,
+    progress: Progress | None = None,
 ) -> Delivered:
     """Send a report as traces to the endpoint that the environment names.
 
-    `content`: whether texts go along; None: as the environment says. Raises
+    `content`: whether texts go along; `time_s`: seconds for one request with its
+    repetitions; None: as the environment says, else a minute. Raises
     `ConfigError` for a mistake in the environment, and without the extra `otel`;
     what the endpoint does not take is told by what is returned.
     """
@@ -89,7 +94,8 @@ def log_otel(
 
     address = endpoint()
     with_texts = wants_content() if content is None else content
-    return deliver(traces_of(report, content=with_texts), address, progress=progress)
+    traces = traces_of(report, content=with_texts)
+    return deliver(traces, address, time_s=time_s, progress=progress)
 
 
 def deliver(
@@ -97,6 +103,7 @@ def deliver(
     address: str,
     *,
     headers: Mapping[str, str] | None = None,
+    time_s: float | None = None,
     progress: Progress | None = None,
 ) -> Delivered:
     """Send traces to an address, with `headers` beside those of the environment.
@@ -113,4 +120,4 @@ def deliver(
             "Traces leave by OpenTelemetry, which is not installed; run "
             "pip install 'pytest-ladder[otel]'."
         ) from None
-    return send(traces, address, headers=headers, progress=progress)
+    return send(traces, address, headers=headers, time_s=time_s, progress=progress)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -29,11 +30,15 @@ from pytest_ladder.tracking.names import SCHEMA_URL
 from pytest_ladder.tracking.otel import Progress, host_of
 from pytest_ladder.tracking.spans import Attributes, RowTrace, Span
 
-_SPANS, _CHARACTERS = 500, 2_000_000
+_SPANS, _CHARACTERS = 200, 2_000_000
 """How much goes at once; a trace is never torn."""
+_TIME_S = 60.0
+"""For a request with its repetitions, where nobody says it: six times what exporters
+beside a running app may take. Nothing waits for us, and a busy MLflow wants it."""
+_TIMES = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _MOST_WAITS, _LONGEST_WAIT_S = 3, 30.0
 """How often, and how long, we wait where the exporter's own time is over."""
-_FEWEST_SPANS = 32
+_FEWEST_SPANS = 50
 """A batch this small that nobody answers in time is not halved any more."""
 
 
@@ -65,15 +70,17 @@ def send(
     address: str,
     *,
     headers: Mapping[str, str] | None = None,
+    time_s: float | None = None,
     progress: Progress | None = None,
 ) -> Delivered:
     """Send traces, and tell how many spans were taken; raises for no failure of that.
 
-    `headers` are added to those of the environment, which also says certificates,
-    compression and how long one request with its repetitions may take.
+    `headers` are added to those of the environment, which also says certificates and
+    compression. `time_s` is how many seconds one request with its repetitions may take;
+    None: as the environment says.
     """
     handed = 0
-    with _quiet(), contextlib.closing(_Delivery(address, headers)) as delivery:
+    with _quiet(), contextlib.closing(_Delivery(address, headers, time_s)) as delivery:
         for batch in _batches(traces):
             delivery.take(batch)
             handed += len(batch)
@@ -104,14 +111,19 @@ def _weight(span: Span) -> int:
 class _Delivery:
     """One exporter, and the count of what it was given."""
 
-    def __init__(self, address: str, headers: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, address: str, headers: Mapping[str, str] | None, time_s: float | None
+    ) -> None:
         self.host = host_of(address)
         self.watch = Watch()
         session = requests.Session()
         for scheme in ("http://", "https://"):
             session.mount(scheme, self.watch)
         self.exporter = OTLPSpanExporter(
-            endpoint=address, headers=dict(headers or {}), session=session
+            endpoint=address,
+            headers=dict(headers or {}),
+            timeout=time_s or (None if any(map(os.environ.get, _TIMES)) else _TIME_S),
+            session=session,
         )
         version = pytest_ladder.__version__
         self.scope = InstrumentationScope("pytest_ladder", version, SCHEMA_URL)

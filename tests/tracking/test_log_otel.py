@@ -360,7 +360,7 @@ def test_a_long_report_goes_in_several_requests_with_whole_traces(
     folder = written(tmp_path / "report", report)
     assert command("log", "otel", folder, "--content")[0] == 0
     assert len(receiver.spans) == 1200
-    assert len(receiver.requests) == 3
+    assert len(receiver.requests) == 6
     traces = [
         {span.trace_id for span in request.resource_spans[0].scope_spans[0].spans}
         for request in receiver.exports
