@@ -7,6 +7,7 @@ case is left out and named, and none ends the rest.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -159,12 +160,20 @@ def _traces(client: MlflowClient, name: str, wanted: str) -> Iterator[_Record]:
 def _asked(trace: Any) -> Any:
     """Return what a trace was asked, as its root span has it."""
     request = trace.data.request
-    if not isinstance(request, str):
-        return request
-    try:
-        return json.loads(request)
-    except ValueError:
-        return request
+    with contextlib.suppress(TypeError, ValueError):
+        request = json.loads(request)
+    if isinstance(request, list):
+        return {"messages": [_of_parts(message) for message in request]}
+    return request
+
+
+def _of_parts(message: Any) -> Any:
+    """Read a message whose text stands in `parts`, as OpenTelemetry writes them."""
+    if not isinstance(message, dict) or not isinstance(message.get("parts"), list):
+        return message
+    parts = [part for part in message["parts"] if isinstance(part, dict)]
+    texts = [str(part["content"]) for part in parts if "content" in part]
+    return {"role": message.get("role"), "content": "\n".join(texts)}
 
 
 def _tags(tags: dict[str, Any]) -> dict[str, list[str]]:

@@ -127,12 +127,7 @@ class _Delivery:
         )
         version = pytest_ladder.__version__
         self.scope = InstrumentationScope("pytest_ladder", version, SCHEMA_URL)
-        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
-        ours = Resource({"service.name": "pytest-ladder"})
-        said = Resource.create()
-        self.resource = ours.merge(said)
-        if str(said.attributes.get("service.name", "")).startswith("unknown_service"):
-            self.resource = said.merge(ours)
+        self.resource = _resource()
         self.spans = self.taken = 0
         self.reason = ""
         self.is_over = False
@@ -211,6 +206,20 @@ class _Delivery:
             end_time=span.end_ns,
             instrumentation_scope=self.scope,
         )
+
+
+def _resource() -> Resource:
+    """Say who sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+
+    Without the id of a process, which is another each time: spans are sent again as
+    they were.
+    """
+    said = dict(Resource.create().attributes)
+    if "service.instance.id" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        said.pop("service.instance.id", None)
+    if str(said.get("service.name", "")).startswith("unknown_service"):
+        said["service.name"] = "pytest-ladder"
+    return Resource(said)
 
 
 def _context(trace_id: str, span_id: str) -> SpanContext:
