@@ -22,12 +22,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from requests.adapters import HTTPAdapter
 
+from pytest_ladder.clock import monotonic
 from pytest_ladder.text.untrusted import plain
 
 TOO_LARGE = 413
 _OF_A_BATCH = (400, TOO_LARGE, 422)
 _BUSY = (429, 502, 503, 504)
-_LARGEST_ANSWER = 1_000_000
+_LARGEST_ANSWER, _LONGEST_ANSWER_S = 10_000, 30.0
+_CUT, _AFTER_A_CUT_S = requests.exceptions.ChunkedEncodingError, 0.2
+"""An answer that breaks off; spans may come twice, as their ids do not change."""
 _LONGEST_QUOTE = 200
 _SHORTEST_SECRET = 6
 
@@ -43,7 +46,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """None: no answer came."""
     timed_out: bool = False
     wait_s: float | None = None
-    """How long it asked to be left alone; None: it did not."""
+    """How long to wait before it may be asked again; None: that is no use."""
 
     @property
     def is_of_batch(self) -> bool:
@@ -82,8 +85,11 @@ class Watch(HTTPAdapter):
     def answer(self) -> Answer:
         """Say what came of the last request."""
         if self.problem is not None:
-            timed_out = isinstance(self.problem, requests.Timeout)
-            return Answer(reason=_in_words(self.problem), timed_out=timed_out)
+            return Answer(
+                reason=_in_words(self.problem),
+                timed_out=isinstance(self.problem, requests.Timeout),
+                wait_s=_AFTER_A_CUT_S if isinstance(self.problem, _CUT) else None,
+            )
         if (response := self.response) is None:
             return Answer()
         status = response.status_code
@@ -117,13 +123,17 @@ class Watch(HTTPAdapter):
 
 
 def _read(response: requests.Response) -> requests.Response:
-    """Return the same answer, read to its end; raise where it has none."""
-    body = bytearray()
-    for piece in response.iter_content(65_536):
-        body += piece
-        if len(body) > _LARGEST_ANSWER:
+    """Return the same answer, read to its end, and raise where it has none.
+
+    By single bytes: a read of more waits until all are there, and whoever sends one a
+    second would keep us for as long as he likes. Answers have a hundred or so.
+    """
+    body, until = bytearray(), monotonic() + _LONGEST_ANSWER_S
+    for byte in response.iter_content(1):
+        body += byte
+        if len(body) > _LARGEST_ANSWER or monotonic() > until:
             response.close()
-            raise requests.ConnectionError("its answer does not end")
+            raise requests.RequestException("its answer does not end")
     whole = requests.Response()
     whole.status_code, whole.reason = response.status_code, response.reason
     whole.headers, whole.url = response.headers, response.url
@@ -163,6 +173,10 @@ def _in_words(error: requests.RequestException) -> str:
         return "its certificate is not accepted"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not reach it"
+    if isinstance(error, _CUT):
+        return "its answer broke off"
+    if type(error) is requests.RequestException:
+        return str(error)  # ours
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:
