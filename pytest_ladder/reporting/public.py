@@ -61,7 +61,9 @@ class WrittenReport(msgspec.Struct, frozen=True, kw_only=True):
             ) from error
         texts = {(case.source, case.case): case for case in self.cases}
         rungs = {rung.id: rung for rung in self.rungs}
-        lines = [row_line(row, rungs[row.rung], texts.get(row.unit)) for row in self.rows]
+        lines = [
+            row_line(row, rungs[row.rung], texts.get(row.unit)) for row in self.rows
+        ]
         return library.DataFrame(lines, columns=list(ROW_COLUMNS))
 
 
@@ -83,9 +85,7 @@ def read_report(folder: str | Path) -> WrittenReport:
     )
 
 
-def row_line(
-    row: Row, rung: RungResult, case: WrittenCase | None
-) -> tuple[Any, ...]:
+def row_line(row: Row, rung: RungResult, case: WrittenCase | None) -> tuple[Any, ...]:
     """Return the values of `ROW_COLUMNS`; None: unknown."""
     usages = [bill.usage for bill in row.replies if bill.usage is not None]
     return (

@@ -36,6 +36,8 @@ _SETTINGS = {
 }
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 """Whatever the user has set: pytest-ladder reports to nobody."""
+_NOT_FOR_MLFLOW = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+"""Hold the keys of another server, which traces would take along."""
 _LONGEST = 300
 """Characters of what a server said that are shown."""
 
@@ -75,11 +77,13 @@ def open_client() -> Iterator[MlflowClient]:
     named = address()
     before = dict(os.environ)
     os.environ.update({**_SETTINGS, **before, **_QUIET})
+    for name in _NOT_FOR_MLFLOW:
+        os.environ.pop(name, None)
     try:
         with _silenced(), _failures():
             yield _client(named)
     finally:
-        for name in (*_SETTINGS, *_QUIET):
+        for name in (*_SETTINGS, *_QUIET, *_NOT_FOR_MLFLOW):
             os.environ.pop(name, None)
             if name in before:
                 os.environ[name] = before[name]
