@@ -83,6 +83,10 @@ def send(
     found = _found(client, experiment_id, report.run_id)
     sender = _Sender(client, experiment_id, report, found)
     parent = sender.begin(report.parent)
+    if _FILES not in parent.data.tags:
+        # Before all rungs: a server that gets the same new dataset from two of them at
+        # once refuses one (MLflow 3.17, SQLite).
+        sender.log_dataset(sender.ids[""])
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
     try:
         for done, _ in enumerate(pool.map(sender.log_rung, report.rungs), start=1):
@@ -171,6 +175,10 @@ class _Sender:
         self.ids[told.rung] = run.info.run_id
         return run
 
+    def log_dataset(self, run_id: str) -> None:
+        """Name the cases as what a run was evaluated on."""
+        self.client.log_inputs(run_id, datasets=[_input(self.dataset)])
+
     def complete(self, told: LoggedRun, run: Run) -> None:
         """Send what a run lacks, and end it."""
         run_id, there = run.info.run_id, run.data
@@ -178,7 +186,8 @@ class _Sender:
         digest = _digest(told, self.dataset)
         if there.tags.get(_FILES) != digest:
             self._send_files(told, run_id)
-            self.client.log_inputs(run_id, datasets=[_input(self.dataset)])
+            if told.rung:
+                self.log_dataset(run_id)
             tags[_FILES] = digest
         self._send_values(told, run, tags)
         if run.info.end_time is None or run.info.status != told.status:

@@ -2,7 +2,7 @@
 
 Spans go by OTLP, as to any other endpoint; MLflow names a trace `tr-` and its id. Then
 each is linked to the run of its rung, and gets a feedback for each score and an
-expectation. All of them bear ids or names that stay, so what is there is not sent again.
+expectation. All of them bear ids or names that stay: what is there is not sent again.
 
 Feedback is one request each, on a few threads, as in `mlflow_send`.
 """
@@ -69,7 +69,7 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def traced_rows(rows: Sequence[Row], which: Which) -> list[Row]:
-    """Return the rows that are traced, misses first; all of them, also beyond `MOST`."""
+    """Return the rows that are asked for, misses first, also those beyond `MOST`."""
     asked = [row for row in rows if is_told(row, which)]
     return sorted(asked, key=lambda row: row.outcome is not Outcome.MISSED)
 
@@ -140,7 +140,7 @@ def _deliver(report: Report, rows: Sequence[Row], to: LoggedTo) -> None:
 
 
 def _authorization() -> dict[str, str]:
-    """Return what MLflow's client sends with its own requests, by the same variables."""
+    """Return what MLflow's client sends as well, by the same variables."""
     get = os.environ.get
     user, password = get("MLFLOW_TRACKING_USERNAME"), get("MLFLOW_TRACKING_PASSWORD")
     if user and password:
