@@ -274,7 +274,7 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report, and close the engine and the local servers."""
+    """Write the report, close the engine and the local servers, log the report."""
     results, ladder = known_results(session.config), known_session(session.config)
     try:
         if results is not None:
@@ -285,6 +285,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     finally:
         if ladder is not None:
             ladder.close(interrupted=session.exitstatus not in (0, 1))
+    if results is not None:
+        _log(results)
+
+
+def _log(results: Results) -> None:
+    """Log what was written where `[log]` says; no run fails for that."""
+    if reports := results.to_log():
+        from pytest_ladder.tracking.after_run import log_reports
+
+        log_reports(reports, results.notes, results.warnings)
 
 
 def _mark_outdated(session: pytest.Session, results: Results | None) -> None:
