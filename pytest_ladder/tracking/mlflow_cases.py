@@ -1,15 +1,14 @@
 """Records of an evaluation dataset, or traces, of an MLflow server as cases.
 
-By MLflow's own client, which knows how to get in everywhere MLflow runs. It loads late:
-it takes seconds. What comes from the server is somebody's data: a record that is no
-case is left out and named, and none ends the rest.
+By MLflow's own client, which knows how to get in everywhere MLflow runs. What comes
+from the server is somebody's data: a record that is no case is left out and named, and
+none ends the rest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_ladder.cases.load import load_cases
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import did_you_mean, listed
+from pytest_ladder.tracking.mlflow_server import open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,7 +58,8 @@ def pull(source: str, most: int, progress: Callable[[int], None]) -> Pulled:
     """Read the newest `most` records that a source names, as `mlflow:DATASET`.
 
     `progress` is told how many were read so far. Raises `ConfigError` for a source
-    that is none, a server that does not answer, and without the extra `mlflow`.
+    that is none and without the extra `mlflow`, `TrackingError` for what the server
+    does not give.
     """
     kind, _, rest = source.partition(":")
     name, _, wanted = rest.partition("?")
@@ -67,46 +68,18 @@ def pull(source: str, most: int, progress: Callable[[int], None]) -> Pulled:
             f"{source!r} is no source of cases; write {DATASET}:DATASET, or "
             f"{TRACES}:EXPERIMENT with ?FILTER behind it."
         )
-    client = _client()
-    from mlflow.exceptions import MlflowException
-
     records: list[_Record] = []
-    try:
-        found = (
+    with open_client("nothing was written.") as client:
+        read = (
             _records(client, name) if kind == DATASET else _traces(client, name, wanted)
         )
-        for record in islice(found, most + 1):
+        for record in islice(read, most + 1):
             records.append(record)
             progress(len(records))
-    except MlflowException as error:
-        # Without its cause, whose frames hold requests with keys.
-        problem = str(error).partition("\n")[0]
-        raise ConfigError(f"MLflow gives no cases of {name!r}: {problem}") from None
     newest = records[:most]
     newest.sort(key=lambda record: (record.made, record.id))
     cases, left_out = _cases(newest)
     return Pulled(f"{kind}:{name}", cases, left_out, len(newest), len(records) > most)
-
-
-def _client() -> MlflowClient:
-    if not os.environ.get("MLFLOW_TRACKING_URI", "").strip():
-        raise ConfigError(
-            "MLFLOW_TRACKING_URI is not set; it is the address of your MLflow server, "
-            "such as http://localhost:5000."
-        )
-    # MLflow reports to its makers and tries a dead server for minutes, unless told.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    try:
-        from mlflow import MlflowClient
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "mlflow":
-            raise
-        raise ConfigError(
-            "Cases come from MLflow by its client, which is not installed; run "
-            "pip install 'pytest-ladder[mlflow]'."
-        ) from None
-    return MlflowClient()
 
 
 def _records(client: MlflowClient, name: str) -> Iterator[_Record]:

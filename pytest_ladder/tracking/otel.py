@@ -11,7 +11,6 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import listed
 
 if TYPE_CHECKING:
-    from pytest_ladder.reporting.report import Report
     from pytest_ladder.tracking.otlp import Delivered
     from pytest_ladder.tracking.spans import RowTrace
 
@@ -25,11 +24,6 @@ _DEFAULT = "http://localhost:4318"
 
 Progress = Callable[[int], None]
 """Is told how many traces were handed over."""
-
-
-def is_addressed() -> bool:
-    """Whether the environment names an endpoint, so that a run may log to it."""
-    return bool(os.environ.get(_OF_TRACES) or os.environ.get(_OF_ALL))
 
 
 def endpoint() -> str:
@@ -76,34 +70,11 @@ def wants_content() -> bool:
     return value in _WITH_CONTENT
 
 
-def log_otel(
-    report: Report,
-    *,
-    content: bool | None = None,
-    time_s: float | None = None,
-    progress: Progress | None = None,
-) -> Delivered:
-    """Send a report as traces to the endpoint that the environment names.
-
-    `content`: whether texts go along; `time_s`: seconds for one request with its
-    repetitions; None: as the environment says, else a minute. Raises
-    `ConfigError` for a mistake in the environment, and without the extra `otel`;
-    what the endpoint does not take is told by what is returned.
-    """
-    from pytest_ladder.tracking.spans import traces_of
-
-    address = endpoint()
-    with_texts = wants_content() if content is None else content
-    traces = traces_of(report, content=with_texts)
-    return deliver(traces, address, time_s=time_s, progress=progress)
-
-
 def deliver(
     traces: Iterable[RowTrace],
     address: str,
     *,
     headers: Mapping[str, str] | None = None,
-    time_s: float | None = None,
     progress: Progress | None = None,
 ) -> Delivered:
     """Send traces to an address, with `headers` beside those of the environment.
@@ -120,4 +91,4 @@ def deliver(
             "Traces leave by OpenTelemetry, which is not installed; run "
             "pip install 'pytest-ladder[otel]'."
         ) from None
-    return send(traces, address, headers=headers, time_s=time_s, progress=progress)
+    return send(traces, address, headers=headers, progress=progress)

@@ -70,17 +70,15 @@ def send(
     address: str,
     *,
     headers: Mapping[str, str] | None = None,
-    time_s: float | None = None,
     progress: Progress | None = None,
 ) -> Delivered:
     """Send traces, and tell how many spans were taken; raises for no failure of that.
 
-    `headers` are added to those of the environment, which also says certificates and
-    compression. `time_s` is how many seconds one request with its repetitions may take;
-    None: as the environment says.
+    `headers` are added to those of the environment, which also says certificates,
+    compression and how long one request with its repetitions may take.
     """
     handed = 0
-    with _quiet(), contextlib.closing(_Delivery(address, headers, time_s)) as delivery:
+    with _quiet(), contextlib.closing(_Delivery(address, headers)) as delivery:
         for batch in _batches(traces):
             delivery.take(batch)
             handed += len(batch)
@@ -111,9 +109,7 @@ def _weight(span: Span) -> int:
 class _Delivery:
     """One exporter, and the count of what it was given."""
 
-    def __init__(
-        self, address: str, headers: Mapping[str, str] | None, time_s: float | None
-    ) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str] | None) -> None:
         self.host = host_of(address)
         self.watch = Watch()
         session = requests.Session()
@@ -122,7 +118,7 @@ class _Delivery:
         self.exporter = OTLPSpanExporter(
             endpoint=address,
             headers=dict(headers or {}),
-            timeout=time_s or (None if any(map(os.environ.get, _TIMES)) else _TIME_S),
+            timeout=None if any(map(os.environ.get, _TIMES)) else _TIME_S,
             session=session,
         )
         version = pytest_ladder.__version__
