@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.row import Outcome, Row
