@@ -107,11 +107,12 @@ def _planned(told: LoggedReport, report: Report, which: Which) -> Iterator[str]:
                 yield f"  {kind[:-1]} {name} = {_one_line(value)}"
         for name, number in run.metrics.items():
             yield f"  metric {name} = {number:g}"
-        for name, content in run.files.items():
-            yield f"  artifact {name}, {len(content):,} bytes"
+        for name, made in run.files.items():
+            yield f"  artifact {name}, {len(made()):,} bytes"
+        table = run.table()
         lines, columns = (
-            count(len(run.table.data), "line"),
-            ", ".join(run.table.columns),
+            count(len(table.data), "line"),
+            ", ".join(table.columns),
         )
         yield f"  table {run.table_name}, {lines}: {columns}"
     data = told.dataset

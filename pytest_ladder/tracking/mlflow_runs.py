@@ -2,17 +2,21 @@
 
 Pure data out of a report; nothing here knows MLflow's client. Text is in it only as far
 as it was asked for: questions, replies and reasons leave the machine in no other way.
+Artifacts are made when they are asked for, since a page takes longer than all requests;
+a digest of what they are made of tells whether they are needed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
+import pytest_ladder
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.matrix import RungResult
@@ -54,10 +58,12 @@ class LoggedRun(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
-    table: LoggedTable
     table_name: str
-    files: Mapping[str, bytes] = {}
+    table: Callable[[], LoggedTable]
+    files: Mapping[str, Callable[[], bytes]] = {}
     """Artifacts, by their path."""
+    digest: str
+    """Of all that table and files are made of."""
     status: Literal["FINISHED", "KILLED"] = "FINISHED"
 
 
@@ -114,28 +120,32 @@ def dataset_of(rows: Sequence[Row]) -> LoggedDataset:
     """Name the cases of rows, by a hash of what they ask and expect."""
     units = sorted({(row.source, row.case, row.case_hash) for row in rows})
     sources = sorted({source for source, _, _ in units})
-    digest = hashlib.sha256(msgspec.json.encode(units)).hexdigest()[:16]
     name = sources[0] if len(sources) == 1 else f"{len(sources)} sources"
-    return LoggedDataset(name=name, digest=digest, sources=sources, cases=len(units))
+    return LoggedDataset(
+        name=name, digest=_digest(units), sources=sources, cases=len(units)
+    )
 
 
 def _parent(report: Report, texts: Which) -> LoggedRun:
     # As a whole only where every row may be read.
     told = report if texts == "all" else without_texts(report)
-    files = {f"report/{name}": _written(told, name) for name in FILES}
-    described = files["report/matrix.md"].decode()
+    described = _written(told, "matrix.md").decode()
     return LoggedRun(
         name=report.info.id,
         tags=dict(_tags(report))
         | {"mlflow.note.content": _cut(described, _LONGEST_TAG)},
         params=_params(_about(report)),
         metrics=_metrics(_sums(report)),
-        table=LoggedTable(
+        table_name="matrix.json",
+        table=lambda: LoggedTable(
             columns=CSV_COLUMNS,
             data=[list(map(_cell, line)) for line in matrix_lines(report.matrix)],
         ),
-        table_name="matrix.json",
-        files=files,
+        files={f"report/{name}": partial(_written, told, name) for name in FILES},
+        digest=_digest(
+            [list(told.rows), list(told.cases.values()), list(told.exchanges.values())],
+            _written(told, "matrix.json"),
+        ),
         status="KILLED" if report.info.stopped else "FINISHED",
     )
 
@@ -209,8 +219,11 @@ def _of_rung(
         tags={**tags, "mlflow.source.name": "pytest-ladder"},
         params=_params(_made_of(rung, model, rows)),
         metrics=_metrics(_measured(rung)),
-        table=_table(report, rung, rows, texts),
         table_name="cases.json",
+        table=partial(_table, report, rung, rows, texts),
+        digest=_digest(
+            [rows, texts, list(report.cases.values()) if texts != "none" else []]
+        ),
     )
 
 
@@ -265,6 +278,12 @@ def _table(
         hidden = blank if blank and not is_told(row, texts) else ()
         data.append(["" if at in hidden else _cell(line[at]) for at in kept])
     return LoggedTable(columns=[ROW_COLUMNS[at] for at in kept], data=data)
+
+
+def _digest(*parts: Any) -> str:
+    """Hash values, and the version that makes something of them."""
+    whole = msgspec.msgpack.encode((pytest_ladder.__version__, parts))
+    return hashlib.sha256(whole).hexdigest()[:16]
 
 
 def _params(values: Iterator[tuple[str, Any]]) -> dict[str, str]:

@@ -15,7 +15,6 @@ are under way end, and drops the others.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +45,7 @@ Progress = Callable[[int, int], None]
 
 _AT_ONCE = 4
 _FILES = "ladder.files"
-"""Tag with a digest of all files and tables of a run; it is set when they are there."""
+"""Tag with the digest of files and table; it is set when they are there."""
 _PARENT = "mlflow.parentRunId"
 _TABLES = "mlflow.loggedArtifacts"
 """Tag by which MLflow's pages know an artifact as a table.
@@ -89,7 +88,10 @@ def send(
         sender.log_dataset(sender.ids[""])
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
     try:
-        for done, _ in enumerate(pool.map(sender.log_rung, report.rungs), start=1):
+        rungs = pool.map(sender.log_rung, report.rungs)
+        # Making the page takes a while, in which the others wait for the server.
+        sender.send_files(report.parent, parent)
+        for done, _ in enumerate(rungs, start=1):
             progress(done, len(report.runs))
     finally:
         pool.shutdown(cancel_futures=True)
@@ -181,15 +183,12 @@ class _Sender:
 
     def complete(self, told: LoggedRun, run: Run) -> None:
         """Send what a run lacks, and end it."""
-        run_id, there = run.info.run_id, run.data
-        tags = dict(told.tags) | {_TABLES: _tables(told)}
-        digest = _digest(told, self.dataset)
-        if there.tags.get(_FILES) != digest:
-            self._send_files(told, run_id)
-            if told.rung:
-                self.log_dataset(run_id)
-            tags[_FILES] = digest
-        self._send_values(told, run, tags)
+        run_id = run.info.run_id
+        if told.rung and run.data.tags.get(_FILES) != told.digest:
+            self.send_files(told, run)
+            self.log_dataset(run_id)
+        done = {_TABLES: _tables(told), _FILES: told.digest}
+        self._send_values(told, run, {**told.tags, **done})
         if run.info.end_time is None or run.info.status != told.status:
             # When a run ended nobody wrote down.
             self.client.set_terminated(run_id, told.status, self.began_ms)
@@ -224,24 +223,22 @@ class _Sender:
             self.client.log_batch(run.info.run_id, metrics, params, changed)
         self.metrics += len(metrics)
 
-    def _send_files(self, told: LoggedRun, run_id: str) -> None:
-        """Upload files and table, a request each."""
-        table = msgspec.json.encode(told.table)
+    def send_files(self, told: LoggedRun, run: Run) -> None:
+        """Upload files and table, a request each, unless they are there."""
+        if run.data.tags.get(_FILES) == told.digest:
+            return
         with TemporaryDirectory(prefix="ladder-mlflow-") as folder:
-            for name, content in {**told.files, told.table_name: table}.items():
+            table = msgspec.json.encode(told.table())
+            (Path(folder) / told.table_name).write_bytes(table)
+            for name, made in told.files.items():
                 path = Path(folder) / name
                 path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-            self.client.log_artifacts(run_id, folder)
+                path.write_bytes(made())
+            self.client.log_artifacts(run.info.run_id, folder)
 
 
 def _tables(told: LoggedRun) -> str:
     return json.dumps([{"path": told.table_name, "type": "table"}])
-
-
-def _digest(told: LoggedRun, dataset: LoggedDataset) -> str:
-    whole = told.table, dict(told.files), dataset.digest
-    return hashlib.sha256(msgspec.msgpack.encode(whole)).hexdigest()[:16]
 
 
 def _input(dataset: LoggedDataset) -> Any:

@@ -18,6 +18,9 @@ from typing import Any
 
 import pytest
 
+# Importing it loads the plugin's modules, too, which must stay the same for all runs.
+from tests.plugin.conftest import _not_a_worker, server, shop  # noqa: F401
+
 # What any process looks for beyond this machine goes into a file. Python runs it at its
 # start, in the server and in every command.
 WATCHED = """
@@ -162,10 +165,10 @@ def mlflow_server(
         server.wait()
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], said: Path) -> None:
+def _wait_for(url: str, process: subprocess.Popen[bytes], said: Path) -> None:
     end = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < end:
-        assert server.poll() is None, said.read_text(encoding="utf-8")
+        assert process.poll() is None, said.read_text(encoding="utf-8")
         with contextlib.suppress(urllib.error.URLError, OSError):
             urllib.request.urlopen(url, timeout=5).close()
             return

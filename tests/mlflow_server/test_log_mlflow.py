@@ -7,9 +7,11 @@ In an environment of its own (`[dev-mlflow]`), which .ci/run makes: the server t
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -80,24 +82,42 @@ def all_that_was_sent(server: Mlflow, runs: dict[str, Any]) -> str:
     return json.dumps(runs) + b"".join(parts).decode()
 
 
+class Once(NamedTuple):
+    """A report that was logged once, without texts."""
+
+    report: Path
+    done: subprocess.CompletedProcess[str]
+    runs: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def once(mlflow_server: Mlflow, tmp_path_factory: pytest.TempPathFactory) -> Once:
+    report = report_of(tmp_path_factory.mktemp("once"), "once")
+    done = mlflow_server.log(report, "--experiment=once")
+    return Once(report, done, mlflow_server.runs("once"))
+
+
 def test_a_report_is_a_run_with_a_run_for_each_rung(
-    mlflow_server: Mlflow, tmp_path: Path
+    once: Once, mlflow_server: Mlflow
 ) -> None:
-    done = mlflow_server.log(report_of(tmp_path, "first"), "--experiment=first")
+    _, done, runs = once
     assert (done.returncode, done.stderr) == (0, "")
-    runs = mlflow_server.runs("first")
-    assert set(runs) == {"first", *PASSING}
-    parent = runs["first"]["info"]
+    assert set(runs) == {"once", *PASSING}
+    parent = runs["once"]["info"]
     page = f"{mlflow_server.url}/#/experiments/{parent['experiment_id']}/runs/"
     assert done.stdout.splitlines()[-1] == page + parent["run_id"]
-    assert done.stdout.startswith("logged to the experiment first: 5 runs, ")
+    assert done.stdout.startswith("logged to the experiment once: 5 runs, ")
     assert {run["info"]["status"] for run in runs.values()} == {"FINISHED"}
-    tags = values(runs["first"], "tags")
-    assert (tags["ladder.run_id"], tags["ladder.verdict"]) == ("first", "pass")
+    tags = values(runs["once"], "tags")
+    assert (tags["ladder.run_id"], tags["ladder.verdict"]) == ("once", "pass")
     assert tags["mlflow.note.content"].startswith("## pytest-ladder: 4 rungs")
-    assert values(runs["first"], "metrics")["recommended.quality"] == 0.75
-    rung = runs["tuned/plain"]
-    assert values(rung, "tags")["mlflow.parentRunId"] == parent["run_id"]
+    assert values(runs["once"], "metrics")["recommended.quality"] == 0.75
+
+
+def test_a_rung_has_what_runs_are_filtered_and_compared_by(once: Once) -> None:
+    rung = once.runs["tuned/plain"]
+    parent = once.runs["once"]["info"]["run_id"]
+    assert values(rung, "tags")["mlflow.parentRunId"] == parent
     assert values(rung, "params") == {
         "model": "tuned",
         "strategy": "plain",
@@ -112,53 +132,51 @@ def test_a_report_is_a_run_with_a_run_for_each_rung(
     metrics = values(rung, "metrics")
     assert (metrics["cheap.quality"], metrics["cheap.n"]) == (0.9, CASES)
     assert metrics["judged.low"] < metrics["judged.quality"] == 0.75
-    (data,) = rung["inputs"]["dataset_inputs"]
-    assert data["dataset"]["name"] == "cases.jsonl"
-    assert (
-        len(
-            {
-                run["inputs"]["dataset_inputs"][0]["dataset"]["digest"]
-                for run in runs.values()
-            }
-        )
-        == 1
-    )
+    data = [run["inputs"]["dataset_inputs"] for run in once.runs.values()]
+    assert {one["dataset"]["name"] for (one,) in data} == {"cases.jsonl"}
+    assert len({one["dataset"]["digest"] for (one,) in data}) == 1
 
 
-def test_no_text_leaves_the_machine_unasked(
-    mlflow_server: Mlflow, tmp_path: Path
-) -> None:
-    assert mlflow_server.log(report_of(tmp_path, "mute"), "--experiment=mute").stdout
-    runs = mlflow_server.runs("mute")
-    sent = all_that_was_sent(mlflow_server, runs)
-    assert SECRET not in sent
-    table = json.loads(mlflow_server.artifact(runs["small/rag"], "cases.json"))
+def test_no_text_leaves_the_machine_unasked(once: Once, mlflow_server: Mlflow) -> None:
+    assert SECRET not in all_that_was_sent(mlflow_server, once.runs)
+    table = json.loads(mlflow_server.artifact(once.runs["small/rag"], "cases.json"))
     assert len(table["data"]) == 2 * CASES
     assert not {"reason", "input", "expected", "text"} & set(table["columns"])
 
 
-def test_tables_are_those_of_mlflow(mlflow_server: Mlflow, tmp_path: Path) -> None:
-    """Its own client reads them, and its page lists them by the tag."""
-    from mlflow import MlflowClient
+def test_tables_are_those_of_mlflow(once: Once, mlflow_server: Mlflow) -> None:
+    """Its own client reads them, of all runs of the experiment."""
+    experiment = once.runs["once"]["info"]["experiment_id"]
+    read = (
+        "from mlflow import MlflowClient\n"
+        f"table = MlflowClient().load_table({experiment!r}, 'cases.json')\n"
+        "print(len(table), table['score'].sum())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", read],
+        env={**mlflow_server.environment, "MLFLOW_TRACKING_URI": mlflow_server.url}
+        | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    scores = float(sum(PASSING.values()) + 4 * KINDER)
+    assert said.stdout.split() == [str(4 * 2 * CASES), str(scores)]
 
-    mlflow_server.log(report_of(tmp_path, "tables"), "--experiment=tables")
-    experiment = mlflow_server.experiment("tables")
-    client = MlflowClient(tracking_uri=mlflow_server.url)
-    frame = client.load_table(experiment, "cases.json")
-    assert len(frame) == 4 * 2 * CASES
-    assert frame["score"].sum() == sum(PASSING.values()) + 4 * KINDER
 
-
-def test_logged_twice_it_is_the_same_runs(
-    mlflow_server: Mlflow, tmp_path: Path
-) -> None:
-    report = report_of(tmp_path, "twice")
-    mlflow_server.log(report, "--experiment=twice")
-    before = mlflow_server.runs("twice")
-    done = mlflow_server.log(report, "--experiment=twice")
-    assert done.returncode == 0
+def test_logged_twice_it_is_the_same_runs(once: Once, mlflow_server: Mlflow) -> None:
+    done = mlflow_server.log(once.report, "--experiment=once")
+    assert done.returncode == 0, done.stderr
     assert "5 runs, 5 of them known already, 0 new metrics" in done.stdout
-    assert mlflow_server.runs("twice") == before
+    runs = mlflow_server.runs("once")
+    assert set(runs) == set(once.runs)
+    for name, run in runs.items():
+        before = once.runs[name]
+        assert run["info"] == before["info"]
+        assert run["inputs"] == before["inputs"]
+        for kind in ("tags", "params", "metrics"):
+            assert values(run, kind) == values(before, kind)
 
 
 def test_what_changed_is_updated_and_a_param_is_kept(
