@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.row import Outcome, Row
