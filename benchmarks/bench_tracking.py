@@ -1,4 +1,4 @@
-"""What logging a report to MLflow costs, against making as many empty runs.
+"""What logging a report to MLflow costs: against making empty runs, and posting bytes.
 
 MLFLOW_TRACKING_URI=http://localhost:5000 python -m benchmarks.bench_tracking
 
@@ -10,29 +10,37 @@ rendered for the server counts.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import requests
 
 from benchmarks.bench_memory import make
 from benchmarks.measuring import Line, table
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.tracking.mlflow import log_mlflow
 from pytest_ladder.tracking.mlflow_server import open_client
+from pytest_ladder.tracking.otel import deliver
+from pytest_ladder.tracking.spans import RowTrace, traces_of
+from tests.otlp_receiver import OtlpReceiver
 
 if TYPE_CHECKING:
     from pytest_ladder.reporting.report import Report
 
 MOST = 4.0
 """Times what making the empty runs takes."""
+_TRACES = 1_000
+MOST_TO_POSTING = 2.0
+"""Times what posting the same bytes takes."""
 
 
 def main() -> int:
@@ -60,7 +68,55 @@ def main() -> int:
         Line("against empty runs", statistics.median(logged) / base, MOST),
         Line("logged again, against them", statistics.median(again) / base, MOST),
     ]
-    return int(table(title, lines) > 0)
+    missed = table(title, lines)
+    missed += table(
+        f"{_TRACES:,} traces, by OTLP", traces(report, experiment, given.rounds)
+    )
+    return int(missed > 0)
+
+
+def traces(report: Report, experiment: str, rounds: int) -> list[Line]:
+    """Measure sending traces against posting the same bytes to the same server."""
+    with open_client() as client:
+        found = client.get_experiment_by_name(experiment)
+    headers = {"x-mlflow-experiment-id": found.experiment_id if found else "0"}
+    address = f"{os.environ['MLFLOW_TRACKING_URI'].rstrip('/')}/v1/traces"
+    sent, posted = [], []
+    for _ in range(rounds):
+        # Of another run for each side, for a server knows traces that it has again.
+        bodies = _bodies(_fresh(report))
+        posted.append(_seconds(partial(_post, bodies, address, headers)))
+        made = traces_of(_fresh(report), report.rows[:_TRACES], content=True)
+        sent.append(_seconds(partial(_deliver, made, address, headers)))
+    base, ours = statistics.median(posted), statistics.median(sent)
+    return [
+        Line("posting their bytes", base, unit="s"),
+        Line("sending them", ours, unit="s"),
+        Line("against posting", ours / base, MOST_TO_POSTING),
+    ]
+
+
+def _bodies(report: Report) -> list[bytes]:
+    """Return the requests that a receiver of ours gets."""
+    made = traces_of(report, report.rows[:_TRACES], content=True)
+    with OtlpReceiver() as receiver:
+        _deliver(made, f"{receiver.url}/v1/traces", {})
+        return [export.SerializeToString() for export in receiver.exports]
+
+
+def _deliver(
+    made: Iterable[RowTrace], address: str, headers: Mapping[str, str]
+) -> None:
+    delivered = deliver(made, address, headers=headers)
+    assert delivered.is_whole, delivered.sentence
+
+
+def _post(bodies: Sequence[bytes], address: str, headers: Mapping[str, str]) -> None:
+    kind = {"content-type": "application/x-protobuf"}
+    with requests.Session() as session:
+        for body in bodies:
+            told = session.post(address, data=body, headers={**kind, **headers})
+            told.raise_for_status()
 
 
 def _empty_runs(experiment: str, runs: int) -> None:

@@ -76,7 +76,8 @@ def _run(given: Given) -> int:
         progress(str(given.folder), traces / all_rows, f"{traces:,} of {all_rows:,}")
 
     try:
-        delivered = otel.log_otel(report, content=content, progress=tell)
+        traces = traces_of(report, content=content)
+        delivered = otel.deliver(traces, address, progress=tell)
     finally:
         progress.end()
     if not delivered.is_whole:

@@ -29,8 +29,13 @@ TOO_LARGE = 413
 _OF_A_BATCH = (400, TOO_LARGE, 422)
 _BUSY = (429, 502, 503, 504)
 _LARGEST_ANSWER, _LONGEST_ANSWER_S = 10_000, 30.0
-_CUT, _AFTER_A_CUT_S = requests.exceptions.ChunkedEncodingError, 0.2
-"""An answer that breaks off; spans may come twice, as their ids do not change."""
+_CUT = requests.exceptions.ChunkedEncodingError
+_FOR_GOOD = (
+    *(requests.Timeout, requests.exceptions.SSLError, requests.exceptions.ProxyError),
+    *(requests.exceptions.InvalidURL, requests.exceptions.ContentDecodingError),
+)
+"""What trying again at once does not help against."""
+_PAUSE_S = 0.5
 _LONGEST_QUOTE = 200
 _SHORTEST_SECRET = 6
 
@@ -79,7 +84,9 @@ class Watch(HTTPAdapter):
             self.response = _read(response)
         except requests.RequestException as error:
             self.problem = error
-            raise
+            # Of no kind after which the exporter tries for all its time: we do, a few
+            # times.
+            raise requests.RequestException("told by the watch") from None
         return self.response
 
     def answer(self) -> Answer:
@@ -88,7 +95,8 @@ class Watch(HTTPAdapter):
             return Answer(
                 reason=_in_words(self.problem),
                 timed_out=isinstance(self.problem, requests.Timeout),
-                wait_s=_AFTER_A_CUT_S if isinstance(self.problem, _CUT) else None,
+                # Spans may arrive twice: their ids do not change.
+                wait_s=None if isinstance(self.problem, _FOR_GOOD) else _PAUSE_S,
             )
         if (response := self.response) is None:
             return Answer()
@@ -133,7 +141,7 @@ def _read(response: requests.Response) -> requests.Response:
         body += byte
         if len(body) > _LARGEST_ANSWER or monotonic() > until:
             response.close()
-            raise requests.RequestException("its answer does not end")
+            raise requests.exceptions.ContentDecodingError("it does not end")
     whole = requests.Response()
     whole.status_code, whole.reason = response.status_code, response.reason
     whole.headers, whole.url = response.headers, response.url
@@ -175,8 +183,8 @@ def _in_words(error: requests.RequestException) -> str:
         return "the proxy does not reach it"
     if isinstance(error, _CUT):
         return "its answer broke off"
-    if type(error) is requests.RequestException:
-        return str(error)  # ours
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "its answer does not end"
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:

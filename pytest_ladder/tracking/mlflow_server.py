@@ -38,6 +38,7 @@ _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 """Whatever the user has set: pytest-ladder reports to nobody."""
 _NOT_FOR_MLFLOW = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 """Hold the keys of another server, which traces would take along."""
+_LOGGED = "what was logged stays, and logging again completes it."
 _LONGEST = 300
 """Characters of what a server said that are shown."""
 
@@ -47,7 +48,7 @@ def address() -> str:
     named = os.environ.get(ADDRESS, "").strip()
     if not named:
         raise ConfigError(
-            f"{ADDRESS} is not set, so there is no server to log to; set it, as in "
+            f"{ADDRESS} is not set, so no server of MLflow is known; set it, as in "
             f"{ADDRESS}=http://localhost:5000."
         )
     return named
@@ -69,9 +70,10 @@ def url(path: str) -> str:
 
 
 @contextlib.contextmanager
-def open_client() -> Iterator[MlflowClient]:
+def open_client(then: str = _LOGGED) -> Iterator[MlflowClient]:
     """Open a client of the server, whose failures become a `TrackingError`.
 
+    `then` ends its sentence: what became of the rest.
     Raises `ConfigError` without an address, and without the extra `mlflow`.
     """
     named = address()
@@ -80,7 +82,7 @@ def open_client() -> Iterator[MlflowClient]:
     for name in _NOT_FOR_MLFLOW:
         os.environ.pop(name, None)
     try:
-        with _silenced(), _failures():
+        with _silenced(), _failures(then):
             yield _client(named)
     finally:
         for name in (*_SETTINGS, *_QUIET, *_NOT_FOR_MLFLOW):
@@ -118,7 +120,7 @@ def _silenced() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _failures() -> Iterator[None]:
+def _failures(then: str) -> Iterator[None]:
     """Turn what MLflow and its network raise into one sentence without keys.
 
     The cause is left out: its text and its frames may hold the address and headers.
@@ -130,7 +132,7 @@ def _failures() -> Iterator[None]:
     except Exception as error:
         if not _is_of_mlflow(error):
             raise
-        raise TrackingError(_sentence(error)) from None
+        raise TrackingError(_sentence(error, then)) from None
 
 
 def _is_of_mlflow(error: Exception) -> bool:
@@ -138,15 +140,14 @@ def _is_of_mlflow(error: Exception) -> bool:
     return module in ("mlflow", "requests", "urllib3") or isinstance(error, OSError)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, then: str) -> str:
     code = getattr(error, "error_code", "")
     status = getattr(error, "get_http_status_code", lambda: 0)()
     said = str(getattr(error, "message", None) or error)
-    again = "what was logged stays, and logging again completes it."
     if "Max retries exceeded" in said or "ConnectionError" in said:
         timed_out = "timed out" in said or "Timeout" in said
         why = "did not answer in time" if timed_out else "cannot be reached"
-        return f"The server of MLflow at {host()} {why}; {again}"
+        return f"The server of MLflow at {host()} {why}; {then}"
     if status in (401, 403) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return (
             f"The server of MLflow at {host()} does not let us in ({code or status}); "
@@ -154,7 +155,7 @@ def _sentence(error: Exception) -> str:
             "MLFLOW_TRACKING_TOKEN."
         )
     told = plain(_without_keys(said))[:_LONGEST].rstrip(".")
-    return f"The server of MLflow at {host()} refused ({code}: {told}); {again}"
+    return f"The server of MLflow at {host()} refused ({code}: {told}); {then}"
 
 
 def _without_keys(said: str) -> str:

@@ -11,7 +11,6 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import listed
 
 if TYPE_CHECKING:
-    from pytest_ladder.reporting.report import Report
     from pytest_ladder.tracking.otlp import Delivered
     from pytest_ladder.tracking.spans import RowTrace
 
@@ -25,11 +24,6 @@ _DEFAULT = "http://localhost:4318"
 
 Progress = Callable[[int], None]
 """Is told how many traces were handed over."""
-
-
-def is_addressed() -> bool:
-    """Whether the environment names an endpoint, so that a run may log to it."""
-    return bool(os.environ.get(_OF_TRACES) or os.environ.get(_OF_ALL))
 
 
 def endpoint() -> str:
@@ -74,22 +68,6 @@ def wants_content() -> bool:
         known = listed(sorted((_WITH_CONTENT | _WITHOUT_CONTENT) - {""}))
         raise ConfigError(f"{_CAPTURE} is {value!r}; write one of {known}.")
     return value in _WITH_CONTENT
-
-
-def log_otel(
-    report: Report, *, content: bool | None = None, progress: Progress | None = None
-) -> Delivered:
-    """Send a report as traces to the endpoint that the environment names.
-
-    `content`: whether texts go along; None: as the environment says. Raises
-    `ConfigError` for a mistake in the environment, and without the extra `otel`;
-    what the endpoint does not take is told by what is returned.
-    """
-    from pytest_ladder.tracking.spans import traces_of
-
-    address = endpoint()
-    with_texts = wants_content() if content is None else content
-    return deliver(traces_of(report, content=with_texts), address, progress=progress)
 
 
 def deliver(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -29,11 +30,15 @@ from pytest_ladder.tracking.names import SCHEMA_URL
 from pytest_ladder.tracking.otel import Progress, host_of
 from pytest_ladder.tracking.spans import Attributes, RowTrace, Span
 
-_SPANS, _CHARACTERS = 500, 2_000_000
+_SPANS, _CHARACTERS = 200, 2_000_000
 """How much goes at once; a trace is never torn."""
+_TIME_S = 60.0
+"""For a request with its repetitions, where nobody says it: six times what exporters
+beside a running app may take. Nothing waits for us, and a busy MLflow wants it."""
+_TIMES = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _MOST_WAITS, _LONGEST_WAIT_S = 3, 30.0
 """How often, and how long, we wait where the exporter's own time is over."""
-_FEWEST_SPANS = 32
+_FEWEST_SPANS = 50
 """A batch this small that nobody answers in time is not halved any more."""
 
 
@@ -111,16 +116,14 @@ class _Delivery:
         for scheme in ("http://", "https://"):
             session.mount(scheme, self.watch)
         self.exporter = OTLPSpanExporter(
-            endpoint=address, headers=dict(headers or {}), session=session
+            endpoint=address,
+            headers=dict(headers or {}),
+            timeout=None if any(map(os.environ.get, _TIMES)) else _TIME_S,
+            session=session,
         )
         version = pytest_ladder.__version__
         self.scope = InstrumentationScope("pytest_ladder", version, SCHEMA_URL)
-        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
-        ours = Resource({"service.name": "pytest-ladder"})
-        said = Resource.create()
-        self.resource = ours.merge(said)
-        if str(said.attributes.get("service.name", "")).startswith("unknown_service"):
-            self.resource = said.merge(ours)
+        self.resource = _resource()
         self.spans = self.taken = 0
         self.reason = ""
         self.is_over = False
@@ -199,6 +202,20 @@ class _Delivery:
             end_time=span.end_ns,
             instrumentation_scope=self.scope,
         )
+
+
+def _resource() -> Resource:
+    """Say who sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+
+    Without the id of a process, which is another each time: spans are sent again as
+    they were.
+    """
+    said = dict(Resource.create().attributes)
+    if "service.instance.id" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        said.pop("service.instance.id", None)
+    if str(said.get("service.name", "")).startswith("unknown_service"):
+        said["service.name"] = "pytest-ladder"
+    return Resource(said)
 
 
 def _context(trace_id: str, span_id: str) -> SpanContext:

@@ -50,16 +50,15 @@ class Mlflow:
         self, folder: Path, *arguments: str, url: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `pytest-ladder log mlflow` as users do, in a process of its own."""
+        given = "log", "mlflow", str(folder), *arguments
+        return self.run(*given, url=url, **variables)
+
+    def run(
+        self, *arguments: str, url: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `pytest-ladder` as users do."""
         return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest_ladder",
-                "log",
-                "mlflow",
-                folder,
-                *arguments,
-            ],
+            [sys.executable, "-m", "pytest_ladder", *arguments],
             env={
                 **self.environment,
                 "MLFLOW_TRACKING_URI": url or self.url,
@@ -83,6 +82,20 @@ class Mlflow:
     def experiment(self, name: str) -> str:
         path = f"api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
         return str(self.ask(path)["experiment"]["experiment_id"])
+
+    def new_experiment(self, name: str) -> str:
+        made = self.ask("api/2.0/mlflow/experiments/create", {"name": name})
+        return str(made["experiment_id"])
+
+    def traces(self, experiment: str) -> list[Any]:
+        """Return the traces of an experiment, sorted by their ids."""
+        place = {"mlflow_experiment": {"experiment_id": self.experiment(experiment)}}
+        asked = {
+            "locations": [{"type": "MLFLOW_EXPERIMENT", **place}],
+            "max_results": 500,
+        }
+        found: list[Any] = self.ask("api/3.0/mlflow/traces/search", asked)["traces"]
+        return sorted(found, key=lambda trace: str(trace["trace_id"]))
 
     def runs(self, experiment: str) -> dict[str, Any]:
         """Return the runs of an experiment by name."""

@@ -236,7 +236,7 @@ def test_misses_are_traces_with_scores_and_what_was_expected(
     missed = sum(CASES - n for n in PASSING.values()) + 4 * (CASES - KINDER)
     new = f"{missed} traces, {missed} of them new, {2 * missed} new assessments"
     assert new in done.stdout
-    traces = traces_of(mlflow_server, "traced")
+    traces = mlflow_server.traces("traced")
     assert len(traces) == missed
     found = [assessments(trace) for trace in traces]
     cheap = {
@@ -260,17 +260,7 @@ def test_misses_are_traces_with_scores_and_what_was_expected(
     )
     again = mlflow_server.log(report, *arguments)
     assert f"{missed} traces, 0 of them new, 0 new assessments" in again.stdout
-    assert [assessments(trace) for trace in traces_of(mlflow_server, "traced")] == found
-
-
-def traces_of(server: Mlflow, experiment: str) -> list[Any]:
-    place = {"mlflow_experiment": {"experiment_id": server.experiment(experiment)}}
-    asked = {
-        "locations": [{"type": "MLFLOW_EXPERIMENT", **place}],
-        "max_results": 500,
-    }
-    found: list[Any] = server.ask("api/3.0/mlflow/traces/search", asked)["traces"]
-    return sorted(found, key=lambda trace: str(trace["trace_id"]))
+    assert [assessments(trace) for trace in mlflow_server.traces("traced")] == found
 
 
 def assessments(trace: Any) -> dict[str, tuple[Any, str, str]]:
