@@ -294,7 +294,7 @@ def _log(results: Results) -> None:
 
 
 def _write(session: pytest.Session, results: Results | None) -> None:
-    """Write the report; mark that of an earlier run, if this one failed without a row."""
+    """Write the report; mark that of an earlier run, if this one failed without any."""
     if results is not None:
         results.write(session)
     if _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
