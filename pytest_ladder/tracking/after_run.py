@@ -24,7 +24,7 @@ LONGEST_S = 300.0
 """Seconds after which a destination is given up."""
 
 
-class Destination(msgspec.Struct, frozen=True, kw_only=True):
+class LogDestination(msgspec.Struct, frozen=True, kw_only=True):
     """A place that reports are logged to."""
 
     action: str
@@ -36,13 +36,13 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DESTINATIONS = (
-    Destination(
+    LogDestination(
         action="mlflow",
         is_asked=lambda log: log.mlflow is not None,
         variables=("MLFLOW_TRACKING_URI",),
         options=lambda log: (f"--experiment={log.mlflow}",),
     ),
-    Destination(
+    LogDestination(
         action="otel",
         is_asked=lambda log: log.otel,
         variables=(
@@ -73,7 +73,7 @@ def log_reports(
 
 
 def _logged(
-    one: Destination, folder: Path, log: LogConfig
+    one: LogDestination, folder: Path, log: LogConfig
 ) -> tuple[Sequence[str], str]:
     """Return what the command said, and why it failed; empty: it did not."""
     # `-P`: nothing that lies in the working folder is taken for a module.

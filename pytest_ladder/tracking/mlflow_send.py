@@ -80,7 +80,7 @@ def send(
     """
     experiment_id = _experiment(client, experiment)
     found = _found(client, experiment_id, report.run_id)
-    sender = _Sender(client, experiment_id, report, found)
+    sender = _RunSender(client, experiment_id, report, found)
     parent = sender.begin(report.parent)
     if _FILES not in parent.data.tags:
         # Before all rungs: a server that gets the same new dataset from two of them at
@@ -143,7 +143,7 @@ def _found(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, R
             return runs
 
 
-class _Sender:
+class _RunSender:
     """Logs the runs of one report."""
 
     def __init__(
