@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pytest_ladder.tracking.otlp import Delivered
     from pytest_ladder.tracking.spans import RowTrace
 
+_OF_THE_EXTRA = ("opentelemetry", "google", "requests")
+
 
 def deliver(
     traces: Iterable[RowTrace],
@@ -21,13 +23,14 @@ def deliver(
 ) -> Delivered:
     """Send traces to an address, with `headers` beside those of the environment.
 
-    `progress` is told how many traces were handed over. Raises `ConfigError` without the extra `otel`.
+    `progress` is told how many traces were handed over. Raises `ConfigError` without
+    the extra `otel`; what the address does not take is told by what is returned.
     """
     try:
         # Half a second, and an extra.
         from pytest_ladder.tracking.otlp import send
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("opentelemetry", "requests"):
+        if (error.name or "").partition(".")[0] not in _OF_THE_EXTRA:
             raise
         raise ConfigError(
             "Traces leave by OpenTelemetry, which is not installed; run "
