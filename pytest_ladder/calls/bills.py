@@ -37,7 +37,7 @@ class Bills:
         self, request: Request, answer: Answer, timing: Timing
     ) -> tuple[float | None, str | None]:
         """Return what an attempt cost in USD, and where the price came from."""
-        busy_s = answer.server_s or timing.done_s - timing.sent_s
+        busy_s = answer.server_s or timing.took_s
         return self._cost(request, answer.usage, busy_s)
 
     def _cost(

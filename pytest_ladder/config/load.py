@@ -17,6 +17,7 @@ from pytest_ladder.core.ladder import (
     GatewayConfig,
     JudgeConfig,
     Ladder,
+    LogConfig,
     Objective,
     ReportConfig,
 )
@@ -48,6 +49,7 @@ class LadderFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     review: ReviewConfig = ReviewConfig()
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
+    log: LogConfig = LogConfig()
 
 
 def find_ladder(start: Path) -> Path | None:
@@ -92,6 +94,11 @@ def load_ladder(path: Path) -> Ladder:
         from pytest_ladder.config import gateway
 
         gateway.check_gateway(source, file.gateway)
+    if file.log.mlflow is not None:
+        # Most suites are logged nowhere.
+        from pytest_ladder.config import log
+
+        log.check_log(source, file.log)
     models = tuple(model for model in file.model if not model.planned)
     planned = tuple(model for model in file.model if model.planned)
     rungs = _rungs(models, strategies)
@@ -120,6 +127,7 @@ def load_ladder(path: Path) -> Ladder:
         review=file.review,
         gateway=file.gateway,
         report=file.report,
+        log=file.log,
     )
 
 

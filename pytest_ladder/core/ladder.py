@@ -165,6 +165,15 @@ class ReportConfig(Table, frozen=True, kw_only=True):
     false keeps it out of every file that is written, JUnit's included."""
 
 
+class LogConfig(Table, frozen=True, kw_only=True):
+    """Where a live matrix or climb is logged when it has ended."""
+
+    mlflow: str | None = None
+    """Experiment of MLflow that it goes to, if `MLFLOW_TRACKING_URI` is set."""
+    otel: bool = False
+    """Whether it goes to the endpoint of OpenTelemetry that the environment names."""
+
+
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """All rungs of one configuration file, with what is wanted of them."""
 
@@ -191,6 +200,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     review: ReviewConfig = ReviewConfig()
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
+    log: LogConfig = LogConfig()
 
     @property
     def folder(self) -> Path:

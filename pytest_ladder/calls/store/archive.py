@@ -87,11 +87,10 @@ class Archive:
         for key, kept in self.store.kept(keys):
             if kept is not None:
                 reply, _, messages = kept
-                yield Exchange(key=key, messages=tuple(messages), text=reply.shown)
+                yield _exchange(key, tuple(messages), reply)
             elif (recording := self.recordings.get(key)) is not None:
                 asked: Message = {"role": "user", "content": recording.prompt}
-                text = recording.reply.shown
-                yield Exchange(key=key, messages=(asked,), text=text)
+                yield _exchange(key, (asked,), recording.reply)
 
     def row(
         self, key: str, request: Request, reply: StoredReply
@@ -151,6 +150,19 @@ class Archive:
     def close(self) -> None:
         """Close the files."""
         self.store.close()
+
+
+def _exchange(key: str, asked: tuple[Message, ...], reply: StoredReply) -> Exchange:
+    return Exchange(
+        key=key,
+        messages=asked,
+        text=reply.shown,
+        model=reply.model,
+        finish_reason=reply.finish_reason,
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        latency_s=None if reply.timing is None else reply.timing.took_s,
+    )
 
 
 def _prompt(message: Message) -> str:
