@@ -16,7 +16,8 @@ from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
-from pytest_ladder.tracking import otel
+from pytest_ladder.tracking.endpoint import endpoint, host_of, wants_content
+from pytest_ladder.tracking.otel import deliver
 from pytest_ladder.tracking.spans import traces_of
 
 _DESCRIPTION = """\
@@ -64,11 +65,11 @@ def add_otel_to(actions: Subparsers) -> None:
 
 def _run(given: Given) -> int:
     # What is wrong with the environment is told before a long report is read.
-    address = otel.endpoint()
-    content = otel.wants_content() if given.content is None else given.content
+    address = endpoint()
+    content = wants_content() if given.content is None else given.content
     report = read_report(given.folder)
     if given.dry_run:
-        return _show(report, content, otel.host_of(address))
+        return _show(report, content, host_of(address))
     progress = ProgressLine()
 
     def tell(traces: int) -> None:
@@ -77,7 +78,7 @@ def _run(given: Given) -> int:
 
     try:
         traces = traces_of(report, content=content)
-        delivered = otel.deliver(traces, address, progress=tell)
+        delivered = deliver(traces, address, progress=tell)
     finally:
         progress.end()
     if not delivered.is_whole:

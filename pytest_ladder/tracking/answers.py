@@ -40,7 +40,7 @@ _LONGEST_QUOTE = 200
 _SHORTEST_SECRET = 6
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class OtlpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one request, repetitions included."""
 
     reason: str = ""
@@ -59,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in _OF_A_BATCH
 
 
-class Watch(HTTPAdapter):
+class AnswerWatch(HTTPAdapter):
     """Sees how each request of the exporter ends; the last one counts."""
 
     def __init__(self) -> None:
@@ -89,23 +89,25 @@ class Watch(HTTPAdapter):
             raise requests.RequestException("told by the watch") from None
         return self.response
 
-    def answer(self) -> Answer:
+    def answer(self) -> OtlpAnswer:
         """Say what came of the last request."""
         if self.problem is not None:
-            return Answer(
+            return OtlpAnswer(
                 reason=_in_words(self.problem),
                 timed_out=isinstance(self.problem, requests.Timeout),
                 # Spans may arrive twice: their ids do not change.
                 wait_s=None if isinstance(self.problem, _FOR_GOOD) else _PAUSE_S,
             )
         if (response := self.response) is None:
-            return Answer()
+            return OtlpAnswer()
         status = response.status_code
         if 200 <= status < 300:
             refused, why = _refused(response)
             why = self._quoted(why) or "it gives no reason"
-            return Answer(reason=why if refused else "", refused=refused, status=status)
-        return Answer(
+            return OtlpAnswer(
+                reason=why if refused else "", refused=refused, status=status
+            )
+        return OtlpAnswer(
             reason=self._refusal(response),
             status=status,
             wait_s=_wait_of(response) if status in _BUSY else None,

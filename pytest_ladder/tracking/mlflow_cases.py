@@ -44,7 +44,7 @@ class Pulled(NamedTuple):
     """Whether there was more than was asked for."""
 
 
-class _Record(NamedTuple):
+class _MlflowRecord(NamedTuple):
     """One record or trace, by the names that datasets have."""
 
     id: str
@@ -68,7 +68,7 @@ def pull(source: str, most: int, progress: Callable[[int], None]) -> Pulled:
             f"{source!r} is no source of cases; write {DATASET}:DATASET, or "
             f"{TRACES}:EXPERIMENT with ?FILTER behind it."
         )
-    records: list[_Record] = []
+    records: list[_MlflowRecord] = []
     with open_client("nothing was written.") as client:
         read = (
             _records(client, name) if kind == DATASET else _traces(client, name, wanted)
@@ -82,7 +82,7 @@ def pull(source: str, most: int, progress: Callable[[int], None]) -> Pulled:
     return Pulled(f"{kind}:{name}", cases, left_out, len(newest), len(records) > most)
 
 
-def _records(client: MlflowClient, name: str) -> Iterator[_Record]:
+def _records(client: MlflowClient, name: str) -> Iterator[_MlflowRecord]:
     """Yield the records of a dataset, the newest first."""
     if "'" in name:
         raise ConfigError(f"MLflow cannot look for a dataset with a quote: {name!r}.")
@@ -99,10 +99,12 @@ def _records(client: MlflowClient, name: str) -> Iterator[_Record]:
     for record in sorted(found[0].records, key=lambda one: -one.created_time):
         row = {"inputs": record.inputs, "expectations": record.expectations or {}}
         tags = _tags(record.tags or {})
-        yield _Record(record.dataset_record_id, record.created_time, {**row, **tags})
+        yield _MlflowRecord(
+            record.dataset_record_id, record.created_time, {**row, **tags}
+        )
 
 
-def _traces(client: MlflowClient, name: str, wanted: str) -> Iterator[_Record]:
+def _traces(client: MlflowClient, name: str, wanted: str) -> Iterator[_MlflowRecord]:
     """Yield the traces of an experiment, the newest first."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
@@ -124,7 +126,9 @@ def _traces(client: MlflowClient, name: str, wanted: str) -> Iterator[_Record]:
             expectations = {one.name: one.value for one in told}
             row = {"inputs": _asked(trace), "expectations": expectations}
             tags = _tags(trace.info.tags or {})
-            yield _Record(trace.info.trace_id, trace.info.request_time, {**row, **tags})
+            yield _MlflowRecord(
+                trace.info.trace_id, trace.info.request_time, {**row, **tags}
+            )
         token = page.token
         if not token:
             return
@@ -155,7 +159,7 @@ def _tags(tags: dict[str, Any]) -> dict[str, list[str]]:
     return {"tags": told} if told else {}
 
 
-def _cases(records: list[_Record]) -> tuple[list[Case], list[tuple[str, str]]]:
+def _cases(records: list[_MlflowRecord]) -> tuple[list[Case], list[tuple[str, str]]]:
     """Make cases of records, and say which are none; equal ones are one case."""
     cases: dict[str, Case] = {}
     left_out = []
@@ -174,7 +178,7 @@ def _cases(records: list[_Record]) -> tuple[list[Case], list[tuple[str, str]]]:
     return list(cases.values()), left_out
 
 
-def _case(record: _Record, taken: set[str]) -> Case:
+def _case(record: _MlflowRecord, taken: set[str]) -> Case:
     """Make a case whose id stays, whatever MLflow's users correct in its record."""
     if not record.row["inputs"]:
         raise ConfigError(f"{record.id}: it asks nothing")

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,9 +25,9 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 import pytest_ladder
 from pytest_ladder.text.numbers import count
-from pytest_ladder.tracking.answers import TOO_LARGE, Answer, Watch
+from pytest_ladder.tracking.answers import TOO_LARGE, AnswerWatch, OtlpAnswer
+from pytest_ladder.tracking.endpoint import host_of
 from pytest_ladder.tracking.names import SCHEMA_URL
-from pytest_ladder.tracking.otel import Progress, host_of
 from pytest_ladder.tracking.spans import Attributes, RowTrace, Span
 
 _SPANS, _CHARACTERS = 200, 2_000_000
@@ -70,7 +70,7 @@ def send(
     address: str,
     *,
     headers: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Delivered:
     """Send traces, and tell how many spans were taken; raises for no failure of that.
 
@@ -111,7 +111,7 @@ class _Delivery:
 
     def __init__(self, address: str, headers: Mapping[str, str] | None) -> None:
         self.host = host_of(address)
-        self.watch = Watch()
+        self.watch = AnswerWatch()
         session = requests.Session()
         for scheme in ("http://", "https://"):
             session.mount(scheme, self.watch)
@@ -160,7 +160,7 @@ class _Delivery:
             self.reason = answer.reason
             self.is_over = not (answer.is_of_batch or answer.refused)
 
-    def _sent(self, spans: Sequence[ReadableSpan]) -> Answer:
+    def _sent(self, spans: Sequence[ReadableSpan]) -> OtlpAnswer:
         """Send spans at once; where the endpoint asks for patience, a few times."""
         for _ in range(_MOST_WAITS):
             answer = self._asked(spans)
@@ -169,13 +169,13 @@ class _Delivery:
             time.sleep(answer.wait_s)
         return self._asked(spans)
 
-    def _asked(self, spans: Sequence[ReadableSpan]) -> Answer:
+    def _asked(self, spans: Sequence[ReadableSpan]) -> OtlpAnswer:
         self.watch.forget()
         result = self.exporter.export(spans)
         answer = self.watch.answer()
         if result is SpanExportResult.SUCCESS or answer.reason:
             return answer
-        return Answer(reason="OpenTelemetry could make no request of them")
+        return OtlpAnswer(reason="OpenTelemetry could make no request of them")
 
     def _of_sdk(self, span: Span) -> ReadableSpan:
         """Make the span that the exporter wants, with times and ids of its own.
