@@ -139,6 +139,8 @@ def mlflow_server(
     quiet = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Else it fetches a price list when traces name tokens.
+        "MLFLOW_MODEL_CATALOG_URI": "",
     }
     with (folder / "server.txt").open("w") as output:
         server = subprocess.Popen(
