@@ -205,7 +205,7 @@ def test_calls_that_vary_turn_a_gate_red_less_than_one_time_in_twenty() -> None:
         rise = latency_rise(pair(before, rows([1.0] * 60, seconds=seconds[-1])))
         red += rise.established and (rise.change or 0) >= 0.2
     # By the runs alone 11 are red.
-    assert red == -1
+    assert red <= 3
 
 
 def test_days_of_a_provider_that_differ_turn_a_gate_red_one_time_in_twenty() -> None:
