@@ -652,6 +652,38 @@ def _proxies() -> dict[str, Shape]:
         "a proxy, no blank line at the end": Shape(
             whole=whole, stream=sse(*events, done=False).rstrip(b"\n"), read=plain()
         ),
+        "a proxy, its own page behind the answer": Shape(
+            whole=whole + b"\n\n<html><h1>502 Bad Gateway</h1></html>",
+            stream=sse(*events) + b"\n<html><h1>502 Bad Gateway</h1></html>",
+            read=plain(),
+        ),
+        "a proxy, padded with NUL": Shape(
+            whole=whole + b"\0" * 64,
+            stream=b"".join(
+                b"data: " + written(event) + b"\0\0\n\n" for event in events
+            ),
+            read=plain(),
+        ),
+        "a proxy, the answer twice": Shape(
+            whole=whole + whole, stream=whole + b"\n" + whole, read=plain()
+        ),
+        "a proxy, pieces on one line": Shape(
+            whole=b"".join(written(event) for event in events),
+            stream=b"data: " + b"".join(written(event) for event in events) + b"\n\n",
+            read=plain(),
+        ),
+        "a proxy, an answer and half of another": Shape(
+            whole=whole + whole[:40], stream=whole + whole[:40], read=plain()
+        ),
+        "a proxy, an error behind the answer": Shape(
+            whole=whole + written({"error": {"message": "cut", "code": 503}}),
+            stream=sse(*events[:3], done=False)
+            + b"data: "
+            + written(events[3])
+            + written({"error": {"message": "cut", "code": 503}}),
+            read={"status": 503, "transient": True},
+            is_error=True,
+        ),
         "a proxy, an error of nothing": Shape(
             whole=written(body({"content": ANSWER}, error={})),
             stream=sse(*(event | {"error": None} for event in events)),
