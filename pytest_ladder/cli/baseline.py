@@ -8,12 +8,9 @@ from pathlib import Path
 import msgspec
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
-from pytest_ladder.cli.judge_arguments import (
-    calibrated_by,
-    labels_in,
-    labels_in_reach,
-)
+from pytest_ladder.cli.judge_arguments import calibrated_by, labels_in
 from pytest_ladder.cli.printing import say
+from pytest_ladder.cli.reach import labels_in_reach
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.decide.gate.runs import odd_runs

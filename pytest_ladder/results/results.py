@@ -380,6 +380,7 @@ class Results:
             tests=suite_of(self.session, opened, items).tests,
             **left_out(items),
             git_sha=git.head(opened.ladder.folder),
+            ladder=git.place_of(opened.ladder.path),
             seed=climb.seeds[-1] if climb else None,
             versions={
                 "pytest-ladder": __version__,

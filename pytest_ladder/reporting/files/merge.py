@@ -270,6 +270,7 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
         stopped=any(info.stopped for info in infos),
         strategies=first.strategies,
+        ladder=first.ladder,
         tests={test: info.tests[test] for info in infos for test in sorted(info.tests)},
         # What one shard left out another ran.
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),
