@@ -42,6 +42,8 @@ from pytest_ladder.errors import CallError
 
 _LONGEST_QUOTE = 120
 _BOM = b"\xef\xbb\xbf"
+_COMMENTS = re.compile(rb"\A(?:\s*:[^\r\n]*[\r\n]+)+")
+"""Signs of life of a server that has no event yet, and may answer in one piece."""
 _NOTHING = re.compile(r"[\s\0\x1e\ufeff]*")
 """What may stand between objects: RFC 7464 begins each with \\x1e."""
 
@@ -51,6 +53,7 @@ def from_body(name: str, body: bytes, content_type: str = "") -> Answer:
 
     A stream that is called something else, as some proxies do, is read as one.
     """
+    body = _COMMENTS.sub(b"", body, count=1)
     if _begins_as_stream(body):
         return from_events(name, [(clock.monotonic(), body)])
     return _from_json(name, body, content_type)
@@ -226,7 +229,7 @@ class StreamReader:
         """
         if not self.done:
             self._take(self._events.end())
-        body = b"".join(self._eventless or ())
+        body = _COMMENTS.sub(b"", b"".join(self._eventless or ()), count=1)
         if body and not _begins_as_stream(body):
             return _from_json(self._name, body)
         return self._stream.answer()
