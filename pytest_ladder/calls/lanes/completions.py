@@ -90,7 +90,8 @@ def _objects_in(name: str, data: bytes, content_type: str = "") -> list[Payload]
 def _leading_objects(data: bytes) -> list[Payload]:
     """Return the objects with which a text begins; empty: it begins otherwise."""
     text = data.decode(json.detect_encoding(data), errors="replace")
-    decoder, objects = json.JSONDecoder(strict=False), []
+    decoder = json.JSONDecoder(strict=False)
+    objects: list[Payload] = []
     at = _NOTHING.match(text).end()  # type: ignore[union-attr]
     try:
         while at < len(text):

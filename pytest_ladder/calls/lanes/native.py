@@ -21,9 +21,15 @@ def as_completion(payload: Payload) -> Payload:
     for name in _ENVELOPES:
         inner = payload.get(name)
         if isinstance(inner, dict):
-            read = as_completion(inner)
-            if "choices" in read or read.get("error"):
-                return payload | read
+            found = _by_form(inner)
+            if "choices" in found or found.get("error"):
+                return payload | found
+    return _by_form(payload)
+
+
+def _by_form(payload: Payload) -> Payload:
+    if payload.get("choices") or payload.get("error"):
+        return payload
     for is_one, read in _FORMS:
         if is_one(payload):
             choice, usage = read(payload)

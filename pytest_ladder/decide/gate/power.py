@@ -295,7 +295,7 @@ class _MadeUp:
             places = (uniform(size) * counts[:, None]).astype(int)
             others = pool[(uniform(size) * len(pool)).astype(int)]
             is_own = uniform(size) < math.sqrt(kept)
-            return np.where(is_own, padded[cases, places], others)
+            return np.asarray(np.where(is_own, padded[cases, places], others))
 
         most = int(self._samples.max())
         is_there = np.arange(most) < self._samples[:, None]
