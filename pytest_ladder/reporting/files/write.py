@@ -77,6 +77,8 @@ def matrix_json(report: Report) -> dict[str, Any]:
         del run["tried"]
     if not report.info.ladder:
         del run["ladder"]
+    if report.info.shard is None:
+        del run["shard"]
     matrix, decision = report.matrix, report.decision
     return {
         "schema": SCHEMA,
