@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, positive, share
 from pytest_ladder.cli.printing import ProgressLine, say
+from pytest_ladder.cli.reach import go_where
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.aggregate import LEAST_UNITS, Aggregate, VariantSums
 from pytest_ladder.core.ladder import Ladder
@@ -237,10 +238,7 @@ def _ladder() -> Ladder:
 def _configured() -> Ladder:
     path = find_ladder(Path.cwd())
     if path is None:
-        raise ConfigError(
-            "there is no ladder.toml here or above; run this in the folder of your "
-            "suite."
-        )
+        raise ConfigError(f"there is no ladder.toml here or above; {go_where()}.")
     return load_ladder(path)
 
 

@@ -393,6 +393,7 @@ class Results:
             shard=suite.shard or self.session.settings.shard,
             **left_out(items),
             git_sha=git.head(opened.ladder.folder),
+            ladder=git.place_of(opened.ladder.path),
             seed=climb.seeds[-1] if climb else None,
             versions={
                 "pytest-ladder": __version__,
