@@ -13,13 +13,9 @@ import pytest
 
 from pytest_ladder import __version__
 from pytest_ladder.core.why import Why
+from pytest_ladder.decide.decision import MoreSamples, Part
 from pytest_ladder.disk import git
-from pytest_ladder.reporting.report import (
-    MoreSamples,
-    Part,
-    RunInfo,
-    machine_info,
-)
+from pytest_ladder.reporting.report import RunInfo, machine_info
 from pytest_ladder.results.ladder_result import Arrived
 from pytest_ladder.results.part import suite_of
 from pytest_ladder.session.open_ladder import OpenLadder
