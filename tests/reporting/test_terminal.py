@@ -11,7 +11,8 @@ from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import Matrix, build_matrix
 from pytest_ladder.reporting.report import RunInfo
 from pytest_ladder.reporting.sentences.matrix import spend_line
-from pytest_ladder.reporting.terminal import ASCII, UNICODE, glyphs_for, matrix_lines
+from pytest_ladder.reporting.terminal.lines import ASCII, UNICODE, glyphs_for
+from pytest_ladder.reporting.terminal.matrix import matrix_lines
 from pytest_ladder.text.untrusted import display_width
 
 INFO = RunInfo(
