@@ -136,7 +136,7 @@ def print_result(
 
         for line in gate_lines(report.gate, verbose=reporter.verbosity > 0):
             reporter.write_line(line)
-    decided = decision_lines(report, width, wrap_headline=reporter.isatty)
+    decided = decision_lines(report, width, wrap_headline=bool(reporter.isatty))
     for text, markup in (*decided, *_tried_lines(report)):
         reporter.write_line(text, **markup)
 

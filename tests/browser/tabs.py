@@ -9,7 +9,6 @@ from playwright.sync_api import Page
 from pytest_ladder.reporting.html import page_html
 from pytest_ladder.reporting.report import Report
 
-
 LOOK_AT_ALL = """() => {
     for (const section of document.querySelectorAll("main > section")) {
         section.style.contentVisibility = "visible";
