@@ -40,4 +40,5 @@ def silenced(report: Any) -> Iterator[None]:
 def _is_missed(report: Any) -> bool:
     """Tell a miss from a test that was marked to fail, with a reason by its author."""
     carried = getattr(report, "ladder", None)
-    return carried is not None and bool(carried["missed"])
+    is_part = getattr(report, "ladder_part", False)  # a subtest
+    return is_part or (carried is not None and bool(carried["missed"]))
