@@ -28,6 +28,7 @@ from pytest_ladder.reporting.sentences.matrix import (
     recorded_latency,
     remarks,
     spend_sentence,
+    verdict_of,
 )
 from pytest_ladder.reporting.sentences.tags import tag_levels, tag_notes, tag_rows
 from pytest_ladder.text.markdown import folded, table_row, within
@@ -177,8 +178,8 @@ def _columns(
     report: Report, rungs: Sequence[RungResult]
 ) -> Iterator[tuple[str, Callable[[RungResult], str]]]:
     """Yield name and cells of each column; what nobody needs is left out."""
-    if any(map(_verdict, rungs)):
-        yield "verdict", _verdict
+    if any(map(verdict_of, rungs)):
+        yield "verdict", verdict_of
     for level in report.matrix.levels:
         title = markdown_text(outcome_at(report.matrix, level) or level)
         yield f"{title}, 95 % interval", partial(_quality, level=level)
@@ -205,11 +206,6 @@ def _roles(report: Report, rung: str) -> Iterator[str]:
         yield "current"
     if advice is not None and rung == advice.rung:
         yield "recommended"
-
-
-def _verdict(rung: RungResult) -> str:
-    """Return that of the level that decides; empty: there is none."""
-    return next((cell.verdict for cell in rung.levels.values() if cell.verdict), "")
 
 
 def _criteria(rungs: Sequence[RungResult]) -> Sequence[str]:

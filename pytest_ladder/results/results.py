@@ -54,7 +54,7 @@ from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.session.xdist import shared_by_processes
 from pytest_ladder.text.phrases import shown
-from pytest_ladder.text.untrusted import plain
+from pytest_ladder.text.table import wrapped
 
 if TYPE_CHECKING:
     from pytest_ladder.decide.climb.course import ClimbResult
@@ -134,14 +134,6 @@ class Results:
         run_failures.report(session, self.items, self.session, failures)
         self._odd_bills = run_failures.surprising_bills(self.session)
 
-    def missed_lines(self) -> list[str]:
-        """List the misses for `-rm`."""
-        return [
-            f"MISSED {nodeid} - {arrived.rows[0].reason}"
-            for nodeid, arrived in self.items.items()
-            if arrived.payload.missed
-        ]
-
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
         if self.session.settings.live:
@@ -180,21 +172,17 @@ class Results:
 
     def print_summary(self, reporter: pytest.TerminalReporter) -> None:
         """Print the matrix of each ladder, and the misses where `-rm` asks for them."""
-        asked = set(self.session.config.option.reportchars)
-        if asked & {"m", "a", "A"} and (misses := self.missed_lines()):
-            reporter.section("misses", sep="=")
-            for line in misses:
-                reporter.write_line(plain(line))
+        width = self.session.config.get_terminal_writer().fullwidth
+        self._print_misses(reporter, width)
         for result in self.finished:
             several = len(self.finished) > 1
             named = f" {shown(result.opened.ladder.path)}" if several else ""
             reporter.section(f"ladder{named}", sep="=", bold=True)
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
-                reporter.write_line(self.session.header_of(result.opened))
-                if self.session.settings.live:
-                    for note in self.session.notes([result.opened]):
-                        reporter.write_line(note)
+                for text in self.session.headers_of([result.opened]):
+                    for line in wrapped(text, width):
+                        reporter.write_line(line)
             written = result not in self._unwritten
             output.print_result(reporter, result, written=written)
         shares = partial_shares(self.items)
@@ -204,6 +192,17 @@ class Results:
             reporter.write_line(warning, yellow=True)
         for problem in self.problems:
             reporter.write_line(problem, red=True)
+
+    def _print_misses(self, reporter: pytest.TerminalReporter, width: int) -> None:
+        misses = [
+            f"MISSED {nodeid} - {arrived.rows[0].reason}"
+            for nodeid, arrived in self.items.items()
+            if arrived.payload.missed
+        ]
+        if misses and set(self.session.config.option.reportchars) & {"m", "a", "A"}:
+            reporter.section("misses", sep="=")
+            for line in (line for miss in misses for line in wrapped(miss, width)):
+                reporter.write_line(line)
 
     def _try(self, write: Callable[..., str | None], *arguments: Any) -> bool:
         """Write something; why it could not be written is printed at the end.
