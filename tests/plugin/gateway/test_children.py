@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-import pytest_ladder
 from tests.plugin.gateway.asking import ASK
-from tests.plugin.scratch_suite import LADDER, Shop
+from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import Body, Says, calls_tool, hangs
 
 OPENAI = """
@@ -223,35 +220,6 @@ def test_official_clients_live_and_replayed(
         assert not any(reply.get("live") for reply in replayed["replies"])
     written = b"".join(p.read_bytes() for p in shop.path.rglob("*") if p.is_file())
     assert b"sk-planted" not in written
-
-
-def test_the_page_on_apps_is_true(shop: Shop) -> None:
-    page = (Path(pytest_ladder.__file__).parents[1] / "docs/apps.md").read_text("utf-8")
-    files = re.findall(r"```(?:python|js)\n(?:#|//) (\S+)\n(.*?)```", page, re.DOTALL)
-    assert len(files) == 5
-    for name, text in files:
-        shop.write(name, text)
-    if shutil.which("node") is None:
-        (shop.path / "test_service.py").unlink()
-    (config,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    shop.write("ladder.toml", LADDER.format(api_base=shop.server.api_base) + config)
-    shop.cases([{"id": "sky", "input": "say blue", "expected": "blue"}])
-    shop.server.reply = answer_of_page
-    passed = len([name for name, _ in files if name.startswith("test_")]) + 1
-    passed -= not (shop.path / "test_service.py").exists()
-    shop.run("--ladder-live", "-q").assert_outcomes(passed=passed)
-    rows, asked = shop.rows(), shop.server.count
-    shop.server.stop()
-    shop.run("-q").assert_outcomes(passed=passed)
-    assert shop.server.count == asked
-    assert [row["text"] for row in shop.rows()] == [row["text"] for row in rows]
-
-
-def answer_of_page(body: Body) -> str | Says:
-    last = body["messages"][-1]
-    if body.get("tools") and last["role"] == "user":
-        return calls_tool("look_up", {"word": "sky"})
-    return str(last["content"])
 
 
 def test_a_suite_without_apps_imports_nothing_of_the_gateway(shop: Shop) -> None:
