@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib import metadata
 from pathlib import Path
 
 from tests.apps.offline_replay import replay, same_rows
 from tests.plugin.scratch_suite import LADDER, Shop
 from tests.scripted_server import Body, Says, calls_tool
 
-PAGE = Path(__file__).parents[2] / "docs/apps.md"
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs/apps.md"
 
 
 def answer(body: Body) -> str | Says:
@@ -35,3 +38,25 @@ def test_its_files_run_live_and_are_replayed(shop: Shop, offline: list[str]) -> 
     shop.server.stop()
     replay(shop, offline)
     same_rows(rows, shop.rows())
+
+
+def test_its_list_of_clients_is_what_is_installed() -> None:
+    rows = re.findall(
+        r"^\| (Python|Node) (`\S.*?`) \| (\S.*?) \|", PAGE.read_text("utf-8"), re.M
+    )
+    listed = {
+        (language, name.strip("`")): version
+        for language, names, versions in rows
+        for name, version in zip(names.split(", "), versions.split(", "), strict=True)
+    }
+    lock = json.loads((HERE / "package-lock.json").read_text("utf-8"))["packages"]
+    wanted = [("Node", name) for name in lock[""]["dependencies"] if name != "zod"]
+    wanted += [("Python", name) for name in ("openai", "anthropic", "openai-agents")]
+    assert sorted(listed) == sorted(wanted)
+    for (language, name), version in listed.items():
+        installed = (
+            metadata.version(name)
+            if language == "Python"
+            else lock[f"node_modules/{name}"]["version"]
+        )
+        assert version == installed, name

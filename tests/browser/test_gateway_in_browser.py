@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response
 
 from tests.browser.conftest import chromium
 from tests.plugin.gateway.asking import ASK
@@ -81,16 +81,16 @@ class Attacked:
         self.page = page
         self.url = url
         self.answers: list[int] = []
-        port = f":{urlsplit(url).port}/"
-        page.on(
-            "response",
-            lambda answer: port in answer.url and self.answers.append(answer.status),
-        )
+        page.on("response", self._note)
 
     def attack(self, code: str, at: str) -> object:
         """Run an attack; return what the page learnt, None if that is nothing."""
         whole = f"([at, body]) => ({code}).then(r => r?.status || null, () => null)"
         return self.page.evaluate(whole, [at, BODY])
+
+    def _note(self, answer: Response) -> None:
+        if f":{urlsplit(self.url).port}/" in answer.url:
+            self.answers.append(answer.status)
 
 
 @pytest.fixture(scope="module")
