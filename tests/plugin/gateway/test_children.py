@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -295,7 +297,15 @@ def test_app(llm, case):
     while not shop.server.in_flight:
         assert time.monotonic() < until
         time.sleep(0.02)
-    begun = time.monotonic()
+    begun, waited_s = time.monotonic(), out_of_turn_s(process.pid)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 2
-    assert time.monotonic() - begun < 5
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    took_s = time.monotonic() - begun - (out_of_turn_s(process.pid) - waited_s)
+    assert process.wait() == 2
+    assert took_s < 2
+
+
+def out_of_turn_s(pid: int) -> float:
+    """Return how long a process could have run, and others did on a busy machine."""
+    _, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()
+    return int(waited_ns) / 1e9
