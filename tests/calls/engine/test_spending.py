@@ -281,7 +281,7 @@ def test_calls_that_wait_for_their_minute_hear_of_an_odd_bill_at_once(
     before = time.monotonic()
     outcomes = desk.ask_many(10, model={"limits": {"concurrency": 4, "rpm": 1}})
     assert overcharged(outcomes, server) == 1
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 30
 
 
 def test_a_provider_that_bills_as_it_should_waits_for_nothing(

@@ -327,7 +327,7 @@ def test_the_timeout_is_for_the_whole_call_not_for_each_token(
     before = time.monotonic()
     fault = failure(line, words, server=server, params={"timeout": 0.5}, stream=True)
     assert fault.transient
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 8, "the words take 10 s"
 
 
 def test_a_port_where_nobody_listens_is_transient(line: Line) -> None:

@@ -212,7 +212,7 @@ def test_closing_does_not_wait_for_an_import(stand_in: Path) -> None:
 
     begun = time.monotonic()
     with_children(work)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -178,7 +178,7 @@ def test_a_server_that_is_not_there_is_given_up_soon(shop: Shop) -> None:
     )
     begun = time.monotonic()
     result = shop.run("--ladder-live")
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 45
     result.assert_outcomes(errors=40)
     lost = [row["reason"] for row in shop.rows()]
     assert all("The connection to model 'bot' failed" in reason for reason in lost)
