@@ -147,6 +147,8 @@ class Served(NamedTuple):
     """Attempts before it that may have been billed; None: there were none."""
     is_alongside: bool = False
     """Whether it was called for while the call before it was: as in `Request`."""
+    images: int = 0
+    """How many images were sent for it."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
