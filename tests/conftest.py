@@ -35,7 +35,7 @@ hypothesis.settings.load_profile("ladder")
 _PROCESSES = (
     *("xdist", "worker", "test_interrupts", "test_other_machines", "test_core_alone"),
     *("calls/local/", "cli/test_init", "test_example_four_tiers"),
-    "gateway/test_children",
+    *("gateway/test_children", "cli/test_shards_of_machines"),
 )
 
 # Of whole runs of pytest that are many, and of properties over many worlds.
@@ -43,17 +43,32 @@ _LONG = (
     *("plugin/results/", "plugin/scheduling/", "plugin/prefetch/"),
     *("decide/test_one_rule", "decide/test_climb_properties"),
     *("examples/test_ci_examples", "cli/test_recordings_command"),
+    *("cli/test_merge_shards", "collection/test_shards"),
     *("session/test_new_strategy", "session/test_several_calls"),
     "session/test_try.py",
     "engine/test_faulty_calls",
 )
 
+# What asks a database: a room of its own, and a step of its own.
+_POSTGRES = "calls/shared/"
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which PostgreSQL the tests use, where they use one."""
+    chosen: str = config.option.markexpr
+    if "postgres" not in chosen or "not postgres" in chosen:
+        return None
+    from tests.postgres_server import described
+
+    return f"postgres: {described()}"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that take seconds of computing: .ci/run gives them their steps.
 
-    What imports litellm, by its name in the id or among the fixtures, what starts
-    processes that live long, and what takes long because it is much.
+    What imports litellm, by its name in the id or among the fixtures, what asks a
+    database, what starts processes that live long, and what takes long because it is
+    much.
     """
     for item in items:
         if not item.nodeid.startswith("tests/"):
@@ -61,6 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "litellm" in item.nodeid.lower() or "litellm" in fixtures:
             item.add_marker(pytest.mark.litellm)
+        elif _POSTGRES in item.nodeid:
+            item.add_marker(pytest.mark.postgres)
         elif any(word in item.nodeid for word in _PROCESSES):
             item.add_marker(pytest.mark.processes)
         elif any(word in item.nodeid for word in _LONG):

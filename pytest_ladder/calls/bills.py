@@ -9,8 +9,8 @@ import msgspec
 
 from pytest_ladder import clock
 from pytest_ladder.calls import retries
+from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.one_machine.budget import worst_usd
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store.stored_reply import Attempt, StoredReply
 from pytest_ladder.core.reply import Timing, Usage

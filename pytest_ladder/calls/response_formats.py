@@ -69,10 +69,8 @@ class ResponseFormats:
         self._first: dict[str, asyncio.Event] = {}
         """Set when the first call of a model is over."""
 
-    async def wait_for_first(self, request: Request, model: str) -> None:
+    async def wait_for_first(self, model: str) -> None:
         """Let one call of a model find out what is taken; others wait 10 s at most."""
-        if not request.fallbacks:
-            return
         first = self._first.get(model)
         if first is None:
             self._first[model] = asyncio.Event()
@@ -87,8 +85,6 @@ class ResponseFormats:
 
         Raises `CallError`. `model` names what has formats of its own.
         """
-        if not request.fallbacks:
-            return await _send_as_declared(lane, request, address)
         first, refusals = self._known(model), list[CallError]()
         try:
             for number in range(first, len(request.fallbacks) + 1):
@@ -140,14 +136,15 @@ class ResponseFormats:
         return self._folder / f"{model}.json"
 
 
-async def _send_as_declared(
-    lane: Lane, request: Request, address: str | None
-) -> Answer:
-    """Send a request whose format nothing replaces; raises `CallError`."""
+async def send_as_declared(lane: Lane, request: Request, address: str | None) -> Answer:
+    """Send a request with a `form_from`, whose format nothing replaces.
+
+    Raises `CallError`.
+    """
     try:
         return await lane.send(request, address)
     except CallError as error:
-        if not (request.form_from and _is_refusal(error, request)):
+        if not _is_refusal(error, request):
             raise
         told = error
     is_schema = request.params["response_format"].get("type") == "json_schema"

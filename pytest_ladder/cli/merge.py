@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, add_reports
@@ -11,15 +12,19 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.merge import coverage, merged
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import append_step_summary, write_report
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import are_unlabelled
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 
 _DESCRIPTION = """\
-Join the reports of several runs of one suite into one: CI jobs that each ran some of
-the tests (pytest-split) or some of the rungs (--ladder-rungs). All must be of the same
-configuration and commit, and no row may be in two of them. What they spent is summed,
-the decision is made again from all rows, and what only some of them have is printed.
+Join the reports of several runs of one suite into one: CI jobs that each ran a shard of
+the cases (--ladder-shard), some of the tests (pytest-split) or some of the rungs
+(--ladder-rungs). All must be of the same configuration and commit, and no row may be in
+two of them. What they spent is summed, the decision is made again from all rows, and
+what only some of them have is printed. Of the shards of --ladder-shard none may be
+missing, and the status is 1 where the whole run would have failed for too low a share
+(at_least) or for its objective.
 """
 _EXAMPLES = """\
 examples:
@@ -27,7 +32,9 @@ examples:
   pytest-ladder merge shards/* --output ladder-report
 
 in CI, each job of the matrix:
-  pytest --ladder=matrix --splits 4 --group "$GROUP" --ladder-report "shards/$GROUP"
+  pytest --ladder=matrix --ladder-shard="$SHARD/20"
+and after them, with their folders in one place:
+  pytest-ladder merge ladder-report/shards/* --output ladder-report
 """
 
 
@@ -47,6 +54,12 @@ def add_to(commands: Subparsers) -> None:
         metavar="DIR",
         type=Path,
         help="where the joined report goes",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="join what there is of the shards of --ladder-shard, though some are "
+        "missing: the report is then a part",
     )
     parser.set_defaults(run=_run)
 
@@ -69,7 +82,7 @@ def _run(given: Given) -> int:
         )
     shards = {shown(folder): read_report(folder) for folder in folders.values()}
     # Each shard measured the judges on its own share of the labelled replies.
-    report = calibrated(merged(shards), given.output)
+    report = calibrated(merged(shards, partial=given.partial), given.output)
     # Whom two shards have halves of is known only now.
     report = reviewed(report, given.output)
     write_report(given.output, report)
@@ -87,4 +100,24 @@ def _run(given: Given) -> int:
     show(report, given.output)
     if warning:
         say(warning)
-    return 0
+    failures = list(_failures(report, shards))
+    for failure in failures:
+        say(f"FAILED {failure}")
+    return 1 if failures else 0
+
+
+def _failures(report: Report, shards: Mapping[str, Report]) -> Iterator[str]:
+    """Say what would have failed the run, had it been in one piece.
+
+    No shard knows by itself whether enough cases passed.
+    """
+    cut = any(shard.info.shard for shard in shards.values())
+    if not cut or report.info.part is not None:
+        return
+    from pytest_ladder.decide.gate.checks import objective_check, share_checks
+
+    own = [row for row in report.rows if row.rung == report.info.current]
+    advice = report.decision.recommendation
+    for check in (*share_checks(own, {}), *objective_check(advice)):
+        if check.verdict == "fail":
+            yield f"{check.name}: {check.reason}"

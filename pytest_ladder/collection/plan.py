@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import pytest
 
+from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import USUAL_OUTPUT, Request, Served
-from pytest_ladder.calls.one_machine.budget import worst_usd
 from pytest_ladder.calls.plan import LaterCalls, RungPlan, plan_calls
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.calls.store.archive import Archive
@@ -37,9 +37,18 @@ def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
         lines = plan_lines(
             _plans(session, items), _plans(session, session.extra_samples)
         )
-        return [*lines, *session.notes(session.opened)]
+        shards = [] if session.settings.shard is None else _shards(session)
+        return [*shards, *lines, *session.notes(session.opened)]
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _shards(session: LadderSession) -> list[str]:
+    several = len(session.opened) > 1
+    return [
+        (f"{shown(opened.ladder.path)}: " if several else "") + session.shard_of(opened)
+        for opened in session.opened
+    ]
 
 
 def _plans(session: LadderSession, items: Iterable[pytest.Item]) -> list[RungPlan]:

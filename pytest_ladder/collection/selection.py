@@ -1,4 +1,6 @@
-"""Which collected tests run: the cases of `--ladder-cases`, and what part that makes.
+"""Which collected tests run: the cases of `--ladder-cases`, and of these a shard.
+
+And what part of the suite that makes.
 
 Called at the end of collection, after what other plugins deselect (`-k`, `-m`, `--lf`).
 Every worker of xdist comes to the same: all depends on what was collected alone.
@@ -26,21 +28,34 @@ from pytest_ladder.session.suite import SuiteSize
 def select(session: LadderSession, items: list[pytest.Item]) -> None:
     """Leave out cases that were not asked for, and note how much of each suite is left.
 
-    What is left out is deselected, or of a packed test not run; free-form tests stay.
+    What is left out is deselected, or of a packed test not run. Of free-form tests only
+    a shard leaves some out.
     """
     levels = _levels_asked_for(session, items)
     if session.settings.cases is not None:
         _choose_cases(session)
-        left = [item for item in items if _is_left_out(session, item)]
-        if left:
-            session.config.hook.pytest_deselected(items=left)
-            dropped = set(map(id, left))
-            items[:] = [item for item in items if id(item) not in dropped]
+        _deselect(
+            session, items, [item for item in items if _is_left_out(session, item)]
+        )
+    if session.settings.shard is not None:
+        from pytest_ladder.collection.sharding import cut
+
+        shard, seed = session.settings.shard, session.settings.order_seed
+        _deselect(session, items, cut(session, items, shard, seed))
     made = session.items_of(items)
     session.suites = {
         str(opened.ladder.path): _suite(session, opened, levels, made)
         for opened in session.opened
     }
+
+
+def _deselect(
+    session: LadderSession, items: list[pytest.Item], left: list[pytest.Item]
+) -> None:
+    if left:
+        session.config.hook.pytest_deselected(items=left)
+        dropped = set(map(id, left))
+        items[:] = [item for item in items if id(item) not in dropped]
 
 
 def chosen(cases: Iterable[Case], amount: int | float, seed: int) -> frozenset[Unit]:
@@ -75,7 +90,7 @@ def _choose_cases(session: LadderSession) -> None:
     How many an ini file wants is the suite's own choice: these cases are all of it.
     """
     settings = session.settings
-    seed = settings.seed if isinstance(settings.seed, int) else 0
+    seed = settings.order_seed
     for opened in session.opened:
         tests = session.tests_of(opened)
         cases = {
@@ -143,4 +158,5 @@ def _suite(
             if item.test.opened is opened
         ),
         left_files=bool(session.config.getoption("lf", False)),
+        shard=opened.shard,
     )

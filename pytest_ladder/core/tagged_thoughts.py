@@ -13,7 +13,6 @@ import re
 
 import msgspec
 
-from pytest_ladder.core.thoughts import joined
 from pytest_ladder.text.json_in_text import is_json
 
 
@@ -128,7 +127,7 @@ _END_ALONE = re.compile(
 )
 
 
-def split_tagged(text: str) -> tuple[str, str]:
+def split_tagged(text: str) -> tuple[list[str], str]:
     """Return the thoughts at the beginning of a text, and the answer behind them.
 
     Without thoughts the answer is the text as it is.
@@ -155,12 +154,12 @@ def split_tagged(text: str) -> tuple[str, str]:
             or is_json(text)
         )
         if end is None or speaks_of_it:
-            return "", text
+            return [], text
         thoughts, at = [text[: end.start()]], end.end()
     answer = text[at:].lstrip()
     if marked := _ANSWER_BEGINS.match(answer):
         answer = _ANSWER_ENDS.sub("", answer[marked.end() :])
-    return joined(thoughts), answer.lstrip()
+    return thoughts, answer.lstrip()
 
 
 def _begin_at(
@@ -190,7 +189,7 @@ def _begin_at(
 
 def _split_channels(
     text: str, first_end: re.Match[str] | None = None
-) -> tuple[str, str]:
+) -> tuple[list[str], str]:
     """Take what gpt-oss says in its channels apart: only `final` is its answer.
 
     `first_end` is where the first thoughts end, if nothing marks where they begin.
@@ -205,4 +204,4 @@ def _split_channels(
         at = end.end()
     answer = text[begin.end() if begin else at :]
     answer = _CHANNEL_END.split(answer, maxsplit=1)[0]
-    return joined(thoughts), answer.lstrip()
+    return thoughts, answer.lstrip()

@@ -34,8 +34,8 @@ def split_thoughts(text: str) -> Thoughts:
         return Thoughts(reasoning="", answer=text)
     from pytest_ladder.core.tagged_thoughts import split_tagged
 
-    reasoning, answer = split_tagged(text)
-    return Thoughts(reasoning=reasoning, answer=answer)
+    thoughts, answer = split_tagged(text)
+    return Thoughts(reasoning=joined(thoughts), answer=answer)
 
 
 def joined(thoughts: list[str]) -> str:

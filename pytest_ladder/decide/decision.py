@@ -42,11 +42,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Test files that were not collected, as node ids name them."""
     skipped: int = 0
     """Rows that are in neither number, for tests skipped them by themselves."""
+    shard: str = ""
+    """Which shards it is, such as `shard 3 of 20`; empty: it is not for them."""
 
     def __str__(self) -> str:
+        named = f"{self.shard}: " if self.shard else ""
         if self.of is None:
-            return f"{count(self.items, 'item')}, without {few(self.without)}"
-        return f"{self.items:,} of {count(self.of, 'item')}"
+            return f"{named}{count(self.items, 'item')}, without {few(self.without)}"
+        return f"{named}{self.items:,} of {count(self.of, 'item')}"
 
 
 class Roi(msgspec.Struct, frozen=True, kw_only=True):

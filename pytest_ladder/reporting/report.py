@@ -14,6 +14,7 @@ from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.core.score import Level
+from pytest_ladder.core.shard import Shard
 from pytest_ladder.core.why import Why
 from pytest_ladder.decide.decision import Decision, MoreSamples, Part
 from pytest_ladder.decide.evidence import Evidence
@@ -61,6 +62,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """
     part: Part | None = None
     """How much of the suite ran; None: all that the run was asked for."""
+    shard: Shard | None = None
+    """Which shard of a run it is; None: it is none."""
     strategies: tuple[str, ...] = ()
     """Names of the strategies in the order of ladder.toml; empty: it is not known."""
     texts: bool = True

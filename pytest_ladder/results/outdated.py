@@ -15,6 +15,8 @@ import pytest
 from pytest_ladder.session.settings import REPORT_FOLDER, Settings, read_settings
 from pytest_ladder.session.state import known_session, not_collected
 
+SHARDS = "shards"
+"""Folder of the reports of shards, in that of the whole."""
 _BROKE_OFF = (
     pytest.ExitCode.INTERRUPTED,
     pytest.ExitCode.INTERNAL_ERROR,
@@ -25,14 +27,17 @@ _BROKE_OFF = (
 def report_root(config: pytest.Config, settings: Settings) -> Path:
     """Return where the report goes, or those of several ladders, each in a subfolder.
 
-    Where that is not said, only a matrix goes into `ladder-report` itself.
+    Where that is not said, only a matrix goes into `ladder-report` itself, and each
+    shard into a folder of its own.
     """
     if settings.report is not None:
         return settings.report
     folder = config.rootpath / REPORT_FOLDER
     if settings.tried:
-        return folder / "try"
-    return folder if settings.mode == "matrix" else folder / settings.mode
+        folder /= "try"
+    elif settings.mode != "matrix":
+        folder /= settings.mode
+    return folder / SHARDS / settings.shard.folder if settings.shard else folder
 
 
 def mark_all(config: pytest.Config, status: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ import pytest
 
 from pytest_ladder.config.load import find_ladder
 from pytest_ladder.core.row import Row
+from pytest_ladder.core.shard import Shard
 from pytest_ladder.core.why import Why
 from pytest_ladder.decide.decision import Part
 from pytest_ladder.errors import ConfigError
@@ -37,6 +38,7 @@ _MARKS_A_LEVEL = re.compile(rb"\bmark\s*\.\s*(cheap|judged|real)\b")
 class _RunBefore(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     tests: dict[str, int] = {}
+    shard: Shard | None = None
 
 
 class Before(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +90,8 @@ def part_of(
         for test in known
         if _is_missing(path := _path(session, test), suite.files)
     }
-    if not lacks and not elsewhere:
+    shard = session.settings.shard
+    if not lacks and not elsewhere and shard is None:
         return None
     # What the report before has of these files tells how much there is.
     counts = dict.fromkeys(elsewhere, 0)
@@ -102,16 +105,24 @@ def part_of(
         else None,
         without=tuple(sorted(elsewhere.values())),
         skipped=skipped,
+        shard="" if shard is None else str(shard),
     )
 
 
-def place(folder: Path, part: Part | None, rows: Iterable[Row]) -> Path:
+def place(
+    folder: Path, part: Part | None, rows: Collection[Row], shard: Shard | None = None
+) -> Path:
     """Return where a report goes, that of the whole being in `folder`.
 
-    A part replaces only a report all of whose rows it has anew.
+    A part replaces only a report all of whose rows it has anew, but for `shard`, which
+    ran to its end: it replaces an earlier report of the same shard, whatever that had.
     """
     if part is None or not (folder / "matrix.json").exists():
         return folder
+    if shard is not None and all(map(has_run, rows)):
+        earlier = _run_before(folder).shard
+        if earlier is not None and earlier.folder == shard.folder:
+            return folder
     have = {
         (row.rung, row.test, row.source, row.case, row.sample)
         for row in rows
@@ -151,12 +162,17 @@ def suite_of(
 
 def _tests_before(session: LadderSession, folder: Path) -> dict[str, int]:
     """Return the tests of the report before this, if it was of the same mode."""
+    run = _run_before(folder)
+    return run.tests if run.mode == session.settings.mode else {}
+
+
+def _run_before(folder: Path) -> _RunBefore:
+    """Return what a report says of its run; nothing, if there is none to be read."""
     try:
         data = (folder / "matrix.json").read_bytes()
-        run = msgspec.json.decode(data, type=Before).run
+        return msgspec.json.decode(data, type=Before).run
     except (OSError, msgspec.DecodeError):
-        return {}
-    return run.tests if run.mode == session.settings.mode else {}
+        return _RunBefore(mode="")
 
 
 def _path(session: LadderSession, test: str) -> Path:

@@ -267,7 +267,8 @@ class Results:
         for config in configs:
             opened = self.session.open(Path(config))
             items, rows = self._rows_of(opened)
-            if rows:
+            # A shard all of whose tests were skipped says that it was there.
+            if rows or self.session.settings.shard:
                 folder = output.report_folder(self.session, opened, several=several)
                 yield self._result(opened, items, rows, folder)
 
@@ -324,7 +325,7 @@ class Results:
         return LadderResult(
             opened=opened,
             report=report if opened.ladder.report.texts else without_texts(report),
-            folder=place(folder, part, rows),
+            folder=place(folder, part, rows, info.shard if self._ended else None),
             replaces=folder,
             feasible=feasible,
             spared=climb.summary if climb else "",
@@ -366,6 +367,7 @@ class Results:
 
     def _info(self, opened: OpenLadder, climb: ClimbResult | None) -> RunInfo:
         items = self._items_of(opened)
+        suite = suite_of(self.session, opened, items)
         return RunInfo(
             id=uuid.uuid4().hex[:12],
             started=datetime.datetime.fromtimestamp(
@@ -377,7 +379,8 @@ class Results:
             tried=opened.tried,
             escalation=state_of_extra_samples(items),
             stopped=not self._ended,
-            tests=suite_of(self.session, opened, items).tests,
+            tests=suite.tests,
+            shard=suite.shard or self.session.settings.shard,
             **left_out(items),
             git_sha=git.head(opened.ladder.folder),
             seed=climb.seeds[-1] if climb else None,

@@ -24,6 +24,7 @@ from pytest_ladder.text.phrases import did_you_mean, listed
 if TYPE_CHECKING:
     from pytest_ladder.calls.asker import Asker
     from pytest_ladder.calls.contract import Request
+    from pytest_ladder.core.shard import Shard
     from pytest_ladder.decide.matrix import Unit
     from pytest_ladder.decide.real.users import Declared, Users
     from pytest_ladder.judging.jury import Jury
@@ -44,9 +45,14 @@ class OpenLadder:
         self._prices = PriceTable()
         self._cases: dict[str, tuple[Case, ...]] = {}
         self.chosen: frozenset[Unit] | None = None
-        """The cases that `--ladder-cases` leaves, set when all are known; None: all."""
+        """The cases of this run, set when all are known; None: all.
+
+        Those that `--ladder-cases` draws, and of these the shard's.
+        """
         self.own: frozenset[Unit] | None = None
         """The cases of the suite where its ini file draws them; None: all."""
+        self.shard: Shard | None = None
+        """Which shard of it this run is, with all that was cut; None: it is none."""
 
     def lacks(self, case: Case) -> bool:
         """Whether a case is of the suite, and left out."""
@@ -54,7 +60,7 @@ class OpenLadder:
         return of_suite and self.leaves_out(case)
 
     def leaves_out(self, case: Case) -> bool:
-        """Whether `--ladder-cases` leaves out a case."""
+        """Whether `--ladder-cases` or the shard leaves out a case."""
         return self.chosen is not None and (case.source, case.id) not in self.chosen
 
     @cached_property

@@ -29,7 +29,10 @@ class Option:
     parse: Callable[[str], Any] = str
     expects: str = ""
     ini: bool = True
-    """False for what makes a run spend: no file in a repository may do that."""
+    """False for what makes a run spend, which no file in a repository may do.
+
+    And for what is of one machine alone.
+    """
     many: bool = False
     """Whether it takes several values: given more than once, or with commas."""
     typed: bool = False
@@ -83,6 +86,12 @@ def _cases(text: str) -> int | float:
     if not 0 < share <= 1:
         raise ValueError(text)
     return share
+
+
+def _shard(text: str) -> tuple[int, int] | str:
+    from pytest_ladder.session import shard
+
+    return shard.typed(text)
 
 
 def _dollars(text: str) -> float:
@@ -151,6 +160,16 @@ OPTIONS = (
         expects="a number of cases from 1, or a share of them such as 10%",
         help="only so many cases of the suite, drawn at random: the same for every "
         "test and rung, clusters whole; a larger N has those of a smaller one.",
+    ),
+    Option(
+        name="shard",
+        metavar="K/N|auto",
+        parse=_shard,
+        expects="K/N, the K-th of N shards with K from 1 to N, such as 3/20, or auto",
+        ini=False,
+        help="only the K-th of N equal parts of the cases, the same on every rung, "
+        "clusters whole, for `pytest-ladder merge` to join; auto reads which one this "
+        "is from the variables of CI, Kubernetes, AWS Batch or Slurm.",
     ),
     Option(
         name="samples",

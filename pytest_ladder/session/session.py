@@ -203,6 +203,7 @@ class LadderSession:
     def _count_items(self, path: Path) -> int:
         picked = any("::" in argument for argument in self.config.args)
         narrowed = any(opened.chosen is not None for opened in self.opened)
+        narrowed = narrowed or self.settings.shard is not None
         if picked or narrowed or self.config.getoption("lf", False):
             return 0
         return sum(
@@ -289,13 +290,25 @@ class LadderSession:
         line = f"{ladder}: {self.settings.mode}: {names} ({spends})"
         if opened.ladder.tried:
             line += f"; held against {opened.current.id}, which ships"
-        if opened.chosen is not None:
+        if self.settings.shard is not None:
+            line += f"; {self.shard_of(opened)}"
+        elif opened.chosen is not None:
             line += f"; {count(len(opened.chosen), 'case')} drawn by --ladder-cases"
         if opened.litmus is not None:
             line += f"; model {opened.litmus.rung.model.name} is {opened.litmus.why}"
         if self.settings.mode == "current" and opened.ladder.current is None:
             line += f"; `current` is not set, so this is {opened.why_current}"
         return line
+
+    def shard_of(self, opened: OpenLadder) -> str:
+        """Say which shard of a ladder this run is; empty: it is none."""
+        if self.settings.shard is None:
+            return ""
+        suite = self.suites.get(str(opened.ladder.path))
+        if suite is None:
+            return str(self.settings.shard)
+        of = f"{suite.selected:,} of {count(suite.rows, 'item')}"
+        return f"{self.settings.shard}: {of}"
 
     def _close_apps(self) -> None:
         """Stop the gateway; workers tell the controller of calls that came too late."""

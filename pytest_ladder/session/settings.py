@@ -6,12 +6,19 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ladder.session.options import OPTIONS, Option
-from pytest_ladder.session.xdist import worker_elsewhere, worker_with_own_files
+from pytest_ladder.session.xdist import (
+    has_shared_store,
+    worker_elsewhere,
+    worker_with_own_files,
+)
+
+if TYPE_CHECKING:
+    from pytest_ladder.core.shard import Shard
 
 REPORT_FOLDER = "ladder-report"
 """Where a report goes by default, in pytest's root folder."""
@@ -41,6 +48,8 @@ class Settings:
     """How many cases, or as a float which share of them, in (0, 1]; None: all."""
     own_cases: int | float | None
     """The same of the suite's ini file, and so all that it is; None: all."""
+    shard: Shard | None
+    """Which part of the cases this run is to have; None: all of them."""
     samples: int
     concurrency: int | None
     missing: str
@@ -50,6 +59,11 @@ class Settings:
     baseline: str | None
     config: Path | None
     report: Path | None
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order in which cases are drawn and dealt out to shards."""
+        return self.seed if isinstance(self.seed, int) else 0
 
     @property
     def escalates(self) -> bool:
@@ -84,6 +98,13 @@ def read_settings(config: pytest.Config) -> Settings:
         )
     if values["try"]:
         _check_try(values)
+    shard = None
+    if values["shard"] is not None:
+        from pytest_ladder.session.shard import shard_of
+
+        shard = shard_of(values["shard"], os.environ)
+    if shard is not None:
+        _check_shard(values, shard)
     report = values["report"]
     return Settings(
         mode=values["mode"] or "current",
@@ -96,6 +117,7 @@ def read_settings(config: pytest.Config) -> Settings:
         plan=bool(values["plan"]),
         cases=values["cases"],
         own_cases=_in_ini_file(_CASES, config),
+        shard=shard,
         samples=values["samples"] or 1,
         concurrency=values["concurrency"],
         missing=values["missing"] or "fail",
@@ -120,36 +142,53 @@ def _check_try(values: dict[str, Any]) -> None:
         )
 
 
+def _check_shard(values: dict[str, Any], shard: Shard) -> None:
+    """Refuse what has to see all cases of a run in one place."""
+    what = f"--ladder-shard={shard.index}/{shard.total}"
+    if values["mode"] == "climb":
+        raise pytest.UsageError(
+            f"{what} cuts a run that is decided beforehand, and a climb decides as it "
+            "goes; run it in one job, where it uses every reply that is stored, or "
+            "shard --ladder=matrix."
+        )
+    if values["mode"] == "litmus":
+        raise pytest.UsageError(
+            f"{what} cuts the cases of a suite, and --ladder=litmus takes a few of "
+            "them; run it in one job."
+        )
+    if values["baseline"] is not None:
+        raise pytest.UsageError(
+            f"{what} and --ladder-baseline: a shard decides nothing, and the gate asks "
+            "for samples by what all cases say; leave the baseline out, and hold the "
+            "merged report against it with `pytest-ladder gate`."
+        )
+
+
 def check_workers(config: pytest.Config, settings: Settings) -> None:
     """Refuse workers that cannot do what this run promises, before any is started.
 
-    Warns of workers that may call for a reply twice. Raises `pytest.UsageError`.
+    Warns of workers that may call for a reply twice, though on one machine. Raises
+    `pytest.UsageError`.
     """
     if settings.is_scheduled:
         _check_stages(config, settings)
     if settings.live:
-        _check_sharing(config, settings)
+        _check_sharing(config)
 
 
-def _check_sharing(config: pytest.Config, settings: Settings) -> None:
+def _check_sharing(config: pytest.Config) -> None:
     elsewhere, in_copy = worker_elsewhere(config), worker_with_own_files(config)
-    if elsewhere is not None and settings.budget is not None:
+    if elsewhere is not None and not has_shared_store(config):
         raise pytest.UsageError(
-            f"--ladder-budget cannot be kept on workers of other machines (--tx "
-            f"{elsewhere}): each machine would spend all of it; use workers of this "
-            "machine (-n), or leave the budget out."
+            f"workers on other machines (--tx {elsewhere}) share nothing with this "
+            "one, no reply, claim or budget, so that each would pay for all; name a "
+            "store ([store] in ladder.toml), or use workers of this machine (-n)."
         )
-    if elsewhere is not None:
-        problem = (
-            f"on other machines (--tx {elsewhere}) share neither claims nor budget"
-        )
-    elif in_copy is not None:
-        problem = f"in several folders (--tx {in_copy}) share no claims"
-    else:
+    if elsewhere is not None or in_copy is None:
         return
     warning = pytest.PytestWarning(
-        f"ladder: workers {problem}, so a reply that two of them need is paid for "
-        "twice; with -n all is paid for once."
+        f"ladder: workers in several folders (--tx {in_copy}) share no claims, so a "
+        "reply that two of them need is paid for twice; with -n all is paid for once."
     )
     try:
         config.issue_config_time_warning(warning, stacklevel=2)

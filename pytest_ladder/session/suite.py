@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_ladder.core.shard import Shard
 from pytest_ladder.disk.files import write_atomically
 
 _FILE = "suites.json"
@@ -31,6 +32,8 @@ class SuiteSize(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of what was selected: fewer where `-k` or `--ladder-cases` left some out."""
     left_files: bool
     """Whether pytest was to pass over files, as `--lf` does."""
+    shard: Shard | None = None
+    """Which shard of it was selected; None: all shards."""
 
     @property
     def rows(self) -> int:

@@ -95,6 +95,16 @@ def worker_elsewhere(config: pytest.Config) -> str | None:
     return next(elsewhere, None)
 
 
+def has_shared_store(config: pytest.Config) -> bool:
+    """Tell whether workers of other machines share replies, claims and budget.
+
+    That takes a database which all of them reach, and there is none yet: this is the
+    one place that asks for it, before anything is collected.
+    """
+    del config
+    return False
+
+
 def worker_with_own_files(config: pytest.Config) -> str | None:
     """Return the `--tx` of a worker in another folder than the first; None: none is."""
     typed = _typed(config, "tx")

@@ -128,7 +128,7 @@ def written(folder: Path, report: Report | None = None) -> Path:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def matrix_of(folder: Path) -> dict[str, Any]:

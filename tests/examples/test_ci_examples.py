@@ -26,6 +26,7 @@ SCHEMAS = [
     ("github-workflows", ROOT / ".github/workflows/ci.yml"),
     ("github-actions", ROOT / "action.yml"),
     ("gitlab-ci", ROOT / "examples/ci/gitlab/.gitlab-ci.yml"),
+    ("gitlab-ci", ROOT / "examples/ci/gitlab/shards.gitlab-ci.yml"),
 ]
 LADDER = """
 [[model]]
@@ -85,6 +86,7 @@ def test_there_is_a_workflow_for_each_purpose() -> None:
         "ladder",
         "ladder-gate",
         "ladder-matrix",
+        "ladder-shards",
     ]
 
 
@@ -141,12 +143,31 @@ def test_the_job_that_may_write_runs_nothing_of_the_pull_request() -> None:
     assert "env.HEAD_SHA" in script(path, "Find the pull request")
 
 
-def test_keys_are_given_to_this_repositorys_own_code_only() -> None:
-    job = load(GITHUB / "ladder-matrix.yml")["jobs"]["shard"]
-    assert "head.repo.full_name == github.repository" in job["if"]
-    assert "--ladder-budget=" in script(
-        GITHUB / "ladder-matrix.yml", "Run the rungs of this shard"
-    )
+@pytest.mark.parametrize(
+    ("name", "first", "step"),
+    [
+        ("ladder-matrix.yml", "shard", "Run the rungs of this shard"),
+        ("ladder-shards.yml", "rehearse", "Try the store and ten cases"),
+        ("ladder-shards.yml", "rehearse", "Run the cases of this shard"),
+    ],
+)
+def test_keys_are_given_to_this_repositorys_own_code_only(
+    name: str, first: str, step: str
+) -> None:
+    jobs = load(GITHUB / name)["jobs"]
+    assert "head.repo.full_name == github.repository" in jobs[first]["if"]
+    keyed = [name for name, job in jobs.items() if "secrets.OPENAI" in str(job)]
+    assert all(name == first or jobs[name]["needs"] == first for name in keyed)
+    assert "--ladder-budget=" in script(GITHUB / name, step)
+
+
+def test_the_job_that_comments_on_shards_runs_nothing_of_the_pull_request() -> None:
+    jobs = load(GITHUB / "ladder-shards.yml")["jobs"]
+    writes = [n for n, job in jobs.items() if "write" in str(job.get("permissions"))]
+    assert writes == ["comment"]
+    used = [step.get("uses", "").partition("@")[0] for step in jobs["comment"]["steps"]]
+    assert used == ["actions/download-artifact", ""]
+    assert "secrets." not in str(jobs["comment"])
 
 
 def test_the_hooks_replay_the_cheap_level_and_call_nobody() -> None:
@@ -213,6 +234,35 @@ class Runner:
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
+
+
+def test_every_shard_of_github_gets_its_number_and_the_next_job_all(
+    runner: Runner,
+) -> None:
+    path = GITHUB / "ladder-shards.yml"
+    shard = load(path)["jobs"]["shard"]
+    step = next(s for s in shard["steps"] if "JOB_INDEX" in str(s.get("env")))
+    assert shard["strategy"]["matrix"]["shard"] == [*range(1, 21)]
+    assert step["env"]["JOB_INDEX"] == "${{ strategy.job-index }}"
+    assert step["env"]["JOB_TOTAL"] == "${{ strategy.job-total }}"
+    told = runner.folder.parent / "bin/pytest"
+    told.write_text('#!/bin/sh\necho "$@"\n')
+    told.chmod(0o755)
+    done = runner.run(step["run"], JOB_INDEX="19", JOB_TOTAL="20")
+    assert "--ladder-shard=20/20" in done.stdout.split()
+
+
+@pytest.mark.parametrize("name", ["gate.md", None], ids=["compared", "broken"])
+def test_the_comment_on_shards_is_the_gate_or_says_that_it_broke(
+    runner: Runner, name: str | None
+) -> None:
+    if name:
+        (runner.folder / name).write_text("<!-- pytest-ladder gate -->\n\nfine\n")
+    done = runner.run(script(GITHUB / "ladder-shards.yml", "Comment"), NUMBER="7")
+    assert done.returncode == 0, done.stderr
+    page = (runner.folder / "gate.md").read_text()
+    assert page.startswith("<!-- pytest-ladder gate -->\n\n")
+    assert ("broken" in page) is (name is None)
 
 
 def renew(runner: Runner, day: int, scores: list[Any]) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import (
+    Collection,
+    Container,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,11 +28,7 @@ from pytest_ladder.calls.store.stored_reply import (
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.row import Exchange
 from pytest_ladder.core.rung import Model
-from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import CallError
-
-if TYPE_CHECKING:
-    from pytest_ladder.calls.one_machine.claims import Claims
 
 _KEY_VERSION = 1
 # A parameter that changes when a reply comes, never what it says.
@@ -45,8 +47,7 @@ class Needed(NamedTuple):
 class Archive:
     """Where the replies of one ladder are looked up and kept.
 
-    `find`, `key` and `identity` are called from any thread; claims are taken and
-    released on the engine's loop only.
+    `find`, `known`, `key` and `identity` are called from any thread.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,16 +55,6 @@ class Archive:
         self.store = Store(folder / ".ladder" / "store.sqlite")
         self.recordings = Recordings(folder / "recordings")
         self._identities: dict[str, str] = {}
-
-    @cached_property
-    def claims(self) -> Claims:
-        """Which process calls for which reply, among all that use this store."""
-        from pytest_ladder.calls.one_machine.claims import Claims
-
-        path = self.store.path.with_name("claims.sqlite")
-        with usable(path):
-            self.store.make_folder()
-        return Claims(path)
 
     def identity(self, model: Model) -> str:
         """Return the model's identity; its files are hashed once."""
@@ -82,6 +73,11 @@ class Archive:
         """
         recording = self.recordings.get(key)
         return self.store.get(key) if recording is None else recording.reply
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Return which replies are kept; hundreds are looked up at once."""
+        recorded = {key for key in keys if self.recordings.get(key) is not None}
+        return recorded | self.store.among([k for k in keys if k not in recorded])
 
     def exchanges(self, keys: Iterable[str]) -> Iterator[Exchange]:
         """Yield what calls were sent and what they answered, for people to read.
@@ -153,10 +149,7 @@ class Archive:
         self.recordings.renew(module, renewed)
 
     def close(self) -> None:
-        """Close the files, and release all claims."""
-        if "claims" in self.__dict__:
-            self.claims.close()
-            del self.claims
+        """Close the files."""
         self.store.close()
 
 

@@ -14,12 +14,14 @@ from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.why import Why
+from pytest_ladder.decide.bounds import function_of
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.decision import Part
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.decide.real.users import Declared
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.read import rungs_of
+from pytest_ladder.reporting.files.shards import check_shards, in_order
 from pytest_ladder.reporting.report import Report, RunInfo, has_run, report_on
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import listed
@@ -30,12 +32,13 @@ _Item = tuple[str, str, str, int]
 """What a rung answers: test, source, case and sample."""
 
 
-def merged(shards: Mapping[str, Report]) -> Report:
+def merged(shards: Mapping[str, Report], *, partial: bool = False) -> Report:
     """Join reports, given by the name that messages call them.
 
     Rungs, rows and exchanges are united and spend is summed; the order of the shards
-    changes nothing. Raises `ConfigError` for a climb, for configurations that differ
-    and for a row that two shards have.
+    changes nothing. Raises `ConfigError` for a climb, for configurations that differ,
+    for a row that two shards have, and unless it is to be a `partial` report for shards
+    of `--ladder-shard` that are missing.
     """
     (first, pattern), *others = shards.items()
     for name, report in shards.items():
@@ -46,14 +49,21 @@ def merged(shards: Mapping[str, Report]) -> Report:
             )
     for name, report in others:
         _check_alike(first, pattern, name, report)
+    which = check_shards(shards, partial=partial)
     _check_rows(shards)
     reports = sorted(shards.values(), key=lambda report: report.info.id)
     rows = [row for report in reports for row in report.rows]
     matrix = build_matrix(rows, _united_rungs(shards), {}, volume=pattern.matrix.volume)
     spend = _total(report.matrix.spend for report in reports)
+    if not spend.live_calls and not spend.lost_calls:
+        # Where nothing was paid for, a reply that several shards replayed is one.
+        spend = matrix.spend
     info = _info([report.info for report in reports])
+    if pattern.info.shard is not None:
+        rows = in_order(rows, matrix, info)
+    info = _without_what_ran(info, rows)
     report = report_on(
-        msgspec.structs.replace(info, part=_part(info, reports)),
+        msgspec.structs.replace(info, part=_part(info, reports, which)),
         msgspec.structs.replace(matrix, spend=spend, planned=pattern.matrix.planned),
         rows,
         pattern.objective,
@@ -270,14 +280,34 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
         stopped=any(info.stopped for info in infos),
         strategies=first.strategies,
-        tests={test: info.tests[test] for info in infos for test in sorted(info.tests)},
-        # What one shard left out another ran.
+        tried=first.tried,
+        tests=_tests(infos),
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),
     )
 
 
-def _part(joined: RunInfo, reports: Sequence[Report]) -> Part | None:
-    """Tell which part of the suite the shards are together; None: all of it."""
+def _tests(infos: Sequence[RunInfo]) -> dict[str, int]:
+    """Unite the tests, in the order that all runs have them in, if they have one."""
+    first = infos[0].tests
+    if all([*info.tests] == [*first] for info in infos):
+        return first
+    return {test: info.tests[test] for info in infos for test in sorted(info.tests)}
+
+
+def _without_what_ran(info: RunInfo, rows: Iterable[Row]) -> RunInfo:
+    """Leave of the skipped tests those that no shard ran."""
+    if not info.skipped:
+        return info
+    ran = {function_of(row.test) for row in rows if row.rung == info.current}
+    left = tuple(test for test in info.skipped if test not in ran)
+    return msgspec.structs.replace(info, skipped=left)
+
+
+def _part(joined: RunInfo, reports: Sequence[Report], which: str) -> Part | None:
+    """Tell which part of the suite the shards are together; None: all of it.
+
+    `which` says which shards of a run they are, where some are missing.
+    """
     infos = [report.info for report in reports]
     if not all(info.tests for info in infos):
         # An older version wrote one of them, which does not know.
@@ -287,13 +317,14 @@ def _part(joined: RunInfo, reports: Sequence[Report]) -> Part | None:
     ran = sum(map(_ran, reports))
     skipped = sum(map(_skipped, reports))
     wanted = sum(joined.tests.values()) - skipped
-    if ran >= wanted and not left:
+    if ran >= wanted and not left and not which:
         return None
     return Part(
         items=ran,
         of=None if left else wanted,
         without=tuple(sorted(left)),
         skipped=skipped,
+        shard=which,
     )
 
 

@@ -94,7 +94,8 @@ def test_a_part_goes_beside_the_whole(
     result = suite.run("--ladder=matrix", *narrowed)
     assert written(suite) == before
     part = part_of(suite, PART)
-    assert part == {"items": items, "of": ITEMS, "without": without, "skipped": 0}
+    whole = {"of": ITEMS, "without": without, "skipped": 0, "shard": ""}
+    assert part == {"items": items, **whole}
     assert len(suite.rows(str(PART))) == items
     said = f"{items} of {ITEMS} items"
     result.stdout.fnmatch_lines(

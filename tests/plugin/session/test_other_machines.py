@@ -1,4 +1,4 @@
-"""Workers of xdist on other machines: refused or warned of, before they cost money.
+"""Workers of xdist on other machines: refused, before they cost money.
 
 Another machine is a socket server of execnet here. It shares this machine's files, but
 what is typed (`--tx socket=…`) cannot tell, and a tunnel looks the same.
@@ -38,7 +38,6 @@ ELSEWHERE = [
     "--px=id=here//popen --tx=ssh=me@far.example//via=here",
 ]
 LIVE, CLIMB = "--ladder-live", "--ladder=climb"
-SHARED = "workers on other machines (--tx {}) share neither claims nor budget"
 
 
 @pytest.fixture
@@ -83,36 +82,29 @@ def test_a_gate_that_may_take_more_samples_is_refused(shop: Shop) -> None:
     assert shop.server.count == before
 
 
-def test_a_budget_that_each_machine_would_spend_is_refused(shop: Shop) -> None:
+@pytest.mark.parametrize("workers", ELSEWHERE)
+@pytest.mark.parametrize("budget", [[], ["--ladder-budget=1"]], ids=["plain", "budget"])
+def test_a_live_run_without_a_store_is_refused(
+    shop: Shop, workers: str, budget: list[str]
+) -> None:
     shop.test(ANSWER)
-    arguments = ("-d", "--tx=socket=127.0.0.1:9", LIVE, "--ladder-budget=1")
-    told = refusal(shop.run(*arguments))
-    assert told.startswith("--ladder-budget cannot be kept on workers of other")
-    assert "(--tx socket=127.0.0.1:9)" in told
+    told = refusal(shop.run("-d", *workers.split(), LIVE, *budget))
+    assert told.startswith("workers on other machines (--tx ")
+    assert "share nothing with this one" in told
+    assert "name a store ([store] in ladder.toml), or use workers of this" in told
+    assert shop.server.count == 0
 
 
-def test_any_other_live_run_is_warned_of_once_and_its_replay_is_not(
+def test_a_replay_over_workers_of_another_machine_runs(
     shop: Shop, machine: str
 ) -> None:
     shop.test(ANSWER)
-
-    def run(*arguments: str) -> pytest.RunResult:
-        # execnet leaves its sockets open, which is an error in this process.
-        run_apart = shop.pytester.runpytest_subprocess
-        return run_apart("-q", "-d", f"--tx={machine}", *arguments)
-
-    result = run(LIVE)
-    result.assert_outcomes(passed=2, warnings=1)
-    assert said(result).count(SHARED.format(machine)) == 1
+    shop.run(LIVE)
+    # execnet leaves its sockets open, which is an error in this process.
+    run_apart = shop.pytester.runpytest_subprocess
+    result = run_apart("-q", "-d", f"--tx={machine}")
+    result.assert_outcomes(passed=2, warnings=0)
     assert shop.server.count == 3
-    run().assert_outcomes(passed=2, warnings=0)
-    assert shop.server.count == 3
-
-
-def test_a_warning_that_is_an_error_refuses_the_run(shop: Shop) -> None:
-    shop.test(ANSWER)
-    arguments = ("-d", "--tx=socket=127.0.0.1:9", LIVE, "-Werror")
-    assert SHARED.format("socket=127.0.0.1:9") in refusal(shop.run(*arguments))
 
 
 def test_workers_of_several_folders_are_warned_of(shop: Shop) -> None:

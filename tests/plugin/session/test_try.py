@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pytest_ladder.cli.main import main
 from tests.plugin.scratch_suite import Shop
 from tests.plugin.slope import OBJECTIVE
 from tests.scripted_server import Act, Body, fails, last_user_message
@@ -180,3 +181,15 @@ def test_what_it_cannot_be_combined_with_is_told(tried: Shop) -> None:
     tried.ladder(LADDER)
     result = tried.run("--ladder-try=openai/x", "--ladder-rungs=*/grand")
     result.stderr.fnmatch_lines(["*--ladder-rungs=*/grand matches no rung of this *"])
+
+
+def test_shards_of_a_trial_are_merged_to_its_verdict(tried: Shop) -> None:
+    command = ("--ladder-live", "--ladder-try=openai/better", "--ladder-rungs=*/plain")
+    tried.run(*command)
+    for index in (1, 2):
+        tried.run(*command, f"--ladder-shard={index}/2")
+    shards = [f"ladder-report/try/shards/{index}-of-2" for index in (1, 2)]
+    assert main(["merge", *shards, "--output", "joined"]) == 0
+    whole = tried.matrix("ladder-report/try")["tried"]
+    assert tried.matrix("joined")["tried"] == whole
+    assert verdicts(tried, "joined") == {"openai-better/plain": "better"}

@@ -1,0 +1,1 @@
+"""What machines share, in PostgreSQL: replies, claims, money and limits."""
