@@ -191,6 +191,10 @@ def _columns(
         yield "build", lambda rung: _money(rung.cost.build_usd)
     yield "p50", lambda rung: _latency(rung, rung.latency.p50_s)
     yield "p95", lambda rung: _latency(rung, rung.latency.p95_s)
+    if any(rung.latency.tokens_per_second for rung in rungs):
+        yield "tokens/s", lambda rung: _number(rung.latency.tokens_per_second)
+    if any(map(_reasoning, rungs)):
+        yield "reasoning tokens", lambda rung: _number(_reasoning(rung))
     yield (
         "calls live / replayed",
         lambda rung: f"{rung.calls.live:,} / {rung.calls.replayed:,}",
@@ -232,6 +236,15 @@ def _money(usd: float | None) -> str:
 
 def _latency(rung: RungResult, duration: float | None) -> str:
     return markdown_text(seconds(duration)) + (r"\*" if rung.latency.recorded else "")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _reasoning(rung: RungResult) -> float:
+    """Return how many tokens a reply spent on reasoning, on average."""
+    return rung.tokens.reasoning if rung.tokens else 0.0
 
 
 def _errors(rung: RungResult) -> int:
