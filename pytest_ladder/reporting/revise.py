@@ -78,7 +78,8 @@ def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
             f"({listed(names)}); give them the names that the report has."
         )
     by_rung = {rung.id: given.get(rung.model.name) for rung in rungs}
-    pricing = _Pricing(by_rung, report.rows)
+    were = {model.name: model for model in report.models}
+    pricing = _Pricing(by_rung, were, report.rows)
     rows = [pricing.row(row) for row in report.rows]
     matrix = build_matrix(
         rows,
@@ -132,9 +133,16 @@ def replanned(report: Report, ladder: Ladder) -> Report:
 class _Pricing:
     """Prices replies, and counts those that it could not."""
 
-    def __init__(self, models: Mapping[str, Model | None], rows: Sequence[Row]) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model | None],
+        were: Mapping[str, Model],
+        rows: Sequence[Row],
+    ) -> None:
         self._models = models
         """By rung; None: not known here."""
+        self._were = were
+        """By name: as they were when the replies got their costs."""
         self._tell_images = any(bill.images for row in rows for bill in row.replies)
         """Whether rows tell how many images were sent; older ones do not."""
         self._table = PriceTable()
@@ -175,6 +183,9 @@ class _Pricing:
         if bill.usage is None and bill.cost_usd is None:
             # Such as a task that calls models by itself: its time is not one call's.
             return bill
+        dearer = _times_dearer(self._were.get(model.name), model)
+        if dearer is not None and bill.cost_usd is not None:
+            return msgspec.structs.replace(bill, cost_usd=bill.cost_usd * dearer)
         usd, _ = cost_of(
             model,
             bill.usage,
@@ -188,6 +199,20 @@ class _Pricing:
             self._left.setdefault(model.name, set()).add(bill.key)
             return bill
         return msgspec.structs.replace(bill, cost_usd=usd)
+
+
+def _times_dearer(was: Model | None, model: Model) -> float | None:
+    """By what the time of one machine became dearer; None: not both are paid so.
+
+    The cost of a reply knows the seconds of computing, its row only how long it took.
+    """
+    before, now = was.serve if was else None, model.serve
+    if before is None or now is None or not before.usd_per_hour:
+        return None
+    if before.tokens_per_second is not None or now.tokens_per_second is not None:
+        return None
+    then = before.usd_per_hour / before.utilisation
+    return now.usd_per_hour / now.utilisation / then
 
 
 def _at(objective: Objective | None, volume: int) -> Objective | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -249,6 +250,30 @@ def test_other_prices_are_those_of_the_tokens_and_of_the_time(
     after = files_of(second)
     assert command("report", second)[0] == 0
     assert files_of(second) == after
+
+
+def test_a_machine_that_costs_the_same_leaves_what_its_computing_cost(
+    tmp_path: Path, command: Command
+) -> None:
+    first, second, third = (tmp_path / name for name in "abc")
+    written(first)
+    assert command("report", first, "--config", a_ladder(tmp_path), "--output", second)
+    # Of three calls at once, say: it took half as long as it computed.
+    rows = (second / "rows.jsonl").read_text("utf-8").splitlines()
+    halved = []
+    for line in rows:
+        row = json.loads(line)
+        for bill in row["replies"]:
+            bill["latency_s"] /= 2
+        halved.append(json.dumps(row))
+    (second / "rows.jsonl").write_text("\n".join(halved) + "\n", "utf-8")
+    for usd, times in ((3.6, 1), (7.2, 2)):
+        serve = f"serve = {{ usd_per_hour = {usd}, utilisation = 1.0 }}"
+        options = ("--config", a_ladder(tmp_path, serve=serve), "--output", third)
+        assert command("report", second, *options)[0] == 0
+        was = costs_of(second)["tuned/rag"]["serve_usd_per_1k"]
+        now = costs_of(third)["tuned/rag"]["serve_usd_per_1k"]
+        assert now == pytest.approx(times * was, rel=1e-4)
 
 
 def test_a_declared_throughput_goes_before_the_measured_time(

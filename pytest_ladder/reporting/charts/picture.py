@@ -60,7 +60,9 @@ def picture_svg(report: Report, theme: Theme = "light") -> str:
         _chart(report, theme),
         *_key(report, theme),
     ]
-    said = escape(plain(f"{' '.join(_title(report))}. {_reason(report)}", _ANY))
+    said = escape(
+        plain(f"{' '.join(filter(None, _title(report)))}. {_reason(report)}", _ANY)
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="{escape(FONT)}">'
