@@ -32,6 +32,7 @@ function set_up_filters() {
   const whys = [...new Set(explorer.rows.why)].filter(Boolean).sort();
   fill("f-why", el("option", { value: "" }, "any"), ...whys.map((why) => el("option", { value: why }, why)));
   $("f-why").parentElement.hidden = !whys.length;
+  $("f-show").querySelector('[value="disputed"]').hidden = levels.length < 2;
   let waiting = 0;
   $("filters").addEventListener("input", (event) => {
     clearTimeout(waiting);
@@ -71,10 +72,17 @@ const SHOWN = {
     const picked = results[data.rungs.findIndex((rung) => rung.id === view().hero.rung)];
     return Boolean(picked) && !picked.passed && !picked.error;
   },
+  disputed: (results, one) => results.some((result, rung) => result && is_disputed(one, rung)),
   error: (results) => results.some((one) => one && one.error),
   broken: (_, one) => moved_on(one, true).length > 0,
   fixed: (_, one) => moved_on(one, false).length > 0,
 };
+
+// Whether one level passed what another one missed, such as cheap checks and a judge.
+function is_disputed(one, rung) {
+  const found = explorer.cells.map((of_level) => result_of(of_level?.[one]?.[rung] || NONE));
+  return new Set(found.filter((result) => result && !result.error).map((result) => result.passed)).size > 1;
+}
 
 function filter_cases() {
   explorer.level = Number($("f-level").value);
@@ -169,11 +177,28 @@ function text_columns() {
     return row === undefined ? "" : explorer.texts[value_of("text", row)];
   };
   const columns = {
-    asked: has(4) && ((n) => explorer.texts[explorer.cases[n][4]]),
+    asked: has(4) && ((n) => own_lines(explorer.texts[explorer.cases[n][4]])),
     expected: has(5) && ((n) => explorer.texts[explorer.cases[n][5]]),
     answer: rung >= 0 && data.texts !== false && answer,
   };
   return Object.entries(columns).filter(([, text]) => text);
+}
+
+// What many cases begin with, such as an instruction, says nothing beside one of them.
+function own_lines(text) {
+  const lines = text.split("\n");
+  const first = lines.findIndex((said) => !shared_lines().has(said));
+  return first > 0 ? `… ${lines.slice(first).join("\n")}` : text;
+}
+
+function shared_lines() {
+  if (explorer.shared) return explorer.shared;
+  const times = new Map();
+  for (const one of explorer.cases)
+    for (const said of new Set(explorer.texts[one[4]].split("\n"))) times.set(said, (times.get(said) || 0) + 1);
+  const often = Math.max(3, explorer.cases.length / 10);
+  explorer.shared = new Set([...times.keys()].filter((said) => times.get(said) >= often));
+  return explorer.shared;
 }
 
 const case_texts = (n) =>

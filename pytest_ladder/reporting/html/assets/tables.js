@@ -96,7 +96,7 @@ function meter({ quality, low, high }) {
 
 function show_tags() {
   const { heads, lines, notes } = data.tags;
-  $("tags").hidden = lines.length === 0;
+  $("tags").hidden = $("tags-link").hidden = lines.length === 0;
   const made = lines.map((cells) => line(...cells));
   // Of many rungs paper gets those that matter; lines name their rung second.
   const kept = [view().hero.rung, ...data.rungs.filter((rung) => rung.current).map(({ id }) => id)];
@@ -105,8 +105,20 @@ function show_tags() {
     one.classList.toggle("screen", data.rungs.length > 16 && !kept.includes(lines[n][1]));
   });
   table("tags-table", heads, made, 2);
+  offer_rungs(lines, made);
   const printed = made.some((one) => one.classList.contains("screen")) ? [el("span", { class: "paper" }, " Here only of the rung that is recommended and of the one that ships.")] : [];
   $("tags-note").replaceChildren(notes.join(" "), ...printed);
+}
+
+// One rung at a time, so that sorting by quality says where it is worst.
+function offer_rungs(lines, made) {
+  const picker = $("tags-rung");
+  const there = new Set(lines.map((cells) => cells[1]));
+  const said = ({ id, current }) => id + (current ? " (ships)" : id === view().hero.rung ? " (recommended)" : "");
+  const offered = data.rungs.filter(({ id }) => there.has(id)).map((rung) => el("option", { value: rung.id }, said(rung)));
+  picker.replaceChildren(el("option", { value: "" }, "all rungs"), ...offered);
+  picker.parentElement.hidden = there.size < 2;
+  picker.onchange = () => made.forEach((one, n) => (one.hidden = Boolean(picker.value) && lines[n][1] !== picker.value));
 }
 
 function show_rest() {

@@ -1,0 +1,121 @@
+"""The page as readers have it: what is below the window is not laid out until seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.score import Level
+from pytest_ladder.reporting.report import Report
+from tests.browser.sample_reports import sample_report
+from tests.browser.tabs import Tab, written
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    objective = Objective(kind="good-enough", quality=0.6)
+    return sample_report(2, 2, 40, objective=objective)
+
+
+def as_readers_open(tab: Tab, address: str) -> None:
+    tab.page.goto(address)
+    tab.page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+
+
+def in_window(tab: Tab, selector: str) -> bool:
+    return bool(
+        tab.page.evaluate(
+            "(selector) => { const box = "
+            "document.querySelector(selector).getBoundingClientRect();"
+            " return box.bottom > 0 && box.top < innerHeight; }",
+            selector,
+        )
+    )
+
+
+def test_what_is_not_laid_out_yet_is_found_reached_and_linked(
+    tab: Tab, tmp_path: Path, report: Report
+) -> None:
+    file = written(tmp_path, report)
+    as_readers_open(tab, file.as_uri())
+    skipped = "getComputedStyle(document.getElementById('run')).contentVisibility"
+    assert tab.page.evaluate(skipped) == "auto"
+    assert not in_window(tab, "#run")
+    assert tab.page.evaluate("window.find('seed of the case order')")
+    expect(tab.page.locator("#run")).to_be_in_viewport()
+    tab.page.click("nav a[href='#tags']")
+    expect(tab.page.locator("#tags h2")).to_be_in_viewport()
+    tab.page.focus("#f-tag")
+    tab.page.keyboard.press("Tab")
+    assert tab.page.evaluate("document.activeElement.id") == "f-text"
+    assert in_window(tab, "#f-text")
+
+    case, rung = report.rows[9].case, report.rows[9].rung
+    tab.page.goto("about:blank")
+    link = f"#case={quote(case)}&rung={quote(rung, safe='')}"
+    as_readers_open(tab, file.as_uri() + link)
+    expect(tab.page.locator("#detail")).to_be_visible()
+    assert case in tab.text("#detail-title")
+    assert tab.complaints == []
+
+
+def test_paper_has_every_chart_and_every_case(
+    tab: Tab, tmp_path: Path, report: Report
+) -> None:
+    as_readers_open(tab, written(tmp_path, report).as_uri())
+    tab.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.page.locator(".plot svg").count() >= 3
+    assert tab.page.locator("#grid tbody tr").count() == 40
+    # The decision, three charts, matrix, tags, cases, spend: not a sheet for each.
+    sheets = tab.page.pdf(format="A4", prefer_css_page_size=True)
+    assert 4 <= sheets.count(b"/Type /Page\n") <= 8
+    assert tab.complaints == []
+
+
+def test_tags_of_one_rung_are_sorted_from_the_worst(
+    tab: Tab, tmp_path: Path, report: Report
+) -> None:
+    tab.open(written(tmp_path, report))
+    current = report.info.current
+    tab.page.select_option("#tags-rung", label=f"{current} (ships)")
+    for _ in range(2):
+        tab.page.click("#tags-table thead th:nth-child(3) button")
+    lines = tab.page.locator("#tags-table tbody tr:visible").all_inner_texts()
+    cells = [line.split("\t") for line in lines]
+    assert {rung for _, rung, *_ in cells} == {current}
+    shares = [float(cheap.split(" ")[0]) for _, _, cheap, *_ in cells]
+    assert len(shares) == len(report.tags)
+    assert shares == sorted(shares)
+    tab.page.select_option("#tags-rung", "")
+    all_lines = tab.page.locator("#tags-table tbody tr:visible")
+    expect(all_lines).to_have_count(4 * len(report.tags))
+
+
+def test_cases_where_judge_and_cheap_checks_disagree_are_a_filter(
+    tab: Tab, tmp_path: Path, report: Report
+) -> None:
+    tab.open(written(tmp_path, report))
+    said: dict[tuple[str, str], dict[Level, str]] = {}
+    for row in report.rows:
+        said.setdefault((row.case, row.rung), {})[row.level] = row.outcome
+    disputed = {
+        case
+        for (case, _), by_level in said.items()
+        if set(by_level.values()) == {"passed", "missed"}
+    }
+    assert 0 < len(disputed) < 40
+    tab.page.select_option("#f-show", "disputed")
+    expect(tab.page.locator("#cases-count")).to_have_text(
+        f"{len(disputed)} of 40 cases"
+    )
+
+
+def test_one_level_cannot_disagree_with_itself(tab: Tab, tmp_path: Path) -> None:
+    tab.open(written(tmp_path, sample_report(1, 2, 12, judged=False)))
+    offered = tab.page.locator("#f-show option:not([hidden])").all_inner_texts()
+    assert "where levels disagree" not in offered
+    assert "where rungs differ" in offered
