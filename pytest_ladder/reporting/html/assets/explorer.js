@@ -10,7 +10,7 @@ let explorer = null;
 
 async function load_cases() {
   const columns = JSON.parse(await unpacked("data-cases"));
-  explorer = { ...columns, cells: [], level: 0, found: [], shown: 0, active: null };
+  explorer = { ...columns, cells: [], results: [], level: 0, found: [], shown: 0, active: null };
   const { case: cases = [], rung: rungs = [], level: levels = [] } = columns.rows;
   // Rows by level, case and rung.
   cases.forEach((one, row) => (((explorer.cells[levels[row]] ||= [])[one] ||= [])[rungs[row]] ||= []).push(row));
@@ -63,6 +63,12 @@ function result_of(rows) {
   return { passed, score: scores.reduce((sum, score) => sum + score, 0) / scores.length };
 }
 
+// What each rung made of a case at the level that is shown; worked out once.
+function results_at(one) {
+  const of_level = (explorer.results[explorer.level] ||= []);
+  return (of_level[one] ||= data.rungs.map((_, rung) => result_of(rows_at(one, rung))));
+}
+
 const SHOWN = {
   all: () => true,
   missed: (results) => results.some((one) => one && !one.passed && !one.error),
@@ -93,10 +99,10 @@ function filter_cases() {
   const found = [];
   explorer.cases.forEach((one, n) => {
     if (tag && !one[2].includes(tag)) return;
-    const cells = data.rungs.map((_, rung) => rows_at(n, rung));
-    if (!cells.some((rows) => rows.length)) return;
+    const cells = explorer.cells[explorer.level]?.[n];
+    if (!cells) return;
     if (why && !cells.flat().some((row) => value_of("why", row) === why)) return;
-    if (!shown(cells.map(result_of), n)) return;
+    if (shown !== SHOWN.all && !shown(results_at(n), n)) return;
     if (has_text(n, cells)) found.push(n);
   });
   explorer.found = found;
@@ -205,7 +211,7 @@ const case_texts = (n) =>
   explorer.columns.map(([name, text]) => el("td", { class: `text ${name}` }, el("div", { dir: "auto" }, text(n).slice(0, 300))));
 
 function cell_button(n, r, rung) {
-  const result = result_of(rows_at(n, r));
+  const result = results_at(n)[r];
   if (!result) return null;
   const button = el("button", { type: "button", class: "cell", tabIndex: -1 });
   button.dataset.at = `${n} ${r}`;
