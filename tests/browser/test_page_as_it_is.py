@@ -26,17 +26,6 @@ def as_readers_open(tab: Tab, address: str) -> None:
     tab.page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
 
 
-def in_window(tab: Tab, selector: str) -> bool:
-    return bool(
-        tab.page.evaluate(
-            "(selector) => { const box = "
-            "document.querySelector(selector).getBoundingClientRect();"
-            " return box.bottom > 0 && box.top < innerHeight; }",
-            selector,
-        )
-    )
-
-
 def test_what_is_not_laid_out_yet_is_found_reached_and_linked(
     tab: Tab, tmp_path: Path, report: Report
 ) -> None:
@@ -44,7 +33,7 @@ def test_what_is_not_laid_out_yet_is_found_reached_and_linked(
     as_readers_open(tab, file.as_uri())
     skipped = "getComputedStyle(document.getElementById('run')).contentVisibility"
     assert tab.page.evaluate(skipped) == "auto"
-    assert not in_window(tab, "#run")
+    expect(tab.page.locator("#run")).not_to_be_in_viewport()
     assert tab.page.evaluate("window.find('seed of the case order')")
     found = "getSelection().anchorNode.parentElement.closest('section').id"
     assert tab.page.evaluate(found) == "run"
@@ -53,7 +42,7 @@ def test_what_is_not_laid_out_yet_is_found_reached_and_linked(
     tab.page.focus("#f-tag")
     tab.page.keyboard.press("Tab")
     assert tab.page.evaluate("document.activeElement.id") == "f-text"
-    assert in_window(tab, "#f-text")
+    expect(tab.page.locator("#f-text")).to_be_in_viewport()
 
     case, rung = report.rows[9].case, report.rows[9].rung
     tab.page.goto("about:blank")
