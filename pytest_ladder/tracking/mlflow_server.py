@@ -34,6 +34,8 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+_BARE = re.compile(r"[\w.-]+:\d+(/|$)")
+"""A host with a port and nothing before it."""
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 """Whatever the user has set: pytest-ladder reports to nobody."""
 _NOT_FOR_MLFLOW = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
@@ -44,11 +46,20 @@ _LONGEST = 300
 
 
 def address() -> str:
-    """Return the address of the server; raises `ConfigError` where none is named."""
+    """Return the address of the server.
+
+    Raises `ConfigError` where none is named, or one without http://, which MLflow's
+    client takes for a file.
+    """
     named = os.environ.get(ADDRESS, "").strip()
     if not named:
         raise ConfigError(
             f"{ADDRESS} is not set, so no server of MLflow is known; set it, as in "
+            f"{ADDRESS}=http://localhost:5000."
+        )
+    if _BARE.match(named):
+        raise ConfigError(
+            f"{ADDRESS} is no address; begin it with http://, as in "
             f"{ADDRESS}=http://localhost:5000."
         )
     return named
