@@ -82,7 +82,9 @@ def add_mlflow_to(actions: Subparsers) -> None:
 
 
 def _run(given: Given) -> int:
-    experiment = given.experiment or os.environ.get(EXPERIMENT) or DEFAULT_EXPERIMENT
+    experiment: str | None = given.experiment
+    if experiment is None:
+        experiment = os.environ.get(EXPERIMENT) or DEFAULT_EXPERIMENT
     if not experiment.strip():
         raise ConfigError("--experiment is empty; name an experiment.")
     labels, reviews = _people(given)
