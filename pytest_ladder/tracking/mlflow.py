@@ -9,7 +9,7 @@ import msgspec
 from pytest_ladder.core.review import Review
 from pytest_ladder.judging.calibration.labels import Label
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.tracking.mlflow_assessments import People
+from pytest_ladder.tracking.mlflow_assessments import PeopleSaid
 from pytest_ladder.tracking.mlflow_runs import LoggedReport, Which, logged
 from pytest_ladder.tracking.mlflow_send import LoggedTo, send
 from pytest_ladder.tracking.mlflow_server import open_client
@@ -53,7 +53,7 @@ def log_mlflow(
                 report,
                 runs,
                 traces,
-                People(report.rows, labels, reviews),
+                PeopleSaid(report.rows, labels, reviews),
                 lambda *done: progress("traces", *done),
             )
     return LoggedToMlflow(told=told, runs=runs, traces=sent)

@@ -40,7 +40,7 @@ class Assessed(msgspec.Struct, frozen=True, kw_only=True):
         return self.name, self.source_type, self.source
 
 
-class People:
+class PeopleSaid:
     """What people said of replies of a report: labels and grades, found by their row.
 
     A choice between two replies says nothing of either, and is left out; so is a second
@@ -76,7 +76,7 @@ class People:
 
 
 def assessments(
-    row: Row, case: WrittenCase | None, people: People
+    row: Row, case: WrittenCase | None, people: PeopleSaid
 ) -> Iterator[Assessed]:
     """Yield what is known of a reply, and what its case expects."""
     verdict = row.verdict

@@ -25,7 +25,7 @@ from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.errors import ConfigError, TrackingError
 from pytest_ladder.reporting.report import Report, content_text
 from pytest_ladder.tracking import names
-from pytest_ladder.tracking.mlflow_assessments import Assessed, People, assessments
+from pytest_ladder.tracking.mlflow_assessments import Assessed, PeopleSaid, assessments
 from pytest_ladder.tracking.mlflow_runs import Which, is_told
 from pytest_ladder.tracking.mlflow_send import LoggedTo
 from pytest_ladder.tracking.mlflow_server import ADDRESS, address
@@ -79,7 +79,7 @@ def send_traces(
     report: Report,
     to: LoggedTo,
     which: Which,
-    people: People,
+    people: PeopleSaid,
     progress: Callable[[int, int], None],
 ) -> SentTraces:
     """Send the traces of rows to the runs that were logged.
@@ -213,7 +213,7 @@ class _Assessor:
         client: MlflowClient,
         report: Report,
         to: LoggedTo,
-        people: People,
+        people: PeopleSaid,
         there: Mapping[str, Sequence[Any]],
     ) -> None:
         from mlflow.tracing.client import TracingClient
