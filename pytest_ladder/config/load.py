@@ -19,6 +19,7 @@ from pytest_ladder.core.ladder import (
     Ladder,
     Objective,
     ReportConfig,
+    StoreConfig,
 )
 from pytest_ladder.core.outcomes import Experiment, RealOutcome, ReviewConfig
 from pytest_ladder.core.rung import SETTINGS, Model, Rung, Strategy
@@ -48,6 +49,7 @@ class LadderFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     review: ReviewConfig = ReviewConfig()
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
+    store: StoreConfig | None = None
 
 
 def find_ladder(start: Path) -> Path | None:
@@ -92,6 +94,11 @@ def load_ladder(path: Path) -> Ladder:
         from pytest_ladder.config import gateway
 
         gateway.check_gateway(source, file.gateway)
+    if file.store is not None:
+        # Most suites share nothing.
+        from pytest_ladder.config import store
+
+        store.check_store(source, file.store)
     models = tuple(model for model in file.model if not model.planned)
     planned = tuple(model for model in file.model if model.planned)
     rungs = _rungs(models, strategies)
@@ -120,6 +127,7 @@ def load_ladder(path: Path) -> Ladder:
         review=file.review,
         gateway=file.gateway,
         report=file.report,
+        store=file.store,
     )
 
 

@@ -157,6 +157,17 @@ class GatewayConfig(Table, frozen=True, kw_only=True, rename={"passes": "pass"})
     """Address to listen at; `0.0.0.0` lets containers of this machine in."""
 
 
+class StoreConfig(Table, frozen=True, kw_only=True):
+    """The database that machines share."""
+
+    url_env: str = "LADDER_STORE_URL"
+    """Name of the variable with its address; not set: this machine alone."""
+    schema: str = "ladder"
+    """Schema of the tables, so that several projects share a database."""
+    ledger: str | None = None
+    """What calls draw on besides `--ladder-budget`; its cap is in the database."""
+
+
 class ReportConfig(Table, frozen=True, kw_only=True):
     """What reports hold."""
 
@@ -191,6 +202,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     review: ReviewConfig = ReviewConfig()
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
+    store: StoreConfig | None = None
+    """None: no other machine shares anything with this one."""
 
     @property
     def folder(self) -> Path:
