@@ -106,6 +106,7 @@ def _blocks() -> dict[str, Callable[[], str]]:
         "keys of [gateway]": partial(_keys, _struct_in(parts["gateway"])),
         "keys of [store]": partial(_keys, _struct_in(parts["store"])),
         "keys of [report]": partial(_keys, _struct_in(parts["report"])),
+        "keys of [log]": partial(_keys, _struct_in(parts["log"])),
         "an outcome": partial(_members, 'outcomes["name"]', Measured),
         "fields of a case": _case_fields,
         "codes of a row": _codes,

@@ -14,6 +14,7 @@ LadderError
 ├── BudgetReached        the budget does not allow another call
 ├── JudgeError           a judge that gave no usable verdict: an error, never a score
 ├── MetricError          a metric that failed: an error, never a score
+├── TrackingError        a server of MLflow that did not take what was logged
 ├── AppError             a request of an app that the gateway cannot answer
 └── CallError            a call to a model that failed for good
     └── LocalModelError  the local model could not be fetched or served
@@ -116,6 +117,13 @@ class JudgeError(LadderError):
 
 class MetricError(LadderError):
     """A metric of another library reports that it failed: its value is no score."""
+
+
+class TrackingError(LadderError):
+    """A server for results did not take what was logged, in one sentence without keys.
+
+    What was logged before it stays there; logging again completes it.
+    """
 
 
 class AppError(LadderError):

@@ -274,21 +274,31 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report, and close the engine and the local servers."""
+    """Write the report, close the engine and the local servers, log the report."""
     results, ladder = known_results(session.config), known_session(session.config)
     try:
-        if results is not None:
-            results.write(session)
-        if _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        _mark_outdated(session, results)
+        _write(session, results)
     finally:
         if ladder is not None:
             ladder.close(interrupted=session.exitstatus not in (0, 1))
+    if results is not None:
+        _log(results)
 
 
-def _mark_outdated(session: pytest.Session, results: Results | None) -> None:
-    """Mark the reports of an earlier run, if this one failed before it had a row."""
+def _log(results: Results) -> None:
+    """Log what was written where `[log]` says; no run fails for that."""
+    if reports := results.to_log():
+        from pytest_ladder.tracking.after_run import log_reports
+
+        log_reports(reports, results.notes, results.warnings)
+
+
+def _write(session: pytest.Session, results: Results | None) -> None:
+    """Write the report; mark that of an earlier run, if this one failed without any."""
+    if results is not None:
+        results.write(session)
+    if _lacks_rows(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     failed = session.exitstatus not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
     if failed and not is_worker(session.config) and not (results and results.finished):
         from pytest_ladder.results import outdated

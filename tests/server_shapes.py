@@ -601,6 +601,8 @@ def _proxies() -> dict[str, Shape]:
     ).encode()
     texts = {name: str(tokens) for name, tokens in USAGE.items()}
     no_finish = [chunk(word) for word in spoken(*WORDS)]
+    camels = {"promptTokens": 12, "completionTokens": 9, "totalTokens": 21}
+    of_text = {"response": ANSWER, "usage": USAGE}
     unspaced = b"".join(b"data: " + written(event) + b"\n" for event in events)
     return {
         "a proxy, CR line ends": Shape(
@@ -651,6 +653,70 @@ def _proxies() -> dict[str, Shape]:
         ),
         "a proxy, no blank line at the end": Shape(
             whole=whole, stream=sse(*events, done=False).rstrip(b"\n"), read=plain()
+        ),
+        "a proxy, its own page behind the answer": Shape(
+            whole=whole + b"\n\n<html><h1>502 Bad Gateway</h1></html>",
+            stream=sse(*events) + b"\n<html><h1>502 Bad Gateway</h1></html>",
+            read=plain(),
+        ),
+        "a proxy, padded with NUL": Shape(
+            whole=whole + b"\0" * 64,
+            stream=b"".join(
+                b"data: " + written(event) + b"\0\0\n\n" for event in events
+            ),
+            read=plain(),
+        ),
+        "a proxy, the answer twice": Shape(
+            whole=whole + whole, stream=whole + b"\n" + whole, read=plain()
+        ),
+        "a proxy, pieces on one line": Shape(
+            whole=b"".join(written(event) for event in events),
+            stream=b"data: " + b"".join(written(event) for event in events) + b"\n\n",
+            read=plain(),
+        ),
+        "a proxy, an answer and half of another": Shape(
+            whole=whole + whole[:40], stream=whole + whole[:40], read=plain()
+        ),
+        "a proxy, an error behind the answer": Shape(
+            whole=whole + written({"error": {"message": "cut", "code": 503}}),
+            stream=sse(*events[:3], done=False)
+            + b"data: "
+            + written(events[3])
+            + written({"error": {"message": "cut", "code": 503}}),
+            read={"status": 503, "transient": True},
+            is_error=True,
+        ),
+        "a proxy, comments before the answer": Shape(
+            whole=b": PROCESSING\n\n: PROCESSING\n\n" + whole,
+            stream=b": PROCESSING\n\n" + whole,
+            stream_type="application/json",
+            read=plain(),
+        ),
+        "a proxy, an envelope": Shape(
+            whole=written({"code": 0, "data": body({"content": ANSWER})}),
+            stream=sse(*({"code": 0, "data": event} for event in events)),
+            read=plain(),
+        ),
+        "a proxy, an envelope with an error": Shape(
+            whole=written({"data": {"error": {"message": "full", "code": 503}}}),
+            stream=sse({"data": {"error": {"message": "full", "code": 503}}}),
+            read={"status": 503, "transient": True},
+            is_error=True,
+        ),
+        "a proxy, names in camel case": Shape(
+            whole=written(body({"content": ANSWER}, usage=camels)),
+            stream=sse(*said(*spoken(*WORDS), usage=camels)),
+            read=plain(),
+        ),
+        "Cloudflare's own": Shape(
+            whole=written({"success": True, "errors": [], "result": of_text}),
+            stream=written({"success": True, "errors": [], "result": of_text}),
+            read=plain(),
+        ),
+        "TGI's own": Shape(
+            whole=written([{"generated_text": ANSWER, "details": {"seed": None}}]),  # type: ignore[arg-type]
+            stream=written({"generated_text": ANSWER, "finish_reason": "eos_token"}),
+            read={"text": ANSWER, "usage": None},
         ),
         "a proxy, an error of nothing": Shape(
             whole=written(body({"content": ANSWER}, error={})),

@@ -9,8 +9,8 @@ import msgspec
 
 from pytest_ladder import clock
 from pytest_ladder.calls import retries
+from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.one_machine.budget import worst_usd
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store.stored_reply import Attempt, StoredReply
 from pytest_ladder.core.reply import Timing, Usage
@@ -37,7 +37,7 @@ class Bills:
         self, request: Request, answer: Answer, timing: Timing
     ) -> tuple[float | None, str | None]:
         """Return what an attempt cost in USD, and where the price came from."""
-        busy_s = answer.server_s or timing.done_s - timing.sent_s
+        busy_s = answer.server_s or timing.took_s
         return self._cost(request, answer.usage, busy_s)
 
     def _cost(

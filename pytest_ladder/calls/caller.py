@@ -1,54 +1,60 @@
-"""The caller: calls a model until it works, within limits and budget, and keeps it.
+"""The caller: calls a model until it works, and sees that it is paid for and kept.
 
-The way of one attempt: budget reservation → limits → lane → store → settle.
+The way of one attempt: door → window → admitted → sent → settled. What several
+processes share is asked of the `Coordinator`: the claim on the reply, money, limits.
 
 `CallsInFlight` calls it, on the engine's loop and thread only, so that its tables need
-no lock against threads. Two waits need care: `_reserving`, an asyncio lock, lets
-one call at a time ask the budget. What processes share (budget, limits, local servers)
-guards itself with SQLite transactions and file locks.
+no lock against threads.
 
 Ctrl-C never arrives here: it is raised in the main thread, and the end of the run then
-cancels the tasks (`CallsInFlight.close`). A cancelled attempt gives its reservation and
-its place in the limits back; if it was sent, its worst case stays spent, for it may be
-billed. Only the tasks in `writing` are not cancelled.
+cancels the tasks (`CallsInFlight.close`). A cancelled attempt gives back what it holds;
+if it was sent, its worst case stays spent, for it may be billed. Only the tasks in
+`Coordinator.writing` are not cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_ladder import clock
 from pytest_ladder.calls import retries
 from pytest_ladder.calls.bills import Bills, reply_of
-from pytest_ladder.calls.contract import Answer, EngineSettings, Lane, Progress, Request
-from pytest_ladder.calls.lanes import faults
+from pytest_ladder.calls.bounds import worst_usd
+from pytest_ladder.calls.contract import (
+    EngineSettings,
+    Progress,
+    Request,
+    Served,
+)
+from pytest_ladder.calls.coordinator import (
+    CallPlace,
+    Coordinator,
+    Go,
+    Held,
+    Known,
+    Over,
+    Wait,
+    WantedCall,
+)
 from pytest_ladder.calls.lanes.address import lane_of
-from pytest_ladder.calls.lanes.scripted import ScriptedModel
-from pytest_ladder.calls.lanes.table import LANES, LaneNeeds
-from pytest_ladder.calls.local import servers
-from pytest_ladder.calls.one_machine.budget import SharedBudget, worst_usd
 from pytest_ladder.calls.one_machine.called import CalledKeys
-from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
+from pytest_ladder.calls.one_machine.failed import FailedCalls
 from pytest_ladder.calls.prices import PriceTable
-from pytest_ladder.calls.response_formats import ResponseFormats
+from pytest_ladder.calls.sender import Sender
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.calls.store.stored_reply import Attempt, StoredReply
-from pytest_ladder.calls.store.writer import Writer
+from pytest_ladder.calls.store.stored_reply import Attempt, StoreRow
+from pytest_ladder.calls.window import Window
 from pytest_ladder.calls.wrong_keys import FAR_AWAY_S, NEAR_BY_S, Door
-from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Model
-from pytest_ladder.errors import CallError, LadderError, StoreError
+from pytest_ladder.errors import CallError, LadderError
 
 _Quota = str
-"""Name of what has limits of its own: a model, or all local models together."""
+"""Name of a model, which tells it apart from others of that name."""
 
 # A model without a declared limit: adaptive concurrency finds out how much it takes.
 _DEFAULT_CONCURRENCY = 32
@@ -56,325 +62,243 @@ _DEFAULT_CONCURRENCY = 32
 # only slow the first, and its waiting would be reported as latency and cost.
 _LOCAL_CONCURRENCY = 1
 _THIS_MACHINE = "local models"
-# How long a call waits for others to settle before it looks at the budget again.
-_SETTLING_S = 0.02
 
 
-class _Bill:
-    """What an attempt costs, as far as it is known while it is under way."""
+class _Way(NamedTuple):
+    """What all calls of one model pass."""
 
-    def __init__(self, reservation: int | None) -> None:
-        self.reservation = reservation
-        """None: nothing was set aside, as the run has no budget."""
-        self.usd: float | None = 0.0
-        """USD: 0 until it is sent; None: unknown, the worst case counts as spent."""
+    quota: _Quota
+    place: CallPlace
+    window: Window
+    door: Door
 
 
 class Caller:
     """Calls models; used on the engine's loop only."""
 
     def __init__(
-        self, settings: EngineSettings, progress: Progress, called: CalledKeys
+        self,
+        settings: EngineSettings,
+        progress: Progress,
+        coordinator: Coordinator,
+        called: CalledKeys,
+        failed: FailedCalls,
     ) -> None:
-        self.scripted: dict[str, ScriptedModel] = {}
-        cap, folder = settings.budget_usd, settings.folder
-        self.budget = (
-            None if cap is None else SharedBudget(folder / "budget.sqlite", cap)
-        )
+        self.sender = Sender(settings, progress)
         self.stopping = False
         """Set at the end of the run: nothing is sent any more."""
         self.halted: BaseException | None = None
         """Why nothing may be spent any more; None: calls are allowed."""
-        self._settings = settings
+        self.sent: set[asyncio.Task[Any]] = set()
+        """The tasks whose call was sent and is not yet kept."""
+        self._concurrency = settings.concurrency
         self._progress = progress
+        self._coordinator = coordinator
         self._called = called
-        self._servers = servers.Servers(settings.folder / "servers", settings.owner_pid)
+        self._failed = failed
         self._prices = PriceTable()
-        self._formats = ResponseFormats(settings.folder)
         self._bills = Bills(self._prices)
-        self._lanes: dict[str, Lane] = {}
-        self._limiters: dict[_Quota, Limiter] = {}
-        self._doors: dict[_Quota, Door] = {}
+        self._ways: dict[_Quota, _Way] = {}
+        self._windows: dict[str, Window] = {}
         self._lost: defaultdict[_Quota, int] = defaultdict(int)
         """Calls of a model that were given up, one after the other."""
-        self._writers: dict[Path, Writer] = {}
-        self._reserving = asyncio.Lock()
-        self._settled = asyncio.Event()
-        self._sent: set[asyncio.Task[Any] | None] = set()
 
     def most_at_once(self, model: Model) -> int:
         """Return how many calls of a model may be under way."""
-        default = _DEFAULT_CONCURRENCY
-        if model.is_local:
-            default = _LOCAL_CONCURRENCY
+        default = _LOCAL_CONCURRENCY if model.is_local else _DEFAULT_CONCURRENCY
         return self._declared(model) or default
 
-    @property
-    def sent(self) -> set[asyncio.Task[Any]]:
-        """The tasks whose call was sent and is not yet kept."""
-        return {task for task in self._sent if task is not None}
+    def wanted(
+        self,
+        request: Request,
+        archive: Archive,
+        key: str,
+        looked_up_at: float | None = None,
+    ) -> WantedCall:
+        """Return a call as it is asked for; raises `BudgetReached` without a bound."""
+        way = self._way(request.model)
+        has_cap = self._coordinator.spending is not None
+        counts = has_cap and not request.model.is_scripted
+        worst = worst_usd(request, self._prices) if counts else None
+        tokens = retries.expected_tokens(request)
+        return WantedCall(
+            *(request, archive, key, way.place, tokens, worst, way.quota, looked_up_at)
+        )
 
-    @property
-    def writing(self) -> set[asyncio.Task[None] | None]:
-        """The tasks that write paid replies; they must not be cancelled."""
-        return {writer.task for writer in self._writers.values()}
-
-    async def finish(self) -> None:
-        """Write what has arrived, and close all connections."""
-        for writer in self._writers.values():
-            await writer.finish()
-        for lane in self._lanes.values():
-            await lane.close()
-        self._lanes.clear()
-
-    async def call(
-        self, request: Request, archive: Archive, key: str
-    ) -> tuple[StoredReply, LostCalls | None]:
+    async def call(self, wanted: WantedCall) -> Served | LadderError | Held:
         """Call until it works, or until trying again is no use; the reply is kept.
 
-        With it come the attempts before it that are in no bill. Raises `CallError`,
-        `BudgetReached` or `StoreError`, with all attempts in `lost`.
+        Returns what became of the call elsewhere where no attempt had to be made.
+        Raises `CallError`, `BudgetReached` or `StoreError`, with all attempts in
+        `lost`, when other processes are told of them.
         """
         failed: list[Attempt] = []
         try:
-            reply = await self._tried(request, archive, key, failed)
+            outcome = await self._tried(wanted, failed)
+            if not isinstance(outcome, Served) and failed:
+                # Between two attempts another process has taken the call over.
+                self._note_lost(wanted, failed)
         except LadderError as error:
-            error.lost = self._bills.lost_calls(request, key, failed)
-            if error.lost is not None:
-                self._progress.spent_usd += error.lost.usd or 0.0
+            final = error if isinstance(error, CallError) else None
+            error.lost = self._note_lost(wanted, failed, final)
             raise
-        unbilled = [attempt for attempt in failed if attempt.cost_usd is None]
-        return reply, self._bills.lost_calls(request, key, unbilled)
+        finally:
+            await self._coordinator.give_up(wanted)
+        return outcome.outcome if isinstance(outcome, Known) else outcome
 
     async def _tried(
-        self, request: Request, archive: Archive, key: str, failed: list[Attempt]
-    ) -> StoredReply:
+        self, wanted: WantedCall, failed: list[Attempt]
+    ) -> Served | Known | Held:
         """Try until it works; attempts that failed are added to `failed`."""
         asked, paused_s = clock.monotonic(), 0.0
-        quota = _quota(request.model)
+        way = self._way(wanted.request.model)
         while True:
             try:
-                reply = await self._attempt(request, archive, key, asked, failed)
+                return await self._attempt(wanted, way, asked, failed)
             except CallError as error:
                 tried_s = paused_s + sum(attempt.took_s for attempt in failed)
                 pause_s = retries.pause_s(error, len(failed), tried_s)
                 if self.stopping:
                     raise
-                if pause_s is None or self._lost[quota] >= retries.LOST_CALLS:
-                    self._lost[quota] += error.transient
+                if pause_s is None or self._lost[way.quota] >= retries.LOST_CALLS:
+                    self._lost[way.quota] += error.transient
                     raise retries.final(error, failed) from None
-            else:
-                self._lost[quota] = 0
-                self._progress.done += 1
-                self._progress.spent_usd += reply.cost_usd or 0.0
-                return reply
-            finally:
-                self._sent.discard(asyncio.current_task())
             await asyncio.sleep(pause_s)
             paused_s += pause_s
 
     async def _attempt(
-        self,
-        request: Request,
-        archive: Archive,
-        key: str,
-        asked: float,
-        failed: list[Attempt],
-    ) -> StoredReply:
-        """Call once, and keep the reply; a failure is added to those before it.
+        self, wanted: WantedCall, way: _Way, asked: float, failed: list[Attempt]
+    ) -> Served | Known | Held:
+        """Call once in its turn; a failure is added to those before it.
 
-        Its place in the limits is held until the reply is on disk: a run that is killed
+        Its place in the window is held until the reply is on disk: a run that is killed
         loses no more replies than calls may be under way.
         """
-        limiter, door = self._limiter(request.model), self._door(request.model)
-        again = bool(failed)
-        async with (
-            door.passing(),
-            self._turn(request, key, limiter, again=again) as turn,
-        ):
-            bill, sent = turn
+        await way.door.enter()
+        try:
+            await way.window.enter(again=bool(failed))
+            try:
+                admitted = await self._admitted(wanted)
+                if isinstance(admitted, Go):
+                    return await self._paid(admitted, way, asked, failed)
+                return admitted
+            finally:
+                way.window.leave()
+        finally:
+            way.door.leave()
+
+    async def _admitted(self, wanted: WantedCall) -> Known | Held | Go:
+        """Ask for an attempt until the answer is final."""
+        while True:
+            admitted = await self._coordinator.admit(wanted)
+            if isinstance(admitted, Over):
+                raise admitted.error
+            if not isinstance(admitted, Wait):
+                return admitted
+            await asyncio.sleep(admitted.seconds)
+
+    async def _paid(
+        self, go: Go, way: _Way, asked: float, failed: list[Attempt]
+    ) -> Served:
+        """Send an attempt that was admitted, keep its reply, and settle its bill."""
+        request, archive, key = go.wanted[:3]
+        usd: float | None = 0.0
+        row: StoreRow | None = None
+        lost: LostCalls | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        try:
             # Hundreds may have waited here when the disk turned out to be full.
             if self.halted is not None:
                 raise self.halted
             if self.stopping:
                 raise asyncio.CancelledError
-            door.check()
-            self._sent.add(asyncio.current_task())
-            bill.usd = None
+            way.door.check()
+            self.sent.add(task)
+            # Unknown from here on, until there is a bill.
+            usd, sent = None, clock.monotonic()
             try:
-                answer, timing = await self._send(request, archive.folder, asked)
+                answer, timing = await self.sender.send(
+                    request, archive.folder, asked, way.door, way.quota
+                )
             except CallError as error:
                 took_s = clock.monotonic() - sent
                 attempt = self._bills.failure(request, error, took_s)
-                bill.usd = attempt.cost_usd
+                usd = attempt.cost_usd
                 failed.append(attempt)
-                told = door.turned_away(error)
-                if retries.is_overload(error):
-                    limiter.overloaded(sent, error.retry_after_s)
-                raise told from None
-            limiter.succeeded()
-            door.let_in()
+                await self._slow_down(error, way, sent)
+                raise way.door.turned_away(error) from None
+            way.window.succeeded()
+            way.door.let_in()
             price = self._bills.price(request, answer, timing)
-            bill.usd, _ = price
+            usd, _ = price
             reply = reply_of(answer, timing, price, tuple(failed))
             if key:
-                row, reply = archive.row(key, request, reply)
+                kept, reply = archive.row(key, request, reply)
+                lost = self._tell_unbilled(go.wanted, failed)
                 self._called.note(key, reply.cost_usd)
-                fresh = Writer(archive.store)
-                await self._writers.setdefault(archive.folder, fresh).put(row)
-        return reply
-
-    async def _send(
-        self, request: Request, folder: Path, asked: float
-    ) -> tuple[Answer, Timing]:
-        """Send a request by the lane of its model, and take its times.
-
-        Raises errors of this package only, unless the model is scripted.
-        """
-        self._progress.in_flight += 1
-        in_flight, fault = self._progress.in_flight, None
-        try:
-            address = await self._address(request.model, folder)
-            lane = self._lane(request.model)
-            await lane.open()
-            quota = _quota(request.model)
-            await self._formats.wait_for_first(request, quota)
-            sent = clock.monotonic()
-            self._door(request.model).sends()
-            answer = await self._formats.send(lane, request, address, quota)
-            done = clock.monotonic()
-        except Exception as error:  # of any kind: its frames may hold a key
-            if request.model.is_scripted:
-                raise  # the user's own code, which has no key
-            fault = faults.bare(request.model.name, error)
+                row = kept
         finally:
-            self._progress.in_flight -= 1
-        if fault is not None:
-            raise fault
-        first = answer.first_token_at
-        return answer, Timing(
-            sent_s=sent - asked,
-            first_token_s=None if first is None else first - asked,
-            done_s=done - asked,
-            in_flight=in_flight,
-            server_s=answer.server_s,
-        )
+            try:
+                await self._coordinator.settle(go, usd, row)
+            finally:
+                self.sent.discard(task)
+        self._lost[way.quota] = 0
+        self._progress.done += 1
+        self._progress.spent_usd += reply.cost_usd or 0.0
+        shown = reply.reply_to(request, replayed=False)
+        return Served(shown, key, live=True, lost=lost)
 
-    async def _reserve(self, request: Request, key: str) -> int | None:
-        """Set the worst case of a call aside; None: the run has no budget."""
-        if self.budget is None or request.model.is_scripted:
-            return None
-        worst, quota = worst_usd(request, self._prices), _quota(request.model)
-        # One call at a time asks; the others would be refused just as it is.
-        async with self._reserving:
-            while True:
-                reservation = self.budget.reserve(key, worst, quota)
-                if reservation is not None:
-                    return reservation
-                # Calls under way hold more than they will cost: let them settle.
-                self._settled.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._settled.wait(), _SETTLING_S)
+    async def _slow_down(self, error: CallError, way: _Way, sent: float) -> None:
+        """Send less to a provider that gets too many calls."""
+        if retries.is_overload(error):
+            pause_s = way.window.overloaded(sent, error.retry_after_s)
+            if pause_s > 0:
+                await self._coordinator.pause(way.place, pause_s)
 
-    @contextlib.asynccontextmanager
-    async def _reserved(self, request: Request, key: str) -> AsyncIterator[_Bill]:
-        """Set the worst case of an attempt aside until its bill is known."""
-        bill = _Bill(await self._reserve(request, key))
-        try:
-            yield bill
-        finally:
-            if self.budget is not None and bill.reservation is not None:
-                # On a full disk it stays reserved; the reply is more important.
-                with contextlib.suppress(StoreError):
-                    self.budget.settle(bill.reservation, bill.usd)
-                self._settled.set()
+    def _note_lost(
+        self, wanted: WantedCall, failed: list[Attempt], final: CallError | None = None
+    ) -> LostCalls | None:
+        """Tell of attempts that brought no reply, and of what ended the call."""
+        lost = self._bills.lost_calls(wanted.request, wanted.key, failed)
+        if lost is not None:
+            self._progress.spent_usd += lost.usd or 0.0
+        if wanted.key:
+            self._failed.tell((wanted.archive.folder, wanted.key), lost, final)
+        return lost
 
-    @contextlib.asynccontextmanager
-    async def _turn(
-        self, request: Request, key: str, limiter: Limiter, *, again: bool
-    ) -> AsyncIterator[tuple[_Bill, float]]:
-        """Hold what an attempt needs: money set aside, then a place in the limits.
+    def _tell_unbilled(
+        self, wanted: WantedCall, failed: list[Attempt]
+    ) -> LostCalls | None:
+        """Tell of the attempts before a reply that are in no bill, before it is found.
 
-        Yields its bill and when the place was granted (`clock.monotonic()`). While it
-        waited for the place, another call of the model may have been billed more than
-        was set aside for it, so that this one needs more, too. If that is not to be had
-        at once, money and place are given back and asked for again, because an attempt
-        that holds a place must not wait for the budget.
+        They are told of once: if the reply cannot be kept, only the others are lost.
         """
-        tokens = retries.expected_tokens(request)
-        while True:
-            async with self._reserved(request, key) as bill:
-                fits = functools.partial(self._still_fits, bill)
-                slot = limiter.slot(tokens, again=again, still_wanted=fits)
-                async with slot as granted_at:
-                    if fits():
-                        yield bill, granted_at
-                        return
-
-    def _still_fits(self, bill: _Bill) -> bool:
-        if self.budget is None or bill.reservation is None:
-            return True
-        return self.budget.still_fits(bill.reservation)
-
-    async def _address(self, model: Model, folder: Path) -> str | None:
-        """Return the address of a local model's server; None: it is no local model.
-
-        Downloading weights and starting a server block, so a thread does both.
-        """
-        if not model.is_local:
-            return None
-        weights = await asyncio.to_thread(
-            servers.weights_path, model.id, folder, self._note
-        )
-        self._note("")
-        adapter = None if model.adapter is None else folder / model.adapter
-        return await asyncio.to_thread(self._servers.address, weights, adapter)
-
-    def _note(self, text: str) -> None:
-        self._progress.note = text
+        unbilled = [attempt for attempt in failed if attempt.cost_usd is None]
+        lost = self._bills.lost_calls(wanted.request, wanted.key, unbilled)
+        if lost is not None:
+            self._failed.tell((wanted.archive.folder, wanted.key), lost)
+            failed[:] = [attempt for attempt in failed if attempt not in unbilled]
+        return lost
 
     def _declared(self, model: Model) -> int | None:
         """Return how many calls at once the user allows; None: they do not say."""
-        return self._settings.concurrency or model.limits.concurrency
+        return self._concurrency or model.limits.concurrency
 
-    def _limiter(self, model: Model) -> Limiter:
+    def _way(self, model: Model) -> _Way:
         quota = _quota(model)
-        if model.is_local and self._declared(model) is None:
-            quota = _THIS_MACHINE
-        if quota not in self._limiters:
-            self._limiters[quota] = self._new_limiter(model, quota)
-        return self._limiters[quota]
-
-    def _new_limiter(self, model: Model, quota: _Quota) -> Limiter:
-        ceiling, declared = self.most_at_once(model), self._declared(model) is not None
-        limits, workers = model.limits, self._settings.workers
-        if workers == 1:
-            return Limiter(ceiling, declared=declared, rpm=limits.rpm, tpm=limits.tpm)
-        folder = self._settings.folder / "limits"
-        return Limiter(
-            ceiling,
-            declared=declared,
-            minute=SharedMinute(folder / f"{quota}.sqlite", limits.rpm, limits.tpm),
-            slots=Slots(folder / quota, ceiling, workers),
-        )
-
-    def _door(self, model: Model) -> Door:
-        quota = _quota(model)
-        if quota not in self._doors:
+        if quota not in self._ways:
+            declared, limits = self._declared(model) is not None, model.limits
+            name = quota if declared or not model.is_local else _THIS_MACHINE
+            place = CallPlace(name, self.most_at_once(model), limits.rpm, limits.tpm)
+            if name not in self._windows:
+                self._windows[name] = Window(place.at_once, declared=declared)
             # Without a key of its own it is hardly a service on the network.
             is_near = model.api_key_env is None and model.api_base is not None
             is_near = is_near and lane_of(model) == "direct"
-            usual_s = NEAR_BY_S if is_near else FAR_AWAY_S
-            self._doors[quota] = Door(model, usual_s)
-        return self._doors[quota]
-
-    def _lane(self, model: Model) -> Lane:
-        """Return the lane of a model; a lane is made with its first call."""
-        name = lane_of(model)
-        if name not in self._lanes:
-            needs = LaneNeeds(self.scripted, self._settings.workers)
-            self._lanes[name] = LANES[name](needs)
-        return self._lanes[name]
+            door = Door(model, NEAR_BY_S if is_near else FAR_AWAY_S)
+            self._ways[quota] = _Way(quota, place, self._windows[name], door)
+        return self._ways[quota]
 
 
 @functools.lru_cache(maxsize=64)

@@ -125,6 +125,7 @@ class Lane(Protocol):
     async def send(self, request: Request, address: str | None) -> Answer:
         """Send one request, once: no retry, no limit, no store.
 
+        What met a closing connection was not sent (`lanes/keep_alive.py`).
         `address` is the base URL of a server that this session started; None
         leaves it to the model's `api_base` or the provider. Raises `CallError`.
         """

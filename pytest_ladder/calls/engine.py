@@ -1,7 +1,7 @@
 """The engine: every reply is looked up, and called for only when it is not stored.
 
-The way of a call: look-up → in-flight de-duplication → claim → budget reservation →
-limits → lane → store → settle. A reply is on disk before anyone sees it.
+The way of a call: look-up → in-flight de-duplication → admitted (claim, budget, limits)
+→ lane → store → settled. A reply is on disk before anyone sees it.
 
 Threads: any thread but the engine's own may call an `Engine`; tests do so from the main
 thread, rehearsals from theirs, and coroutines by `ask_async`. The look-up happens in
@@ -35,9 +35,9 @@ from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from pytest_ladder.calls.coordinator import Spending
     from pytest_ladder.calls.in_flight import CallsInFlight
     from pytest_ladder.calls.lanes.scripted import ScriptedModel
-    from pytest_ladder.calls.one_machine.budget import SharedBudget
 
 T = TypeVar("T")
 Waiting = Callable[[], AbstractContextManager[None]]
@@ -78,14 +78,14 @@ class Engine:
         self._lock = threading.Lock()
 
     @property
-    def budget(self) -> SharedBudget | None:
+    def budget(self) -> Spending | None:
         """The budget of the run, None if there is none."""
-        return self.calls.caller.budget
+        return self.calls.coordinator.spending
 
     @property
     def scripted(self) -> dict[str, ScriptedModel]:
         """Scripted models by name; fixtures put them here."""
-        return self.calls.caller.scripted
+        return self.calls.caller.sender.scripted
 
     def most_at_once(self, model: Model) -> int:
         """Return how many calls of a model may be under way."""
@@ -102,10 +102,12 @@ class Engine:
                 raise Abandoned
             if self._in_flight is None:
                 from pytest_ladder.calls.in_flight import CallsInFlight
+                from pytest_ladder.calls.one_machine.room import Room
 
                 self._in_flight = CallsInFlight(
                     *(self.settings, self.progress, self.called, self.failed),
                     self._find,
+                    Room(self.settings, self._outcome),
                 )
             return self._in_flight
 
@@ -233,6 +235,13 @@ class Engine:
         lost = self.failed.lost_before((archive.folder, key)) if live else None
         shown = kept.reply_to(request, replayed=not live)
         return Served(shown, key, live, lost=lost)
+
+    def _outcome(
+        self, request: Request, archive: Archive, key: str
+    ) -> Served | LadderError | None:
+        """Tell what became of a call: its reply, or why it failed in this run."""
+        served = self._find(request, archive, key)
+        return served or self.failed.take((archive.folder, key))
 
     def _own(self, archive: Archive, key: str) -> StoredReply | None:
         """Return a stored reply that this run called for."""

@@ -1,13 +1,13 @@
 """Calls under way: one for each reply, on one asyncio loop in one thread.
 
-The way of a call: in-flight de-duplication → claim → look-up → the caller.
+The way of a call: in-flight de-duplication → the caller.
 
 Threads: `submit`, `feed`, `run` and `close` are called from any thread, and hand
-coroutines to the loop; all other methods and all tables (`_tasks`, `_archives`) are
-used on the loop's thread only, and need no lock. From the table `_arrived` any thread
-may take, by `take_arrived`, in one step that Python does not interrupt. `_lock` guards
-the start and the end of the loop: `_loop`, `_thread`, and `caller.stopping` for those
-who start something. `idle` is set by the loop's selector and read by threads that give
+coroutines to the loop; all other methods and `_tasks` are used on the loop's thread
+only, and need no lock. From the table `_arrived` any thread may take, by
+`take_arrived`, in one step that Python does not interrupt. `_lock` guards the start and
+the end of the loop: `_loop`, `_thread`, and `caller.stopping` for those who start
+something. `idle` is set by the loop's selector and read by threads that give
 way (`Engine.give_way`).
 
 Ctrl-C is raised in the main thread and never here. It leads to `close`, which cancels
@@ -22,31 +22,29 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import itertools
 import selectors
 import threading
-from collections.abc import Callable, Coroutine, Iterable
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pytest_ladder import clock
 from pytest_ladder.calls.caller import Caller
 from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.coordinator import Coordinator
 from pytest_ladder.calls.one_machine.called import CalledKeys
-from pytest_ladder.calls.one_machine.claims import RENEW_S
 from pytest_ladder.calls.one_machine.failed import Call, FailedCalls
 from pytest_ladder.calls.store.archive import Archive
-from pytest_ladder.calls.store.stored_reply import StoredReply
-from pytest_ladder.core.row import LostCalls
-from pytest_ladder.errors import Abandoned, CallError, LadderError, StoreError
+from pytest_ladder.errors import Abandoned, LadderError, StoreError
 
 T = TypeVar("T")
 Find = Callable[[Request, Archive, str], Served | None]
 """Looks up the reply to a request by its key."""
 
-# How often a process looks for a reply that another process is calling for.
-_POLL_S = 0.02
 # Calls of one model that wait for their turn ahead of the tests that want them.
 _AHEAD_WINDOW = 500
+# How many of them are looked up at once: more would hold up the calls under way.
+_AT_ONCE = 16
 # Replies that are kept in memory for the tests that they were called for.
 _MOST_ARRIVED = 1000
 # How long the end of a run waits for paid replies to be on disk, and for the thread.
@@ -97,19 +95,19 @@ class CallsInFlight:
         called: CalledKeys,
         failed: FailedCalls,
         find: Find,
+        coordinator: Coordinator,
     ) -> None:
-        self.caller = Caller(settings, progress, called)
+        self.coordinator = coordinator
+        self.caller = Caller(settings, progress, coordinator, called, failed)
         self.idle = threading.Event()
         """Set while the loop has nothing to do, or does not run."""
         self.idle.set()
         self._progress = progress
         self._find = find
-        self._archives: dict[Path, Archive] = {}
         self._tasks: dict[Call, asyncio.Task[Served | None]] = {}
         self._failed = failed
         self._arrived: dict[Call, Served] = {}
         """Replies that came ahead of their tests; the first to ask takes each."""
-        self._background: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -164,23 +162,25 @@ class CallsInFlight:
             if not thread.is_alive():
                 loop.close()
             self.idle.set()
-        if self.caller.budget is not None:
-            self.caller.budget.close()
+        self.coordinator.close()
 
     async def _answer(
         self, request: Request, archive: Archive, *, ahead: bool
     ) -> Served:
         """Share one call among all that want the same reply."""
         if request.model.is_scripted:
-            reply, _ = await self.caller.call(request, archive, key="")
-            return Served(reply.reply_to(request, replayed=False), "", live=True)
+            outcome = await self.caller.call(self.caller.wanted(request, archive, ""))
+            assert isinstance(outcome, Served)
+            return outcome
         key = archive.key(request)
         call = (archive.folder, key)
         failure = self._failed.get(call) if ahead else self._failed.take(call)
         if failure is not None:
             raise failure
+        held = False
         while True:
-            task = self._tasks.get(call) or self._start(request, archive, key)
+            task = self._tasks.get(call)
+            task = task or self._start(request, archive, key, held=held)
             if ahead:
                 task.add_done_callback(functools.partial(self._note_failure, call))
             try:
@@ -196,14 +196,14 @@ class CallsInFlight:
             # Awaiting a task that is done does not let the loop run, so that its
             # callback, which takes it off the list, may still be due.
             self._forget(call, task)
+            held = True
 
     def _start(
-        self, request: Request, archive: Archive, key: str, *, ahead: bool = False
+        self, request: Request, archive: Archive, key: str, **how: Any
     ) -> asyncio.Task[Served | None]:
         """Start the one task that makes a call; its result is None if another does."""
         call = (archive.folder, key)
-        work = self._claimed(request, archive, key, ahead=ahead)
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(self._made(request, archive, key, **how))
         self._tasks[call] = task
         task.add_done_callback(functools.partial(self._finish, call))
         return task
@@ -223,26 +223,46 @@ class CallsInFlight:
     ) -> None:
         """Start calls in order, `_AHEAD_WINDOW` at once at most, until `stopped`."""
         window = asyncio.Semaphore(_AHEAD_WINDOW)
-        for request, archive in jobs:
-            await window.acquire()
+        left = iter(jobs)
+        while some := list(itertools.islice(left, _AT_ONCE)):
+            for _ in some:
+                await window.acquire()
             # To look up hundreds in one go would hold up the calls under way.
             await asyncio.sleep(0)
             if stopped.is_set():
                 return
-            if request.model.is_scripted:
-                # Its replies are not stored: it is called when its test asks.
+            looked_up_at = clock.monotonic()
+            missing = await self._missing(some)
+            for request, archive, key in missing:
+                self._progress.expected += 1
+                task = self._start(
+                    *(request, archive, key), ahead=True, looked_up_at=looked_up_at
+                )
+                call = (archive.folder, key)
+                task.add_done_callback(functools.partial(self._keep, call))
+                task.add_done_callback(lambda _: window.release())
+            for _ in range(len(some) - len(missing)):
                 window.release()
-                continue
-            key = archive.key(request)
-            call = (archive.folder, key)
-            known = call in self._tasks or self._find(request, archive, key)
-            if known or self._failed.get(call):
-                window.release()
-                continue
-            self._progress.expected += 1
-            task = self._start(request, archive, key, ahead=True)
-            task.add_done_callback(functools.partial(self._keep, call))
-            task.add_done_callback(lambda _: window.release())
+
+    async def _missing(
+        self, jobs: Sequence[tuple[Request, Archive]]
+    ) -> list[tuple[Request, Archive, str]]:
+        """Return what is to be called for, with its keys: nothing else has it."""
+        keyed: dict[Archive, dict[str, Request]] = {}
+        for request, archive in jobs:
+            # Replies of a script are not kept: it is called when its test asks.
+            if not request.model.is_scripted:
+                keyed.setdefault(archive, {})[archive.key(request)] = request
+        missing = []
+        for archive, requests in keyed.items():
+            known = await self.coordinator.known(archive, list(requests))
+            for key, request in requests.items():
+                call = (archive.folder, key)
+                if key in known and self._find(request, archive, key) is not None:
+                    continue
+                if call not in self._tasks and self._failed.get(call) is None:
+                    missing.append((request, archive, key))
+        return missing
 
     def _keep(self, call: Call, task: asyncio.Task[Served | None]) -> None:
         """Keep what came of a call made ahead: its reply, or why it failed."""
@@ -260,69 +280,51 @@ class CallsInFlight:
             assert isinstance(error, LadderError)
             self._failed.keep(call, error)
 
-    async def _claimed(
-        self, request: Request, archive: Archive, key: str, *, ahead: bool
+    async def _made(
+        self,
+        request: Request,
+        archive: Archive,
+        key: str,
+        *,
+        ahead: bool = False,
+        held: bool = False,
+        looked_up_at: float | None = None,
     ) -> Served | None:
-        """Call while holding the claim; wait for another process that holds it.
+        """Make a call, or wait for another process that makes it.
 
-        None: another process makes the call, and nobody here waits for it yet.
+        `held`: one was found to make it. None: one does, and nobody here waits yet.
         """
-        call = (archive.folder, key)
-        while not archive.claims.take(key):
+        wanted = self.caller.wanted(request, archive, key, looked_up_at)
+        while True:
+            if held:
+                await self.coordinator.released(wanted)
+                served = self._find(request, archive, key)
+                if served is not None:
+                    return served
+            outcome = await self.caller.call(wanted)
+            if isinstance(outcome, Served):
+                return outcome
+            if isinstance(outcome, LadderError):
+                raise outcome
             if ahead:
                 return None
-            await asyncio.sleep(_POLL_S)
-            served = self._find(request, archive, key)
-            if served is not None:
-                return served
-        try:
-            # From its first call on, the claims on an archive are kept alive.
-            if archive.folder not in self._archives:
-                self._archives[archive.folder] = archive
-                self._background.add(asyncio.ensure_future(_renew(archive)))
-            # Its last holder may have stored it since the look-up, or have failed.
-            served = self._find(request, archive, key)
-            if served is not None:
-                return served
-            failure = self._failed.get(call) if ahead else self._failed.take(call)
-            if failure is not None:
-                raise failure
-            reply, lost = await self._told(call, request, archive)
-        finally:
-            with contextlib.suppress(StoreError):
-                archive.claims.release([key])
-        shown = reply.reply_to(request, replayed=False)
-        return Served(shown, key, live=True, lost=lost)
-
-    async def _told(
-        self, call: Call, request: Request, archive: Archive
-    ) -> tuple[StoredReply, LostCalls | None]:
-        """Call, and tell the other processes of what brought no reply."""
-        try:
-            reply, lost = await self.caller.call(request, archive, call[1])
-        except LadderError as error:
-            final = error if isinstance(error, CallError) else None
-            self._failed.tell(call, error.lost, final)
-            raise
-        if lost is not None:
-            self._failed.tell(call, lost)
-        return reply, lost
+            held, wanted = True, wanted._replace(looked_up_at=None)
 
     async def _shut_down(self, patience_s: float) -> None:
         """Cancel all tasks of the loop but those that write paid replies.
 
         Calls that were sent get `patience_s` seconds first.
         """
-        caller = self.caller
-        spared = {asyncio.current_task(), *caller.writing}
-        sent = caller.sent
+        writes, sent = self.coordinator, {*self.caller.sent}
+        spared = {asyncio.current_task(), *writes.writing}
         if patience_s and sent:
             await _cancel({*self._tasks.values()} - sent)
             await asyncio.wait(sent, timeout=patience_s)
             # A task may have begun to write since.
-            spared |= caller.writing
+            spared |= {*writes.writing}
         await _cancel(asyncio.all_tasks() - spared)
-        await caller.finish()
+        await writes.finish()
+        await self.caller.sender.close()
 
 
 def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:
@@ -340,12 +342,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _renew(archive: Archive) -> None:
-    """Renew the claims of this process on an archive, until it is cancelled."""
-    while True:
-        await asyncio.sleep(RENEW_S)
-        # A disk that is full now may have room again before the lease runs out.
-        with contextlib.suppress(StoreError):
-            archive.claims.renew()

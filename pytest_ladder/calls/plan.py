@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from pytest_ladder.calls.bounds import most_output
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.destination import destination_of
-from pytest_ladder.calls.one_machine.budget import most_output
 from pytest_ladder.calls.prices import PriceTable, cost_of, serve_cost
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.reply import BYTES_PER_TOKEN, Usage

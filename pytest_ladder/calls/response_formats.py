@@ -66,10 +66,8 @@ class ResponseFormats:
         self._first: dict[str, asyncio.Event] = {}
         """Set when the first call of a model is over."""
 
-    async def wait_for_first(self, request: Request, model: str) -> None:
+    async def wait_for_first(self, model: str) -> None:
         """Let one call of a model find out what is taken; others wait 10 s at most."""
-        if not request.fallbacks:
-            return
         first = self._first.get(model)
         if first is None:
             self._first[model] = asyncio.Event()
@@ -84,8 +82,6 @@ class ResponseFormats:
 
         Raises `CallError`. `model` names what has formats of its own.
         """
-        if not request.fallbacks:
-            return await lane.send(request, address)
         first, refusals = self._known(model), list[CallError]()
         try:
             for number in range(first, len(request.fallbacks) + 1):

@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 
 from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
-from pytest_ladder.calls.one_machine.limits import LONGEST_WAIT_S
 from pytest_ladder.calls.store.stored_reply import Attempt
 from pytest_ladder.core.reply import BYTES_PER_TOKEN
 from pytest_ladder.errors import CallError
@@ -14,6 +13,8 @@ from pytest_ladder.errors import CallError
 MAX_ATTEMPTS = 6
 MAX_REFUSALS = 10
 """Attempts of a call that is refused as one of too many (429, 503, 529)."""
+LONGEST_WAIT_S = 180.0
+"""Seconds: when a provider asks to wait longer, the run does not."""
 MAX_TOTAL_S = LONGEST_WAIT_S
 """A call is given up when its attempts and pauses took so many seconds."""
 LOST_CALLS = 3

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 from pytest_ladder import clock
 from pytest_ladder.calls.destination import destination_of
@@ -41,9 +40,8 @@ class Door:
         self._moved = asyncio.Event()
         """Set when a call has come to its end."""
 
-    @contextlib.asynccontextmanager
-    async def passing(self) -> AsyncIterator[None]:
-        """Wait until a call may be made, and hold a place while it is.
+    async def enter(self) -> None:
+        """Wait until a call may be made; then it is under way, until `leave`.
 
         Raises `CallError` if all were turned away.
         """
@@ -51,11 +49,11 @@ class Door:
             self.check()
             await self._wait()
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            self._moved.set()
+
+    def leave(self) -> None:
+        """Note that a call has come to its end."""
+        self._under_way -= 1
+        self._moved.set()
 
     def check(self) -> None:
         """Raise `CallError` if all calls so far were turned away, and they are many.

@@ -33,6 +33,8 @@ _LISTS = frozenset(
     | {"groundtruths"}
 )
 """Columns, as `folded` writes them, whose cells may be lists."""
+_EXCEL_TEXT = re.compile(r'="([\d .,:/+-]+)"')
+"""How an export keeps Excel from taking a text for a number: `="001"`."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\"", re.DOTALL)
 _OF_NUMPY = re.compile(
     rf"\[(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))++\]", re.DOTALL
@@ -182,7 +184,7 @@ def _split(
                     continue
                 if not strict and '"' in raw and not is_sound(raw):
                     return records, (line, "a quote is not closed")
-                if has_blanks(raw):
+                if has_blanks(raw) or '="' in raw:
                     with contextlib.suppress(csv.Error):
                         (before,) = csv.reader(_lines(raw), **options)
                     cells = [_bare(cell, raw) for cell in cells]
@@ -211,6 +213,8 @@ def _long_cells() -> Iterator[None]:
 def _bare(cell: str, raw: str) -> str:
     """Take the blanks around a cell away, unless it stands in quotes in its row."""
     bare = cell.strip()
+    if as_text := _EXCEL_TEXT.fullmatch(bare):
+        return as_text[1]
     quoted = cell.replace('"', '""')
     return cell if cell == bare or f'"{quoted}"' in raw else bare
 
@@ -272,9 +276,12 @@ def _row(
             f"{where}: {row['']!r} stands in a column without a name, of which there "
             "are several; name the column, or empty it."
         )
-    for name in ("tags", "relevant"):
+    for name, separators in (("tags", ",;|"), ("relevant", ",")):
         if name in row and _list_in(row[name]) is None:
-            row[name] = [part.strip() for part in row[name].split(",") if part.strip()]
+            # Where commas separate cells, people often take another sign for tags.
+            between = next((each for each in separators if each in row[name]), ",")
+            parts = map(str.strip, row[name].split(between))
+            row[name] = [part for part in parts if part]
     if "metadata" in row:
         try:
             row["metadata"] = _literal(row["metadata"])

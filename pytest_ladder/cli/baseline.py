@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
-from pytest_ladder.cli.judge_arguments import calibrated
+from pytest_ladder.cli.judge_arguments import calibrated_by, labels_in
 from pytest_ladder.cli.printing import say
+from pytest_ladder.cli.reach import labels_in_reach
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.decide.gate.runs import odd_runs
@@ -21,6 +24,7 @@ from pytest_ladder.reporting.files.baseline import (
 )
 from pytest_ladder.reporting.files.committed import FOLDER
 from pytest_ladder.reporting.report import Report, RunInfo
+from pytest_ladder.reporting.revise import with_calibrations
 from pytest_ladder.reporting.sentences.gate import odd_run_sentences
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
@@ -82,8 +86,8 @@ def _run(given: Given) -> int:
     pool = pooled(list(whole.values()))
     if pool.is_empty:
         raise _nothing_in(pool, whole)
-    # Labels of the replies of any run in it tell of its judges.
-    write_baseline(given.output, calibrated(pool.report, given.output))
+    report, kept = _with_judges(pool.report, whole.values(), given.output)
+    write_baseline(given.output, report)
     runs, rows = len(pool.runs), len(pool.report.rows)
     say(f"pooled {count(runs, 'run')} into {count(rows, 'row')}: {shown(given.output)}")
     for name, why in why_not.items():
@@ -92,9 +96,45 @@ def _run(given: Given) -> int:
         say(f"  {count(len(whole) - runs, 'older run')} left out")
     for line in _left_out(pool):
         say(line)
+    if kept:
+        say(kept)
     for line in _odd(pool.report):
         say(line)
     return 0
+
+
+def _with_judges(
+    pool: Report, runs: Iterable[Report], folder: Path
+) -> tuple[Report, str]:
+    """Return a pool with what labels tell of its judges, and what to say of it.
+
+    Labels of the replies of any run in it tell. Where none are in reach, the runs were
+    told of the judges' errors, which other replies do not change.
+    """
+    path = labels_in_reach(folder)
+    labels = () if path is None else labels_in(path)
+    pool = calibrated_by(pool, labels)
+    if labels:
+        return pool, ""
+    told = [judge for run in runs for judge in run.calibrations]
+    told.sort(key=lambda judge: judge.errors.labels)
+    known = {judge.asked: judge.errors for judge in told if judge.errors.labels}
+    judges = [
+        msgspec.structs.replace(judge, errors=known.get(judge.asked, judge.errors))
+        for judge in pool.calibrations
+    ]
+    most = max((judge.errors.labels for judge in judges), default=0)
+    if not most:
+        return pool, ""
+    why = f"no ladder.toml is in reach of {shown(folder)} or of the working folder"
+    if path is not None:
+        why = f"{shown(path)} holds none"
+    kept = (
+        f"  no label is in reach ({why}): of its judges it keeps the errors that the "
+        f"runs were told, by up to {count(most, 'label')}, for the gate; no quality is "
+        "corrected by them, which labels beside ladder.toml would do"
+    )
+    return with_calibrations(pool, judges), kept
 
 
 def _odd(report: Report) -> Iterator[str]:

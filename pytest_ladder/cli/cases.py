@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from pytest_ladder.cases.as_rows import json_lines
 from pytest_ladder.cases.files import FileRow
 from pytest_ladder.cases.load import load_file
 from pytest_ladder.cases.names import FIELD_OF
 from pytest_ladder.cases.told import Told
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.cases_export import add_export_to
+from pytest_ladder.cli.cases_pull import add_pull_to
 from pytest_ladder.core.case import Case
 from pytest_ladder.disk.files import write_atomically, writing
 from pytest_ladder.errors import ConfigError, LadderWarning
@@ -39,13 +39,12 @@ _NAMED = {
     "expected": "what is expected",
     "context": "the passages that hold the answer",
 }
-_FIELDS = ("id", "input", "images", "files", "expected", "context", "cluster", "tags")
 
 
 def add_to(commands: Subparsers) -> None:
-    """Add the command with its two actions."""
+    """Add the command with its actions."""
     parser = commands.add_parser(
-        "cases", help="convert case files of other tools; export replies to train on"
+        "cases", help="bring cases in from other tools; export replies to train on"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     convert = add_command(
@@ -69,6 +68,7 @@ def add_to(commands: Subparsers) -> None:
         )
     convert.set_defaults(run=_convert)
     add_export_to(actions)
+    add_pull_to(actions)
 
 
 def _convert(given: Given) -> int:
@@ -90,7 +90,7 @@ def _convert(given: Given) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LadderWarning)
         cases = _read(given.file, named, told)
-    content = b"".join(msgspec.json.encode(_row_of(case)) + b"\n" for case in cases)
+    content = json_lines(cases)
     if output is None:
         # Bytes: JSON is UTF-8, whatever the terminal's language is.
         sys.stdout.buffer.write(content)
@@ -140,20 +140,6 @@ def _renamed(row: dict[Any, Any], named: dict[str, str]) -> dict[str, Any]:
     if aside and isinstance(given, dict | None):
         renamed["metadata"] = {**(given or {}), **aside}
     return renamed
-
-
-def _row_of(case: Case) -> dict[str, Any]:
-    """Return a case as a row of ours that is read as the same case again."""
-    row: dict[str, Any] = {
-        name: value
-        for name in _FIELDS
-        if (value := getattr(case, name)) not in (None, ())
-    }
-    if case.relevant:
-        row["relevant"] = case.relevant
-    if case.metadata:
-        row["metadata"] = case.metadata
-    return row
 
 
 def _report(cases: Sequence[Case], told: Told, output: Path | None) -> Iterator[str]:

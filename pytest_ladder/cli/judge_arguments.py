@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given
-from pytest_ladder.config.load import find_ladder, load_ladder
+from pytest_ladder.cli.reach import go_where, labels_in_reach, ladder_in_reach
 from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.core.review import ADJUDICATOR
 from pytest_ladder.errors import ConfigError
@@ -66,7 +66,8 @@ def labels_path(given: Given) -> Path:
         return path
     raise ConfigError(
         f"No ladder.toml is in reach of {shown(given.folder)} or of the working "
-        "folder, beside which the labels lie; name their file with --labels FILE."
+        f"folder, beside which the labels lie; {go_where()}, or name their file with "
+        "--labels FILE."
     )
 
 
@@ -140,18 +141,3 @@ def nothing_judged(given: Given, report: Report) -> ConfigError:
         "run tests that are marked `judged`, such as "
         '@pytest.mark.judged(judge="correctness").'
     )
-
-
-def labels_in_reach(folder: Path) -> Path | None:
-    """Return the file of labels of the ladder in reach, which need not be there."""
-    ladder = ladder_in_reach(folder)
-    return None if ladder is None else ladder.labels
-
-
-def ladder_in_reach(folder: Path) -> Ladder | None:
-    """Return the ladder of a report's folder, else that of the working folder."""
-    for start in (folder.resolve(), Path.cwd()):
-        path = find_ladder(start)
-        if path is not None:
-            return load_ladder(path)
-    return None

@@ -17,6 +17,7 @@ from pytest_ladder.cli import (
     history,
     init,
     label,
+    log,
     merge,
     outcomes,
     plan,
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (
         *(init, plan, report, merge, gate, baseline, recordings),
-        *(calibrate, label, cases, outcomes, review, show, history),
+        *(calibrate, label, cases, outcomes, review, show, history, log),
     ):
         command.add_to(commands)
     return parser

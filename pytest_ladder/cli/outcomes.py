@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, positive, share
-from pytest_ladder.cli.printing import say
+from pytest_ladder.cli.printing import ProgressLine, say
+from pytest_ladder.cli.reach import go_where
 from pytest_ladder.config.load import find_ladder, load_ladder
 from pytest_ladder.core.aggregate import LEAST_UNITS, Aggregate, VariantSums
 from pytest_ladder.core.ladder import Ladder
@@ -19,7 +20,6 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.terminal import glyphs_for
 from pytest_ladder.text import numbers
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
-from pytest_ladder.text.untrusted import clip, plain
 
 if TYPE_CHECKING:
     from pytest_ladder.real.importing import Imported
@@ -47,10 +47,6 @@ _PLAN = """\
 Say how many users an experiment needs, looked at once or every day, to tell two rates
 apart with 80 % power.
 """
-
-
-_BAR = 20
-"""Signs of the progress bar."""
 
 
 def add_to(commands: Subparsers) -> None:
@@ -138,9 +134,9 @@ def _read(given: Given, *, write: bool) -> list[str] | None:
 
     ladder = _ladder()
     chosen = _chosen(ladder, given.names)
-    progress = _Progress()
+    progress = ProgressLine()
     try:
-        imported = Importer(ladder, progress).read(chosen)
+        imported = Importer(ladder, progress.rows).read(chosen)
     except ConfigError as error:
         sys.stderr.write(f"pytest-ladder: {error}\n")
         return None
@@ -242,10 +238,7 @@ def _ladder() -> Ladder:
 def _configured() -> Ladder:
     path = find_ladder(Path.cwd())
     if path is None:
-        raise ConfigError(
-            "there is no ladder.toml here or above; run this in the folder of your "
-            "suite."
-        )
+        raise ConfigError(f"there is no ladder.toml here or above; {go_where()}.")
     return load_ladder(path)
 
 
@@ -298,29 +291,3 @@ def _value(aggregate: Aggregate, variant: VariantSums) -> str:
         value_text(aggregate, number) for number in (own.value, own.low, own.high)
     )
     return f"{value} ({low} to {high}, {users})"
-
-
-class _Progress:
-    """A line on the terminal that says how far the reading is; none in a file."""
-
-    def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
-        self._width = 0
-
-    def __call__(self, label: str, share: float, rows: int) -> None:
-        if self._is_shown:
-            done = round(_BAR * min(1.0, share))
-            bar = f"[{'#' * done}{'.' * (_BAR - done)}]"
-            self._write(f"{bar} {clip(plain(label), 40)}: {rows:,} rows")
-
-    def end(self) -> None:
-        """Take the line away."""
-        if self._width:
-            self._write("")
-            sys.stderr.write("\r")
-            self._width = 0
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(f"\r{text.ljust(self._width)}")
-        sys.stderr.flush()
-        self._width = len(text) or self._width

@@ -122,7 +122,8 @@ def _newest() -> Path | None:
 
 def _by_rows(given: Given, folder: Path) -> Telling | None:
     """Plan from a report; None: it has not measured two rungs at the level."""
-    from pytest_ladder.cli.judge_arguments import calibrated, labels_in_reach
+    from pytest_ladder.cli.judge_arguments import calibrated
+    from pytest_ladder.cli.reach import labels_in_reach
     from pytest_ladder.decide.telling import pair_of, telling
     from pytest_ladder.reporting.files.read import read_report
 

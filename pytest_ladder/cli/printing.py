@@ -9,6 +9,10 @@ from pathlib import Path
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
 from pytest_ladder.text.phrases import shown
+from pytest_ladder.text.untrusted import clip, plain
+
+_BAR = 20
+"""Signs of the progress bar."""
 
 
 def say(line: str) -> None:
@@ -41,3 +45,34 @@ def show(report: Report, written: Path | None) -> None:
         say(f"report: {shown(written)}")
     for line, _ in decision_lines(report, width):
         say(line)
+
+
+class ProgressLine:
+    """A line on the terminal that says how far long work is; none in a file."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._width = 0
+
+    def __call__(self, label: str, share: float, done: str) -> None:
+        """Show a bar: `share` is in [0, 1], `done` what is done, as `1,200 rows`."""
+        if self._is_shown:
+            signs = round(_BAR * min(1.0, share))
+            bar = f"[{'#' * signs}{'.' * (_BAR - signs)}]"
+            self._write(f"{bar} {clip(plain(label), 40)}: {done}")
+
+    def rows(self, label: str, share: float, rows: int) -> None:
+        """Show how many rows were read."""
+        self(label, share, f"{rows:,} rows")
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._width:
+            self._write("")
+            sys.stderr.write("\r")
+            self._width = 0
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r{text.ljust(self._width)}")
+        sys.stderr.flush()
+        self._width = len(text) or self._width

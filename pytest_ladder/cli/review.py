@@ -13,10 +13,10 @@ from pytest_ladder.cli.arguments import Given, Subparsers, add_command, whole
 from pytest_ladder.cli.judge_arguments import (
     add_arguments,
     check_rater,
-    ladder_in_reach,
     report_folder,
 )
 from pytest_ladder.cli.printing import say
+from pytest_ladder.cli.reach import ladder_in_reach
 from pytest_ladder.cli.review_queues import COUNT, ToAsk, labels_asked, reviews_asked
 from pytest_ladder.core.review import ADJUDICATOR, PAIRS
 from pytest_ladder.errors import ConfigError

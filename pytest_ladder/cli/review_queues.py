@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from pytest_ladder.cli.arguments import Given
 from pytest_ladder.cli.judge_arguments import (
     labels_path,
-    ladder_in_reach,
     missing_labels,
     nothing_judged,
 )
 from pytest_ladder.cli.printing import say
+from pytest_ladder.cli.reach import go_where, ladder_in_reach
 from pytest_ladder.core.outcomes import ReviewConfig
 from pytest_ladder.core.review import (
     ADJUDICATOR,
@@ -93,7 +93,7 @@ def reviews_asked(given: Given, report: Report) -> ToAsk:
     if ladder is None:
         raise ConfigError(
             f"No ladder.toml is in reach of {shown(given.folder)} or of the working "
-            "folder, beside which reviews are kept; call this where there is one."
+            f"folder, beside which reviews are kept; {go_where()}."
         )
     review, answers = ladder.review, reviews_in(ladder.folder / ladder.review.file)
     candidates = candidates_of(report, given.test)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import pytest
 
+from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import USUAL_OUTPUT, Request, Served
-from pytest_ladder.calls.one_machine.budget import worst_usd
 from pytest_ladder.calls.plan import LaterCalls, RungPlan, plan_calls
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.calls.store.archive import Archive

@@ -17,6 +17,7 @@ from pytest_ladder.core.ladder import (
     GatewayConfig,
     JudgeConfig,
     Ladder,
+    LogConfig,
     Objective,
     ReportConfig,
     StoreConfig,
@@ -50,6 +51,7 @@ class LadderFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
     store: StoreConfig | None = None
+    log: LogConfig = LogConfig()
 
 
 def find_ladder(start: Path) -> Path | None:
@@ -99,6 +101,11 @@ def load_ladder(path: Path) -> Ladder:
         from pytest_ladder.config import store
 
         store.check_store(source, file.store)
+    if file.log.mlflow is not None:
+        # Most suites are logged nowhere.
+        from pytest_ladder.config import log
+
+        log.check_log(source, file.log)
     models = tuple(model for model in file.model if not model.planned)
     planned = tuple(model for model in file.model if model.planned)
     rungs = _rungs(models, strategies)
@@ -128,6 +135,7 @@ def load_ladder(path: Path) -> Ladder:
         gateway=file.gateway,
         report=file.report,
         store=file.store,
+        log=file.log,
     )
 
 

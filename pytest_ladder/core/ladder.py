@@ -176,6 +176,15 @@ class ReportConfig(Table, frozen=True, kw_only=True):
     false keeps it out of every file that is written, JUnit's included."""
 
 
+class LogConfig(Table, frozen=True, kw_only=True):
+    """Where a live matrix or climb is logged when it has ended."""
+
+    mlflow: str | None = None
+    """Experiment of MLflow that it goes to, if `MLFLOW_TRACKING_URI` is set."""
+    otel: bool = False
+    """Whether it goes to the endpoint of OpenTelemetry that the environment names."""
+
+
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """All rungs of one configuration file, with what is wanted of them."""
 
@@ -204,6 +213,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     report: ReportConfig = ReportConfig()
     store: StoreConfig | None = None
     """None: no other machine shares anything with this one."""
+    log: LogConfig = LogConfig()
 
     @property
     def folder(self) -> Path:

@@ -84,6 +84,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     server_s: float | None = None
     """Seconds of computing that the server reported; None when it says nothing."""
 
+    @property
+    def took_s(self) -> float:
+        """Seconds from sending the last attempt to the last token."""
+        return self.done_s - self.sent_s
+
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What a model, or a task built on it, answered."""
@@ -127,9 +132,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def latency_s(self) -> float | None:
         """Seconds from sending the last attempt to the last token."""
-        if self.timing is None:
-            return None
-        return self.timing.done_s - self.timing.sent_s
+        return None if self.timing is None else self.timing.took_s
 
     @property
     def ttft_s(self) -> float | None:

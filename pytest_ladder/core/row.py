@@ -59,6 +59,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     messages: tuple[Message, ...]
     """What the model was sent; its answer is `text`."""
     text: str
+    model: str = ""
+    """The model as the provider names it in its answer; empty: an older version wrote
+    it, or the provider does not say."""
+    finish_reason: str | None = None
+    """As in `Reply`; so are the others."""
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    latency_s: float | None = None
 
 
 class LostCalls(

@@ -36,6 +36,20 @@ def head(folder: Path) -> str | None:
     return None if commit is None else commit.decode().strip()
 
 
+def checkout_of(folder: Path) -> Path | None:
+    """Return the root of the checkout that a folder is in; None: it is in none."""
+    for root in (folder, *folder.parents):
+        if (root / ".git").exists():
+            return root
+    return None
+
+
+def place_of(path: Path) -> str:
+    """Return a file's path from the root of its checkout; empty: it is in none."""
+    root = checkout_of(path.parent)
+    return "" if root is None else path.relative_to(root).as_posix()
+
+
 def tracked(folder: Path, name: str = ".") -> set[str] | None:
     """Return the files of a folder that git tracks, or of it the one called `name`.
 

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     import pandas
 
 
-_COLUMNS = (
+ROW_COLUMNS = (
     *("rung", "model", "strategy", "tier", "level", "test", "source", "case"),
     *("sample", "outcome", "score", "why", "reason", "tags"),
     *("cost_usd", "latency_s", "ttft_s", "input_tokens", "output_tokens"),
     *("judging_usd", "live", "input", "expected", "text"),
 )
-"""Of the data frame; only ever added to."""
+"""Of the data frame, and of `row_line`; only ever added to."""
+TEXT_COLUMNS = ("reason", "input", "expected", "text")
+"""Those of them that hold what somebody said."""
 
 
 class WrittenReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +61,10 @@ class WrittenReport(msgspec.Struct, frozen=True, kw_only=True):
             ) from error
         texts = {(case.source, case.case): case for case in self.cases}
         rungs = {rung.id: rung for rung in self.rungs}
-        lines = [_line(row, rungs[row.rung], texts.get(row.unit)) for row in self.rows]
-        return library.DataFrame(lines, columns=list(_COLUMNS))
+        lines = [
+            row_line(row, rungs[row.rung], texts.get(row.unit)) for row in self.rows
+        ]
+        return library.DataFrame(lines, columns=list(ROW_COLUMNS))
 
 
 def read_report(folder: str | Path) -> WrittenReport:
@@ -81,7 +85,8 @@ def read_report(folder: str | Path) -> WrittenReport:
     )
 
 
-def _line(row: Row, rung: RungResult, case: WrittenCase | None) -> tuple[Any, ...]:
+def row_line(row: Row, rung: RungResult, case: WrittenCase | None) -> tuple[Any, ...]:
+    """Return the values of `ROW_COLUMNS`; None: unknown."""
     usages = [bill.usage for bill in row.replies if bill.usage is not None]
     return (
         *(rung.id, rung.model, rung.strategy, str(rung.tier), str(row.level)),

@@ -72,6 +72,9 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the rungs that were held against the current one: of `--ladder-try`."""
     tests: dict[str, int] = {}
     """Rows of each test on all rungs, before anything was left out, by node id."""
+    ladder: str = ""
+    """Its configuration file, as a path from the root of the checkout; empty: it is in
+    none, or not known."""
 
 
 class LookTold(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,6 +54,8 @@ def silent_rows(rows: Sequence[Row]) -> list[Row]:
 
 def _silent(row: Row) -> Row:
     verdict = row.verdict
+    if verdict is not None:  # One that failed the reply is false.
+        verdict = msgspec.structs.replace(verdict, reason="")
     return msgspec.structs.replace(
         row,
         text="",
@@ -61,7 +63,7 @@ def _silent(row: Row) -> Row:
         input="",
         expected="",
         reason=row.reason if row.why in _OWN_WORDS else "",
-        verdict=verdict and msgspec.structs.replace(verdict, reason=""),
+        verdict=verdict,
     )
 
 

@@ -23,6 +23,7 @@ import pytest
 
 from pytest_ladder import __version__
 from pytest_ladder.core.case import WrittenCase
+from pytest_ladder.core.ladder import LogConfig
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.matrix import Unit, build_matrix
 from pytest_ladder.disk import git
@@ -85,6 +86,8 @@ class Results:
         """Why something could not be written."""
         self.warnings: list[str] = []
         """The same of what no run fails for."""
+        self.notes: list[str] = []
+        """What was done once the reports were written: where they were logged."""
         self._ended = False
         """Whether the tests ran to their end."""
         self._odd_bills: list[str] = []
@@ -176,6 +179,13 @@ class Results:
         if self._begun is not None:
             self._begun.end()
 
+    def to_log(self) -> list[tuple[Path, LogConfig]]:
+        """Return where the reports are that are logged elsewhere, and where to."""
+        if not self._ended or not self.session.settings.logs_reports:
+            return []
+        written = (one for one in self.finished if one not in self._unwritten)
+        return [(one.folder, one.opened.ladder.log) for one in written]
+
     def print_summary(self, reporter: pytest.TerminalReporter) -> None:
         """Print the matrix of each ladder, and the misses where `-rm` asks for them."""
         asked = set(self.session.config.option.reportchars)
@@ -196,7 +206,7 @@ class Results:
             written = result not in self._unwritten
             output.print_result(reporter, result, written=written)
         shares = partial_shares(self.items)
-        for line in [*shares, *self._notices()]:
+        for line in [*shares, *self._notices(), *self.notes]:
             reporter.write_line(line)
         for warning in self.warnings:
             reporter.write_line(warning, yellow=True)
@@ -383,6 +393,7 @@ class Results:
             shard=suite.shard or self.session.settings.shard,
             **left_out(items),
             git_sha=git.head(opened.ladder.folder),
+            ladder=git.place_of(opened.ladder.path),
             seed=climb.seeds[-1] if climb else None,
             versions={
                 "pytest-ladder": __version__,

@@ -22,7 +22,7 @@ from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text.numbers import count, dollars
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.one_machine.budget import SharedBudget
+    from pytest_ladder.calls.coordinator import Spending
 
 
 def report(
@@ -70,12 +70,12 @@ def surprising_bills(ladder: LadderSession) -> list[str]:
     return [str(surprise) for surprise in budget.surprises()]
 
 
-def _budget(ladder: LadderSession) -> SharedBudget | None:
+def _budget(ladder: LadderSession) -> Spending | None:
     """Return the budget of a run that has one; a run without never loads it."""
     return None if ladder.settings.budget is None else ladder.engine.budget
 
 
-def _is_reached(budget: SharedBudget) -> bool:
+def _is_reached(budget: Spending) -> bool:
     return budget.refused().calls > 0 or budget.spent_usd() > budget.cap_usd
 
 
@@ -102,7 +102,7 @@ def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestR
     yield made_reports.failed(f"{location[0]}::ladder budget", problem, location)
 
 
-def _spent(budget: SharedBudget) -> str:
+def _spent(budget: Spending) -> str:
     """Say what is spent, what was left out, and what it takes to go on."""
     refused, spent = budget.refused(), budget.spent_usd()
     sum_spent = f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent"

@@ -85,6 +85,11 @@ class Settings:
         """Whether the results so far decide which tests run next."""
         return self.mode == "climb" or self.escalates
 
+    @property
+    def logs_reports(self) -> bool:
+        """Whether reports go where `[log]` says: those of live runs over all rungs."""
+        return self.live and self.mode in ("matrix", "climb")
+
 
 def read_settings(config: pytest.Config) -> Settings:
     """Read every option; raises `pytest.UsageError` for a bad value."""

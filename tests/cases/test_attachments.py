@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.one_machine.budget import worst_usd
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.calls.store.archive import reply_key
 from pytest_ladder.cases.load import load_cases

@@ -187,6 +187,23 @@ def test_a_text_in_brackets_is_a_text(text: str) -> None:
     assert case.context == (text,)
 
 
+@pytest.mark.parametrize("cell", ["de; mood", "de |mood", '"de, mood"', "de;mood"])
+def test_tags_are_separated_by_what_people_take(cell: str) -> None:
+    (case,) = load(f"input,tags,relevant\nq,{cell},a|b.md\n")
+    assert case.tags == ("de", "mood")
+    # Ids of documents may hold anything.
+    assert case.relevant == ("a|b.md",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [('"=""001"""', "001"), ('="12,50"', "12,50"), ('="A"', '="A"'), ("=1+1", "=1+1")],
+)
+def test_what_an_export_keeps_excel_from_reading_is_read(cell: str, read: str) -> None:
+    (case,) = load(f"id;input;expected\n{cell};q;{cell}\n")
+    assert (case.id, case.expected) == (read, read)
+
+
 def test_lists_of_tags_are_read_as_pandas_writes_them() -> None:
     first, second = load(
         "input,tags,relevant\nq,\"['a', 'b']\",\"['x']\"\nr,\"a, b\",x\n"

@@ -321,6 +321,34 @@ def test_labels_count_where_a_report_is_rendered_and_a_baseline_made(
         assert labels_behind(shop.path / "made") == 57
 
 
+def test_a_baseline_made_out_of_reach_of_labels_keeps_what_they_told(
+    shop: Any, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(shop.path)
+    put(shop.path / "bare", ROWS)
+    put(shop.path / "run", ROWS)
+    path = shop.path / "labels.jsonl"
+    path.write_text("".join(map(line_of, labels_for(ROWS, 30, 4, 3, 20))))
+    assert command("baseline", "update", "run", "--output", "told")[0] == 0
+    errors = errors_behind(shop.path / "told")
+    assert errors["labels"] == 57
+    path.unlink()
+    status, out, _ = command("baseline", "update", "told", "--output", "again")
+    assert status == 0
+    assert "labels.jsonl holds none): of its judges it keeps the errors" in out
+    assert "by up to 57 labels" in out
+    assert errors_behind(shop.path / "again") == errors
+    # Nobody told the other run anything, and nothing was lost.
+    _, out, _ = command("baseline", "update", "bare", "--output", "again")
+    assert "of its judges" not in out
+    assert errors_behind(shop.path / "again")["labels"] == 0
+
+
+def errors_behind(folder: Path) -> dict[str, Any]:
+    document = json.loads((folder / "matrix.json").read_text())
+    return dict(document["calibration"]["judges"][0]["errors"])
+
+
 def labels_behind(folder: Path) -> int:
     document = json.loads((folder / "matrix.json").read_text())
     return int(document["calibration"]["judges"][0]["labels"])

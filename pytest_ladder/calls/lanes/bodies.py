@@ -37,6 +37,9 @@ class Unpacker:
         self._left = MOST_BYTES
         encoding = (encoding or "identity").strip().lower()
         self._packed = encoding in ("gzip", "x-gzip", "deflate")
+        self._may_be_gzip = encoding != "deflate"
+        """Whether the first byte decides: some pack without a word, or say so and do
+        not."""
         self._zlib: Any = None
         """What unpacks; None: nothing came yet, or it is not packed."""
         if not self._packed and encoding not in _PLAIN:
@@ -45,6 +48,9 @@ class Unpacker:
 
     def unpack(self, piece: bytes) -> bytes:
         """Return what a piece of the body holds; raises `CallError`."""
+        if self._may_be_gzip and piece:
+            # No text begins with that byte.
+            self._packed, self._may_be_gzip = piece[0] == _GZIP, False
         if self._packed:
             try:
                 piece = self._unpacked(piece)

@@ -8,6 +8,7 @@ counts as not sent. Only without a choice there is no reply.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,6 +42,10 @@ from pytest_ladder.errors import CallError
 
 _LONGEST_QUOTE = 120
 _BOM = b"\xef\xbb\xbf"
+_COMMENTS = re.compile(rb"\A(?:\s*:[^\r\n]*[\r\n]+)+")
+"""Signs of life of a server that has no event yet, and may answer in one piece."""
+_NOTHING = re.compile(r"[\s\0\x1e\ufeff]*")
+"""What may stand between objects: RFC 7464 begins each with \\x1e."""
 
 
 def from_body(name: str, body: bytes, content_type: str = "") -> Answer:
@@ -48,41 +53,58 @@ def from_body(name: str, body: bytes, content_type: str = "") -> Answer:
 
     A stream that is called something else, as some proxies do, is read as one.
     """
+    body = _COMMENTS.sub(b"", body, count=1)
     if _begins_as_stream(body):
         return from_events(name, [(clock.monotonic(), body)])
     return _from_json(name, body, content_type)
 
 
 def _from_json(name: str, body: bytes, content_type: str = "") -> Answer:
-    """Read a completion in one piece, or one whose pieces are lines of JSON."""
-    try:
-        return whole(name, decode(name, body, content_type))
-    except CallError:
-        pieces = _pieces_of(body)
-        if not pieces:
-            raise
+    """Read a completion in one piece, or one whose pieces follow each other as JSON."""
+    objects = _objects_in(name, body, content_type)
+    if len(objects) == 1:
+        return whole(name, objects[0])
     stream = Stream(name)
-    for piece in pieces:
+    for piece in objects:
         stream.add(piece, clock.monotonic())
-    # All lines had come when they were read: nobody knows when the first did.
+    # All pieces had come when they were read: nobody knows when the first did.
     return msgspec.structs.replace(stream.answer(), first_token_at=None)
 
 
-def _pieces_of(body: bytes) -> list[Payload]:
-    """Return the objects of JSON lines, as Ollama's, or of a list of pieces.
+def _objects_in(name: str, data: bytes, content_type: str = "") -> list[Payload]:
+    """Decode one object, or several: lines of JSON, as Ollama's, or a list of pieces.
 
-    Empty: it is neither.
+    What follows them and is no JSON is left out: padding, or the page of a gateway that
+    gave up on a connection whose answer was whole. Raises `CallError`.
     """
     try:
-        pieces = msgspec.json.Decoder().decode_lines(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-    if len(pieces) == 1:
-        pieces = pieces[0] if isinstance(pieces[0], list) else []
-    if not all(isinstance(piece, dict) for piece in pieces):
-        return []
-    has_choice = any(choice_of(as_completion(piece)) for piece in pieces)
-    return pieces if has_choice else []
+        return [decode(name, data, content_type)]
+    except CallError:
+        objects = _leading_objects(data)
+        has_choice = any(choice_of(as_completion(one)) for one in objects)
+        if not (has_choice or len(objects) == 1):
+            raise
+        return objects
+
+
+def _leading_objects(data: bytes) -> list[Payload]:
+    """Return the objects with which a text begins; empty: it begins otherwise."""
+    text = data.decode(json.detect_encoding(data), errors="replace")
+    decoder = json.JSONDecoder(strict=False)
+    objects: list[Payload] = []
+    at = _NOTHING.match(text).end()  # type: ignore[union-attr]
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            if isinstance(value, list) and not objects:
+                return value if all(isinstance(one, dict) for one in value) else []
+            if not isinstance(value, dict):
+                break
+            objects.append(value)
+            at = _NOTHING.match(text, at).end()  # type: ignore[union-attr]
+    except (ValueError, RecursionError):
+        pass
+    return objects
 
 
 def _begins_as_stream(body: bytes) -> bool:
@@ -208,7 +230,7 @@ class StreamReader:
         """
         if not self.done:
             self._take(self._events.end())
-        body = b"".join(self._eventless or ())
+        body = _COMMENTS.sub(b"", b"".join(self._eventless or ()), count=1)
         if body and not _begins_as_stream(body):
             return _from_json(self._name, body)
         return self._stream.answer()
@@ -223,10 +245,10 @@ class StreamReader:
             if event.kind not in ("", "error") and not event.data.startswith(b"{"):
                 # A `ping`, or another sign that the server lives.
                 continue
-            payload = decode(self._name, event.data)
-            if event.kind == "error" and "error" not in payload:
-                payload = {"error": payload}
-            self._stream.add(payload, self._at)
+            for payload in _objects_in(self._name, event.data):
+                if event.kind == "error" and "error" not in payload:
+                    payload = {"error": payload}
+                self._stream.add(payload, self._at)
 
 
 class Stream:

@@ -17,7 +17,7 @@ import msgspec
 
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes import bodies, completions, faults, vectors
+from pytest_ladder.calls.lanes import bodies, completions, faults, keep_alive, vectors
 from pytest_ladder.calls.lanes.address import (
     Secret,
     base_of,
@@ -94,7 +94,7 @@ class DirectLane:
                 '`api_base`, or set lane = "litellm".'
             )
         url = f"{base}/{'embeddings' if request.embeds else 'chat/completions'}"
-        async with self._opened().post(
+        response = await self._answered(
             url,
             data=msgspec.json.encode(_body(request, base)),
             headers=_headers(key),
@@ -102,7 +102,8 @@ class DirectLane:
             # Most redirects turn a POST into a GET, and any would carry the key on.
             allow_redirects=False,
             proxy=_proxy(url),
-        ) as response:
+        )
+        async with response:
             pieces = _pieces(name, response)
             if response.status >= 300:
                 body = b"".join([piece async for _, piece in pieces])
@@ -121,13 +122,27 @@ class DirectLane:
                 return await _read_stream(name, pieces)
             return await _read_whole(name, pieces, response.content_type)
 
+    async def _answered(self, url: str, **options: Any) -> aiohttp.ClientResponse:
+        """Send until an answer begins: twice if a kept connection was just closed."""
+        sending = keep_alive.Sending()
+        try:
+            return await self._opened().post(url, trace_request_ctx=sending, **options)
+        except Exception as error:
+            if not (sending.met_a_closing and keep_alive.is_unanswered(error)):
+                raise
+        again = keep_alive.Sending()
+        return await self._opened().post(url, trace_request_ctx=again, **options)
+
     def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # How many calls run at once is the engine's decision.
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=keep_alive.KEPT_S
+                ),
+                trace_configs=[keep_alive.noting_reuse()],
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )

@@ -18,6 +18,18 @@ def as_completion(payload: Payload) -> Payload:
     """
     if payload.get("choices") or payload.get("error"):
         return payload
+    for name in _ENVELOPES:
+        inner = payload.get(name)
+        if isinstance(inner, dict):
+            found = _by_form(inner)
+            if "choices" in found or found.get("error"):
+                return payload | found
+    return _by_form(payload)
+
+
+def _by_form(payload: Payload) -> Payload:
+    if payload.get("choices") or payload.get("error"):
+        return payload
     for is_one, read in _FORMS:
         if is_one(payload):
             choice, usage = read(payload)
@@ -91,5 +103,27 @@ def _gemini(payload: Payload) -> tuple[Payload, Payload | None]:
     return {"message": message, "delta": message, "finish_reason": reason}, usage
 
 
+def _is_text(payload: Payload) -> bool:
+    return any(isinstance(payload.get(name), str) for name in _TEXTS)
+
+
+def _text(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer that is hardly more than its text, as TGI's and Cloudflare's."""
+    text = next(payload[name] for name in _TEXTS if isinstance(payload.get(name), str))
+    details = payload.get("details")
+    details = details if isinstance(details, dict) else {}
+    choice = {"message": {"content": text}, "delta": {"content": text}}
+    reason = payload.get("finish_reason") or details.get("finish_reason") or "stop"
+    return choice | {"finish_reason": reason}, payload.get("usage")
+
+
+_ENVELOPES = ("data", "result", "response", "body")
+"""Where gateways of one's own put an answer of others."""
+_TEXTS = ("generated_text", "response")
 _REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
-_FORMS = ((_is_ollama, _ollama), (_is_anthropic, _anthropic), (_is_gemini, _gemini))
+_FORMS = (
+    (_is_ollama, _ollama),
+    (_is_anthropic, _anthropic),
+    (_is_gemini, _gemini),
+    (_is_text, _text),
+)

@@ -21,6 +21,14 @@ _MOST_TOKENS = 10**9
 _LONGEST_MS = 10**9
 # Some gateways write numbers as texts.
 _DIGITS = re.compile(r"([0-9]{1,10})(?:\.0*)?")
+_SNAKE = {
+    "promptTokens": "prompt_tokens",
+    "completionTokens": "completion_tokens",
+    "inputTokens": "input_tokens",
+    "outputTokens": "output_tokens",
+    "totalTokens": "total_tokens",
+}
+"""Names of a usage as gateways in JavaScript and Java write them."""
 _PROMPT = ("prompt_tokens", "input_tokens")
 _COMPLETION = ("completion_tokens", "output_tokens")
 FILTERED = "content_filter"
@@ -48,6 +56,7 @@ def usage_of(payload: Payload) -> Usage | None:
     # Moonshot's streams put it into the choice, and Groq's into a corner of its own.
     holders = (payload, choice_of(payload) or {}, as_dict(payload.get("x_groq")))
     sent = next(filter(None, (as_dict(each.get("usage")) for each in holders)), {})
+    sent = {_SNAKE.get(name, name): number for name, number in sent.items()}
     for name in (*_PROMPT, *_COMPLETION):
         if sent.get(name) is not None and _number(sent[name], _MOST_TOKENS) is None:
             return None

@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer
-from pytest_ladder.calls.lanes import bodies, completions
+from pytest_ladder.calls.lanes import bodies, completions, keep_alive
 from pytest_ladder.errors import CallError
 
 
@@ -113,6 +113,8 @@ class Watch:
 _sessions: weakref.WeakKeyDictionary[Any, asyncio.AbstractEventLoop] = (
     weakref.WeakKeyDictionary()
 )
+# httpx clients that an answer of ours came through, and that may keep its connection.
+_served: weakref.WeakSet[Any] = weakref.WeakSet()
 _ours: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
     "ladder_watch", default=None
 )
@@ -182,7 +184,15 @@ def _watched_httpx(send: Callable[..., Any], sender: _Sender) -> Callable[..., A
         watch = _watch_of(request.method)
         if watch is None:
             return await send(self, request, **options)
-        response = await send(self, request, **_as_we_send(request, sender, options))
+        options = _as_we_send(request, sender, options)
+        race = _race_of(self, sender)
+        try:
+            response = await send(self, request, **options)
+        except race.errors:
+            if not race.sending.met_a_closing:
+                raise
+            response = await send(self, request, **options)
+        _served.add(self)
         try:
             body = _body_of(watch, request, response, options)
             if body is None:
@@ -208,7 +218,15 @@ def _watched_plain_httpx(
         watch = _watch_of(request.method)
         if watch is None:
             return send(self, request, **options)
-        response = send(self, request, **_as_we_send(request, sender, options))
+        options = _as_we_send(request, sender, options)
+        race = _race_of(self, sender)
+        try:
+            response = send(self, request, **options)
+        except race.errors:
+            if not race.sending.met_a_closing:
+                raise
+            response = send(self, request, **options)
+        _served.add(self)
         try:
             body = _body_of(watch, request, response, options)
             if body is None:
@@ -224,6 +242,20 @@ def _watched_plain_httpx(
         return body.response()
 
     return watched
+
+
+class _Race(NamedTuple):
+    """How a request that met a closing connection is told (`keep_alive.py`)."""
+
+    sending: keep_alive.Sending
+    errors: tuple[type[Exception], ...]
+    """A connection that broke before an answer began."""
+
+
+def _race_of(client: Any, sender: _Sender) -> _Race:
+    module = importlib.import_module(sender.module)
+    errors = (module.RemoteProtocolError, module.ReadError, module.WriteError)
+    return _Race(keep_alive.Sending(reused=client in _served), errors)
 
 
 def _as_we_send(

@@ -10,19 +10,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
-import msgspec
-
-from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.lanes.address import DEFAULT_TIMEOUT_S
-from pytest_ladder.calls.lanes.no_litellm import INSTALL
+from pytest_ladder.calls.coordinator import Refused, Surprise
 from pytest_ladder.calls.one_machine.processes import is_alive
-from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.core.reply import Usage
 from pytest_ladder.disk.sqlite import connect, transaction, usable
 from pytest_ladder.errors import BudgetReached
-from pytest_ladder.text.numbers import count, dollars
+from pytest_ladder.text.numbers import dollars
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY, usd REAL NOT NULL);
@@ -44,40 +37,6 @@ CREATE TABLE IF NOT EXISTS surprises (
 """
 # Two sums of the same bills may differ in their last digits.
 _ROUNDING = 1 + 1e-9
-
-# Tokens that a chat template puts around a message, more than any known one does.
-_TEMPLATE_TOKENS = 16
-# What an image is billed for at most: of all ways to count, gpt-4o-mini's is the
-# dearest, with 2,833 tokens and 8 times 5,667 for one in full detail.
-_MOST_IMAGE_TOKENS = 50_000
-_COUNTED_PARAMS = frozenset({"tools", "response_format", "functions"})
-
-
-class Refused(NamedTuple):
-    """The calls that the budget did not allow."""
-
-    calls: int
-    usd: float
-    """What those calls would have cost at most."""
-
-
-class Surprise(NamedTuple):
-    """Bills of one model that were higher than its limits allow."""
-
-    quota: str
-    """The model: its name, and what tells it apart from others of that name."""
-    bills: int
-    usd: float
-    """The highest of those bills."""
-
-    def __str__(self) -> str:
-        model = self.quota.rpartition("-")[0]
-        return (
-            f"Model {model!r} billed {count(self.bills, 'call')} higher than its "
-            f"prompt and its limits allow, up to {dollars(self.usd)}; later calls "
-            "reserve as much. Correct `price` or `max_tokens` in ladder.toml, or ask "
-            "the provider what it counts."
-        )
 
 
 class SharedBudget:
@@ -209,56 +168,3 @@ class SharedBudget:
             return worst_usd
         dearest, ratio = row
         return max(float(dearest), worst_usd * float(ratio))
-
-
-def worst_usd(request: Request, prices: PriceTable) -> float:
-    """Return the most that a call can cost, in USD, before it starts.
-
-    Input tokens: the bytes of the prompt, as no token is shorter than a byte, and those
-    of the chat template for each message. Output tokens: `max_tokens`, else the model's
-    own limit. Raises `BudgetReached` where no bound is known.
-    """
-    model = request.model
-    tokens, output = _most_input(request), most_output(request, prices)
-    instead = ""
-    if prices.is_missing_for(model):
-        instead = f", or run {INSTALL}, which brings a list of prices and limits"
-    if output is None:
-        raise BudgetReached(
-            f"nothing bounds the output of model {model.name!r}; set "
-            f"params.max_tokens in ladder.toml{instead}."
-        )
-    busy_s = None
-    if model.serve is not None and model.serve.tokens_per_second is None:
-        busy_s = float(request.params.get("timeout") or DEFAULT_TIMEOUT_S)
-    # Where a prompt is cached, writing the cache may be what costs most.
-    bounds = [
-        cost_of(model, usage, busy_s, prices, images=request.images)[0]
-        for usage in (
-            Usage(input=tokens, output=output),
-            Usage(input=tokens, cache_write=tokens, output=output),
-        )
-    ]
-    priced = [usd for usd in bounds if usd is not None]
-    if not priced:
-        raise BudgetReached(
-            f"the price of model {model.name!r} is unknown; declare `price` or "
-            f"`serve` in ladder.toml{instead}, or drop --ladder-budget."
-        )
-    return max(priced)
-
-
-def _most_input(request: Request) -> int:
-    extra = {k: v for k, v in request.params.items() if k in _COUNTED_PARAMS}
-    size = len(msgspec.json.encode([request.messages, extra]))
-    size += _MOST_IMAGE_TOKENS * request.images
-    return size + _TEMPLATE_TOKENS * (len(request.messages) + 1)
-
-
-def most_output(request: Request, prices: PriceTable) -> int | None:
-    """Return the most tokens that a call can return; None: nothing bounds them."""
-    if request.embeds:
-        return 0
-    params = request.params | request.params.get("extra_body", {})
-    limit = request.output_limit or prices.max_output_tokens(request.model)
-    return None if limit is None else limit * int(params.get("n") or 1)

@@ -1,9 +1,9 @@
 """Claims: who is calling for a reply, so that two processes never pay for it twice.
 
 One SQLite table beside the store, for all processes and runs that use that store. The
-engine's loop takes, renews and releases claims, and the session's end releases what is
+engine's loop takes, renews and releases claims, and the engine's end releases what is
 left; so one thread at a time uses the connection, and there is no lock in the process.
-Between processes each step is one SQL statement, which SQLite makes atomic.
+Between processes each step is one SQL statement or transaction.
 
 A process that is killed leaves claims behind. On its own machine others see that it is
 dead, and a living one keeps its claims however long it takes. Of a process elsewhere
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from pytest_ladder import clock
 from pytest_ladder.calls.one_machine import processes
-from pytest_ladder.disk.sqlite import connect, usable
+from pytest_ladder.disk.sqlite import connect, transaction, usable
 from pytest_ladder.errors import StoreError
 
 _SCHEMA = """
@@ -73,20 +73,42 @@ class Claims:
         with usable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _opened(path)
+            self._version = self._read_version()
+        self._alone_since = clock.monotonic()
 
-    def take(self, key: str) -> bool:
-        """Claim a key; False when somebody else holds it. Raises `StoreError`."""
+    def take(self, *keys: str) -> set[str]:
+        """Claim keys in one step; returns those that nobody else holds.
+
+        Raises `StoreError`, and then none is claimed.
+        """
         until = clock.unix() + LEASE_S
-        claim = (key, self._host, self._pid, until)
+        with usable(self._path), transaction(self._connection):
+            taken = {key for key in keys if self._take(key, until)}
+            version = self._read_version()
+        if version != self._version:
+            self._version, self._alone_since = version, clock.monotonic()
+        self._held |= taken
+        return taken
+
+    def holds(self, key: str) -> bool:
+        """Tell whether this process has claimed a key, and not released it."""
+        return key in self._held
+
+    def is_free(self, key: str) -> bool:
+        """Tell whether nobody else holds a key. Raises `StoreError`."""
         with usable(self._path):
-            inserted = self._connection.execute(
-                "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", claim
-            )
-            if inserted.rowcount == 0 and not self._take_over(key, until):
-                return False
-        self._held.add(key)
-        self._watched.pop(key, None)
-        return True
+            query = "SELECT host, pid, until FROM claims WHERE key = ?"
+            row = self._connection.execute(query, (key,)).fetchone()
+        return row is None or self._is_mine(*row[:2]) or self._has_ended(key, *row)
+
+    def alone_since(self, at: float) -> bool:
+        """Tell whether no other process has ended a claim since then, for certain.
+
+        Up to the last `take`. `at` is of `clock.monotonic()`. Who stores a reply holds
+        the claim on it until it is stored: what was not stored then, and was claimed
+        by that `take`, is not stored now.
+        """
+        return at > self._alone_since
 
     def release(self, keys: list[str]) -> None:
         """End the claims on keys; keys that are not held are passed over.
@@ -95,7 +117,7 @@ class Claims:
         """
         claims = [(key, self._host, self._pid) for key in keys if key in self._held]
         self._held.difference_update(keys)
-        with usable(self._path):
+        with usable(self._path), transaction(self._connection):
             # With host and process: a claim that ran out while this process was
             # stopped may be another's now.
             self._connection.executemany(
@@ -124,22 +146,37 @@ class Claims:
         finally:
             self._connection.close()
 
+    def _take(self, key: str, until: float) -> bool:
+        claim = (key, self._host, self._pid, until)
+        inserted = self._connection.execute(
+            "INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", claim
+        )
+        if inserted.rowcount == 0 and not self._take_over(key, until):
+            return False
+        self._watched.pop(key, None)
+        return True
+
     def _take_over(self, key: str, until: float) -> bool:
-        """Take a claim whose holder is gone; of several who try one succeeds."""
+        """Take a claim whose holder is gone."""
         query = "SELECT host, pid, until FROM claims WHERE key = ?"
         row = self._connection.execute(query, (key,)).fetchone()
-        if row is None:
+        if not (self._is_mine(*row[:2]) or self._has_ended(key, *row)):
             return False
-        host, pid, held_until = row
-        is_mine = (host, pid) == (self._host, self._pid)
-        if not is_mine and not self._has_ended(key, host, pid, held_until):
-            return False
-        changed = self._connection.execute(
-            "UPDATE claims SET host = ?, pid = ?, until = ? "
-            "WHERE key = ? AND host = ? AND pid = ? AND until = ?",
-            (self._host, self._pid, until, key, host, pid, held_until),
+        # Its holder may have stored a reply, and died before it released the key.
+        self._alone_since = clock.monotonic()
+        self._connection.execute(
+            "UPDATE claims SET host = ?, pid = ?, until = ? WHERE key = ?",
+            (self._host, self._pid, until, key),
         )
-        return changed.rowcount == 1
+        return True
+
+    def _is_mine(self, host: Any, pid: Any) -> bool:
+        return bool((host, pid) == (self._host, self._pid))
+
+    def _read_version(self) -> int:
+        """Return a number that changes whenever another process changes the file."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     def _has_ended(self, key: str, host: Any, pid: Any, until: Any) -> bool:
         """Tell whether a claim of another process holds no more."""

@@ -1,24 +1,17 @@
-"""Limits of one model: calls at once, requests and tokens per minute.
+"""Limits that processes share: requests and tokens per minute, and places for calls.
 
-Concurrency is adaptive: it starts at what the user says the provider takes, or else at
-half of a guess, grows by one with every success, and is halved, once a round, when the
-provider refuses calls because they are too many. When a single call at a time is
-refused, all calls of the model pause.
-
-Threads and processes: a `Limiter` is used on the engine's loop only, and its waiting
-calls are futures of that loop, so that it needs no lock. Over the processes of a run
-`SharedMinute` keeps the minute in an SQLite file (a transaction for each look), and
-`Slots` the places in files that are locked. A process that dies loses its file locks to
-the others at once; its calls count in the minute until they are a minute old. A call
-that is cancelled (Ctrl-C, the end of the run) gives its place back in `finally`.
+`Minute` is for a process alone. Over the processes of a run `SharedMinute` keeps the
+minute in an SQLite file (a transaction for each look), and `Slots` the places in files
+that are locked. A process that dies loses its file locks to the others at once; its
+calls count in the minute until they are a minute old. All are used on the engine's loop
+only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,115 +26,9 @@ CREATE TABLE IF NOT EXISTS sent (at REAL NOT NULL, tokens INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS paused (id INTEGER PRIMARY KEY, until REAL NOT NULL);
 INSERT OR IGNORE INTO paused VALUES (1, 0);
 """
-_MODEST_START = 8
 _MINUTE_S = 60.0
 # How often a process looks for a free slot that others hold.
 _SLOT_STEP_S = 0.005
-# How long all calls wait when a single one is refused; doubled each time.
-_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
-# How often a call that waits for its minute looks whether it is still wanted.
-_LONGEST_SLEEP_S = 1.0
-LONGEST_WAIT_S = 180.0
-"""Seconds: when a provider asks to wait longer, the run does not."""
-
-
-class Limiter:
-    """What one process may send to one model; used on the engine's loop only."""
-
-    def __init__(
-        self,
-        ceiling: int,
-        *,
-        declared: bool = False,
-        rpm: float | None = None,
-        tpm: float | None = None,
-        minute: SharedMinute | None = None,
-        slots: Slots | None = None,
-    ) -> None:
-        start = ceiling if declared else min(ceiling, max(_MODEST_START, ceiling // 2))
-        self.window = float(start)
-        """Calls that may be under way at once, for now."""
-        self.in_use = 0
-        self._ceiling = ceiling
-        self._minute = minute or Minute(rpm, tpm)
-        self._slots = slots
-        self._halved_at = 0.0
-        self._refused_alone = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    @contextlib.asynccontextmanager
-    async def slot(
-        self,
-        tokens: int,
-        *,
-        again: bool = False,
-        still_wanted: Callable[[], bool] = lambda: True,
-    ) -> AsyncIterator[float]:
-        """Hold a place for one call of about that many tokens; first come first served.
-
-        A call that comes `again`, after a failure, goes before those that wait. A call
-        that is not `still_wanted` does not wait for its minute, and counts in none.
-        Yields when the place was granted (`clock.monotonic()`).
-        """
-        await self._enter(again=again)
-        try:
-            # Until no pause and no limit per minute forbids the call.
-            while still_wanted() and (wait_s := self._minute.admit(tokens)) > 0:
-                await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
-            async with self._slots.hold() if self._slots else contextlib.nullcontext():
-                yield clock.monotonic()
-        finally:
-            self.in_use -= 1
-            self._wake()
-
-    def succeeded(self) -> None:
-        """Raise the number of calls that may be under way by one."""
-        self.window = min(self._ceiling, self.window + 1)
-        self._refused_alone = 0
-        self._wake()
-
-    def overloaded(self, sent_at: float, retry_after_s: float | None) -> None:
-        """Halve the window, once for all calls that were under way together.
-
-        `sent_at` is when the refused call was sent (`clock.monotonic()`). With
-        `retry_after_s` all calls of the model wait so many seconds, unless they are
-        more than `LONGEST_WAIT_S`.
-        """
-        now = clock.monotonic()
-        pause_s = retry_after_s or 0.0
-        if sent_at >= self._halved_at:
-            if self.window == 1.0 and retry_after_s is None:
-                pause_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2.0**self._refused_alone)
-                self._refused_alone += 1
-            self.window = max(1.0, self.window / 2)
-            self._halved_at = now
-        if 0 < pause_s <= LONGEST_WAIT_S:
-            self._minute.pause(pause_s)
-
-    async def _enter(self, *, again: bool) -> None:
-        """Wait for a place in the window, and take it."""
-        if self.in_use < int(self.window) and not self._waiting:
-            self.in_use += 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.appendleft(turn) if again else self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                # Woken and cancelled at once: the place goes to the next.
-                self.in_use -= 1
-                self._wake()
-            raise
-
-    def _wake(self) -> None:
-        """Give the places that are free to the calls that wait."""
-        while self._waiting and self.in_use < int(self.window):
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.in_use += 1
-                turn.set_result(None)
 
 
 class Minute:
@@ -270,32 +157,19 @@ class Slots:
             for number in range(count)
         ]
 
-    @contextlib.asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
-        """Hold one place, waiting for it if need be."""
-        lock = await self._locked()
-        self._in_use += 1
-        try:
-            yield
-        finally:
-            self._in_use -= 1
-            self._give_back(lock)
-
-    async def _locked(self) -> FileLock:
-        if self._kept:
-            return self._kept.pop()
+    async def take(self) -> FileLock:
+        """Take a place, and wait for it if need be; to be given back."""
         self._waiting += 1
         try:
-            async with self._turn:
-                lock = self._take()
-                while lock is None:
-                    await asyncio.sleep(_SLOT_STEP_S)
-                    lock = self._kept.pop() if self._kept else self._take()
+            lock = self._kept.pop() if self._kept else await self._locked()
         finally:
             self._waiting -= 1
+        self._in_use += 1
         return lock
 
-    def _give_back(self, lock: FileLock) -> None:
+    def give_back(self, lock: FileLock) -> None:
+        """Give a place back, to others of this process first."""
+        self._in_use -= 1
         busy = self._in_use or self._waiting
         if busy and self._in_use + len(self._kept) < self._share:
             self._kept.append(lock)
@@ -307,6 +181,14 @@ class Slots:
         for freed in unlocked:
             freed.release()
             self._free.append(freed)
+
+    async def _locked(self) -> FileLock:
+        async with self._turn:
+            lock = self._take()
+            while lock is None:
+                await asyncio.sleep(_SLOT_STEP_S)
+                lock = self._kept.pop() if self._kept else self._take()
+        return lock
 
     def _take(self) -> FileLock | None:
         """Lock a place that no process holds; None: there is none now."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import (
+    Collection,
+    Container,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,11 +28,7 @@ from pytest_ladder.calls.store.stored_reply import (
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.row import Exchange
 from pytest_ladder.core.rung import Model
-from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import CallError
-
-if TYPE_CHECKING:
-    from pytest_ladder.calls.one_machine.claims import Claims
 
 _KEY_VERSION = 1
 # A parameter that changes when a reply comes, never what it says.
@@ -45,8 +47,7 @@ class Needed(NamedTuple):
 class Archive:
     """Where the replies of one ladder are looked up and kept.
 
-    `find`, `key` and `identity` are called from any thread; claims are taken and
-    released on the engine's loop only.
+    `find`, `known`, `key` and `identity` are called from any thread.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,16 +55,6 @@ class Archive:
         self.store = Store(folder / ".ladder" / "store.sqlite")
         self.recordings = Recordings(folder / "recordings")
         self._identities: dict[str, str] = {}
-
-    @cached_property
-    def claims(self) -> Claims:
-        """Which process calls for which reply, among all that use this store."""
-        from pytest_ladder.calls.one_machine.claims import Claims
-
-        path = self.store.path.with_name("claims.sqlite")
-        with usable(path):
-            self.store.make_folder()
-        return Claims(path)
 
     def identity(self, model: Model) -> str:
         """Return the model's identity; its files are hashed once."""
@@ -83,6 +74,11 @@ class Archive:
         recording = self.recordings.get(key)
         return self.store.get(key) if recording is None else recording.reply
 
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Return which replies are kept; hundreds are looked up at once."""
+        recorded = {key for key in keys if self.recordings.get(key) is not None}
+        return recorded | self.store.among([k for k in keys if k not in recorded])
+
     def exchanges(self, keys: Iterable[str]) -> Iterator[Exchange]:
         """Yield what calls were sent and what they answered, for people to read.
 
@@ -91,11 +87,10 @@ class Archive:
         for key, kept in self.store.kept(keys):
             if kept is not None:
                 reply, _, messages = kept
-                yield Exchange(key=key, messages=tuple(messages), text=reply.shown)
+                yield _exchange(key, tuple(messages), reply)
             elif (recording := self.recordings.get(key)) is not None:
                 asked: Message = {"role": "user", "content": recording.prompt}
-                text = recording.reply.shown
-                yield Exchange(key=key, messages=(asked,), text=text)
+                yield _exchange(key, (asked,), recording.reply)
 
     def row(
         self, key: str, request: Request, reply: StoredReply
@@ -153,11 +148,21 @@ class Archive:
         self.recordings.renew(module, renewed)
 
     def close(self) -> None:
-        """Close the files, and release all claims."""
-        if "claims" in self.__dict__:
-            self.claims.close()
-            del self.claims
+        """Close the files."""
         self.store.close()
+
+
+def _exchange(key: str, asked: tuple[Message, ...], reply: StoredReply) -> Exchange:
+    return Exchange(
+        key=key,
+        messages=asked,
+        text=reply.shown,
+        model=reply.model,
+        finish_reason=reply.finish_reason,
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        latency_s=None if reply.timing is None else reply.timing.took_s,
+    )
 
 
 def _prompt(message: Message) -> str:

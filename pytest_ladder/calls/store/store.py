@@ -107,6 +107,15 @@ class Store:
         """Tell whether a reply is stored."""
         return bool(self._select("SELECT 1 FROM replies WHERE key = ?", [key]))
 
+    def among(self, keys: Sequence[str]) -> set[str]:
+        """Return which of many replies are stored."""
+        found: set[str] = set()
+        for some in (keys[i : i + _AT_ONCE] for i in range(0, len(keys), _AT_ONCE)):
+            places = ", ".join("?" * len(some))
+            query = f"SELECT key FROM replies WHERE key IN ({places})"
+            found.update(key for (key,) in self._select(query, some))
+        return found
+
     def put(self, rows: Sequence[StoreRow]) -> None:
         """Keep replies, durably, in one transaction; an older reply is replaced.
 

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_ladder.decide.decision import ESCALATED, MoreSamples
 from pytest_ladder.decide.evidence import MANY
 from pytest_ladder.decide.gate.pairs import Pairs, Scores
-from pytest_ladder.decide.gate.within import LEAST_RUNS, LEAST_SAMPLES, Tested
+from pytest_ladder.decide.gate.within import (
+    LEAST_RUNS,
+    LEAST_SAMPLES,
+    Draws,
+    Tested,
+)
 from pytest_ladder.decide.matrix import Unit, score_of
 from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.clusters import clustered_se, degrees_of_freedom
@@ -87,7 +92,8 @@ class _MadeUp:
     def __init__(self, pairs: Pairs, scores: Scores, found: Tested, rule: Rule) -> None:
         import numpy as np
 
-        n = len(scores.before)
+        draws = found.draws if found.kind in ("within", "both") else ()
+        n = len(draws) or len(scores.before)
         few = len(set(scores.clusters or range(n))) < MANY
         number = _LEAST if few else max(_LEAST, min(_MOST, _CELLS // rule.cases))
         self._found, self._rule = found, rule
@@ -102,12 +108,13 @@ class _MadeUp:
             self._looks = (ESCALATED, 1)
         elif rule.escalation == "" and taken < ESCALATED:
             self._looks = (ESCALATED, taken)
+        self._squares: Floats | None = None
+        """Mean square of the samples of a case before; None: of several 0/1 tests."""
         if found.strata:
             self._draw_passes(found)
+        elif draws:
+            self._draw_samples(draws)
         else:
-            # With several tests of a case too, whose samples tell no less than this.
-            if found.kind in ("within", "both"):
-                self._found = found._replace(kind="cases")
             self._draw_scores(pairs, scores)
         if few:
             self._flips = self._random.integers(0, 2, (n, _FLIPS)) * 2 - 1.0
@@ -155,11 +162,16 @@ class _MadeUp:
         if kind == "within" and samples > 1 and self._samples.max() < LEAST_SAMPLES:
             # So far there was one sample on each side.
             kind = "both"
-        if kind == "within":
-            return self._within(before, after, samples), change
+        if kind in ("within", "both"):
+            if self._squares is None:
+                within = self._within(before, after, samples)
+            else:
+                within = self._permuted(which, after, samples)
+            if kind == "within":
+                return within, change
         across = self._across(changes)
         if kind == "both":
-            across = np.maximum(across, self._within(before, after, samples))
+            across = np.maximum(across, within)
         elif kind == "runs" and self._sd is not None:
             df = len(self._found.runs) - 1
             beyond = (change + self._luck[which]) / self._sd[which]
@@ -174,6 +186,29 @@ class _MadeUp:
         return stratified_midp(
             np.stack([np.rint(before * k), k, np.rint(after * m), m], axis=-1)
         )
+
+    def _permuted(
+        self, which: NDArray[np.int64], after: Floats, samples: int
+    ) -> Floats:
+        """P-values of the permutation test, by the normal one with its moments.
+
+        Which samples broke is told by their mean, which is 0 then.
+        """
+        import numpy as np
+        import scipy.special
+
+        assert self._squares is not None
+        k, m = self._samples, samples
+        total = k * self._before[which] + m * after
+        squares = np.where(after > 0, self._after_squares[samples][which], 0.0)
+        squares = k * self._squares[which] + m * squares
+        spread = (squares - total**2 / (k + m)) / (k + m - 1)
+        variance = (k * m / (k + m) * spread).sum(axis=1)
+        low = (m * after - m / (k + m) * total).sum(axis=1)
+        z = np.divide(
+            low, np.sqrt(variance), out=np.full(len(low), 9.0), where=variance > TINY
+        )
+        return np.asarray(scipy.special.ndtr(z))
 
     def _across(self, changes: Floats) -> Floats:
         """P-values of the paired t test, or of sign flips, as `quality` has them."""
@@ -230,6 +265,46 @@ class _MadeUp:
         for samples in self._looks[:-1]:
             more = draw(samples - first, chances, shape)
             self._after[samples] = (passes + more) / samples
+
+    def _draw_samples(self, draws: Sequence[Draws]) -> None:
+        """Draw samples of several tests out of those at hand.
+
+        From those of the case, or now and then of all cases: as for 0/1 samples, shares
+        are drawn together until samples of a case vary as much as they do.
+        """
+        import numpy as np
+
+        several = max(len(before) for before, _ in draws) > 1
+        own = [before if several else [*before, *after] for before, after in draws]
+        counts = np.asarray([len(scores) for scores in own])
+        self._samples = np.asarray([len(before) for before, _ in draws])
+        means = np.asarray([fmean(scores) for scores in own])
+        self.quality, spread = float(means.mean()), means.var()
+        # What the mean of so few samples is off by.
+        off = fmean([variance(o) / len(o) if len(o) > 1 else 0.0 for o in own])
+        kept = max(0.0, 1 - off / spread) if spread > TINY else 1.0
+        padded = np.zeros((len(own), counts.max()))
+        for scores, line in zip(own, padded, strict=True):
+            line[: len(scores)] = scores
+        pool = np.concatenate([np.asarray(scores) for scores in own])
+        cases = np.arange(len(own))[:, None]
+        uniform, shape = self._random.random, self._order.shape
+
+        def drawn(samples: int) -> Floats:
+            size = (*shape, samples)
+            places = (uniform(size) * counts[:, None]).astype(int)
+            others = pool[(uniform(size) * len(pool)).astype(int)]
+            is_own = uniform(size) < math.sqrt(kept)
+            return np.asarray(np.where(is_own, padded[cases, places], others))
+
+        most = int(self._samples.max())
+        is_there = np.arange(most) < self._samples[:, None]
+        before = drawn(most) * is_there
+        self._before = before.sum(axis=2) / self._samples
+        self._squares = (before**2).sum(axis=2) / self._samples
+        after = drawn(self._looks[0])
+        self._after = {m: after[..., :m].mean(axis=2) for m in self._looks}
+        self._after_squares = {m: (after[..., :m] ** 2).mean(2) for m in self._looks}
 
     def _draw_scores(self, pairs: Pairs, scores: Scores) -> None:
         """Draw scores around those of the baseline, as far apart as those at hand."""

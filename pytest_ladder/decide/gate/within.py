@@ -38,6 +38,10 @@ DIFFER_AT = 0.10
 """P-value at which the runs of a baseline differ: their samples are no draws of one."""
 
 
+Draws = tuple[list[float], list[float]]
+"""Scores of the whole samples of a case before and after."""
+
+
 class Tested(NamedTuple):
     """What the test of a suite says."""
 
@@ -47,6 +51,8 @@ class Tested(NamedTuple):
     strata: Sequence[Stratum] = ()
     """The samples of each case, in order; empty: they are not compared, or there are
     several tests of a case."""
+    draws: Sequence[Draws] = ()
+    """Those of several tests of a case, where they are compared."""
     runs: Sequence[float] = ()
     """Quality of each run of the baseline, where they differ."""
 
@@ -64,16 +70,19 @@ def apply_test(pairs: Pairs, scores: Scores, *, corrected: bool = False) -> Test
         p = mcnemar_midp(both.count((1, 0)), both.count((0, 1)))
         return Tested("within", p, strata)
     across, strata = _p_across(scores), strata_of(pairs)
-    several = () if strata or scores.samples == (1, 1) else _points(pairs)
-    if corrected or not (strata or several) or not may_vary(pairs):
+    draws = () if strata or scores.samples == (1, 1) else _draws(pairs)
+    if corrected or not (strata or draws) or not may_vary(pairs):
         return Tested("cases", across)
-    within = permuted_midp(several) if several else float(stratified_midp(strata)[0])
+    if draws:
+        within = permuted_midp(_points(draws))
+    else:
+        within = float(stratified_midp(strata)[0])
     if scores.samples[0] < LEAST_SAMPLES:
         # So few runs cannot be held against each other: neither test is trusted alone.
-        return Tested("both", max(within, across), strata)
+        return Tested("both", max(within, across), strata, draws)
     runs = unlike_runs(pairs)
     if not runs:
-        return Tested("within", within, strata)
+        return Tested("within", within, strata, draws)
     if len(runs) >= LEAST_RUNS:
         beyond = beyond_runs(fmean(scores.after), list(runs.values()))
         across = max(across, beyond.p)
@@ -91,25 +100,32 @@ def strata_of(pairs: Pairs) -> list[Stratum]:
     ]
 
 
-def _points(pairs: Pairs) -> list[tuple[list[int], list[int]]]:
-    """Return the points of each case's samples before and after, of several 0/1 tests.
+def _draws(pairs: Pairs) -> list[Draws]:
+    """Return the scores of each case's samples, of several 0/1 tests.
 
-    Tests of a case may share its reply, so a sample is whole: its points are what its
-    tests weigh that passed. Samples that lack a test are left out.
+    Tests of a case may share its reply, so a sample is whole: it scores what its tests
+    weigh that passed. Samples that lack a test are left out.
     """
     if not all_binary(pairs):
         return []
     before, after = _whole_samples(pairs.before), _whole_samples(pairs.after)
-    both = [unit for unit in before if unit in after]
-    scores = {score for side in (before, after) for u in both for _, score in side[u]}
-    # Any whole numbers make a fair test; these are exact where few tests weigh alike.
+    return [
+        ([score for _, score in before[unit]], [score for _, score in after[unit]])
+        for unit in before
+        if unit in after
+    ]
+
+
+def _points(draws: Sequence[Draws]) -> list[tuple[list[int], list[int]]]:
+    """Return scores as whole numbers, of which any make a fair test.
+
+    They are exact where few tests weigh alike.
+    """
+    scores = {score for case in draws for side in case for score in side}
     fine = next((n for n in range(1, _FINEST) if _are_whole(scores, n)), _FINEST)
     return [
-        (
-            [round(fine * score) for _, score in before[unit]],
-            [round(fine * score) for _, score in after[unit]],
-        )
-        for unit in both
+        ([round(fine * one) for one in before], [round(fine * one) for one in after])
+        for before, after in draws
     ]
 
 

@@ -6,7 +6,6 @@ over rows takes several times as long as reading them. They are kept in arrays.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -246,12 +245,11 @@ class _Reading:
     def take(self, chunk: list[Sequence[str]]) -> None:
         """Take in some rows. Raises `BadRow`."""
         who, event, written, *cells = chunk
-        is_asked = [*map(self._numbers.__contains__, event)]
-        rows = np.flatnonzero(is_asked)
-        name, who = ([*itertools.compress(of, is_asked)] for of in (event, who))
+        number = each(map(self._numbers.get, event, NONE), event, np.int8)
+        rows = np.flatnonzero(number >= 0)
+        number, who = number[rows], [who[row] for row in rows.tolist()]
         if len(self._others) < _MOST_NAMED:
             self._others |= {*event} - self._takers.keys()
-        number = each(map(self._numbers.__getitem__, name), name, np.int8)
         # Not by [], which would number those that were never exposed.
         units = each(map(self._index.get, who, NONE), who, np.intp)
         self.asked += len(units)

@@ -34,12 +34,17 @@ def matrix_csv(matrix: Matrix) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
+    for line in matrix_lines(matrix):
+        writer.writerow([_csv_value(value) for value in line])
+    return text.getvalue()
+
+
+def matrix_lines(matrix: Matrix) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of `CSV_COLUMNS`, as they are; None: there is none."""
     for rung in matrix.rungs:
         for level in rung.levels or [None]:
             cell = rung.levels[level] if level else None
-            line = _csv_line(rung, level, cell)
-            writer.writerow([_csv_value(value) for value in line])
-    return text.getvalue()
+            yield tuple(_csv_line(rung, level, cell))
 
 
 def _csv_line(rung: RungResult, level: str | None, cell: Cell | None) -> Iterator[Any]:

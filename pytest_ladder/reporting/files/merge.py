@@ -280,6 +280,7 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         escalation=min((i.escalation for i in infos if i.escalation), default=""),
         stopped=any(info.stopped for info in infos),
         strategies=first.strategies,
+        ladder=first.ladder,
         tried=first.tried,
         tests=_tests(infos),
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),

@@ -75,6 +75,8 @@ def matrix_json(report: Report) -> dict[str, Any]:
     del run["machine"]
     if not report.tried:
         del run["tried"]
+    if not report.info.ladder:
+        del run["ladder"]
     if report.info.shard is None:
         del run["shard"]
     matrix, decision = report.matrix, report.decision

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import retries
-from pytest_ladder.calls.one_machine import limits
+from pytest_ladder.calls import retries, window
 from tests.calls.engine.engine_under_test import Desk
 from tests.scripted_server import ScriptedServer
 
@@ -30,5 +29,5 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of milliseconds, as many as ever."""
     monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.002)
     monkeypatch.setattr(retries, "_LONGEST_PAUSE_S", 0.02)
-    monkeypatch.setattr(limits, "_PAUSE_S", 0.002)
-    monkeypatch.setattr(limits, "_LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(window, "_PAUSE_S", 0.002)
+    monkeypatch.setattr(window, "_LONGEST_PAUSE_S", 0.02)

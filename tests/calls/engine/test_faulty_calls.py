@@ -86,6 +86,17 @@ def test_a_passing_fault_is_tried_again(
     } or {None}
 
 
+def test_a_kept_connection_that_was_just_closed_costs_no_attempt(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    desk.ask("first")
+    server.script(resets())
+    served = desk.ask("second")
+    assert (served.reply.text, served.lost, server.count) == ("second", None, 3)
+    assert served.reply.timing is not None
+    assert served.reply.timing.attempts == 1
+
+
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_stays_is_given_up(
     desk: Desk, server: ScriptedServer, fault: str

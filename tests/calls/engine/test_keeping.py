@@ -217,8 +217,10 @@ def test_many_may_make_the_files_at_once(tmp_path: Path, attempt: int) -> None:
         archive = Archive(tmp_path)
         start.wait()
         try:
-            archive.claims.take(str(number))
+            claims = Claims(tmp_path / ".ladder" / "claims.sqlite")
+            claims.take(str(number))
             archive.store.put([entry(number)])
+            claims.close()
         except StoreError as error:
             errors.append(error)
         archive.close()

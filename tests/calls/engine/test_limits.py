@@ -3,38 +3,90 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pytest_ladder import clock
+from pytest_ladder.calls import window
+from pytest_ladder.calls.contract import EngineSettings, Request
+from pytest_ladder.calls.coordinator import CallPlace, Go, Wait, WantedCall
 from pytest_ladder.calls.one_machine import limits
-from pytest_ladder.calls.one_machine.limits import Limiter, SharedMinute, Slots
+from pytest_ladder.calls.one_machine.limits import SharedMinute, Slots
+from pytest_ladder.calls.one_machine.room import Room
+from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.calls.window import Window
+from pytest_ladder.core.rung import Model, Tier
 from tests.calls.engine.engine_under_test import Desk, start_process
 from tests.scripted_server import ScriptedServer
 
 
+class Limiter:
+    """A window in front of the limits of its place, as the caller has them."""
+
+    def __init__(
+        self, ceiling: int, rpm: float | None = None, tpm: float | None = None
+    ) -> None:
+        nowhere = Path("a run without files")
+        settings = EngineSettings(folder=nowhere, owner_pid=os.getpid())
+        model = Model(name="bot", tier=Tier.OFF_THE_SHELF, id="openai/bot")
+        self.window = Window(ceiling)
+        self._room = Room(settings, lambda *_: None)
+        place = CallPlace("bot", ceiling, rpm, tpm)
+        request = Request(model=model, messages=[])
+        self._wanted = WantedCall(request, Archive(nowhere), "", place, 1)
+
+    @contextlib.asynccontextmanager
+    async def slot(self, tokens: int) -> AsyncIterator[None]:
+        await self.window.enter()
+        try:
+            wanted = self._wanted._replace(tokens=tokens)
+            while isinstance(admitted := await self._room.admit(wanted), Wait):
+                await asyncio.sleep(admitted.seconds)
+            assert isinstance(admitted, Go)
+            yield
+            await self._room.settle(admitted, 0.0)
+        finally:
+            self.window.leave()
+
+    def overloaded(self, retry_after_s: float | None) -> None:
+        pause_s = self.window.overloaded(time.monotonic(), retry_after_s)
+        asyncio.run(self._room.pause(self._wanted.place, pause_s))
+
+
+@contextlib.asynccontextmanager
+async def holding(slots: Slots) -> AsyncIterator[None]:
+    lock = await slots.take()
+    try:
+        yield
+    finally:
+        slots.give_back(lock)
+
+
 def test_it_starts_modest_and_grows_with_every_success() -> None:
-    limiter = Limiter(100)
-    assert limiter.window == 50
+    limiter = Window(100)
+    assert limiter.size == 50
     for _ in range(20):
         limiter.succeeded()
-    assert limiter.window == 70
+    assert limiter.size == 70
     for _ in range(100):
         limiter.succeeded()
-    assert limiter.window == 100
+    assert limiter.size == 100
 
 
 @pytest.mark.parametrize(
     ("ceiling", "start"), [(1, 1), (4, 4), (10, 8), (32, 16), (200, 100)]
 )
 def test_the_start_depends_on_the_ceiling(ceiling: int, start: int) -> None:
-    assert Limiter(ceiling).window == start
+    assert Window(ceiling).size == start
 
 
 def test_it_starts_with_all_that_the_user_says_is_fine() -> None:
-    assert Limiter(100, declared=True).window == 100
+    assert Window(100, declared=True).size == 100
 
 
 def test_processes_share_the_limits_per_minute(
@@ -62,20 +114,20 @@ def test_a_pause_holds_for_all_processes(tmp_path: Path) -> None:
 
 
 def test_a_round_of_refusals_halves_once() -> None:
-    limiter = Limiter(64)
+    limiter = Window(64)
     sent = time.monotonic()
     for _ in range(10):
         limiter.overloaded(sent, None)
-    assert limiter.window == 16
+    assert limiter.size == 16
     limiter.overloaded(time.monotonic(), None)
-    assert limiter.window == 8
+    assert limiter.size == 8
 
 
 def test_it_never_goes_below_one() -> None:
-    limiter = Limiter(2)
+    limiter = Window(2)
     for _ in range(5):
         limiter.overloaded(time.monotonic(), None)
-    assert limiter.window == 1
+    assert limiter.size == 1
 
 
 async def _passes_after_s(limiter: Limiter, tokens: int = 1) -> float:
@@ -87,22 +139,22 @@ async def _passes_after_s(limiter: Limiter, tokens: int = 1) -> float:
 def test_refused_one_at_a_time_everybody_pauses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(window, "_PAUSE_S", 0.05)
     limiter = Limiter(1)
     waited = []
     for _ in range(3):
-        limiter.overloaded(time.monotonic(), None)
+        limiter.overloaded(None)
         waited.append(asyncio.run(_passes_after_s(limiter)))
     assert 0.04 < waited[0] < waited[1] < waited[2]
-    limiter.succeeded()
+    limiter.window.succeeded()
     assert asyncio.run(_passes_after_s(limiter)) < 0.02
 
 
 def test_retry_after_holds_everybody_back_but_never_for_an_hour() -> None:
     limiter = Limiter(4)
-    limiter.overloaded(time.monotonic(), 0.1)
+    limiter.overloaded(0.1)
     assert asyncio.run(_passes_after_s(limiter)) >= 0.09
-    limiter.overloaded(time.monotonic(), 3600.0)
+    limiter.overloaded(3600.0)
     assert asyncio.run(_passes_after_s(limiter)) < 0.05
 
 
@@ -161,7 +213,7 @@ def test_who_is_cancelled_while_waiting_keeps_no_place() -> None:
         # This one has just been given the place.
         waiting[1].cancel()
         await asyncio.wait_for(waiting[2], 1)
-        assert limiter.in_use == 0
+        assert limiter.window.in_use == 0
 
     asyncio.run(run())
 
@@ -203,7 +255,7 @@ def test_a_slot_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
     mine, theirs = Slots(tmp_path, 2), Slots(tmp_path, 2)
 
     async def run() -> None:
-        async with mine.hold(), theirs.hold():
+        async with holding(mine), holding(theirs):
             late = asyncio.create_task(_held(mine))
             later = asyncio.create_task(_held(theirs))
             await asyncio.sleep(0.03)
@@ -218,7 +270,7 @@ def test_a_process_with_work_keeps_its_share_and_no_more(tmp_path: Path) -> None
     mine, theirs = (Slots(tmp_path, 4, processes=2) for _ in range(2))
 
     async def run() -> int:
-        async with mine.hold():
+        async with holding(mine):
             # Two calls come and go beside the one under way: one place of it is kept.
             await asyncio.gather(_held(mine), _held(mine))
             taken = [asyncio.create_task(_stays(theirs)) for _ in range(4)]
@@ -230,16 +282,14 @@ def test_a_process_with_work_keeps_its_share_and_no_more(tmp_path: Path) -> None
     stayed: list[object] = []
 
     async def _stays(slots: Slots) -> None:
-        slot = slots.hold()
-        await slot.__aenter__()
-        stayed.append(slot)
+        stayed.append(await slots.take())
 
     assert asyncio.run(run()) == 2
     assert len(stayed) == 4
 
 
 async def _held(slots: Slots) -> None:
-    async with slots.hold():
+    async with holding(slots):
         pass
 
 
@@ -247,15 +297,13 @@ def test_waiting_for_a_slot_costs_next_to_nothing(tmp_path: Path) -> None:
     mine, theirs = Slots(tmp_path, 32), Slots(tmp_path, 32)
 
     async def run() -> float:
-        held = [theirs.hold() for _ in range(32)]
-        for slot in held:
-            await slot.__aenter__()
+        held = [await theirs.take() for _ in range(32)]
         waiting = [asyncio.create_task(_held(mine)) for _ in range(32)]
         begun = time.process_time()
         await asyncio.sleep(0.5)
         spent = time.process_time() - begun
-        for slot in held:
-            await slot.__aexit__(None, None, None)
+        for lock in held:
+            theirs.give_back(lock)
         await asyncio.wait_for(asyncio.gather(*waiting), 5)
         return spent
 

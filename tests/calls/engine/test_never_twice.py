@@ -223,7 +223,7 @@ def test_what_a_dead_process_claimed_is_taken_over_at_once(tmp_path: Path) -> No
     dead.kill()
     # Not waited for: a worker that crashed stays a zombie for a while.
     mine = Claims(path)
-    wait_until(lambda: mine.take("key"))
+    wait_until(lambda: bool(mine.take("key")))
     mine.close()
     dead.communicate(timeout=10)
 
@@ -275,7 +275,7 @@ def test_a_process_elsewhere_holds_its_claim_while_it_renews_it(
 
     def take_after(seconds: float) -> bool:
         monkeypatch.setattr(clock, "monotonic", lambda: now + seconds)
-        return mine.take("key")
+        return bool(mine.take("key"))
 
     assert not take_after(0), "the clock elsewhere may be far behind"
     assert not take_after(claims.LEASE_S - 1)
@@ -346,7 +346,7 @@ def _claim_in_a_process(path: Path) -> subprocess.Popen[str]:
         "import sys, pathlib\n"
         "from pytest_ladder.calls.one_machine.claims import Claims\n"
         "held = Claims(pathlib.Path(sys.argv[1]))\n"
-        "print(held.take('key'), flush=True)\n"
+        "print(bool(held.take('key')), flush=True)\n"
         "sys.stdin.read()\n"
     )
     process = subprocess.Popen(

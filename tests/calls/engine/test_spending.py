@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_ladder.calls import retries
+from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import Served
-from pytest_ladder.calls.one_machine.budget import SharedBudget, worst_usd
+from pytest_ladder.calls.one_machine.budget import SharedBudget
 from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Price

@@ -34,8 +34,14 @@ STREAM = "text/event-stream"
         ("deflate", lambda body: zlib.compress(body)[2:-4]),
         ("gzip", lambda body: gzip.compress(body[:30]) + gzip.compress(body[30:])),
         ("utf-8", lambda body: body),
+        ("", gzip.compress),
+        ("identity", gzip.compress),
+        ("gzip", lambda body: body),
     ],
-    ids=["gzip", "deflate", "deflate without a head", "gzip twice", "no packing"],
+    ids=[
+        *("gzip", "deflate", "deflate without a head", "gzip twice", "no packing"),
+        *("gzip, undeclared", "gzip, denied", "gzip, only declared"),
+    ],
 )
 def test_a_packed_answer_is_read(
     line: Line,
@@ -129,11 +135,13 @@ def test_a_stream_that_only_litellm_can_read_has_the_limit_too(
 @pytest.mark.parametrize(
     ("encoding", "body", "told"),
     [
-        ("gzip", b"not packed at all", "it cannot be unpacked"),
+        ("gzip", b"not packed at all", "it is not JSON"),
+        ("gzip", b"\x1f\x8b and not packed", "it cannot be unpacked"),
+        ("", b"\x1f\x8b and not packed", "it cannot be unpacked"),
         ("br", b"{}", "it is packed as 'br'"),
         ("gzip", gzip.compress(b"{}" * 99)[:20], "it is not JSON"),
     ],
-    ids=["not packed", "unknown", "cut off"],
+    ids=["not packed", "not gzip", "neither", "unknown", "cut off"],
 )
 def test_what_cannot_be_unpacked_is_told(
     line: Line, server: ScriptedServer, encoding: str, body: bytes, told: str

@@ -156,26 +156,29 @@ class Machine(RuleBasedStateMachine):
                 self.unheard.discard(attempt.room)
                 expected = "known"
             assert outcome == expected
+            COUNTED[outcome] = COUNTED.get(outcome, 0) + 1
 
     @rule(at=ROOMS)
     def reap(self, at: int) -> None:
         self.run(self.rooms[at]._reap())
         self._bury()
 
-    @rule(at=ROOMS)
-    def stand_still(self, at: int) -> None:
-        """Time passes in which a process shows no life."""
+    @rule(at=ROOMS, is_noticed=st.booleans())
+    def stand_still(self, at: int, is_noticed: bool) -> None:
+        """Time passes in which a process shows no life; another may notice it."""
         COUNTED["faults"] += 1
         member = self.member(at)
         self.owner.execute(
             "UPDATE members SET seen = seen - interval '1 day' WHERE id = %s", (member,)
         )
         self.lapsed.add(member)
+        if is_noticed:
+            self.reap((at + 1) % 3)
 
     @rule(at=ROOMS)
     def die(self, at: int) -> None:
         """A process is killed; another one comes."""
-        self.stand_still(at)
+        self.stand_still(at, is_noticed=False)
         self.run(self._replace(at))
         self.unheard.discard(at)
 
@@ -402,4 +405,5 @@ def test_the_ledger_is_exact_whatever_fails(
     )
     assert COUNTED["histories"] >= min(HISTORIES, 10)
     assert COUNTED["faults"] > 0
+    assert COUNTED["late"] > 0, "no process that stood still has settled late"
     print(COUNTED)  # noqa: T201 - for the long run: `pytest -s`

@@ -11,6 +11,8 @@ import pytest
 from pytest_ladder.core.ladder import Gate, Objective
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.gate.compare import gate
+from pytest_ladder.decide.gate.margins import latency_rise
+from pytest_ladder.decide.gate.pairs import pair
 from pytest_ladder.decide.gate.result import Check, GateResult
 from pytest_ladder.stats.exact import beyond_runs
 from tests.decide.gate.baseline_and_change import RUNG, a_row, changed, rows, side
@@ -164,6 +166,46 @@ def test_a_slow_run_is_told_from_a_slow_day_by_three_runs_or_more(
     assert result.latency is not None
     assert result.latency.low is not None
     assert result.latency.low < (result.latency.change or 0)
+
+
+@pytest.mark.parametrize(
+    ("n", "stalled", "verdict"),
+    [
+        (60, 3, "pass"),  # not one in twenty
+        (60, 4, "undecided"),
+        (60, 6, "undecided"),
+        (60, 9, "fail"),
+        (300, 18, "undecided"),
+        (300, 30, "fail"),
+    ],
+)
+def test_a_few_calls_that_stall_are_not_taken_for_a_slow_change(
+    n: int, stalled: int, verdict: str
+) -> None:
+    """The runs before are all alike, so that a p95 far from theirs looks certain."""
+    before = side(in_runs([1.0, 1.01, 0.99, 1.0, 1.005], n))
+    seconds = spread(n, 1.0)[:-stalled] + [3.0] * stalled
+    result = gate(before, side(rows([1.0] * n, seconds=seconds)), Gate(latency_p95=0.2))
+    assert result.verdict == verdict
+    told = f"{n} calls may be so slow by chance" in result.reason
+    assert told is (verdict == "undecided")
+
+
+def test_calls_that_vary_turn_a_gate_red_less_than_one_time_in_twenty() -> None:
+    """Nothing changed: 60 calls of one kind, whose p95 leans to the slow side."""
+    random = np.random.default_rng(18)
+    red = 0
+    for _ in range(120):
+        seconds = random.lognormal(0, 1.0, (4, 60)).tolist()
+        before = [
+            a_row(place, 1.0, run, seconds=one, run=f"r{run}")
+            for run, calls in enumerate(seconds[:-1], start=1)
+            for place, one in enumerate(calls)
+        ]
+        rise = latency_rise(pair(before, rows([1.0] * 60, seconds=seconds[-1])))
+        red += rise.established and (rise.change or 0) >= 0.2
+    # By the runs alone 11 are red.
+    assert red <= 3
 
 
 def test_days_of_a_provider_that_differ_turn_a_gate_red_one_time_in_twenty() -> None:

@@ -230,3 +230,22 @@ def test_a_true_drop_of_the_size_that_is_named_is_seen_4_times_in_5(
             seen.append(drop and apply_test(pairs, scores).p <= 0.05)
     # 5 baselines with 20 changes each.
     assert sum(seen) / len(seen) == pytest.approx(0.8, abs=0.15)
+
+
+def test_the_drop_that_is_named_of_several_tests_is_that_of_the_test_within() -> None:
+    """The same replies, held to one test and to another one that says the same."""
+    random = np.random.default_rng(18)
+    chances = np.where(random.random(60) < 0.2, 0.8, 1.0)[:, None]
+    old = runs((random.random((60, 5)) < chances).astype(float).tolist())
+    new = drawn((random.random((60, 3)) < chances).astype(float).tolist())
+    named = []
+    for before, after in ((old, new), (with_second(old), with_second(new))):
+        pairs = pair(before, after)
+        scores = scores_of(pairs)
+        tested = apply_test(pairs, scores)
+        assert tested.kind == "within"
+        rule = Rule(
+            drop=0.02, block_at=0.05, escalate_at=0.2, escalation=None, cases=60
+        )
+        named.append(detectable(pairs, scores, tested, rule))
+    assert named[1] == pytest.approx(named[0], rel=0.15)

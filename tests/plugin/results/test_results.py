@@ -350,14 +350,18 @@ def test_a_report_that_cannot_be_written_is_one_sentence(shop: Shop) -> None:
     assert result.ret != pytest.ExitCode.OK
 
 
-def test_the_git_commit_is_noted(shop: Shop) -> None:
+def test_the_git_commit_is_noted_and_where_in_the_checkout_the_ladder_is(
+    shop: Shop,
+) -> None:
     shop.test(ANSWER_HALF)
     shop.run("--ladder-live")
     assert shop.matrix()["run"]["git_sha"] is None
+    assert "ladder" not in shop.matrix()["run"]
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
     shop.pytester.run("git", "init", "-q")
     shop.run()
     assert shop.matrix()["run"]["git_sha"] is None  # there is no commit yet
+    assert shop.matrix()["run"]["ladder"] == "ladder.toml"
     shop.pytester.run(*git, "commit", "-q", "--allow-empty", "-m", "first")
     head = shop.pytester.run("git", "rev-parse", "HEAD").stdout.str().strip()
     shop.run()

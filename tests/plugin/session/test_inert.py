@@ -64,7 +64,8 @@ HEAVY = ("litellm", "aiohttp", "numpy", "scipy", "bm25s", "xllamacpp", "yaml")
 FOR_CALLS = ("asyncio", "concurrent", "ssl")
 # Of the package: for runs that call, judge, climb, search or have an objective.
 FOR_OTHER_RUNS = (
-    *("calls.caller", "calls.in_flight", "calls.local", "calls.one_machine.claims"),
+    *("calls.caller", "calls.in_flight", "calls.local", "calls.one_machine.room"),
+    *("calls.coordinator", "calls.sender", "calls.one_machine.claims"),
     *("judging.verdicts", "judging.jury", "judging.calibration", "cases.choices"),
     *("decide.objectives", "decide.climb", "decide.recommendation"),
     *("decide.gate", "prompting.search", "scheduling", "prefetch"),

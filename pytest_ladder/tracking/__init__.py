@@ -1,0 +1,1 @@
+"""Finished reports on other people's screens: OpenTelemetry, and cases from MLflow."""

@@ -1,0 +1,267 @@
+"""Sends a report to MLflow: each run is found or made, and gets what it lacks.
+
+Every run bears the id of ours as a tag, and each of a rung the rung. So logging again
+finds them all, also after a failure half-way, and sends only what is not there yet: a
+run that was logged in full bears a digest of its files and tables, which are not sent
+again. Params never change in MLflow; where one would, the run keeps the old one, and
+that is said.
+
+Rungs are sent side by side, on a few threads of a pool that ends before `send`
+returns; MLflow's client, whose requests share a session, is made for that. They touch
+nothing but the client and their own run. A failure, Ctrl-C too, lets the requests that
+are under way end, and drops the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pytest_ladder.errors import TrackingError
+from pytest_ladder.tracking.mlflow_runs import (
+    RUN_ID,
+    RUNG,
+    STARTED,
+    LoggedDataset,
+    LoggedReport,
+    LoggedRun,
+)
+from pytest_ladder.tracking.mlflow_server import url
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+Progress = Callable[[int, int], None]
+"""Is told how many runs of how many are logged."""
+
+_AT_ONCE = 4
+_FILES = "ladder.files"
+"""Tag with the digest of files and table; it is set when they are there."""
+_PARENT = "mlflow.parentRunId"
+_TABLES = "mlflow.loggedArtifacts"
+"""Tag by which MLflow's pages know an artifact as a table.
+
+`log_table` sets it as well, but it appends to a table that is there: whoever logs twice
+has every line twice.
+"""
+_MOST_FOUND = 1000
+
+
+class LoggedTo(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a report at a server."""
+
+    url: str
+    """Of the parent's page; empty: the server is none that has pages."""
+    experiment_id: str
+    run_ids: Mapping[str, str]
+    """Ids of the runs by rung; the parent's is that of `""`."""
+    created: int
+    metrics: int
+    """Metrics that were sent, and not there before."""
+    kept: tuple[str, ...] = ()
+    """Sentences on params that would be others now."""
+
+
+def send(
+    client: MlflowClient, report: LoggedReport, experiment: str, progress: Progress
+) -> LoggedTo:
+    """Log a report to an experiment, which is made if need be.
+
+    Raises what the client raises, and `TrackingError` for a deleted experiment.
+    """
+    experiment_id = _experiment(client, experiment)
+    found = _found(client, experiment_id, report.run_id)
+    sender = _RunSender(client, experiment_id, report, found)
+    parent = sender.begin(report.parent)
+    if _FILES not in parent.data.tags:
+        # Before all rungs: a server that gets the same new dataset from two of them at
+        # once refuses one (MLflow 3.17, SQLite).
+        sender.log_dataset(sender.ids[""])
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
+    try:
+        rungs = pool.map(sender.log_rung, report.rungs)
+        # Making the page takes a while, in which the others wait for the server.
+        sender.send_files(report.parent, parent)
+        for done, _ in enumerate(rungs, start=1):
+            progress(done, len(report.runs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    # Last, so that a parent that has ended has all that belongs to it.
+    sender.complete(report.parent, parent)
+    progress(len(report.runs), len(report.runs))
+    return LoggedTo(
+        url=url(f"experiments/{experiment_id}/runs/{sender.ids['']}"),
+        experiment_id=experiment_id,
+        run_ids=sender.ids,
+        created=len(report.runs) - len(found.keys() & sender.ids.keys()),
+        metrics=sender.metrics,
+        kept=tuple(sorted(sender.kept)),
+    )
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name))
+    if found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"The experiment `{name}` was deleted in MLflow; restore it, or name "
+            "another with --experiment."
+        )
+    return str(found.experiment_id)
+
+
+def _found(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, Run]:
+    """Return the runs of an earlier log by rung; of several the first one made."""
+    runs: dict[str, Run] = {}
+    if "'" in run_id:
+        raise TrackingError(f"{run_id!r} is no id of a run; take another report.")
+    asked = f"tags.`{RUN_ID}` = '{run_id}'"
+    oldest = ["attributes.start_time ASC", "attributes.run_id ASC"]
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            asked,
+            max_results=_MOST_FOUND,
+            order_by=oldest,
+            page_token=token,
+        )
+        for run in page:
+            runs.setdefault(run.data.tags.get(RUNG, ""), run)
+        token = page.token
+        if not token:
+            return runs
+
+
+class _RunSender:
+    """Logs the runs of one report."""
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        report: LoggedReport,
+        found: Mapping[str, Run],
+    ) -> None:
+        self.client = client
+        self.experiment_id = experiment_id
+        self.dataset = report.dataset
+        self.found = found
+        self.began_ms = _milliseconds(report.parent.tags[STARTED])
+        self.ids: dict[str, str] = {}
+        self.metrics = 0
+        self.kept: set[str] = set()
+
+    def log_rung(self, told: LoggedRun) -> None:
+        tags = {**told.tags, _PARENT: self.ids[""]}
+        placed = msgspec.structs.replace(told, tags=tags)
+        self.complete(placed, self.begin(placed))
+
+    def begin(self, told: LoggedRun) -> Run:
+        """Find or make a run; one that is made has all its tags at once."""
+        run = self.found.get(told.rung)
+        if run is None:
+            run = self.client.create_run(
+                self.experiment_id, self.began_ms, dict(told.tags), run_name=told.name
+            )
+        self.ids[told.rung] = run.info.run_id
+        return run
+
+    def log_dataset(self, run_id: str) -> None:
+        """Name the cases as what a run was evaluated on."""
+        self.client.log_inputs(run_id, datasets=[_input(self.dataset)])
+
+    def complete(self, told: LoggedRun, run: Run) -> None:
+        """Send what a run lacks, and end it."""
+        run_id = run.info.run_id
+        if told.rung and run.data.tags.get(_FILES) != told.digest:
+            self.send_files(told, run)
+            self.log_dataset(run_id)
+        done = {_TABLES: _tables(told), _FILES: told.digest}
+        self._send_values(told, run, {**told.tags, **done})
+        if run.info.end_time is None or run.info.status != told.status:
+            # When a run ended nobody wrote down.
+            self.client.set_terminated(run_id, told.status, self.began_ms)
+
+    def _send_values(self, told: LoggedRun, run: Run, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        there = run.data
+        old = {name for name in told.params if name in there.params}
+        for name in sorted(old):
+            if there.params[name] != told.params[name]:
+                self.kept.add(
+                    f"{told.name} keeps the param {name} = {there.params[name]}; it is "
+                    f"{told.params[name]} now, and MLflow changes no param."
+                )
+        # What changed, as by another price list, is a later value of its metric.
+        at = self.began_ms if run.info.end_time is None else _now_ms()
+        metrics = [
+            Metric(name, value, at, 0)
+            for name, value in told.metrics.items()
+            if there.metrics.get(name) != value
+        ]
+        params = [
+            Param(name, value) for name, value in told.params.items() if name not in old
+        ]
+        changed = [
+            RunTag(name, value)
+            for name, value in tags.items()
+            if there.tags.get(name) != value
+        ]
+        if metrics or params or changed:
+            self.client.log_batch(run.info.run_id, metrics, params, changed)
+        self.metrics += len(metrics)
+
+    def send_files(self, told: LoggedRun, run: Run) -> None:
+        """Upload files and table, a request each, unless they are there."""
+        if run.data.tags.get(_FILES) == told.digest:
+            return
+        with TemporaryDirectory(prefix="ladder-mlflow-") as folder:
+            table = msgspec.json.encode(told.table())
+            (Path(folder) / told.table_name).write_bytes(table)
+            for name, made in told.files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(made())
+            self.client.log_artifacts(run.info.run_id, folder)
+
+
+def _tables(told: LoggedRun) -> str:
+    return json.dumps([{"path": told.table_name, "type": "table"}])
+
+
+def _input(dataset: LoggedDataset) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    return DatasetInput(
+        Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type="pytest-ladder",
+            source=json.dumps({"sources": list(dataset.sources)}),
+            profile=json.dumps({"num_rows": dataset.cases}),
+        ),
+        [InputTag("mlflow.data.context", "eval")],
+    )
+
+
+def _milliseconds(moment: str) -> int:
+    with contextlib.suppress(ValueError):
+        began = datetime.fromisoformat(moment)
+        return round(began.timestamp() * 1000)
+    return _now_ms()
+
+
+def _now_ms() -> int:
+    return round(datetime.now(UTC).timestamp() * 1000)

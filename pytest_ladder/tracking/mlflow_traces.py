@@ -1,0 +1,243 @@
+"""Traces of rows at a server of MLflow, with scores and what was expected on them.
+
+Spans go by OTLP, as to any other endpoint; MLflow names a trace `tr-` and its id. Then
+each is linked to the run of its rung, and gets a feedback for each score and an
+expectation. All of them bear ids or names that stay: what is there is not sent again.
+
+Feedback is one request each, on a few threads, as in `mlflow_send`.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pytest_ladder.core.case import WrittenCase
+from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.errors import ConfigError, TrackingError
+from pytest_ladder.reporting.report import Report
+from pytest_ladder.tracking.mlflow_runs import Which, is_told
+from pytest_ladder.tracking.mlflow_send import LoggedTo
+from pytest_ladder.tracking.mlflow_server import ADDRESS, address
+from pytest_ladder.tracking.otel import deliver
+from pytest_ladder.tracking.spans import trace_id, traces_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOST = 1_000
+"""Traces of one report."""
+_AT_ONCE = 4
+_LINKED_AT_ONCE = 100  # MLflow's own limit
+_FOUND_AT_ONCE = 500  # likewise
+_CODE, _JUDGE, _PEOPLE = "CODE", "LLM_JUDGE", "HUMAN"
+_EXPECTED = "expected"
+
+
+class SentTraces(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the traces."""
+
+    traces: int
+    """Of the report, of those that were asked for."""
+    new: int
+    """That were not there before."""
+    assessments: int
+    """Likewise, of feedback and expectations."""
+    left_out: int
+    """Rows beyond the thousandth."""
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A feedback, or an expectation."""
+
+    name: str
+    value: float | bool | str
+    source_type: str
+    source: str
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Tells it from all others of its trace."""
+        return self.name, self.source_type, self.source
+
+
+def traced_rows(rows: Sequence[Row], which: Which) -> list[Row]:
+    """Return the rows that are asked for, misses first, also those beyond `MOST`."""
+    asked = [row for row in rows if is_told(row, which)]
+    return sorted(asked, key=lambda row: row.outcome is not Outcome.MISSED)
+
+
+def endpoint() -> str:
+    """Return where the server takes traces; raises `ConfigError` for one that does not.
+
+    What is no address of HTTP is Databricks, or a database.
+    """
+    named = address()
+    if not named.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"--traces needs a server: {ADDRESS} must begin with http:// or https://."
+        )
+    return named.rstrip("/") + "/v1/traces"
+
+
+def send_traces(
+    client: MlflowClient,
+    report: Report,
+    to: LoggedTo,
+    which: Which,
+    progress: Callable[[int, int], None],
+) -> SentTraces:
+    """Send the traces of rows to the runs that were logged.
+
+    Raises `ConfigError` without the extra `otel`, and `TrackingError` where the server
+    does not take all of them.
+    """
+    asked = traced_rows(report.rows, which)
+    rows = asked[:MOST]
+    there = {
+        trace.info.trace_id: trace.info.assessments or []
+        for rung in sorted({row.rung for row in rows})
+        for trace in _linked(client, to, rung)
+    }
+    new = [row for row in rows if _id(report, row) not in there]
+    _deliver(report, new, to)
+    for rung in sorted({row.rung for row in new}):
+        ids = [_id(report, row) for row in new if row.rung == rung]
+        for batch in _batched(ids, _LINKED_AT_ONCE):
+            client.link_traces_to_run(batch, to.run_ids[rung])
+    assess = _Assessor(client, report, there)
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
+    sent = 0
+    try:
+        for done, number in enumerate(pool.map(assess, rows), start=1):
+            sent += number
+            progress(done, len(rows))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return SentTraces(
+        traces=len(rows),
+        new=len(new),
+        assessments=sent,
+        left_out=len(asked) - len(rows),
+    )
+
+
+def _deliver(report: Report, rows: Sequence[Row], to: LoggedTo) -> None:
+    if not rows:
+        return
+    headers = {"x-mlflow-experiment-id": to.experiment_id, **_authorization()}
+    traces = traces_of(report, rows, content=report.info.texts)
+    delivered = deliver(traces, endpoint(), headers=headers)
+    if not delivered.is_whole:
+        raise TrackingError(f"{delivered.sentence}; logging again sends them anew.")
+
+
+def _authorization() -> dict[str, str]:
+    """Return what MLflow's client sends as well, by the same variables."""
+    get = os.environ.get
+    user, password = get("MLFLOW_TRACKING_USERNAME"), get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        both = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {both}"}
+    token = get("MLFLOW_TRACKING_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _linked(client: MlflowClient, to: LoggedTo, rung: str) -> Iterator[Any]:
+    """Yield the traces of a run that an earlier log linked to it, without spans."""
+    token = None
+    while True:
+        page = client.search_traces(
+            locations=[to.experiment_id],
+            run_id=to.run_ids[rung],
+            include_spans=False,
+            max_results=_FOUND_AT_ONCE,
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+class _Assessor:
+    """Puts scores and what was expected on a trace.
+
+    `MlflowClient` has no method for that, and `mlflow.log_feedback` goes to the server
+    of the process, which is global. `TracingClient`, which both are made of, takes the
+    address of ours; of it only `log_assessment` is used.
+    """
+
+    def __init__(
+        self, client: MlflowClient, report: Report, there: Mapping[str, Sequence[Any]]
+    ) -> None:
+        from mlflow.tracing.client import TracingClient
+
+        self.client = TracingClient(client.tracking_uri)
+        self.report = report
+        self.there = there
+
+    def __call__(self, row: Row) -> int:
+        """Return how many were not there yet."""
+        trace = _id(self.report, row)
+        known = {
+            (one.name, str(one.source.source_type), one.source.source_id)
+            for one in self.there.get(trace, ())
+        }
+        case = self.report.cases.get(row.unit)
+        lacking = [one for one in _told(row, case) if one.key not in known]
+        for one in lacking:
+            self.client.log_assessment(trace, self._entity(one))
+        return len(lacking)
+
+    def _entity(self, told: _Told) -> Any:
+        from mlflow.entities import AssessmentSource, Expectation, Feedback
+
+        source = AssessmentSource(told.source_type, told.source)
+        if told.name == _EXPECTED:
+            return Expectation(name=told.name, value=told.value, source=source)
+        reason = told.reason if self.report.info.texts else ""
+        return Feedback(
+            name=told.name, value=told.value, source=source, rationale=reason or None
+        )
+
+
+def _told(row: Row, case: WrittenCase | None) -> Iterator[_Told]:
+    """Yield what is known of a reply: by the judge, by the test, and by the case."""
+    test, verdict = row.test.rpartition("::")[2], row.verdict
+    by, source = (_CODE, row.test)
+    if verdict is not None:
+        by, source = _JUDGE, verdict.judge or "judge"
+    if row.score is not None:
+        reason = verdict.reason if verdict is not None else row.reason
+        yield _Told(
+            name=test, value=row.score, source_type=by, source=source, reason=reason
+        )
+    for name, value in row.scores.items():
+        yield _Told(name=name, value=value, source_type=by, source=source)
+    if row.thumb is not None:
+        yield _Told(name="thumb", value=row.thumb, source_type=_PEOPLE, source="user")
+    if case is not None and case.wanted:
+        yield _Told(
+            name=_EXPECTED,
+            value=case.wanted,
+            source_type=_PEOPLE,
+            source=case.source,
+        )
+
+
+def _id(report: Report, row: Row) -> str:
+    return f"tr-{trace_id(report.info.id, row)}"
+
+
+def _batched(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    left = iter(ids)
+    while batch := list(itertools.islice(left, size)):
+        yield batch
