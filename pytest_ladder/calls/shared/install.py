@@ -98,7 +98,7 @@ def set_cap(
     cannot leave it out. Lowered below what is spent, it lets nothing more in. Raises
     `StoreError` or `ConfigError`.
     """
-    if ledger.startswith("run:") or not ledger:
+    if ledger.startswith("run:") or not ledger.strip():
         raise ConfigError(
             f"A ledger cannot be called {ledger!r}: names that begin with 'run:' are "
             "those of runs."
@@ -150,7 +150,9 @@ def _grant(link: CommandLink, role: str) -> list[str]:
     """Let a worker's role do what it may, and nobody anything else; returns the SQL."""
     name, worker = link.schema, quoted(role)
     if not link.rows("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)):
-        link.connection.execute(as_sql(f"CREATE ROLE {worker} NOLOGIN"))
+        _create(link, worker)
+    # So that functions are named with their schema.
+    link.rows("SET LOCAL search_path = pg_catalog")
     functions = link.rows(
         "SELECT p.oid::regprocedure::text, p.proname FROM pg_proc p "
         "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s "
@@ -171,6 +173,21 @@ def _grant(link: CommandLink, role: str) -> list[str]:
     for grant in grants:
         link.connection.execute(as_sql(grant))
     return grants
+
+
+def _create(link: CommandLink, role: str) -> None:
+    """Create a role; raises `ConfigError` where the owner is not allowed to."""
+    create = f"CREATE ROLE {role} NOLOGIN"
+    if not link.rows(
+        "SELECT 1 FROM pg_roles WHERE rolname = current_user "
+        "AND (rolsuper OR rolcreaterole)"
+    ):
+        raise ConfigError(
+            f"There is no role {role}, and the role that {link.address.variable} names "
+            f"may not create one; have an administrator run {create}, or name one that "
+            "there is by --worker-role."
+        )
+    link.connection.execute(as_sql(create))
 
 
 def _check_encoding(link: CommandLink) -> None:

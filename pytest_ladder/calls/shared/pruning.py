@@ -18,7 +18,7 @@ _NOTES = {
     "replaced": "replaced_at",
     "waste": "at",
 }
-"""What else goes by its age: what was replaced, and the notes of what was paid twice."""
+"""What else goes by its age: what was replaced, and notes of what was paid twice."""
 
 
 def old_replies(address: SharedAddress, age_s: float, named: Collection[str]) -> int:

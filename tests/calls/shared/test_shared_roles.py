@@ -145,5 +145,5 @@ def test_replies_are_pushed_and_pulled_whole(database: Database) -> None:
     pulled = {key: rest for key, *rest in pull(database.worker)}
     assert len(pulled) == 12_001
     assert all(pulled[key] == rest for key, *rest in rows)
-    with pytest.raises(ConfigError, match="in schema 'no'.*store init"):
+    with pytest.raises(ConfigError, match=r"in schema 'no'.*store init"):
         push(SharedAddress(database.worker_url, "no", variable="X"), rows[:1])
