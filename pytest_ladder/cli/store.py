@@ -135,7 +135,7 @@ def _next_steps(store: ReachedStore, role: str, done: Installed) -> Iterator[str
 
 
 def _status(given: Given) -> int:
-    from pytest_ladder.calls.shared.refusals import CLIENT
+    from pytest_ladder.calls.shared.releases import CLIENT
     from pytest_ladder.calls.shared.state import state_of
     from pytest_ladder.cli.store_tables import state_lines
 
@@ -174,7 +174,7 @@ def _push(given: Given) -> int:
 
     store = _reached()
     local, progress = store.local, ProgressLine()
-    total = local.count()
+    total = len(local)
     try:
         new = push(
             store.address,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_ladder.calls.shared.address import SharedAddress
+from pytest_ladder.calls.store.bulk import BulkStore
 from pytest_ladder.calls.store.recordings import read
-from pytest_ladder.calls.store.store import Store
 from pytest_ladder.cli.reach import go_where
 from pytest_ladder.config.load import FILE, find_ladder
 from pytest_ladder.config.source import PYPROJECT
@@ -39,9 +39,9 @@ class ReachedStore(NamedTuple):
         return self.file.parent
 
     @property
-    def local(self) -> Store:
-        """This machine's own store of the ladder. Raises `ConfigError`."""
-        return Store(self.folder / ".ladder" / "store.sqlite")
+    def local(self) -> BulkStore:
+        """This machine's own store of the ladder, opened; raises `LadderError`."""
+        return BulkStore(self.folder / ".ladder" / "store.sqlite")
 
     def recorded(self) -> set[str]:
         """Return the keys of all recordings of this checkout.

@@ -11,10 +11,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.calls.shared.refusals import check_release, refusal
+from pytest_ladder.calls.shared.releases import check_release
+from pytest_ladder.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     import psycopg
+
+
+FORBIDDEN = "42501"
+"""What the database answers to a role that may not do what it asked for."""
 
 
 class CommandLink:
@@ -44,7 +49,7 @@ def commanding(
     """Connect for the length of a block; `owners`: only an owner may do what is in it.
 
     Unless `made`, tables may be missing or of another release. Raises `StoreError`
-    where it is out of reach, else as `refusal` and `check_release` say.
+    where it is out of reach or fails, and `ConfigError` where it will not do that.
     """
     import psycopg
 
@@ -58,12 +63,24 @@ def commanding(
             check_release(address, version, oldest)
         yield link
     except psycopg.Error as error:
-        refused = refusal(address, error, owners=owners)
+        refused = _refusal(address, error, owners=owners)
     finally:
         connection.close()
     # Raised out here, so that it has no frames of psycopg behind it.
     if refused is not None:
         raise refused
+
+
+def _refusal(
+    address: SharedAddress, error: psycopg.Error, *, owners: bool
+) -> ConfigError | StoreError:
+    if not owners or error.sqlstate != FORBIDDEN:
+        return address.refusal(error)
+    return ConfigError(
+        f"Only the owner of the shared store {address.name} may do that "
+        f"({address.reason(error)}), and the role that {address.variable} names is not "
+        "its owner; set the variable to the owner's address for this command."
+    )
 
 
 def quoted(identifier: str) -> str:

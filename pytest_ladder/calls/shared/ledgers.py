@@ -8,8 +8,11 @@ from typing import Literal
 import msgspec
 
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.calls.shared.command_link import CommandLink, commanding
-from pytest_ladder.calls.shared.refusals import FORBIDDEN
+from pytest_ladder.calls.shared.command_link import (
+    FORBIDDEN,
+    CommandLink,
+    commanding,
+)
 from pytest_ladder.calls.shared.words import usd
 
 By = Literal["day", "run", "model", "kind"]

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ladder import clock
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.calls.shared.refusals import refusal
 from pytest_ladder.errors import StoreError
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class DatabaseLink:
             if isinstance(made, str):
                 return made
             self._connection = made
-        refused = None
+        refusal = None
         try:
             return await self._answer(self._connection, statement, values)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -125,10 +124,10 @@ class DatabaseLink:
         except psycopg.Error as error:
             reason, is_lost = self._address.reason(error), False
             if error.sqlstate != TAKEN_FOR_DEAD:
-                refused = refusal(self._address, error)
+                refusal = self._address.refusal(error)
         # Raised out here, so that it has no frames of psycopg behind it.
-        if refused is not None:
-            raise refused
+        if refusal is not None:
+            raise refusal
         if is_lost:
             await self.close()
         elif self._rejoin is not None:

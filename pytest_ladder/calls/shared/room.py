@@ -27,7 +27,7 @@ from pytest_ladder import clock
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.grouping import Groups
 from pytest_ladder.calls.shared.link import ANSWER_S, PATIENCE_S, DatabaseLink
-from pytest_ladder.calls.shared.refusals import CLIENT, check_release
+from pytest_ladder.calls.shared.releases import CLIENT, check_release
 from pytest_ladder.calls.shared.statements import (
     ADMIT,
     KEEP,

@@ -49,7 +49,6 @@ CREATE TABLE IF NOT EXISTS replies (
 )
 """
 _INSERT = "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)"
-_ADD = _INSERT.replace("REPLACE", "IGNORE")
 # Read as bytes, for SQLite fails over text that is not UTF-8.
 _REPLY = "CAST(reply AS BLOB)"
 _ASIDE = """
@@ -122,21 +121,12 @@ class Store:
 
         Raises `StoreError` when the disk does not take them.
         """
-        self._insert(rows, _INSERT)
-
-    def add(self, rows: Sequence[StoreRow]) -> int:
-        """Keep replies as `put` does, but replace none; returns how many were new."""
-        return self._insert(rows, _ADD)
-
-    def _insert(self, rows: Sequence[StoreRow], statement: str) -> int:
         now = clock.unix()
         dated = [(*row[:2], now, *row[2:]) for row in rows]
         with self._writing:
             try:
                 self.make_folder()
-                return self._writer.run(
-                    lambda connection: _insert(connection, dated, statement)
-                )
+                self._writer.run(lambda connection: _insert(connection, dated))
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(
                     f"{self.path}: the store cannot be written ({error}), so no more "
@@ -160,25 +150,6 @@ class Store:
             for key in some:
                 row = found.get(key)
                 yield key, None if row is None else self._read(key, *row)
-
-    def count(self) -> int:
-        """Return how many replies are stored."""
-        counted = self._select("SELECT COUNT(*) FROM replies", [])
-        return counted[0][0] if counted else 0
-
-    def rows(self) -> Iterator[StoreRow]:
-        """Yield all replies as they are stored, by key; what cannot be read is left."""
-        last = ""
-        while some := self._select(
-            f"SELECT key, CAST(identity AS BLOB), CAST(request AS BLOB), {_REPLY} "
-            f"FROM replies WHERE key > ? ORDER BY key LIMIT {_AT_ONCE}",
-            [last],
-        ):
-            last = some[-1][0]
-            for key, *texts in some:
-                with contextlib.suppress(UnicodeDecodeError):
-                    identity, request, reply = (text.decode() for text in texts)
-                    yield key, identity, request, reply
 
     def requests_with(self, part: str, most: int) -> list[bytes]:
         """Return requests that hold a text, as JSON, the newest first; reads all."""
@@ -330,11 +301,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _insert(
-    connection: sqlite3.Connection, rows: list[_Row], statement: str = _INSERT
-) -> int:
+def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
     with transaction(connection):
-        return connection.executemany(statement, rows).rowcount
+        connection.executemany(_INSERT, rows)
 
 
 def _set_aside(path: Path, error: sqlite3.Error) -> None:

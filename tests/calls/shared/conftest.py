@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pytest
 from filelock import FileLock
 
-from tests.calls.shared.commands import Checkout
 from tests.postgres_server import (
     VARIABLE,
     Database,
@@ -93,13 +92,3 @@ def run() -> Iterator[Run[object]]:
             return runner.run(awaited())
 
         yield run
-
-
-@pytest.fixture
-def checkout(
-    tmp_path: Path,
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Checkout:
-    return Checkout(tmp_path, database, monkeypatch, capsys)

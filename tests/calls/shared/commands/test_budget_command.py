@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_ladder.calls.shared.words import SharedPermit
 from tests.calls.shared.calls_made import call, opened, row
-from tests.calls.shared.commands import Checkout, cells
+from tests.calls.shared.commands.checkout import Checkout, cells
 from tests.calls.shared.conftest import Run
 
 DOLLAR = 1_000_000_000
@@ -19,7 +21,7 @@ def test_without_a_ledger_it_says_how_one_is_made(checkout: Checkout) -> None:
 
 
 def test_a_cap_is_set_raised_lifted_and_holds_for_workers(
-    checkout: Checkout, run: Run[None]
+    checkout: Checkout, run: Run[Any]
 ) -> None:
     database = checkout.database
     said = checkout.run("budget", "set", "team", "--usd=2", "--per=day")
@@ -47,7 +49,7 @@ def test_a_cap_is_set_raised_lifted_and_holds_for_workers(
 
 
 def test_a_ledger_of_everyone_is_one_whatever_a_client_names(
-    checkout: Checkout, run: Run[None]
+    checkout: Checkout, run: Run[Any]
 ) -> None:
     said = checkout.run("budget", "set", "all", "--usd=1", "--per=ever", "--everyone")
     assert said.endswith("may spend $1.00 in all, and all calls draw on it.\n")
@@ -63,7 +65,7 @@ def test_a_ledger_of_everyone_is_one_whatever_a_client_names(
 
 
 def test_what_was_spent_is_shown_by_run_model_kind_and_day(
-    checkout: Checkout, run: Run[None]
+    checkout: Checkout, run: Run[Any]
 ) -> None:
     checkout.run("budget", "set", "team", "--usd=500")
 
@@ -91,8 +93,8 @@ def test_what_was_spent_is_shown_by_run_model_kind_and_day(
     }
     said = checkout.run("budget", "--by=day", "--ledger=team")
     (team,) = (line for line in cells(said) if line[:1] == ["team"])
-    assert team[2:] == ["$500", "$1.75", "$0", "$498", *"$1.00 of 1 call".split()]
-    assert cells(said)[-1][1:] == ["3", "$1.75", *"$1.00 of 1 call".split()]
+    assert team[2:] == ["$500", "$1.75", "$0", "$498", *["$1.00", "of", "1", "call"]]
+    assert cells(said)[-1][1:] == ["3", "$1.75", *["$1.00", "of", "1", "call"]]
     assert "--ledger goes with --by" in checkout.refused("budget", "--ledger=team")
     checkout.is_worker()
     (ledger,) = checkout.json("budget")["ledgers"]
@@ -100,7 +102,7 @@ def test_what_was_spent_is_shown_by_run_model_kind_and_day(
 
 
 def test_what_the_dead_had_set_aside_is_listed_and_corrected(
-    checkout: Checkout, run: Run[None]
+    checkout: Checkout, run: Run[Any]
 ) -> None:
     database = checkout.database
     checkout.run("budget", "set", "team", "--usd=500")
