@@ -58,7 +58,7 @@ class DeadCall(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since it was booked."""
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
+class SharedBudget(msgspec.Struct, frozen=True, kw_only=True):
     """All that `pytest-ladder budget` shows."""
 
     store: str
@@ -71,7 +71,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 def budget_of(
     address: SharedAddress, named: Sequence[str], by: By | None, ledger: str | None
-) -> Budget:
+) -> SharedBudget:
     """Look at ledgers; `named` are those that a worker's role asks for.
 
     `by` sums up what was spent, on one ledger or on all. Raises `StoreError` or
@@ -88,7 +88,7 @@ def budget_of(
             ledgers, is_owner = _standing(link, named), False
         else:
             is_owner = True
-        return Budget(
+        return SharedBudget(
             store=address.name,
             is_owner=is_owner,
             ledgers=ledgers,
