@@ -58,7 +58,7 @@ def lost_tools(folder: Path) -> list[str]:
     paths = (folder / _FOLDER).glob("*")
     return [
         f"The model {name!r} was offered tools and never saw them: its chat template "
-        "knows none, and llama.cpp leaves them out without a word. What was measured is "
-        "the prompt without tools; take a model whose template has them."
+        "knows none, and llama.cpp leaves them out without a word. What was measured "
+        "is the prompt without tools; take a model whose template has them."
         for name in sorted(path.read_text(encoding="utf-8") for path in paths)
     ]
