@@ -22,7 +22,7 @@ _FOLDER = "lost-tools"
 _PATIENCE_S = 10.0
 
 
-class _Abilities(msgspec.Struct):
+class _TemplateAbilities(msgspec.Struct):
     supports_tools: bool | None = None
     """None: a release of llama.cpp that does not say."""
 
@@ -30,7 +30,9 @@ class _Abilities(msgspec.Struct):
 class _Properties(msgspec.Struct):
     """What a server says of itself under `/props`."""
 
-    chat_template_caps: _Abilities = msgspec.field(default_factory=_Abilities)
+    chat_template_caps: _TemplateAbilities = msgspec.field(
+        default_factory=_TemplateAbilities
+    )
 
 
 def note_lost_tools(address: str, model: Model, folder: Path) -> None:
