@@ -56,7 +56,7 @@ TYPES_AND_KEYS = {
         SMOL + '[[strateg]]\nname = "s"\n',
         "ladder.toml:5: strateg: this key is unknown; did you mean `strategy`? Known "
         "keys: `current`, `litmus`, `objective`, `model`, `strategy`, `judge`, `gate`, "
-        "`experiment`, `outcome`, `review`, `gateway`, `report` and 1 more.",
+        "`experiment`, `outcome`, `review`, `gateway`, `report`, `log`.",
     ),
     "unknown key": (
         SMOL + "price = { input = 1, output = 2, cached-input = 1 }\n",
