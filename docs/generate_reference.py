@@ -104,6 +104,7 @@ def _blocks() -> dict[str, Callable[[], str]]:
         "keys of [[outcome]]": partial(_keys, _struct_in(parts["outcomes"])),
         "keys of [review]": partial(_keys, _struct_in(parts["review"])),
         "keys of [gateway]": partial(_keys, _struct_in(parts["gateway"])),
+        "keys of [store]": partial(_keys, _struct_in(parts["store"])),
         "keys of [report]": partial(_keys, _struct_in(parts["report"])),
         "keys of [log]": partial(_keys, _struct_in(parts["log"])),
         "an outcome": partial(_members, 'outcomes["name"]', Measured),
