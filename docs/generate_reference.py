@@ -104,6 +104,7 @@ def _blocks() -> dict[str, Callable[[], str]]:
         "keys of [[outcome]]": partial(_keys, _struct_in(parts["outcomes"])),
         "keys of [review]": partial(_keys, _struct_in(parts["review"])),
         "keys of [gateway]": partial(_keys, _struct_in(parts["gateway"])),
+        "keys of [store]": partial(_keys, _struct_in(parts["store"])),
         "keys of [report]": partial(_keys, _struct_in(parts["report"])),
         "keys of [log]": partial(_keys, _struct_in(parts["log"])),
         "an outcome": partial(_members, 'outcomes["name"]', Measured),
@@ -384,7 +385,10 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[Row]:
             continue
         value = action.metavar or "|".join(action.choices or ())
         value = " ".join(value) if isinstance(value, tuple) else value
-        flag = " ".join([*action.option_strings[-1:], str(value)]).strip()
+        names = action.option_strings
+        if not isinstance(action, argparse.BooleanOptionalAction):
+            names = names[-1:]
+        flag = " ".join([", ".join(names), str(value)]).strip()
         told = (action.help or "") % {"default": action.default}
         needed = " (required)" if action.option_strings and action.required else ""
         yield f"`{flag or action.dest}`", told + needed

@@ -42,6 +42,7 @@ WITH_WRONG_KEY = {
     "[[outcome]]": MODEL + "[[outcome]]\nwombat = 1\n",
     "[review]": MODEL + "[review]\nwombat = 1\n",
     "[gateway]": MODEL + "[gateway]\nwombat = 1\n",
+    "[store]": MODEL + "[store]\nwombat = 1\n",
     "[report]": MODEL + "[report]\nwombat = 1\n",
     "[log]": MODEL + "[log]\nwombat = 1\n",
 }

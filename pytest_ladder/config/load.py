@@ -20,6 +20,7 @@ from pytest_ladder.core.ladder import (
     LogConfig,
     Objective,
     ReportConfig,
+    StoreConfig,
 )
 from pytest_ladder.core.outcomes import Experiment, RealOutcome, ReviewConfig
 from pytest_ladder.core.rung import SETTINGS, Model, Rung, Strategy
@@ -49,6 +50,7 @@ class LadderFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     review: ReviewConfig = ReviewConfig()
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
+    store: StoreConfig | None = None
     log: LogConfig = LogConfig()
 
 
@@ -94,6 +96,11 @@ def load_ladder(path: Path) -> Ladder:
         from pytest_ladder.config import gateway
 
         gateway.check_gateway(source, file.gateway)
+    if file.store is not None:
+        # Most suites share nothing.
+        from pytest_ladder.config import store
+
+        store.check_store(source, file.store)
     if file.log.mlflow is not None:
         # Most suites are logged nowhere.
         from pytest_ladder.config import log
@@ -127,6 +134,7 @@ def load_ladder(path: Path) -> Ladder:
         review=file.review,
         gateway=file.gateway,
         report=file.report,
+        store=file.store,
         log=file.log,
     )
 

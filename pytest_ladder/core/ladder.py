@@ -120,6 +120,9 @@ class JudgeConfig(Endpoint, frozen=True, kw_only=True):
     """File of people's verdicts, relative to the ladder; None: `labels.jsonl`."""
     funnel: bool = True
     """Whether a case is left unjudged, as a miss, when a cheap check of it missed."""
+    vision: bool = True
+    """Whether judges are shown images, audio and PDFs of a case; false for a model that
+    takes none. Its text files are shown in any case."""
 
 
 class Gate(Table, frozen=True, kw_only=True):
@@ -155,6 +158,17 @@ class GatewayConfig(Table, frozen=True, kw_only=True, rename={"passes": "pass"})
     """Regular expressions of what means nothing in messages: left out of keys."""
     host: str = "127.0.0.1"
     """Address to listen at; `0.0.0.0` lets containers of this machine in."""
+
+
+class StoreConfig(Table, frozen=True, kw_only=True):
+    """The database that machines share."""
+
+    url_env: str = "LADDER_STORE_URL"
+    """Name of the variable with its address; not set: this machine alone."""
+    schema: str = "ladder"
+    """Schema of the tables, so that several projects share a database."""
+    ledger: str | None = None
+    """What calls draw on besides `--ladder-budget`; its cap is in the database."""
 
 
 class ReportConfig(Table, frozen=True, kw_only=True):
@@ -200,6 +214,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     review: ReviewConfig = ReviewConfig()
     gateway: GatewayConfig = GatewayConfig()
     report: ReportConfig = ReportConfig()
+    store: StoreConfig | None = None
+    """None: no other machine shares anything with this one."""
     log: LogConfig = LogConfig()
 
     @property

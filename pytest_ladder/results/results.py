@@ -84,8 +84,8 @@ class Results:
         """Whether the tests ran to their end."""
         self._odd_bills: list[str] = []
         """Sentences on bills that were higher than they could be."""
-        self._refused_formats: list[str] = []
-        """Sentences on judges whose servers take no JSON schema."""
+        self._of_servers: list[str] = []
+        """Sentences on judges whose servers take no JSON schema, and on lost tools."""
         self._begun: Begun | None = None
         """The mark on earlier reports; None: no row came."""
         self._refused_keys: set[str] = set()
@@ -136,14 +136,20 @@ class Results:
 
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.finished:
+            # Nothing was left for this shard: it has done all that there was to do.
+            session.exitstatus = pytest.ExitCode.OK
         if self.session.settings.live:
+            from pytest_ladder.calls.local.lost_tools import lost_tools
             from pytest_ladder.calls.response_formats import notices
 
-            shared = shared_by_processes(self.session.config)
-            self._refused_formats = notices(Path(shared["folder"]))
+            shared = Path(shared_by_processes(self.session.config)["folder"])
+            self._of_servers = [*notices(shared), *lost_tools(shared)]
             # Now: the folder that workers share is gone at the end.
             self.session.engine.called.read()
             self.session.engine.failed.read()
+        if session.exitstatus != pytest.ExitCode.OK:
+            self._finished = [result.of_failed_run() for result in self.finished]
         for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
@@ -230,7 +236,7 @@ class Results:
             yield from unpriced(result)
         if self.session.settings.live:
             yield from unused(self.items, self.session.engine)
-        yield from self._refused_formats
+        yield from self._of_servers
         for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."
 
@@ -254,7 +260,12 @@ class Results:
         return gates
 
     def _configs(self) -> list[str]:
-        return sorted({arrived.payload.config for arrived in self.items.values()})
+        arrived = {arrived.payload.config for arrived in self.items.values()}
+        if not self.session.settings.shard:
+            return sorted(arrived)
+        # A ladder with fewer cases than there are shards: some of them have nothing.
+        suites = self.session.suites.items()
+        return sorted(arrived | {c for c, s in suites if s.shard and not s.selected})
 
     def _rows_of(self, opened: OpenLadder) -> tuple[list[Arrived], list[Row]]:
         items = self._items_of(opened)
@@ -268,7 +279,7 @@ class Results:
         for config in configs:
             opened = self.session.open(Path(config))
             items, rows = self._rows_of(opened)
-            # A shard all of whose tests were skipped says that it was there.
+            # A shard without a case, or all skipped, says that it was there.
             if rows or self.session.settings.shard:
                 folder = output.report_folder(self.session, opened, several=several)
                 yield self._result(opened, items, rows, folder)

@@ -11,6 +11,7 @@ import pytest
 
 MODES = ("current", "matrix", "climb", "litmus")
 MISSING = ("fail", "skip")
+STORES = ("auto", "local")
 YES_OR_NO = ("yes", "no")
 
 
@@ -190,6 +191,13 @@ OPTIONS = (
         metavar="WHAT",
         choices=MISSING,
         help="what a test does whose reply is not stored: fail (default) or skip.",
+    ),
+    Option(
+        name="store",
+        metavar="auto|local",
+        choices=STORES,
+        help="the store that [store] names, where its variable is set (auto, the "
+        "default), or this machine's own alone (local).",
     ),
     Option(
         name="seed",

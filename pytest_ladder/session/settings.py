@@ -53,6 +53,8 @@ class Settings:
     samples: int
     concurrency: int | None
     missing: str
+    store: str
+    """`auto`, or `local`: what other machines share is left alone."""
     seed: int | str | None
     finish: bool
     """Whether a climb runs the rung that passed to its end."""
@@ -126,6 +128,7 @@ def read_settings(config: pytest.Config) -> Settings:
         samples=values["samples"] or 1,
         concurrency=values["concurrency"],
         missing=values["missing"] or "fail",
+        store=values["store"] or "auto",
         seed=values["seed"],
         finish=values["finish"] != "no",
         baseline=values["baseline"],
@@ -178,12 +181,14 @@ def check_workers(config: pytest.Config, settings: Settings) -> None:
     if settings.is_scheduled:
         _check_stages(config, settings)
     if settings.live:
-        _check_sharing(config)
+        _check_sharing(config, settings)
 
 
-def _check_sharing(config: pytest.Config) -> None:
+def _check_sharing(config: pytest.Config, settings: Settings) -> None:
     elsewhere, in_copy = worker_elsewhere(config), worker_with_own_files(config)
-    if elsewhere is not None and not has_shared_store(config):
+    if elsewhere is not None and not has_shared_store(
+        config, settings.config, settings.store
+    ):
         raise pytest.UsageError(
             f"workers on other machines (--tx {elsewhere}) share nothing with this "
             "one, no reply, claim or budget, so that each would pay for all; name a "

@@ -95,14 +95,25 @@ def worker_elsewhere(config: pytest.Config) -> str | None:
     return next(elsewhere, None)
 
 
-def has_shared_store(config: pytest.Config) -> bool:
+def has_shared_store(config: pytest.Config, ladder: Path | None, choice: str) -> bool:
     """Tell whether workers of other machines share replies, claims and budget.
 
-    That takes a database which all of them reach, and there is none yet: this is the
-    one place that asks for it, before anything is collected.
+    That takes a database which all of them reach, named by every configuration in reach
+    of what was typed: nothing is collected yet. `ladder` is the file that an option
+    names, `choice` is `--ladder-store`. Raises `pytest.UsageError`.
     """
-    del config
-    return False
+    from pytest_ladder.config.load import find_ladder
+    from pytest_ladder.config.store import read_store, shared_store
+    from pytest_ladder.errors import ConfigError
+
+    here = config.invocation_params.dir
+    places = [here / argument.partition("::")[0] for argument in config.args]
+    try:
+        files = {ladder} if ladder else set(map(find_ladder, places))
+        stores = [file and shared_store(read_store(file), choice) for file in files]
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
+    return bool(stores) and all(stores)
 
 
 def worker_with_own_files(config: pytest.Config) -> str | None:

@@ -1,10 +1,17 @@
-"""Phrases that error messages share."""
+"""Phrases that error messages share, and words that replies begin an answer with."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
+
+ANSWER_WORDS = (
+    "answer|antwort|antwoord|r\u00e9ponse|respuesta|resposta|risposta|svar|odpowied\u017a"
+    "|cevap|\u043e\u0442\u0432\u0435\u0442|\u7b54\u6848|\u56de\u7b54|\u7b54\u3048|\ub2f5"
+)
+"""What models write before a colon and their answer, as a regex: MGSM's languages, and
+some more."""
 
 _MOST_LISTED = 12
 
@@ -43,8 +50,10 @@ def listed(names: Iterable[str]) -> str:
     """Return the first dozen of names, and how many more there are."""
     all_names = list(names)
     rest = len(all_names) - _MOST_LISTED
-    more = f" and {rest} more" if rest > 0 else ""
-    return ", ".join(f"`{name}`" for name in all_names[:_MOST_LISTED]) + more
+    if rest <= 1:  # "and 1 more" would take as much room as the name.
+        return ", ".join(f"`{name}`" for name in all_names)
+    names = ", ".join(f"`{name}`" for name in all_names[:_MOST_LISTED])
+    return f"{names} and {rest} more"
 
 
 def kind_of(value: object) -> str:

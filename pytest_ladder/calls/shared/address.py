@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 EXTRA = "pip install 'pytest-ladder[shared]'"
 _CONNECT_S = 10
 _DEFAULT_PORT = "5432"
+_NO_LEDGER = "LA002"
+# Schema, table or function is missing: nobody has made them, or an older release did.
+_NOT_MADE = ("3F000", "42P01", "42883")
+_FORBIDDEN = "42501"
 
 
 class SharedAddress:
@@ -71,7 +75,10 @@ class SharedAddress:
             return psycopg.Connection.connect(**self._parameters)
         except (psycopg.Error, OSError) as error:
             reason = self.reason(error)
-        raise StoreError(self.unreachable(reason))
+        raise StoreError(
+            f"The shared store {self.name} cannot be reached ({reason}); start it, or "
+            f"correct host, user and password in the variable {self.variable}."
+        )
 
     def reason(self, error: BaseException) -> str:
         """Return what an error says in one line, without any secret of the address."""
@@ -93,6 +100,29 @@ class SharedAddress:
             f"correct the variable {self.variable}, or go on with this machine's own "
             "store by --ladder-store=local."
         )
+
+    def refusal(self, error: psycopg.Error) -> ConfigError | StoreError:
+        """Say what the database will not do, and what helps."""
+        where, reason = self.name, self.reason(error)
+        schema, variable = self.schema, self.variable
+        if error.sqlstate in _NOT_MADE:
+            return ConfigError(
+                f"The shared store {where} has no tables of this release in schema "
+                f"{schema!r} ({reason}); its owner makes them by `pytest-ladder store "
+                "init`."
+            )
+        if error.sqlstate == _FORBIDDEN:
+            return ConfigError(
+                f"The role that {variable} names may not use schema {schema!r} of the "
+                f"shared store {where} ({reason}); its owner grants that by "
+                "`pytest-ladder store init`."
+            )
+        if error.sqlstate == _NO_LEDGER:
+            return ConfigError(
+                f"In the shared store {where} {reason}; its owner makes it by "
+                "`pytest-ladder budget set NAME --usd 500 --per month`."
+            )
+        return StoreError(f"The shared store {where} answered: {reason}.")
 
 
 def from_environment(variable: str, schema: str) -> SharedAddress | None:

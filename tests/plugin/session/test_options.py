@@ -46,6 +46,7 @@ def usage_error(result: pytest.RunResult) -> str:
         ("-samples", "samples", ("2", "3", "4"), (2, 3, 4)),
         ("-concurrency", "concurrency", ("2", "3", "4"), (2, 3, 4)),
         ("-missing", "missing", ("skip", "fail", "skip"), ("skip", "fail", "skip")),
+        ("-store", "store", ("auto", "local", "auto"), ("auto", "local", "auto")),
     ],
 )
 def test_command_line_beats_environment_beats_ini_file(

@@ -15,6 +15,7 @@ from pathlib import Path
 import execnet.script
 import pytest
 
+from pytest_ladder.session.settings import check_workers, read_settings
 from tests.plugin.scratch_suite import Shop
 from tests.plugin.slope import Slope, said
 
@@ -93,6 +94,35 @@ def test_a_live_run_without_a_store_is_refused(
     assert "share nothing with this one" in told
     assert "name a store ([store] in ladder.toml), or use workers of this" in told
     assert shop.server.count == 0
+
+
+def test_with_a_store_workers_of_another_machine_may_make_calls(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.test(ANSWER)
+    shop.write("apart/ladder.toml", (shop.path / "ladder.toml").read_text())
+    with (shop.path / "ladder.toml").open("a") as file:
+        file.write('\n[store]\nurl_env = "TEAM_PG"\nledger = "team"\n')
+
+    def check(*arguments: str) -> None:
+        config = shop.pytester.parseconfig("-d", *arguments, LIVE)
+        check_workers(config, read_settings(config))
+
+    workers = ELSEWHERE[0]
+    with pytest.raises(pytest.UsageError, match="name a store"):
+        check(workers)
+    monkeypatch.setenv("TEAM_PG", "postgresql://me:hunter2@db.internal/evals")
+    check(workers)
+    for refused in (
+        "--ladder-store=local",
+        "apart",
+        "--ladder-config=apart/ladder.toml",
+    ):
+        with pytest.raises(pytest.UsageError, match="name a store"):
+            check(workers, ".", refused)
+    monkeypatch.setenv("TEAM_PG", "hunter2")
+    with pytest.raises(pytest.UsageError, match="TEAM_PG holds no address of a"):
+        check(workers)
 
 
 def test_a_replay_over_workers_of_another_machine_runs(
