@@ -92,6 +92,8 @@ class Results:
         """Whether the tests ran to their end."""
         self._odd_bills: list[str] = []
         """Sentences on bills that were higher than they could be."""
+        self._store_lines: list[str] = []
+        """What a header says of the store that machines share."""
         self._refused_formats: list[str] = []
         """Sentences on judges whose servers take no JSON schema."""
         self._begun: Begun | None = None
@@ -160,6 +162,8 @@ class Results:
             # Now: the folder that workers share is gone at the end.
             self.session.engine.called.read()
             self.session.engine.failed.read()
+        if self.session.names_store:
+            self._store_lines = [*self.session.store.lines()]
         for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
@@ -200,9 +204,10 @@ class Results:
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
                 reporter.write_line(self.session.header_of(result.opened))
-                if self.session.settings.live:
-                    for note in self.session.notes([result.opened]):
-                        reporter.write_line(note)
+                live = self.session.settings.live
+                notes = self.session.notes([result.opened]) if live else []
+                for line in (*self._store_lines, *notes):
+                    reporter.write_line(line)
             written = result not in self._unwritten
             output.print_result(reporter, result, written=written)
         shares = partial_shares(self.items)
@@ -240,6 +245,8 @@ class Results:
         if self.session.settings.live:
             yield from unused(self.items, self.session.engine)
         yield from self._refused_formats
+        if self.session.names_store:
+            yield from self.session.store.notices()
         for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 EXTRA = "pip install 'pytest-ladder[shared]'"
 _CONNECT_S = 10
 _DEFAULT_PORT = "5432"
+_NO_LEDGER = "LA002"
+# Schema, table or function is missing: nobody has made them, or an older release did.
+_NOT_MADE = ("3F000", "42P01", "42883")
+_FORBIDDEN = "42501"
 
 
 class SharedAddress:
@@ -93,6 +97,29 @@ class SharedAddress:
             f"correct the variable {self.variable}, or go on with this machine's own "
             "store by --ladder-store=local."
         )
+
+    def refusal(self, error: psycopg.Error) -> ConfigError | StoreError:
+        """Say what the database will not do, and what helps."""
+        where, reason = self.name, self.reason(error)
+        schema, variable = self.schema, self.variable
+        if error.sqlstate in _NOT_MADE:
+            return ConfigError(
+                f"The shared store {where} has no tables of this release in schema "
+                f"{schema!r} ({reason}); its owner makes them by `pytest-ladder store "
+                "init`."
+            )
+        if error.sqlstate == _FORBIDDEN:
+            return ConfigError(
+                f"The role that {variable} names may not use schema {schema!r} of the "
+                f"shared store {where} ({reason}); its owner grants that by "
+                "`pytest-ladder store init`."
+            )
+        if error.sqlstate == _NO_LEDGER:
+            return ConfigError(
+                f"In the shared store {where} {reason}; its owner makes it by "
+                "`pytest-ladder budget set NAME --usd 500 --per month`."
+            )
+        return StoreError(f"The shared store {where} answered: {reason}.")
 
 
 def from_environment(variable: str, schema: str) -> SharedAddress | None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ladder import clock
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.errors import ConfigError, StoreError
+from pytest_ladder.errors import StoreError
 
 if TYPE_CHECKING:
     import psycopg
@@ -36,10 +36,6 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 TAKEN_FOR_DEAD = "LA001"
 """What the database answers to a process that it took for dead."""
-_NO_LEDGER = "LA002"
-# Schema, table or function is missing: nobody has made them, or an older release did.
-_NOT_MADE = ("3F000", "42P01", "42883")
-_FORBIDDEN = "42501"
 
 
 class DatabaseLink:
@@ -128,7 +124,7 @@ class DatabaseLink:
         except psycopg.Error as error:
             reason, is_lost = self._address.reason(error), False
             if error.sqlstate != TAKEN_FOR_DEAD:
-                refusal = self._refusal(error)
+                refusal = self._address.refusal(error)
         # Raised out here, so that it has no frames of psycopg behind it.
         if refusal is not None:
             raise refusal
@@ -151,29 +147,6 @@ class DatabaseLink:
             return await cursor.fetchall()
         finally:
             timer.cancel()
-
-    def _refusal(self, error: psycopg.Error) -> ConfigError | StoreError:
-        """Say what the database will not do, and what helps."""
-        where, reason = self._address.name, self._address.reason(error)
-        schema, variable = self._address.schema, self._address.variable
-        if error.sqlstate in _NOT_MADE:
-            return ConfigError(
-                f"The shared store {where} has no tables of this release in schema "
-                f"{schema!r} ({reason}); its owner makes them by `pytest-ladder store "
-                "init`."
-            )
-        if error.sqlstate == _FORBIDDEN:
-            return ConfigError(
-                f"The role that {variable} names may not use schema {schema!r} of the "
-                f"shared store {where} ({reason}); its owner grants that by "
-                "`pytest-ladder store init`."
-            )
-        if error.sqlstate == _NO_LEDGER:
-            return ConfigError(
-                f"In the shared store {where} {reason}; its owner makes it by "
-                "`pytest-ladder budget set NAME --usd 500 --per month`."
-            )
-        return StoreError(f"The shared store {where} answered: {reason}.")
 
 
 def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
