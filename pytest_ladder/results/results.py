@@ -92,8 +92,6 @@ class Results:
         """Whether the tests ran to their end."""
         self._odd_bills: list[str] = []
         """Sentences on bills that were higher than they could be."""
-        self._store_lines: list[str] = []
-        """What a header says of the store that machines share."""
         self._refused_formats: list[str] = []
         """Sentences on judges whose servers take no JSON schema."""
         self._begun: Begun | None = None
@@ -162,8 +160,6 @@ class Results:
             # Now: the folder that workers share is gone at the end.
             self.session.engine.called.read()
             self.session.engine.failed.read()
-        if self.session.names_store:
-            self._store_lines = [*self.session.store.lines()]
         for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
@@ -206,7 +202,7 @@ class Results:
                 reporter.write_line(self.session.header_of(result.opened))
                 live = self.session.settings.live
                 notes = self.session.notes([result.opened]) if live else []
-                for line in (*self._store_lines, *notes):
+                for line in (*self.session.store_lines, *notes):
                     reporter.write_line(line)
             written = result not in self._unwritten
             output.print_result(reporter, result, written=written)
@@ -245,8 +241,7 @@ class Results:
         if self.session.settings.live:
             yield from unused(self.items, self.session.engine)
         yield from self._refused_formats
-        if self.session.names_store:
-            yield from self.session.store.notices()
+        yield from self.session.store_notices
         for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."
 
@@ -391,6 +386,7 @@ class Results:
                 self.session.started, datetime.UTC
             ).isoformat(timespec="seconds"),
             mode=self.session.settings.mode,
+            store=self.session.store_name,
             current=opened.current.id,
             strategies=tuple(one.name for one in opened.ladder.strategies),
             tried=opened.tried,

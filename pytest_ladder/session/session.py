@@ -161,6 +161,21 @@ class LadderSession:
 
         return UsedStore(self)
 
+    @property
+    def store_lines(self) -> list[str]:
+        """What a header says of that store."""
+        return [*self.store.lines()] if self.names_store else []
+
+    @property
+    def store_name(self) -> str:
+        """What reports call it; empty: this machine is alone."""
+        return self.store.name if self.names_store else ""
+
+    @property
+    def store_notices(self) -> list[str]:
+        """What is to be told of it at the end of the run."""
+        return self.store.notices if self.names_store else []
+
     def ladder_for(self, folder: Path) -> OpenLadder | None:
         """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
         if folder not in self._ladder_of_folder:
@@ -283,7 +298,7 @@ class LadderSession:
         ids = {id(test.opened) for test in self.tests.values()}
         used = [opened for opened in self.opened if id(opened) in ids]
         lines = [self.header_of(opened, named=len(used) > 1) for opened in used]
-        lines += self.store.lines() if self.names_store else []
+        lines += self.store_lines
         return lines + (self.notes(used) if self.settings.live else [])
 
     def notes(self, ladders: Iterable[OpenLadder]) -> list[str]:

@@ -49,7 +49,9 @@ class UsedStore:
     def __init__(self, session: LadderSession) -> None:
         self._session = session
         self._folder = Path(shared_by_processes(session.config)["folder"])
-        self._left: list[str] = []
+        self._known: Found | None = None
+        self.notices: list[str] = []
+        """What is to be told at the end of the run; made by `leave`."""
 
     def use(self, fetch: Callable[[SharedAddress], None]) -> None:
         """Look whether the store is there; `fetch` brings what others have paid for.
@@ -93,10 +95,10 @@ class UsedStore:
         return found is not None and found.has_caps
 
     @property
-    def name(self) -> str | None:
-        """The store and its ledger, for reports; None: this machine alone."""
+    def name(self) -> str:
+        """The store and its ledger, for reports; empty: this machine alone."""
         if self._address is None or self._found is None or not self._found.is_there:
-            return None
+            return ""
         return ", ".join([self._address.name, *(f"ledger {n}" for n in self._ledgers)])
 
     def lines(self) -> Iterator[str]:
@@ -114,7 +116,7 @@ class UsedStore:
         twice = ToldOfStore(self._folder / "store").paid_twice()
         if twice.replies:
             verb = "was" if twice.replies == 1 else "were"
-            self._left.append(
+            self.notices.append(
                 f"{count(twice.replies, 'reply')} {verb} paid twice (a process stood "
                 f"still for {twice.stood_still_s:.0f} s)."
             )
@@ -124,15 +126,11 @@ class UsedStore:
                 send_outbox(self._address, store)
             except LadderError as error:
                 left = len(store.outbox(-1))
-                self._left.append(
-                    f"{count(left, 'paid reply')} {'is' if left == 1 else 'are'} only "
-                    f"here, in {store.path}: {error} The next run sends them, or "
-                    "`pytest-ladder store push`; keep that folder until then."
+                self.notices.append(
+                    f"{left:,} paid {'reply is' if left == 1 else 'replies are'} "
+                    f"only here, in {store.path}: {error} The next run sends what is "
+                    "left, or `pytest-ladder store push`; keep that folder until then."
                 )
-
-    def notices(self) -> list[str]:
-        """Return what is to be told at the end of the run; called after `leave`."""
-        return self._left
 
     def _begin(
         self, address: SharedAddress, fetch: Callable[[SharedAddress], None]
@@ -167,9 +165,10 @@ class UsedStore:
 
     @property
     def _found(self) -> Found | None:
-        with contextlib.suppress(FileNotFoundError):
-            return msgspec.json.decode(self._note.read_bytes(), type=Found)
-        return None
+        if self._known is None:
+            with contextlib.suppress(FileNotFoundError):
+                self._known = msgspec.json.decode(self._note.read_bytes(), type=Found)
+        return self._known
 
     @property
     def _sharing(self) -> list[OpenLadder]:

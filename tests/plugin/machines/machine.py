@@ -1,4 +1,4 @@
-"""A machine: a checkout and a temporary folder of its own, and real pytest processes."""
+"""A machine: a checkout and a temporary folder of its own, and pytest as a process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from tests.plugin.scratch_suite import ANSWER, LADDER
 from tests.scripted_server import ScriptedServer, says
 
+SECRET = "s3cret"
+"""What the password of each database begins with, which nothing may show."""
 ROOT = Path(__file__).parents[3]
 VARIABLE = "TEAM_STORE_URL"
 STORE = f'\n[store]\nurl_env = "{VARIABLE}"\n'
@@ -96,6 +98,7 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+    assert SECRET not in said
     return Ended(process.returncode, said)
 
 
