@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from pytest_ladder.calls.one_machine.budget import SharedBudget
@@ -67,16 +67,20 @@ async def by_files(calls: int, latency: Callable[[], float]) -> float:
         claims = Claims(folder / "claims.sqlite")
         budget = SharedBudget(folder / "budget.sqlite", 1_000.0)
         store = Store(folder / "store.sqlite")
-        writer = Writer(store)
+
+        def end(settled: Sequence[tuple[str, int]]) -> None:
+            for _, reservation in settled:
+                budget.settle(reservation, BILL_USD)
+            claims.release([key for key, _ in settled])
+
+        writer = Writer(store, end)
 
         async def pay(row: StoreRow, latency_s: float) -> None:
             assert claims.take(row[0])
             reservation = budget.reserve(row[0], WORST_USD)
             assert reservation is not None
             await asyncio.sleep(latency_s)
-            await writer.put(row)
-            budget.settle(reservation, BILL_USD)
-            claims.release([row[0]])
+            await writer.put(row, (row[0], reservation))
 
         seconds = await timed(pay, calls, latency)
         claims.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import tomllib
@@ -39,16 +38,7 @@ def test_a_report_is_read_as_values(
     assert report.cases[0].wanted == '{"colour": "blue"}'
     assert report.run.git_sha == "abc"
 
-    class Library:
-        @staticmethod
-        def DataFrame(lines: Any, columns: Any) -> Any:
-            return [dict(zip(columns, line, strict=True)) for line in lines]
-
-    monkeypatch.setitem(sys.modules, "pandas", Library)
-    first: Any = report.to_pandas()[0]
-    assert first["rung"] == "small/plain"
-    assert math.isclose(first["cost_usd"], 0.0012)
-    assert first["input"] == f"which colour is {first['case']}?"
+    # With pandas: tests/metrics/test_report_frame.py.
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(pytest_ladder.LadderError, match="pip install pandas"):
         report.to_pandas()

@@ -40,9 +40,14 @@ def test_the_decision_it_shows_is_that_of_the_example() -> None:
         (ROOT / "examples/support/results/matrix.json").read_text(encoding="utf-8")
     )
     rungs = {rung["id"]: rung for rung in report["rungs"]}
-    quoted = re.findall(r"^[▸ ] (\S+/\S+) +([\d.]+) % .* \$([\d.]+)$", README, re.M)
+    quoted = re.findall(
+        r"^([▸✦ ]) (\S+/\S+) +(\w+) +([\d.]+) % .* \$([\d.]+)$", README, re.M
+    )
     assert len(quoted) == 4
-    for name, percent, dollars in quoted:
+    for mark, name, verdict, percent, dollars in quoted:
+        assert (mark == "▸") == (name == report["run"]["current"])
+        assert (mark == "✦") == (name == report["recommendation"]["rung"])
+        assert verdict == rungs[name]["levels"]["cheap"]["verdict"]
         assert float(percent) == round(
             rungs[name]["levels"]["cheap"]["quality"] * 100, 1
         )

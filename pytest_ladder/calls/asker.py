@@ -142,6 +142,8 @@ class Asker:
 
 
 def _as_asked(served: Served, request: Request) -> Served:
+    if images := request.images:
+        served = served._replace(images=images)
     return served._replace(is_alongside=True) if request.is_alongside else served
 
 
@@ -165,6 +167,7 @@ def sum_of_task(reply: Reply, calls: list[Served]) -> Served:
         f"task:{digest}" if calls else "",
         live=any(call.live for call in calls),
         calls=keys,
+        images=sum(call.images for call in calls),
     )
 
 

@@ -46,6 +46,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     None stands for no format. As all that follows, it is no part of the key.
     """
+    form_from: str = ""
+    """Where the configuration asks for its response format; empty: nowhere."""
     fresh: bool = False
     """Whether the stored reply is of no use: a live run calls once more for it."""
     keyed: list[Message] | None = None
@@ -149,6 +151,8 @@ class Served(NamedTuple):
     """Attempts before it that may have been billed; None: there were none."""
     is_alongside: bool = False
     """Whether it was called for while the call before it was: as in `Request`."""
+    images: int = 0
+    """How many images were sent for it."""
 
 
 class MachinesRun(NamedTuple):

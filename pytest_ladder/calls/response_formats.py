@@ -6,6 +6,9 @@ some refuse any response format. So a request names what to ask for instead, in 
 which it matters goes alone, and all later ones ask for what was taken. The other
 processes of the run read it in the run's folder.
 
+What a strategy asks for is part of what is measured: nothing takes its place, and the
+error of a refusal says which line asks for it (`Request.form_from`).
+
 The key of a reply is made of the format that was asked for first, so that a replay
 need not know what a server takes; what was really sent is kept with the reply.
 
@@ -131,6 +134,28 @@ class ResponseFormats:
 
     def _path(self, model: str) -> Path:
         return self._folder / f"{model}.json"
+
+
+async def send_as_declared(lane: Lane, request: Request, address: str | None) -> Answer:
+    """Send a request with a `form_from`, whose format nothing replaces.
+
+    Raises `CallError`.
+    """
+    try:
+        return await lane.send(request, address)
+    except CallError as error:
+        if not _is_refusal(error, request):
+            raise
+        told = error
+    is_schema = request.params["response_format"].get("type") == "json_schema"
+    refused = "JSON schema" if is_schema else "response format"
+    less = 'name a file that holds {"type": "json_object"}, or ' if is_schema else ""
+    raise told.saying(
+        f"{str(told).rstrip('.')}. Its server takes no {refused}, which "
+        f"{request.form_from} asks for; what is measured is what is declared, so "
+        f"nothing takes its place: {less}leave that key out, and let the prompt ask "
+        "for JSON."
+    )
 
 
 def notices(folder: Path) -> list[str]:

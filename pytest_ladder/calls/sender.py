@@ -21,7 +21,7 @@ from pytest_ladder.calls.lanes.address import lane_of
 from pytest_ladder.calls.lanes.scripted import ScriptedModel
 from pytest_ladder.calls.lanes.table import LANES, LaneNeeds
 from pytest_ladder.calls.local import servers
-from pytest_ladder.calls.response_formats import ResponseFormats
+from pytest_ladder.calls.response_formats import ResponseFormats, send_as_declared
 from pytest_ladder.calls.wrong_keys import Door
 from pytest_ladder.core.reply import Timing
 from pytest_ladder.core.rung import Model
@@ -59,6 +59,8 @@ class Sender:
             door.sends()
             if request.fallbacks:
                 answer = await self._formats.send(lane, request, address, quota)
+            elif request.form_from:
+                answer = await send_as_declared(lane, request, address)
             else:
                 answer = await lane.send(request, address)
             done = clock.monotonic()

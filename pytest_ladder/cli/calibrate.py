@@ -17,7 +17,7 @@ from pytest_ladder.judging.calibration.calibrate import calibrations_of, measura
 from pytest_ladder.judging.calibration.label_plan import label_plans
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.sentences.judges import are_unlabelled, judge_command
-from pytest_ladder.reporting.terminal import calibration_lines
+from pytest_ladder.reporting.terminal.judges import calibration_lines
 from pytest_ladder.text.phrases import shown
 
 _DESCRIPTION = """\

@@ -24,7 +24,7 @@ from pytest_ladder.reporting.files.committed import (
 )
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.history import history_lines, history_markdown, run_of
-from pytest_ladder.reporting.terminal import glyphs_for
+from pytest_ladder.reporting.terminal.lines import glyphs_for
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 

@@ -17,7 +17,7 @@ from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.decide.real.measured import value_of, value_text
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.terminal import glyphs_for
+from pytest_ladder.reporting.terminal.lines import glyphs_for
 from pytest_ladder.text import numbers
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
 
@@ -173,8 +173,8 @@ def _tell(imported: Sequence[Imported]) -> None:
 def _show(given: Given) -> int:
     from pytest_ladder.decide.real.users import users_of
     from pytest_ladder.real.declared import declared_of
+    from pytest_ladder.reporting.terminal.users import outcome_tables
     from pytest_ladder.reporting.users import user_sentences
-    from pytest_ladder.reporting.users_terminal import outcome_tables
 
     ladder = _ladder()
     chosen = _chosen(ladder, given.names)

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.terminal import decision_lines, glyphs_for, report_lines
+from pytest_ladder.reporting.terminal.lines import glyphs_for
+from pytest_ladder.reporting.terminal.report import decision_lines, report_lines
 from pytest_ladder.text.phrases import shown
 from pytest_ladder.text.untrusted import clip, plain
 
@@ -43,7 +44,8 @@ def show(report: Report, written: Path | None) -> None:
             say(text)
     if written is not None:
         say(f"report: {shown(written)}")
-    for line, _ in decision_lines(report, width):
+    on_terminal = sys.stdout.isatty()
+    for line, _ in decision_lines(report, width, wrap_headline=on_terminal):
         say(line)
 
 

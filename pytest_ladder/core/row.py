@@ -41,6 +41,8 @@ class UsedReply(
     usage: Usage | None = None
     calls: tuple[str, ...] = ()
     """Keys of the calls behind the reply of a task; empty: the reply is a call."""
+    images: int = 0
+    """How many images were sent for it; 0 also where an older version wrote it."""
     flag: str | None = None
     """`truncated`, `filtered`, `refused`, `empty`, or as `Reply.odd`; of a judge also
     `unusable`."""

@@ -55,6 +55,8 @@ def app_environment(
         "LADDER_RUNG": rung.id,
         "LADDER_STRATEGY": rung.strategy.name,
     }
+    # It would send what the app says, with its key, to OpenAI.
+    kept.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
     # What is on this machine is not to be asked for through a proxy.
     for name in ("NO_PROXY", "no_proxy"):
         others = [part for part in kept.get(name, "").split(",") if part.strip()]

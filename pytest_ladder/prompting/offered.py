@@ -33,7 +33,7 @@ def offered_params(strategy: Strategy, path: Path) -> dict[str, Any]:
     """
     params: dict[str, Any] = {}
     if strategy.response_format is not None:
-        where = f'{shown(path)}: strategy "{strategy.name}": response_format'
+        where = place_of_form(strategy, path)
         try:
             params["response_format"] = _format(strategy.response_format, path.parent)
         except ConfigError as error:
@@ -42,6 +42,11 @@ def offered_params(strategy: Strategy, path: Path) -> dict[str, Any]:
         functions = functions_of(strategy, path)
         params["tools"] = [function.schema for function in functions.values()]
     return params
+
+
+def place_of_form(strategy: Strategy, path: Path) -> str:
+    """Say where a strategy asks for its form, for a sentence on it."""
+    return f'{shown(path)}: strategy "{strategy.name}": response_format'
 
 
 def read_format(path: Path) -> dict[str, Any]:

@@ -177,16 +177,18 @@ class Strategies:
     def _requests(
         self, rung: Rung, sample: int, params: Mapping[str, Any]
     ) -> _Requests:
-        usual, strategy = rung.params, rung.strategy
+        usual, strategy, form_from = rung.params, rung.strategy, ""
         if strategy.response_format is not None or strategy.tools:
             # Most strategies name no code and no schema.
-            from pytest_ladder.prompting.offered import offered_params
+            from pytest_ladder.prompting.offered import offered_params, place_of_form
 
             if strategy not in self._offered:
                 offered = offered_params(strategy, self._needs.path)
                 self._offered[strategy] = offered
             usual = {**usual, **self._offered[strategy]}
-        return _Requests(rung, usual, sample, params)
+            if strategy.response_format is not None:
+                form_from = place_of_form(strategy, self._needs.path)
+        return _Requests(rung, usual, sample, params, form_from)
 
     def _class_of(self, strategy: Strategy) -> type[Prompter]:
         return prompter_class(strategy.use, self._folder)
@@ -228,11 +230,13 @@ class _Requests:
         usual: Mapping[str, Any],
         sample: int,
         params: Mapping[str, Any],
+        form_from: str,
     ) -> None:
         self._rung = rung
         self._usual = usual
         self._sample = sample
         self._params = params
+        self._form_from = form_from
         self._is_alongside = False
 
     def next(self, prompt: Prompt) -> Request:
@@ -252,11 +256,16 @@ class _Requests:
         usual = self._usual
         if left_out:
             usual = {name: x for name, x in usual.items() if name not in left_out}
-        return make_request(
+        params = {**prompt.params, **self._params}
+        request = make_request(
             self._rung.model,
             prompt.messages,
-            {**prompt.params, **self._params},
+            params,
             self._sample,
             draw=prompt.draw,
             usual=usual,
         )
+        is_own = "response_format" in usual and "response_format" not in params
+        if self._form_from and is_own:
+            request = msgspec.structs.replace(request, form_from=self._form_from)
+        return request

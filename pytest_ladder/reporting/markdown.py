@@ -28,6 +28,7 @@ from pytest_ladder.reporting.sentences.matrix import (
     recorded_latency,
     remarks,
     spend_sentence,
+    verdict_of,
 )
 from pytest_ladder.reporting.sentences.tags import tag_levels, tag_notes, tag_rows
 from pytest_ladder.text.markdown import folded, table_row, within
@@ -184,8 +185,8 @@ def _columns(
     report: Report, rungs: Sequence[RungResult]
 ) -> Iterator[tuple[str, Callable[[RungResult], str]]]:
     """Yield name and cells of each column; what nobody needs is left out."""
-    if any(map(_verdict, rungs)):
-        yield "verdict", _verdict
+    if any(map(verdict_of, rungs)):
+        yield "verdict", verdict_of
     for level in report.matrix.levels:
         title = markdown_text(outcome_at(report.matrix, level) or level)
         yield f"{title}, 95 % interval", partial(_quality, level=level)
@@ -197,6 +198,10 @@ def _columns(
         yield "build", lambda rung: _money(rung.cost.build_usd)
     yield "p50", lambda rung: _latency(rung, rung.latency.p50_s)
     yield "p95", lambda rung: _latency(rung, rung.latency.p95_s)
+    if any(rung.latency.tokens_per_second for rung in rungs):
+        yield "tokens/s", lambda rung: _number(rung.latency.tokens_per_second)
+    if any(map(_reasoning, rungs)):
+        yield "reasoning tokens", lambda rung: _number(_reasoning(rung))
     yield (
         "calls live / replayed",
         lambda rung: f"{rung.calls.live:,} / {rung.calls.replayed:,}",
@@ -212,11 +217,6 @@ def _roles(report: Report, rung: str) -> Iterator[str]:
         yield "current"
     if advice is not None and rung == advice.rung:
         yield "recommended"
-
-
-def _verdict(rung: RungResult) -> str:
-    """Return that of the level that decides; empty: there is none."""
-    return next((cell.verdict for cell in rung.levels.values() if cell.verdict), "")
 
 
 def _criteria(rungs: Sequence[RungResult]) -> Sequence[str]:
@@ -243,6 +243,15 @@ def _money(usd: float | None) -> str:
 
 def _latency(rung: RungResult, duration: float | None) -> str:
     return markdown_text(seconds(duration)) + (r"\*" if rung.latency.recorded else "")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _reasoning(rung: RungResult) -> float:
+    """Return how many tokens a reply spent on reasoning, on average."""
+    return rung.tokens.reasoning if rung.tokens else 0.0
 
 
 def _errors(rung: RungResult) -> int:

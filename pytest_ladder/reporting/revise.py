@@ -77,7 +77,8 @@ def repriced(report: Report, models: Sequence[Model], source: str) -> Repriced:
             f"{source} has other models ({listed(given)}) than the report "
             f"({listed(names)}); give them the names that the report has."
         )
-    pricing = _Pricing({rung.id: given.get(rung.model.name) for rung in rungs})
+    by_rung = {rung.id: given.get(rung.model.name) for rung in rungs}
+    pricing = _Pricing(by_rung, report.rows)
     rows = [pricing.row(row) for row in report.rows]
     matrix = build_matrix(
         rows,
@@ -131,9 +132,11 @@ def replanned(report: Report, ladder: Ladder) -> Report:
 class _Pricing:
     """Prices replies, and counts those that it could not."""
 
-    def __init__(self, models: Mapping[str, Model | None]) -> None:
+    def __init__(self, models: Mapping[str, Model | None], rows: Sequence[Row]) -> None:
         self._models = models
         """By rung; None: not known here."""
+        self._tell_images = any(bill.images for row in rows for bill in row.replies)
+        """Whether rows tell how many images were sent; older ones do not."""
         self._table = PriceTable()
         self._seen: dict[str, set[str]] = {}
         self._left: dict[str, set[str]] = {}
@@ -178,9 +181,10 @@ class _Pricing:
             bill.latency_s,
             self._table,
             requests=len(bill.calls) or 1,
+            images=bill.images,
         )
-        # Rows do not tell how many images were sent.
-        if usd is None or (model.price is not None and model.price.image):
+        by_image = model.price is not None and model.price.image > 0
+        if usd is None or (by_image and not self._tell_images):
             self._left.setdefault(model.name, set()).add(bill.key)
             return bill
         return msgspec.structs.replace(bill, cost_usd=usd)

@@ -7,10 +7,9 @@ each ladder, by the questions that are answered here; `output` writes and prints
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +17,6 @@ from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.row import Exchange, Outcome, Row
 from pytest_ladder.core.why import Why
-from pytest_ladder.decide.decision import MoreSamples
 from pytest_ladder.decide.estimates import planned_rungs
 from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import Matrix
@@ -119,41 +117,6 @@ def real_use(
         if str(error) not in problems:
             problems.append(str(error))
         return declared, None
-
-
-def state_of_extra_samples(items: list[Arrived]) -> MoreSamples:
-    """Say what became of the samples that the gate asked for."""
-    extra = [item.payload for item in items if item.payload.extra]
-    if any(payload.why is Why.BUDGET for payload in extra):
-        return "budget"
-    return "run" if extra else ""
-
-
-def left_out(items: list[Arrived]) -> dict[str, Any]:
-    """Say which tests of the current rung were skipped, and of which a part ran.
-
-    As `skipped` and `partial` of a report's `RunInfo`.
-    """
-    ran, expected = Counter[str](), dict[str, int]()
-    tagged = Counter[str]()
-    for item in items:
-        payload = item.payload
-        if not payload.current or payload.extra:
-            continue
-        ran[payload.test] += len(item.rows)
-        expected[payload.test] = payload.expected
-        for tag, rows in payload.expected_of.items():
-            name = f"{payload.test}[{tag}]"
-            tagged[name] += sum(tag in row.tags for row in item.rows)
-            expected[name] = rows
-    return {
-        "skipped": tuple(sorted(test for test, count in ran.items() if not count)),
-        "partial": {
-            test: expected[test]
-            for test, count in sorted((ran | tagged).items())
-            if 0 < count < expected[test]
-        },
-    }
 
 
 def apply_funnel(items: Sequence[Arrived]) -> None:

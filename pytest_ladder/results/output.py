@@ -19,13 +19,9 @@ from pytest_ladder.reporting.files import write
 from pytest_ladder.reporting.files.outdated import mark, unmark
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import are_unlabelled, judge_command
-from pytest_ladder.reporting.terminal import (
-    Line,
-    decision_lines,
-    glyphs_for,
-    report_lines,
-)
-from pytest_ladder.reporting.terminal_tags import tag_lines
+from pytest_ladder.reporting.terminal.lines import Line, glyphs_for
+from pytest_ladder.reporting.terminal.report import decision_lines, report_lines
+from pytest_ladder.reporting.terminal.tags import tag_lines
 from pytest_ladder.results.ladder_result import Arrived, LadderResult
 from pytest_ladder.results.outdated import report_root, sentence
 from pytest_ladder.results.part import PART
@@ -140,7 +136,8 @@ def print_result(
 
         for line in gate_lines(report.gate, verbose=reporter.verbosity > 0):
             reporter.write_line(line)
-    for text, markup in (*decision_lines(report, width), *_tried_lines(report)):
+    decided = decision_lines(report, width, wrap_headline=bool(reporter.isatty))
+    for text, markup in (*decided, *_tried_lines(report)):
         reporter.write_line(text, **markup)
 
 

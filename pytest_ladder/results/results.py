@@ -10,9 +10,6 @@ written and printed (`output`).
 
 from __future__ import annotations
 
-import datetime
-import platform
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,19 +18,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pytest_ladder import __version__
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import LogConfig
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.matrix import Unit, build_matrix
-from pytest_ladder.disk import git
 from pytest_ladder.disk.files import is_refused
 from pytest_ladder.errors import LadderError
 from pytest_ladder.reporting.report import (
     LookTold,
     Report,
-    RunInfo,
-    machine_info,
     report_on,
 )
 from pytest_ladder.reporting.without_texts import without_texts
@@ -46,23 +39,22 @@ from pytest_ladder.results.ladder_result import (
     exchanges_of,
     failures_of,
     judges_of,
-    left_out,
     real_use,
-    state_of_extra_samples,
     states_of,
     unpriced,
     unused,
     with_planned,
 )
 from pytest_ladder.results.outdated import Begun
-from pytest_ladder.results.part import part_of, place, suite_of
+from pytest_ladder.results.part import part_of, place
 from pytest_ladder.results.rows import Payload
+from pytest_ladder.results.run_info import run_info
 from pytest_ladder.results.shares import partial_shares
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 from pytest_ladder.session.xdist import shared_by_processes
 from pytest_ladder.text.phrases import shown
-from pytest_ladder.text.untrusted import plain
+from pytest_ladder.text.table import wrapped
 
 if TYPE_CHECKING:
     from pytest_ladder.decide.climb.course import ClimbResult
@@ -142,14 +134,6 @@ class Results:
         run_failures.report(session, self.items, self.session, failures)
         self._odd_bills = run_failures.surprising_bills(self.session)
 
-    def missed_lines(self) -> list[str]:
-        """List the misses for `-rm`."""
-        return [
-            f"MISSED {nodeid} - {arrived.rows[0].reason}"
-            for nodeid, arrived in self.items.items()
-            if arrived.payload.missed
-        ]
-
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
         if self.session.settings.live:
@@ -188,22 +172,17 @@ class Results:
 
     def print_summary(self, reporter: pytest.TerminalReporter) -> None:
         """Print the matrix of each ladder, and the misses where `-rm` asks for them."""
-        asked = set(self.session.config.option.reportchars)
-        if asked & {"m", "a", "A"} and (misses := self.missed_lines()):
-            reporter.section("misses", sep="=")
-            for line in misses:
-                reporter.write_line(plain(line))
+        width = self.session.config.get_terminal_writer().fullwidth
+        self._print_misses(reporter, width)
         for result in self.finished:
             several = len(self.finished) > 1
             named = f" {shown(result.opened.ladder.path)}" if several else ""
             reporter.section(f"ladder{named}", sep="=", bold=True)
             if not self.session.tests:
                 # The controller of xdist collects nothing, so it had no header.
-                reporter.write_line(self.session.header_of(result.opened))
-                live = self.session.settings.live
-                notes = self.session.notes([result.opened]) if live else []
-                for line in (*self.session.store_lines, *notes):
-                    reporter.write_line(line)
+                for text in self.session.headers_of([result.opened]):
+                    for line in wrapped(text, width):
+                        reporter.write_line(line)
             written = result not in self._unwritten
             output.print_result(reporter, result, written=written)
         shares = partial_shares(self.items)
@@ -213,6 +192,17 @@ class Results:
             reporter.write_line(warning, yellow=True)
         for problem in self.problems:
             reporter.write_line(problem, red=True)
+
+    def _print_misses(self, reporter: pytest.TerminalReporter, width: int) -> None:
+        misses = [
+            f"MISSED {nodeid} - {arrived.rows[0].reason}"
+            for nodeid, arrived in self.items.items()
+            if arrived.payload.missed
+        ]
+        if misses and set(self.session.config.option.reportchars) & {"m", "a", "A"}:
+            reporter.section("misses", sep="=")
+            for line in (line for miss in misses for line in wrapped(miss, width)):
+                reporter.write_line(line)
 
     def _try(self, write: Callable[..., str | None], *arguments: Any) -> bool:
         """Write something; why it could not be written is printed at the end.
@@ -258,7 +248,7 @@ class Results:
             if rows:
                 states = states_of(items, rows, None)
                 matrix = build_matrix(rows, opened.rungs, states, volume=opened.volume)
-                info = self._info(opened, None)
+                info = run_info(self.session, opened, self._items_of(opened))
                 known = None, (), *real_use(opened, rows, self.problems)
                 gate = self._gate(opened, report_on(info, matrix, rows, *known))
                 gates.update({config: gate} if gate is not None else {})
@@ -305,7 +295,9 @@ class Results:
         others = base.rows if base else ()
         calibrations = judges_of(opened, rows, others, self.problems)
         part = part_of(self.session, opened, items, folder, stopped=not self._ended)
-        info = msgspec.structs.replace(self._info(opened, climb), part=part)
+        info = run_info(
+            self.session, opened, items, climb=climb, part=part, stopped=not self._ended
+        )
         real = real_use(opened, rows, self.problems)
         report = report_on(info, matrix, rows, judged, calibrations, *real)
         feasible = ""
@@ -376,32 +368,3 @@ class Results:
             self._baselines[config] = None
             self.problems.append(str(error))
         return self._baselines[config]
-
-    def _info(self, opened: OpenLadder, climb: ClimbResult | None) -> RunInfo:
-        items = self._items_of(opened)
-        suite = suite_of(self.session, opened, items)
-        return RunInfo(
-            id=uuid.uuid4().hex[:12],
-            started=datetime.datetime.fromtimestamp(
-                self.session.started, datetime.UTC
-            ).isoformat(timespec="seconds"),
-            mode=self.session.settings.mode,
-            store=self.session.store_name,
-            current=opened.current.id,
-            strategies=tuple(one.name for one in opened.ladder.strategies),
-            tried=opened.tried,
-            escalation=state_of_extra_samples(items),
-            stopped=not self._ended,
-            tests=suite.tests,
-            shard=suite.shard or self.session.settings.shard,
-            **left_out(items),
-            git_sha=git.head(opened.ladder.folder),
-            ladder=git.place_of(opened.ladder.path),
-            seed=climb.seeds[-1] if climb else None,
-            versions={
-                "pytest-ladder": __version__,
-                "pytest": pytest.__version__,
-                "python": platform.python_version(),
-            },
-            machine=machine_info(),
-        )

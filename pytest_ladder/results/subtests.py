@@ -60,7 +60,7 @@ def _complete_part(record: Record, call: pytest.CallInfo[Any], report: Any) -> N
     record.failed_parts.append(problem)
     if is_tolerated(record, outcome_of(record, problem, "call"), report):
         report.outcome = "skipped"
-        report.wasxfail = f"missed: {problem_line(problem)}"
+        report.wasxfail = problem_line(problem)
         report.ladder_part = True
 
 

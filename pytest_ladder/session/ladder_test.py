@@ -51,6 +51,7 @@ def bill_of(served: Served, key: str) -> UsedReply:
         ttft_s=reply.ttft_s,
         usage=reply.usage,
         calls=served.calls,
+        images=served.images,
         flag=reply.flag,
     )
 

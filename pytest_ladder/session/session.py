@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -47,6 +47,7 @@ from pytest_ladder.session.xdist import (
 )
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
+from pytest_ladder.text.table import wrapped
 
 if TYPE_CHECKING:
     from pytest_ladder.session.shared_store import UsedStore
@@ -297,9 +298,15 @@ class LadderSession:
             return []
         ids = {id(test.opened) for test in self.tests.values()}
         used = [opened for opened in self.opened if id(opened) in ids]
-        lines = [self.header_of(opened, named=len(used) > 1) for opened in used]
+        width = self.config.get_terminal_writer().fullwidth
+        return [line for text in self.headers_of(used) for line in wrapped(text, width)]
+
+    def headers_of(self, ladders: Sequence[OpenLadder]) -> list[str]:
+        """Say of each ladder which rungs are tested, and where live calls go."""
+        several = len(ladders) > 1
+        lines = [self._header_of(opened, named=several) for opened in ladders]
         lines += self.store_lines
-        return lines + (self.notes(used) if self.settings.live else [])
+        return lines + (self.notes(ladders) if self.settings.live else [])
 
     def notes(self, ladders: Iterable[OpenLadder]) -> list[str]:
         """Say what a live run of ladders should know of where its calls go."""
@@ -314,7 +321,7 @@ class LadderSession:
 
         return [f"ladder: {note}" for note in notes_on(models)]
 
-    def header_of(self, opened: OpenLadder, *, named: bool = False) -> str:
+    def _header_of(self, opened: OpenLadder, *, named: bool) -> str:
         """Say which rungs of a ladder are tested."""
         ladder = f"ladder {shown(opened.ladder.path)}" if named else "ladder"
         names = ", ".join(rung.id for rung in opened.rungs)

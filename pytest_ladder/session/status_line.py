@@ -22,14 +22,16 @@ from pytest_ladder.session.turns import Turns
 from pytest_ladder.text.numbers import dollars
 
 _REDRAW_S = 0.5
-_LEAST_ROOM = 10
+_BELOW = "\x1bD\x1b[A\x1b7\x1b[B\r\x1b[K"
+"""Down a line and back, which makes one where there is none at the end of the screen;
+then the place is saved, and the line below cleared. `\\x1b8` goes back to it."""
 
 
 class StatusLine:
-    """Shows progress behind the current line while the main thread waits.
+    """Shows progress below the current line while the main thread waits.
 
-    The text is written right of what pytest printed and taken back before pytest
-    goes on, so that the finished output is pytest's own.
+    The text has the next line for itself, and is taken back before pytest goes on, so
+    that the finished output is pytest's own.
     """
 
     def __init__(self, config: pytest.Config, progress: Progress, turns: Turns) -> None:
@@ -102,12 +104,7 @@ class StatusLine:
         return f"{progress.done}{of_all} calls, {usd}, {rate:.1f}/s{left}"
 
     def _write(self, text: str) -> None:
-        writer: Any = self._config.get_terminal_writer()
-        room = writer.fullwidth - writer.width_of_current_line - 4
-        if room < _LEAST_ROOM and not self._shown:
-            return
-        # Save the place, write to the end of the line, and go back: whatever pytest
-        # prints next overwrites the text, and `\x1b[K` clears what is longer.
-        shown = f"\x1b[2m  {text[:room]}\x1b[0m" if text else ""
+        room = self._config.get_terminal_writer().fullwidth - 1
+        shown = f"\x1b[2m{text[:room]}\x1b[0m" if text else ""
         self._shown = True
-        os.write(self._terminal, f"\x1b7\x1b[K{shown}\x1b8".encode())
+        os.write(self._terminal, f"{_BELOW}{shown}\x1b8".encode())

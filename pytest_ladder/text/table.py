@@ -1,16 +1,19 @@
-"""Columns of text that fit a terminal."""
+"""Columns and sentences that fit a terminal."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import msgspec
 
-from pytest_ladder.text.untrusted import display_width, pad
+from pytest_ladder.text.untrusted import display_width, pad, plain
 
 GAP = "  "
 NARROWEST_NAME = 16
 """Columns that a name keeps however narrow the terminal is."""
+_ANY = 10_000
+"""Columns of a sentence, which is wrapped afterwards."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,3 +88,17 @@ def shortened(name: str, room: int, ellipsis: str = "…") -> str:
     shown = room - len(ellipsis)
     head = shown // 2
     return f"{name[:head]}{ellipsis}{name[head - shown :]}"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a sentence into lines, which are indented from the second on.
+
+    Whatever it quotes is made safe. Names are not broken, however narrow it is.
+    """
+    return textwrap.wrap(
+        plain(text, _ANY),
+        width,
+        subsequent_indent=GAP,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

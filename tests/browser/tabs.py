@@ -9,6 +9,13 @@ from playwright.sync_api import Page
 from pytest_ladder.reporting.html import page_html
 from pytest_ladder.reporting.report import Report
 
+LOOK_AT_ALL = """() => {
+    for (const section of document.querySelectorAll("main > section")) {
+        section.style.contentVisibility = "visible";
+    }
+}"""
+DRAWN = "!document.querySelector('.plot') || document.documentElement.dataset.drawn"
+
 
 class Tab:
     """A page in the browser, with what it complained of and asked for."""
@@ -24,6 +31,9 @@ class Tab:
     def open(self, file: Path) -> None:
         self.page.goto(file.as_uri())
         self.page.wait_for_selector("html[data-ready]", timeout=20_000)
+        # As if somebody had read it to its end: what nobody saw has no text yet.
+        self.page.evaluate(LOOK_AT_ALL)
+        self.page.wait_for_function(DRAWN, timeout=20_000)
 
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector))

@@ -201,6 +201,7 @@ def test_everything_can_be_done_from_the_keyboard(tab: Tab, page_file: Path) -> 
 def test_hostile_replies_stay_text(tab: Tab, page_file: Path) -> None:
     tab.open(page_file)
     title = tab.page.title()
+    tab.page.click("#more")
     shown = []
     for number in range(len(HOSTILE)):
         row = tab.page.locator("#grid tbody tr").filter(

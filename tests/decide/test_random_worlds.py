@@ -28,7 +28,7 @@ from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.report import Report, RunInfo, report_on
 from pytest_ladder.reporting.revise import revised
 from pytest_ladder.reporting.sentences.matrix import headline
-from pytest_ladder.reporting.terminal import decision_lines, report_lines
+from pytest_ladder.reporting.terminal.report import decision_lines, report_lines
 from tests.decide.ladders import Made
 
 ASKED = "t.py::test_said", "openai/judge", "correctness@1#0"

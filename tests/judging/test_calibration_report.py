@@ -25,7 +25,8 @@ from pytest_ladder.reporting.sentences.judges import (
     judge_notes,
     judge_remarks,
 )
-from pytest_ladder.reporting.terminal import calibration_lines, report_lines
+from pytest_ladder.reporting.terminal.judges import calibration_lines
+from pytest_ladder.reporting.terminal.report import report_lines
 from pytest_ladder.stats.agreement import poststratified
 from tests.judging.judged_rows import (
     TEST,

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import csv
 from typing import Any
 
 import msgspec
 
 from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Build, Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import build_matrix
+from pytest_ladder.reporting.files.matrix_csv import matrix_csv
 from pytest_ladder.reporting.markdown import MAX_BYTES, matrix_markdown
 from pytest_ladder.reporting.report import RunInfo, report_on
 
@@ -269,3 +272,21 @@ def test_a_ladder_of_hundreds_of_rungs_still_fits() -> None:
     assert len(page.encode()) < MAX_BYTES
     assert "more rungs in `matrix.json`." in page
     assert "more rungs are in `rows.jsonl`." in page
+
+
+def test_speed_and_reasoning_are_told_where_replies_tell_them() -> None:
+    usage = Usage(input=10, output=100, reasoning=40)
+    bill = UsedReply(key="k", live=True, cost_usd=1.0, latency_s=0.5, usage=usage)
+    rows = [a_row("think", "a", 1, replies=(bill,)), a_row("plain", "a", 1)]
+    page = page_of(rows, "think", "plain")
+    assert "| p95 | tokens/s | reasoning tokens | calls live" in page
+    assert "| 0.50 s | 200 | 40 | 1 / 0 |" in page
+    assert "| 0.25 s |  | 0 | 1 / 0 |" in page
+    assert "tokens" not in page_of(rows[1:], "plain")
+    matrix = build_matrix(rows, some_rungs("think", "plain"), {})
+    lines = {
+        line["rung"]: line for line in csv.DictReader(matrix_csv(matrix).split("\n"))
+    }
+    assert lines["smol/think"]["tokens_per_second"] == "200.0"
+    assert lines["smol/think"]["reasoning_tokens"] == "40.0"
+    assert lines["smol/plain"]["tokens_per_second"] == ""

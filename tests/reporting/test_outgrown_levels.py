@@ -10,7 +10,7 @@ from pytest_ladder.reporting.files.write import matrix_json
 from pytest_ladder.reporting.html import page_html
 from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.terminal import report_lines
+from pytest_ladder.reporting.terminal.report import report_lines
 from pytest_ladder.text.untrusted import markdown_text
 from tests.cli.written_report import CASES, PASSING, a_report, a_row
 from tests.reporting.test_page_html import data_of

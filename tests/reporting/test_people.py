@@ -25,8 +25,8 @@ from pytest_ladder.reporting.html.people import people_section
 from pytest_ladder.reporting.markdown import matrix_markdown
 from pytest_ladder.reporting.report import Report, report_on
 from pytest_ladder.reporting.revise import with_people
-from pytest_ladder.reporting.terminal import report_lines
-from pytest_ladder.reporting.terminal_people import people_tables
+from pytest_ladder.reporting.terminal.people import people_tables
+from pytest_ladder.reporting.terminal.report import report_lines
 from tests.browser.sample_people import ASKED, sample_people
 from tests.cli.written_report import INFO
 from tests.cli.written_report import RUNGS as CONFIGURED

@@ -2,16 +2,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Outcome, Row, UsedReply
 from pytest_ladder.core.rung import Model, Rung, Strategy, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.matrix import Matrix, build_matrix
-from pytest_ladder.reporting.report import RunInfo
+from pytest_ladder.reporting.report import Report, RunInfo, report_on
 from pytest_ladder.reporting.sentences.matrix import spend_line
-from pytest_ladder.reporting.terminal import ASCII, UNICODE, glyphs_for, matrix_lines
+from pytest_ladder.reporting.terminal.lines import (
+    ASCII,
+    UNICODE,
+    Glyphs,
+    glyphs_for,
+)
+from pytest_ladder.reporting.terminal.matrix import matrix_lines
+from pytest_ladder.reporting.terminal.report import decision_lines, report_lines
 from pytest_ladder.text.untrusted import display_width
 
 INFO = RunInfo(
@@ -180,6 +189,61 @@ def test_the_current_rung_is_marked_and_bold() -> None:
         text for text, markup in matrix_lines(a_matrix(), INFO, 80) if "bold" in markup
     ]
     assert [text.split()[:2] for text in bold] == [["▸", "smol/few-shot"]]
+
+
+def a_decided_report() -> Report:
+    rows = [*some_rows("zero-shot", 45), *some_rows("few-shot", 62)]
+    matrix = build_matrix(
+        [*rows, *some_rows("rag", 95)], some_rungs("zero-shot", "few-shot", "rag"), {}
+    )
+    objective = Objective(kind="good-enough", quality=0.8)
+    return report_on(INFO, matrix, [*rows, *some_rows("rag", 95)], objective)
+
+
+@pytest.mark.parametrize(("glyphs", "marks"), [(UNICODE, "▸✦"), (ASCII, ">+")])
+def test_what_ships_and_what_is_recommended_are_marked_without_colour(
+    glyphs: Glyphs, marks: str
+) -> None:
+    lines = [text for text, _ in report_lines(a_decided_report(), 80, glyphs)]
+    assert [line.split()[:3] for line in lines[:4]] == [
+        ["rung", "verdict", "cheap"],
+        ["smol/zero-shot", "fail", "45.0"],
+        [marks[0], "smol/few-shot", "fail"],
+        [marks[1], "smol/rag", "pass"],
+    ]
+    assert lines[4:6] == [
+        f"{marks[0]} smol/few-shot is the current rung",
+        f"{marks[1]} smol/rag is recommended (pass)",
+    ]
+
+
+def test_the_current_rung_can_be_the_one_that_is_recommended() -> None:
+    report = a_decided_report()
+    info = msgspec.structs.replace(INFO, current="smol/rag")
+    lines = dict(report_lines(msgspec.structs.replace(report, info=info), 80))
+    (line,) = (text for text in lines if text.startswith("▸✦ smol/rag  "))
+    assert lines[line] == {"green": True, "bold": True}
+    assert [text.index("smol/") for text in list(lines)[1:4]] == [3, 3, 3]
+
+
+def test_the_headline_is_one_line_for_a_log_and_wrapped_for_a_reader() -> None:
+    report = a_decided_report()
+    (whole, markup) = decision_lines(report, 60)[-1]
+    assert whole.startswith("PASS: smol/rag ")
+    assert len(whole) > 60
+    lines = [
+        text
+        for text, found in decision_lines(report, 60, wrap_headline=True)
+        if found == markup
+    ]
+    assert max(map(len, lines)) <= 60
+    assert " ".join(line.strip() for line in lines) == whole
+
+
+def test_a_note_on_latency_goes_with_its_columns() -> None:
+    matrix = a_matrix(live=False)
+    assert "* latency" in text_of(matrix, 80)
+    assert "* latency" not in text_of(matrix, 60)
 
 
 def test_rungs_that_were_not_run_share_one_line() -> None:

@@ -13,6 +13,7 @@ _AMOUNT = (_LEAST, 1e9)
 """Of a weight, USD or seconds that are not 0: smaller ones overflow in a ratio."""
 _SAMPLE = (1, 1e15)
 _TOKENS = (0, 1e15)
+"""Of tokens, and of images."""
 _DIGITS = 30
 """Of a number in a message: JSON has no longest one."""
 
@@ -48,6 +49,7 @@ def _numbers(row: Row) -> Iterator[tuple[str, float | None, tuple[float, float]]
         yield "cost_usd", bill.cost_usd, _AMOUNT
         yield "latency_s", bill.latency_s, _AMOUNT
         yield "ttft_s", bill.ttft_s, _AMOUNT
+        yield "images", bill.images, _TOKENS
         usage = bill.usage
         if usage is not None:
             yield "usage.input", usage.input, _TOKENS

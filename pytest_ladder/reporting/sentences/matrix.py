@@ -39,6 +39,11 @@ def price_column(rungs: Sequence[RungResult]) -> tuple[str, list[str]]:
     return calls, [dollars(times(usd, by)) for usd in costs]
 
 
+def verdict_of(rung: RungResult) -> str:
+    """Return that of the level that decides; empty: there is none."""
+    return next((cell.verdict for cell in rung.levels.values() if cell.verdict), "")
+
+
 def recorded_latency(rungs: Sequence[RungResult]) -> str:
     """Say what a starred latency is; empty: none is."""
     if not any(rung.latency.recorded for rung in rungs):

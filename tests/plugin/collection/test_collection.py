@@ -367,7 +367,10 @@ def test_a_plain_run_tests_the_cheapest_rung_when_none_is_current(shop: Shop) ->
     shop.test(ANSWER)
     assert names(shop) == ["test_answer[tiny/plain-sky]"]
     shop.run("--ladder-live").stdout.fnmatch_lines(
-        ["ladder: current: tiny/plain*; `current` is not set, so this is the cheapest*"]
+        [
+            "ladder: current: tiny/plain*; `current` is not set, so this*",
+            "*cheapest rung",
+        ]
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import shutil
 import signal
 import subprocess
@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import pytest_ladder
 from tests.plugin.gateway.asking import ASK
-from tests.plugin.scratch_suite import LADDER, Shop
+from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import Body, Says, calls_tool, hangs
 
 OPENAI = """
@@ -225,35 +224,6 @@ def test_official_clients_live_and_replayed(
     assert b"sk-planted" not in written
 
 
-def test_the_page_on_apps_is_true(shop: Shop) -> None:
-    page = (Path(pytest_ladder.__file__).parents[1] / "docs/apps.md").read_text("utf-8")
-    files = re.findall(r"```(?:python|js)\n(?:#|//) (\S+)\n(.*?)```", page, re.DOTALL)
-    assert len(files) == 5
-    for name, text in files:
-        shop.write(name, text)
-    if shutil.which("node") is None:
-        (shop.path / "test_service.py").unlink()
-    (config,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    shop.write("ladder.toml", LADDER.format(api_base=shop.server.api_base) + config)
-    shop.cases([{"id": "sky", "input": "say blue", "expected": "blue"}])
-    shop.server.reply = answer_of_page
-    passed = len([name for name, _ in files if name.startswith("test_")]) + 1
-    passed -= not (shop.path / "test_service.py").exists()
-    shop.run("--ladder-live", "-q").assert_outcomes(passed=passed)
-    rows, asked = shop.rows(), shop.server.count
-    shop.server.stop()
-    shop.run("-q").assert_outcomes(passed=passed)
-    assert shop.server.count == asked
-    assert [row["text"] for row in shop.rows()] == [row["text"] for row in rows]
-
-
-def answer_of_page(body: Body) -> str | Says:
-    last = body["messages"][-1]
-    if body.get("tools") and last["role"] == "user":
-        return calls_tool("look_up", {"word": "sky"})
-    return str(last["content"])
-
-
 def test_a_suite_without_apps_imports_nothing_of_the_gateway(shop: Shop) -> None:
     shop.test(
         """
@@ -327,7 +297,15 @@ def test_app(llm, case):
     while not shop.server.in_flight:
         assert time.monotonic() < until
         time.sleep(0.02)
-    begun = time.monotonic()
+    begun, waited_s = time.monotonic(), out_of_turn_s(process.pid)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 2
-    assert time.monotonic() - begun < 5
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    took_s = time.monotonic() - begun - (out_of_turn_s(process.pid) - waited_s)
+    assert process.wait() == 2
+    assert took_s < 2
+
+
+def out_of_turn_s(pid: int) -> float:
+    """Return how long a process could have run, and others did on a busy machine."""
+    _, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()
+    return int(waited_ns) / 1e9

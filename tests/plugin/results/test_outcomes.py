@@ -194,7 +194,7 @@ def test_is_calm(reply, case):
     result.stdout.no_fnmatch_line("*xfailed*")
     skips = list(ET.parse(shop.path / "junit.xml").iter("skipped"))
     assert [skip.get("type") for skip in skips] == ["pytest.xfail"] * 3
-    assert "missed: " in str(skips[0].get("message"))
+    assert skips[0].get("message") == "too loud"
 
 
 @pytest.mark.parametrize("asked", ["-rm", "-ra", "-rA"])
@@ -203,6 +203,24 @@ def test_misses_are_listed_only_when_asked_for(shop: Shop, asked: str) -> None:
     line = "MISSED test_shop.py::test_answer[[]bot/plain-sun[]] - *"
     shop.run("--ladder-live").stdout.no_fnmatch_line(line)
     shop.run(asked).stdout.fnmatch_lines([line])
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_a_miss_says_so_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    shop.test(ANSWER.format(level="at_least=0.5"))
+    shop.run("--ladder-live")
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = shop.run("-vv", "-p", "no:metadata").stdout.str()
+    assert "MISSED (assert 'yellow' in 'say green')" in " ".join(shown.split())
+    assert "missed:" not in shown
+    listed = shop.run("-rm").stdout.str()
+    lines = listed.partition("= misses =")[2].partition("= ladder =")[0].splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert "[bot/plain-sun] - assert 'yellow' in 'say green'" in " ".join(
+        line.strip() for line in lines
+    )
 
 
 def test_enough_passes_make_the_share_and_misses_fail_nothing(shop: Shop) -> None:

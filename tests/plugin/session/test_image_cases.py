@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
+from pytest_ladder.cli.main import main
 from tests.cases.test_attachments import PNG, SHORT, URL
-from tests.plugin.scratch_suite import ANSWER, Shop
+from tests.plugin.scratch_suite import ANSWER, LADDER, Shop
 
 
 def test_an_image_reaches_the_server_and_stays_out_of_what_is_kept(shop: Shop) -> None:
@@ -33,3 +35,24 @@ def test_an_image_reaches_the_server_and_stays_out_of_what_is_kept(shop: Shop) -
     assert f"say blue\\n{SHORT}" in recorded
     shop.run().assert_outcomes(passed=1)
     assert len(shop.server.requests) == 1
+
+
+def test_a_report_is_priced_again_by_the_images_that_were_sent(shop: Shop) -> None:
+    (shop.path / "sky.png").write_bytes(PNG)
+    row = {"input": "say blue", "expected": "blue"}
+    two, none = {"images": ["sky.png", "sky.png"]}, {"input": "say a blue"}
+    shop.cases([{**row, **two, "id": "two"}, {**row, **none, "id": "none"}])
+    shop.test(ANSWER)
+    shop.server.reply = lambda body: "a blue tea"
+    shop.run("--ladder-live").assert_outcomes(passed=2)
+    sent = {row["case"]: row["replies"][0] for row in shop.rows()}
+    assert [sent[case].get("images") for case in ("two", "none")] == [2, None]
+    by_image = LADDER.replace("output = 2.0", "output = 0, image = 0.5")
+    shop.ladder(by_image.replace("input = 1.0", "input = 0"))
+    report = shop.path / "ladder-report/current"
+    (config, again) = (shop.path / name for name in ("ladder.toml", "again"))
+    command = ["report", report, "--config", config, "--output", again]
+    assert main([str(part) for part in command]) == 0
+    matrix = json.loads((again / "matrix.json").read_text("utf-8"))
+    # Two images for two replies.
+    assert matrix["rungs"][0]["cost"]["usd_per_1k"] == 500

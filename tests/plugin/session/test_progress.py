@@ -15,6 +15,7 @@ from tests.plugin.scratch_suite import Shop
 
 pty = pytest.importorskip("pty", reason="a terminal to run in")
 
+BELOW = re.escape("\x1bD\x1b[A\x1b7\x1b[B\r\x1b[K")
 STATUS = re.compile(r"\d+(?:/\d+)? calls, \$[\d.]+, \d+\.\d/s")
 SUITES = {
     "replies": """
@@ -69,8 +70,8 @@ def seen(sent: str) -> str:
     """Return what a terminal shows in the end, of lines that end where they begin."""
     shown = []
     for line in sent.split("\r\n"):
-        # From a saved place on, all is cleared and written anew.
-        kept = re.sub(r"\x1b7\x1b\[K(?:\x1b\[2m[^\x1b]*\x1b\[0m)?\x1b8", "", line)
+        # The line below is written, and the place gone back to.
+        kept = re.sub(rf"{BELOW}(?:\x1b\[2m[^\x1b]*\x1b\[0m)?\x1b8", "", line)
         shown.append(re.sub(r"\x1b\[[0-9;]*[mK]", "", kept))
     return "\n".join(shown)
 
@@ -82,8 +83,7 @@ def test_a_terminal_shows_what_a_run_waits_for(shop: Shop, suite: str) -> None:
     sent = run_in_terminal(shop)
     assert STATUS.search(sent), sent
     # It is taken back before pytest goes on.
-    last = sent.rindex("\x1b7\x1b[K")
-    assert sent[last:].startswith("\x1b7\x1b[K\x1b8")
+    assert re.findall(rf"{BELOW}(.*?)\x1b8", sent)[-1] == ""
     assert not STATUS.search(seen(sent))
     assert re.search(r"^test_shop\.py \.\.\. +\[100%\]$", seen(sent), re.M), seen(sent)
 

@@ -24,6 +24,31 @@ async function load_charts() {
   draw_charts();
 }
 
+// A chart costs more than all else of the page: first those that are seen, the others
+// once nothing else is to be done.
+const stale = new Set();
+
+function is_seen(name) {
+  const { top, bottom } = $("plot-" + name).getBoundingClientRect();
+  return top < innerHeight && bottom > 0;
+}
+
+function draw_seen() {
+  for (const name of stale) if (printing || is_seen(name)) draw(name);
+}
+
+function draw_when_idle() {
+  const [name] = stale;
+  if (!name) document.documentElement.dataset.drawn = "yes";
+  if (!chart_engine || !name) return;
+  // Safari has no such callback.
+  const later = globalThis.requestIdleCallback || ((call) => setTimeout(call, 50));
+  later(() => {
+    if (stale.has(name)) draw(name);
+    draw_when_idle();
+  });
+}
+
 const shape_of = (strategy) => data.shapes[data.strategies.indexOf(strategy)];
 
 const is_narrow = () => innerWidth < 560;
@@ -33,7 +58,9 @@ const size_of = () => (is_narrow() ? 2 : innerWidth < 1000 ? 1 : 0);
 
 function draw_charts() {
   if (!chart_engine) return;
-  for (const name of Object.keys(data.specs)) draw(name);
+  for (const name of Object.keys(data.specs)) stale.add(name);
+  draw_seen();
+  if (document.documentElement.dataset.ready) draw_when_idle();
   $("plot-roi").hidden = view().data.steps.length === 0;
 }
 
@@ -51,6 +78,7 @@ function records(names) {
 const silent = new Proxy({}, { get: (_, name) => (name === "level" ? () => 0 : () => silent) });
 
 function draw(name) {
+  stale.delete(name);
   const spec = structuredClone(data.specs[name]);
   if (name !== "latency") Object.assign(spec.datasets, records(Object.keys(spec.datasets)));
   for (const param of spec.params || []) param.value = signals()[param.name];
@@ -83,7 +111,7 @@ function draw(name) {
 
 function update_charts() {
   if (!chart_engine) return;
-  for (const name of ["quality", "roi"]) {
+  for (const name of ["quality", "roi"].filter((one) => !stale.has(one))) {
     const moving = records(Object.keys(data.specs[name].datasets));
     for (const [table, values] of Object.entries(moving)) plots[name].data(table, values);
     if (name === "quality") plots[name].signal("ticks", signals().ticks);

@@ -5,11 +5,17 @@ async function unpacked(id) {
   const text = node.textContent.trim();
   node.remove();
   if (text.startsWith("{")) return text;
-  const letters = atob(text);
+  const stream = new Blob([bytes_of(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+function bytes_of(base64) {
+  // Newer browsers do it ten times as fast.
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const letters = atob(base64);
   const bytes = new Uint8Array(letters.length);
   for (let n = 0; n < letters.length; n++) bytes[n] = letters.charCodeAt(n);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+  return bytes;
 }
 
 let data = null;

@@ -92,4 +92,4 @@ function before_beside() {
 }
 
 const all_rows = (one, rung) =>
-  explorer.levels.flatMap((_, level) => explorer.byCell.get(`${level} ${one} ${rung}`) || []);
+  explorer.levels.flatMap((_, level) => explorer.cells[level]?.[one]?.[rung] || NONE);

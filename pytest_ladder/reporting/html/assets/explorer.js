@@ -1,5 +1,6 @@
 // The explorer: a grid of cases by rungs, filtered, and filled as far as one looks.
 
+const FIRST = 16;
 const CHUNK = 60;
 const PASSED = 0;
 const MISSED = 1;
@@ -9,13 +10,10 @@ let explorer = null;
 
 async function load_cases() {
   const columns = JSON.parse(await unpacked("data-cases"));
-  explorer = { ...columns, byCell: new Map(), found: [], shown: 0, active: null };
+  explorer = { ...columns, cells: [], level: 0, found: [], shown: 0, active: null };
   const { case: cases = [], rung: rungs = [], level: levels = [] } = columns.rows;
-  cases.forEach((one, row) => {
-    const key = `${levels[row]} ${one} ${rungs[row]}`;
-    if (!explorer.byCell.has(key)) explorer.byCell.set(key, []);
-    explorer.byCell.get(key).push(row);
-  });
+  // Rows by level, case and rung.
+  cases.forEach((one, row) => (((explorer.cells[levels[row]] ||= [])[one] ||= [])[rungs[row]] ||= []).push(row));
   $("cases-note").textContent = columns.note;
   load_before();
   set_up_filters();
@@ -52,7 +50,8 @@ function set_up_filters() {
   $("grid").addEventListener("keydown", move_in_grid);
 }
 
-const rows_at = (one, rung) => explorer.byCell.get(`${$("f-level").value} ${one} ${rung}`) || [];
+const NONE = [];
+const rows_at = (one, rung) => explorer.cells[explorer.level]?.[one]?.[rung] || NONE;
 
 // What the rows of one cell come to: an error if one is, else the mean score.
 function result_of(rows) {
@@ -78,10 +77,11 @@ const SHOWN = {
 };
 
 function filter_cases() {
+  explorer.level = Number($("f-level").value);
   const tag = $("f-tag").value;
   const why = $("f-why").value;
   const shown = SHOWN[$("f-show").value];
-  const has_text = text_filter($("f-text").value.trim().toLowerCase());
+  const has_text = text_filter($("f-text").value.trim());
   const found = [];
   explorer.cases.forEach((one, n) => {
     if (tag && !one[2].includes(tag)) return;
@@ -89,29 +89,32 @@ function filter_cases() {
     if (!cells.some((rows) => rows.length)) return;
     if (why && !cells.flat().some((row) => value_of("why", row) === why)) return;
     if (!shown(cells.map(result_of), n)) return;
-    if (has_text(n, cells.flat())) found.push(n);
+    if (has_text(n, cells)) found.push(n);
   });
   explorer.found = found;
   explorer.shown = 0;
   grid_head();
-  add_cases();
+  add_cases(FIRST);
 }
 
+// Each text is looked through once at most: many cells share it.
 function text_filter(wanted) {
   if (!wanted) return () => true;
-  const holds = (text) => text.toLowerCase().includes(wanted);
-  const texts = explorer.texts.map(holds);
-  const lines = explorer.lines.map(holds);
-  const talks = explorer.talks.map((talk) => talk.some(([, ...said]) => said.some((n) => lines[n])));
-  return (n, rows) =>
+  const pattern = new RegExp(wanted.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "i");
+  const holds = (text) => pattern.test(text);
+  const texts = once((n) => holds(explorer.texts[n]));
+  const lines = once((n) => holds(explorer.lines[n]));
+  const talks = once((n) => explorer.talks[n].some(([, ...said]) => said.some(lines)));
+  const says = (row) => texts(value_of("text", row)) || texts(value_of("reason", row)) || value_of("said", row).some(talks);
+  return (n, cells) =>
     explorer.cases[n].slice(0, 4).flat().some(holds) ||
-    explorer.cases[n].slice(4).some((number) => texts[number]) ||
-    rows.some(
-      (row) =>
-        texts[value_of("text", row)] ||
-        texts[value_of("reason", row)] ||
-        value_of("said", row).some((talk) => talks[talk]),
-    );
+    explorer.cases[n].slice(4).some(texts) ||
+    cells.some((rows) => rows.some(says));
+}
+
+function once(answer) {
+  const known = [];
+  return (n) => (known[n] ??= answer(n));
 }
 
 function grid_head() {
@@ -150,30 +153,31 @@ function grid_row(n) {
 
 // Beside a case, where the screen is wide: what it asks and expects, and one answer.
 function text_heads() {
-  const heads = { asked: "asked", expected: "expected", answer: `answer of ${answering()?.id}` };
-  return Object.keys(heads)
-    .filter(has_texts)
-    .map((name) => el("th", { scope: "col", class: `text ${name}` }, heads[name]));
+  explorer.columns = text_columns();
+  const head = (name) => (name === "answer" ? `answer of ${answering().id}` : name);
+  return explorer.columns.map(([name]) => el("th", { scope: "col", class: `text ${name}` }, head(name)));
 }
 
 const answering = () => data.rungs.find((rung) => rung.id === view().hero.rung) || data.rungs.find((rung) => rung.current) || data.rungs[0];
 
-const has_texts = (name) =>
-  name === "answer"
-    ? answering() !== undefined && data.texts !== false
-    : explorer.cases.some((one) => explorer.texts[one[name === "asked" ? 4 : 5]]);
-
-function case_texts(n) {
-  const [row] = has_texts("answer") ? rows_at(n, data.rungs.indexOf(answering())) : [];
-  const texts = {
-    asked: explorer.texts[explorer.cases[n][4]],
-    expected: explorer.texts[explorer.cases[n][5]],
-    answer: row === undefined ? "" : explorer.texts[value_of("text", row)],
+// Names of the columns of texts that some case has, with what gives the text of a case.
+function text_columns() {
+  const has = (place) => explorer.cases.some((one) => explorer.texts[one[place]]);
+  const rung = data.rungs.indexOf(answering());
+  const answer = (n) => {
+    const [row] = rows_at(n, rung);
+    return row === undefined ? "" : explorer.texts[value_of("text", row)];
   };
-  return Object.keys(texts)
-    .filter(has_texts)
-    .map((name) => el("td", { class: `text ${name}` }, el("div", { dir: "auto" }, texts[name].slice(0, 300))));
+  const columns = {
+    asked: has(4) && ((n) => explorer.texts[explorer.cases[n][4]]),
+    expected: has(5) && ((n) => explorer.texts[explorer.cases[n][5]]),
+    answer: rung >= 0 && data.texts !== false && answer,
+  };
+  return Object.entries(columns).filter(([, text]) => text);
 }
+
+const case_texts = (n) =>
+  explorer.columns.map(([name, text]) => el("td", { class: `text ${name}` }, el("div", { dir: "auto" }, text(n).slice(0, 300))));
 
 function cell_button(n, r, rung) {
   const result = result_of(rows_at(n, r));

@@ -32,7 +32,7 @@ function set_up_sizes() {
     size = size_of();
     draw_charts();
   });
-  addEventListener("scroll", follow_mark, { passive: true });
+  addEventListener("scroll", () => (follow_mark(), draw_seen()), { passive: true });
   addEventListener("beforeprint", () => {
     printing = true;
     repaint();
@@ -66,6 +66,7 @@ async function start() {
   await load_cases();
   performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
+  draw_when_idle();
 }
 
 start();

@@ -31,7 +31,7 @@ function sort_table(id) {
   const { column, down } = sorted_by[id] || {};
   const body = $(id).tBodies[0];
   const rows = [...body.rows];
-  const text = (row) => row.cells[column]?.innerText.trim() || "";
+  const text = (row) => row.cells[column]?.textContent.trim() || "";
   const place = (row) => Number(row.dataset.place);
   const numbers = new Map(rows.map((row) => [row, column === undefined ? place(row) : amount(text(row))]));
   const is_numeric = rows.some((row) => numbers.get(row) !== null) && column !== 0;

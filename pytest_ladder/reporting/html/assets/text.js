@@ -25,7 +25,9 @@ function middle(text, most = 21) {
   return text.slice(0, head) + "…" + text.slice(head - most + 1);
 }
 
-const number = (value) => value.toLocaleString("en-US");
+// Locales take a browser long to load: whole numbers need none.
+const number = (value) =>
+  Number.isInteger(value) ? String(value).replace(/\B(?=(\d{3})+$)/g, ",") : value.toLocaleString("en-US");
 
 function usd(value) {
   if (value === null || value === undefined) return "unknown";

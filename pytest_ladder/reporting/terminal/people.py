@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.decide.people.sums import People
@@ -14,11 +13,8 @@ from pytest_ladder.reporting.people import (
     preferred_rows,
     view_of,
 )
-from pytest_ladder.text.table import GAP, Column, fitted, rows_of
+from pytest_ladder.text.table import Column, fitted, rows_of, wrapped
 from pytest_ladder.text.untrusted import plain
-
-_ANY = 10_000
-"""Columns of a sentence, which is wrapped afterwards."""
 
 
 def people_tables(people: People, current: str | None, width: int) -> Iterator[str]:
@@ -39,13 +35,7 @@ def people_lines(people: People, current: str | None, width: int) -> Iterator[st
     yield "people, asked about replies:"
     yield from people_tables(people, current, width)
     for text in people_sentences(view_of(people, current)):
-        yield from textwrap.wrap(
-            plain(text, _ANY),
-            width,
-            subsequent_indent=GAP,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from wrapped(text, width)
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Column]:

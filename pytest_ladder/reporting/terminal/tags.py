@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.tags import tag_levels, tag_notes, tag_rows
-from pytest_ladder.reporting.terminal import UNICODE, Glyphs, Line
+from pytest_ladder.reporting.terminal.lines import (
+    QUIET,
+    UNICODE,
+    Glyphs,
+    Line,
+    sentences,
+)
 from pytest_ladder.text.table import Column, aligned, fitted, rows_of
 from pytest_ladder.text.untrusted import plain
 
 MOST_TAGS = 20
 WIDTH = 24
 """Columns that a tag may take."""
-
-_QUIET = {"light": True}
 
 
 def tag_lines(report: Report, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Line]:
@@ -36,7 +39,6 @@ def tag_lines(report: Report, width: int, glyphs: Glyphs = UNICODE) -> Iterator[
         )
         columns.append(Column(header=header, cells=cells, right=False))
     head, *lines = rows_of(fitted(columns, width, glyphs.ellipsis))
-    yield head, _QUIET
+    yield head, QUIET
     yield from ((line, {}) for line in lines)
-    for note in tag_notes(report, len(tags)):
-        yield from ((line, _QUIET) for line in textwrap.wrap(note, width))
+    yield from sentences(tag_notes(report, len(tags)), width, QUIET)

@@ -1,0 +1,43 @@
+"""A server that takes no JSON schema, where a strategy asks for one."""
+
+from __future__ import annotations
+
+import json
+
+from tests.plugin.scratch_suite import ANSWER, LADDER, Shop
+from tests.scripted_server import Act, Body, fails, last_user_message, says
+
+SCHEMA = {"type": "object", "properties": {"colour": {"type": "string"}}}
+
+
+def takes_no_schema(body: Body) -> Act:
+    said = last_user_message(body).removeprefix("say ")
+    if said == "red":
+        return fails(400, "The prompt is too long for this model")
+    if body["response_format"]["type"] == "json_schema":
+        return fails(400, "This response_format type is unavailable now")
+    return says(json.dumps({"colour": said}))
+
+
+def test_a_refused_schema_is_an_error_that_says_what_to_change(shop: Shop) -> None:
+    """Never a silent fallback: the form is a part of what is measured."""
+    shop.ladder(
+        LADDER.replace(
+            'name = "plain"', 'name = "plain"\nresponse_format = "form.json"'
+        )
+    )
+    form = shop.write("form.json", json.dumps(SCHEMA))
+    shop.test(ANSWER)
+    shop.server.reply = takes_no_schema
+    shop.run("--ladder-live", "-q").assert_outcomes(errors=3)
+    fire, sky, _ = (row["reason"] for row in shop.rows())
+    assert "This response_format type is unavailable now" in sky
+    place = 'ladder.toml: strategy "plain": response_format'
+    assert f"takes no JSON schema, which {place} asks for" in sky
+    assert '{"type": "json_object"}' in sky
+    assert "ladder.toml" not in fire, "it was refused for another reason"
+    sent = [request.body["response_format"]["type"] for request in shop.server.requests]
+    assert sent == ["json_schema"] * 3
+
+    form.write_text('{"type": "json_object"}')
+    shop.run("--ladder-live", "-q", "-k", "sky").assert_outcomes(passed=1)
