@@ -160,7 +160,7 @@ class LadderSession:
         """That store, as this process uses it; only where one is named."""
         from pytest_ladder.session.shared_store import UsedStore
 
-        return UsedStore(self)
+        return UsedStore(self.config, self.settings, self._ladders)
 
     @property
     def store_lines(self) -> list[str]:

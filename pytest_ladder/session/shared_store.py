@@ -12,7 +12,7 @@ and leaves a note of what it found, which the others and the controller read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,11 @@ from pytest_ladder.session.xdist import shared_by_processes
 from pytest_ladder.text.numbers import count, dollars
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_ladder.calls.shared.address import SharedAddress
     from pytest_ladder.session.open_ladder import OpenLadder
-    from pytest_ladder.session.session import LadderSession
+    from pytest_ladder.session.settings import Settings
 
 LOCAL = "local"
 _PERIODS = {0: "", 7: " this month", 10: " today"}
@@ -46,9 +48,17 @@ class Found(msgspec.Struct, frozen=True):
 class UsedStore:
     """What the ladders of a session share with other machines."""
 
-    def __init__(self, session: LadderSession) -> None:
-        self._session = session
-        self._folder = Path(shared_by_processes(session.config)["folder"])
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        ladders: Mapping[Path, OpenLadder],
+    ) -> None:
+        """`ladders` are those of the session, of which more may be opened."""
+        self._config = config
+        self._settings = settings
+        self._ladders = ladders
+        self._folder = Path(shared_by_processes(config)["folder"])
         self._known: Found | None = None
         self.notices: list[str] = []
         """What is to be told at the end of the run; made by `leave`."""
@@ -78,8 +88,8 @@ class UsedStore:
         address, found = self._address, self._found
         if address is None or found is None or not found.is_there:
             return None
-        shared = shared_by_processes(self._session.config)
-        shard = self._session.settings.shard
+        shared = shared_by_processes(self._config)
+        shard = self._settings.shard
         return MachinesRun(
             address=address,
             name=(shard and shard.run) or shared["run"],
@@ -105,11 +115,14 @@ class UsedStore:
         """Yield what a header says of the store."""
         if self._found is not None and self._found.is_there:
             yield f"store: {self._found.line}"
-        elif any(opened.ladder.store for opened in self._session.opened):
+        elif any(opened.ladder.store for opened in self._ladders.values()):
             yield f"store: {LOCAL}"
 
     def leave(self) -> None:
         """Send what only this machine has; called when all calls are over."""
+        address = self._address
+        if address is None:
+            return
         from pytest_ladder.calls.shared.at_hand import send_outbox
         from pytest_ladder.calls.shared.told import ToldOfStore
 
@@ -120,16 +133,15 @@ class UsedStore:
                 f"{count(twice.replies, 'reply')} {verb} paid twice (a process stood "
                 f"still for {twice.stood_still_s:.0f} s)."
             )
-        for opened in self._sharing if self._address else ():
-            store = opened.archive.store
+        for store in (opened.archive.store for opened in self._sharing):
             try:
-                send_outbox(self._address, store)
+                send_outbox(address, store)
             except LadderError as error:
                 left = len(store.outbox(-1))
                 self.notices.append(
-                    f"{left:,} paid {'reply is' if left == 1 else 'replies are'} "
-                    f"only here, in {store.path}: {error} The next run sends what is "
-                    "left, or `pytest-ladder store push`; keep that folder until then."
+                    f"{left:,} paid {'reply is' if left == 1 else 'replies are'} only "
+                    f"here, in {store.path}: {error} The next run sends what is left, "
+                    "or `pytest-ladder store push`; keep that folder until then."
                 )
 
     def _begin(
@@ -143,7 +155,7 @@ class UsedStore:
                 send_outbox(address, opened.archive.store)
             fetch(address)
         except StoreError as error:
-            if self._session.settings.live:
+            if self._settings.live:
                 raise
             warn(
                 f"ladder: {error} This replay has the replies of this machine only.",
@@ -173,7 +185,7 @@ class UsedStore:
     @property
     def _sharing(self) -> list[OpenLadder]:
         """The ladders that name a store."""
-        return [one for one in self._session.opened if one.ladder.store is not None]
+        return [one for one in self._ladders.values() if one.ladder.store is not None]
 
     @property
     def _ledgers(self) -> tuple[str, ...]:
@@ -183,7 +195,7 @@ class UsedStore:
     @property
     def _address(self) -> SharedAddress | None:
         """Where the store is; None: this machine alone. Raises `ConfigError`."""
-        choice = self._session.settings.store
+        choice = self._settings.store
         found: dict[tuple[str, str], SharedAddress | None] = {}
         for opened in self._sharing:
             store = opened.ladder.store
