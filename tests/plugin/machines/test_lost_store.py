@@ -62,6 +62,8 @@ def test_a_database_that_stays_away_ends_the_run_and_the_next_one_sends_the_rest
     machine: Machines, server: ScriptedServer, own_database: Database
 ) -> None:
     server.latency_s = 0.1
+    # A place that the lost run held is free again in so many seconds.
+    own_database.rows("UPDATE meta SET beat_s = 0.5, dead_after_s = 5")
     one = machine(url=own_database.worker_url)
     one.write("conftest.py", IMPATIENT)
     run = one.start(*LIVE)
