@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 else:
     Subparsers = argparse._SubParsersAction
 
+# No minutes: `3m` would be taken for months.
+_UNITS_S = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+
 
 class Given(argparse.Namespace):
     """The arguments of a command."""
@@ -80,6 +83,13 @@ def whole(text: str) -> int:
     if value < 1:
         _refuse(text, "a whole number from 1 on")
     return value
+
+
+def age(text: str) -> float:
+    """Read how long ago, in seconds: `90d`, `36h`, `2w`."""
+    if text[-1:] not in _UNITS_S:
+        _refuse(text, "how long, such as 90d, 36h or 2w")
+    return positive(text[:-1]) * _UNITS_S[text[-1]]
 
 
 def _number(text: str) -> float:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest_ladder
 from pytest_ladder.cli import (
     baseline,
+    budget,
     calibrate,
     cases,
     gate,
@@ -25,6 +26,7 @@ from pytest_ladder.cli import (
     report,
     review,
     show,
+    store,
 )
 from pytest_ladder.cli.arguments import Given
 from pytest_ladder.errors import LadderError
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (
         *(init, plan, report, merge, gate, baseline, recordings),
         *(calibrate, label, cases, outcomes, review, show, history, log),
+        *(store, budget),
     ):
         command.add_to(commands)
     return parser

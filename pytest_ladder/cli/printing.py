@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.terminal.lines import glyphs_for
@@ -21,6 +24,12 @@ def say(line: str) -> None:
     encoding = sys.stdout.encoding or "ascii"
     visible = "".join(character for character in line if character.isprintable())
     sys.stdout.write(visible.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON, for programs."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(f"{text}\n")
 
 
 def show(report: Report, written: Path | None) -> None:

@@ -81,6 +81,16 @@ def rows_of(columns: Sequence[Column]) -> list[str]:
     return [joined(columns, line) for line in lines]
 
 
+def name_table(*columns: tuple[str, list[str]]) -> list[str]:
+    """Make the lines of a table of headers and cells, whose first column is a name."""
+    return rows_of(
+        [
+            Column(header=header, cells=cells, right=number > 0 and bool(header))
+            for number, (header, cells) in enumerate(columns)
+        ]
+    )
+
+
 def shortened(name: str, room: int, ellipsis: str = "…") -> str:
     """Cut in the middle: rungs of a model differ at the end. Names are ASCII."""
     if len(name) <= room:

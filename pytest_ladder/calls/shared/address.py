@@ -75,7 +75,10 @@ class SharedAddress:
             return psycopg.Connection.connect(**self._parameters)
         except (psycopg.Error, OSError) as error:
             reason = self.reason(error)
-        raise StoreError(self.unreachable(reason))
+        raise StoreError(
+            f"The shared store {self.name} cannot be reached ({reason}); start it, or "
+            f"correct host, user and password in the variable {self.variable}."
+        )
 
     def reason(self, error: BaseException) -> str:
         """Return what an error says in one line, without any secret of the address."""

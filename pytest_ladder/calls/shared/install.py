@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, LiteralString
+from typing import Literal, LiteralString, NamedTuple
 
 from pytest_ladder.calls.shared.address import SharedAddress
+from pytest_ladder.calls.shared.command_link import (
+    CommandLink,
+    as_sql,
+    commanding,
+    quoted,
+)
 from pytest_ladder.errors import ConfigError, StoreError
-
-if TYPE_CHECKING:
-    import psycopg
 
 WORKER_ROLE = "ladder_worker"
 WORKER_MAY = (
@@ -23,9 +26,22 @@ WORKER_MAY = (
     *("look", "keep", "standing"),
 )
 """The functions of `functions.sql` that a worker's role may call."""
+WORKER_READS = ("replies", "meta")
+"""The tables that it may read; `meta` says which release they are of."""
 Per = Literal["ever", "month", "day"]
 _WRITTEN_SCHEMA = '"ladder"'
 _MIGRATION = re.compile(r"^-- migration (\d+):.*$", re.MULTILINE)
+
+
+class Installed(NamedTuple):
+    """What `install` did."""
+
+    migrations: list[int]
+    """Those that were missing, in order; empty: the tables were there."""
+    grants: list[str]
+    """What the worker's role may do now, as SQL."""
+    can_log_in: bool
+    """Whether the worker's role is one to connect as, and not only one to grant."""
 
 
 def install(
@@ -34,33 +50,38 @@ def install(
     worker_role: str = WORKER_ROLE,
     beat_s: float | None = None,
     dead_after_s: float | None = None,
-) -> list[int]:
-    """Make the tables, or upgrade them; returns the migrations that were run.
+) -> Installed:
+    """Make the tables, or upgrade them, and let a worker's role do what it may.
 
     `worker_role` is created, without login, where there is none. How often processes
     show life and when they count as dead (10 and 45 s) is for tests to change. Raises
-    `StoreError`.
+    `StoreError` or `ConfigError`.
     """
-    with _OwnersWork(address) as connection, connection.transaction():
-        _check_encoding(connection, address)
+    with (
+        commanding(address, owners=True, made=False) as link,
+        link.connection.transaction(),
+    ):
+        _check_encoding(link)
         # Of two that install at once the second waits, and finds nothing to do.
-        connection.execute(
+        link.rows(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
             (f"pytest-ladder install {address.schema}",),
         )
-        name = _name(address.schema)
-        connection.execute(_sql(f"CREATE SCHEMA IF NOT EXISTS {name}"))
-        done = _migrate(connection, address.schema)
-        connection.execute(_written("functions.sql", address.schema))
-        _grant(connection, address.schema, worker_role)
-        connection.execute(
-            _sql(
-                f"UPDATE {_filled(name)}.meta SET beat_s = coalesce(%s, beat_s), "
-                "dead_after_s = coalesce(%s, dead_after_s)"
-            ),
+        # Not said blindly: that takes a right that an owner of the schema may lack.
+        if link.rows("SELECT 1 WHERE to_regnamespace(%s) IS NULL", (link.schema,)):
+            link.rows("CREATE SCHEMA {schema}")
+        done = _migrate(link)
+        link.connection.execute(_written("functions.sql", link.schema))
+        grants = _grant(link, worker_role)
+        link.rows(
+            "UPDATE {schema}.meta SET beat_s = coalesce(%s, beat_s), "
+            "dead_after_s = coalesce(%s, dead_after_s)",
             (beat_s, dead_after_s),
         )
-    return done
+        ((can_log_in,),) = link.rows(
+            "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", (worker_role,)
+        )
+    return Installed(done, grants, can_log_in)
 
 
 def set_cap(
@@ -75,17 +96,16 @@ def set_cap(
 
     With `everyone` all calls draw on it, whatever their clients name: a pull request
     cannot leave it out. Lowered below what is spent, it lets nothing more in. Raises
-    `StoreError`.
+    `StoreError` or `ConfigError`.
     """
-    if ledger.startswith("run:") or not ledger:
+    if ledger.startswith("run:") or not ledger.strip():
         raise ConfigError(
             f"A ledger cannot be called {ledger!r}: names that begin with 'run:' are "
             "those of runs."
         )
-    name = _filled(_name(address.schema))
-    with _OwnersWork(address) as connection:
-        connection.execute(
-            _sql(f"SELECT {name}.set_cap(%s, %s, %s::bigint, %s)"),
+    with commanding(address, owners=True) as link:
+        link.rows(
+            "SELECT {schema}.set_cap(%s, %s, %s::bigint, %s)",
             (ledger, per, cap_nano, everyone),
         )
 
@@ -93,111 +113,95 @@ def set_cap(
 def release(address: SharedAddress, fence: int, bill_nano: int = 0) -> bool:
     """Correct the worst case of a dead call to what was billed; False: there is none.
 
-    `fence` is its number in the table `reaped`. Raises `StoreError`.
+    `fence` is its number in the table `reaped`. Raises `StoreError` or
+    `ConfigError`.
     """
-    name = _filled(_name(address.schema))
-    with _OwnersWork(address) as connection:
-        row = connection.execute(
-            _sql(f"SELECT {name}.release(%s::bigint, %s::bigint)"),
-            (fence, bill_nano),
-        ).fetchone()
-    return bool(row and row[0])
+    with commanding(address, owners=True) as link:
+        ((was_there,),) = link.rows(
+            "SELECT {schema}.release(%s::bigint, %s::bigint)", (fence, bill_nano)
+        )
+    return bool(was_there)
 
 
-class _OwnersWork:
-    """A connection for one job of the owner's; what goes wrong is one sentence."""
-
-    def __init__(self, address: SharedAddress) -> None:
-        self._address = address
-
-    def __enter__(self) -> psycopg.Connection[Any]:
-        self._connection = self._address.connected()
-        return self._connection
-
-    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
-        import psycopg
-
-        self._connection.close()
-        if isinstance(error, psycopg.Error):
-            raise StoreError(
-                f"The shared store {self._address.name} answered: "
-                f"{self._address.reason(error)}."
-            ) from None
-
-
-def _migrate(connection: psycopg.Connection[Any], schema: str) -> list[int]:
+def _migrate(link: CommandLink) -> list[int]:
     """Run the migrations that are missing, in order; returns their numbers."""
-    name = _name(schema)
-    row = connection.execute("SELECT to_regclass(%s)", (f"{name}.meta",)).fetchone()
+    ((there,),) = link.rows("SELECT to_regclass(%s)", (f"{link.schema}.meta",))
     version = 0
-    if row and row[0] is not None:
-        row = connection.execute(_sql(f"SELECT version FROM {name}.meta")).fetchone()
-        version = row[0] if row else 0
-    done = []
+    if there is not None:
+        ((version,),) = link.rows("SELECT version FROM {schema}.meta")
     _, *parts = _MIGRATION.split(_text("schema.sql"))
-    for number, text in zip(parts[::2], parts[1::2], strict=True):
-        if int(number) > version:
-            connection.execute(_sql(text.replace(_WRITTEN_SCHEMA, name)))
-            connection.execute(
-                _sql(f"UPDATE {_filled(name)}.meta SET version = %s"), (int(number),)
-            )
-            done.append(int(number))
+    migrations = dict(zip(map(int, parts[::2]), parts[1::2], strict=True))
+    if version > max(migrations):
+        # The functions of this release would replace the newer ones.
+        raise ConfigError(
+            f"The tables of the shared store {link.address.name} are of a newer "
+            f"release (version {version}, and this one knows {max(migrations)}); "
+            "upgrade pytest-ladder."
+        )
+    done = [number for number in migrations if number > version]
+    for number in done:
+        text = migrations[number].replace(_WRITTEN_SCHEMA, link.schema)
+        link.connection.execute(as_sql(text))
+        link.rows("UPDATE {schema}.meta SET version = %s", (number,))
     return done
 
 
-def _grant(connection: psycopg.Connection[Any], schema: str, role: str) -> None:
-    """Let a worker's role do what it may, and nobody anything else."""
-    name, worker = _name(schema), _name(role)
-    found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-    if found.fetchone() is None:
-        connection.execute(_sql(f"CREATE ROLE {worker} NOLOGIN"))
-    functions = connection.execute(
+def _grant(link: CommandLink, role: str) -> list[str]:
+    """Let a worker's role do what it may, and nobody anything else; returns the SQL."""
+    name, worker = link.schema, quoted(role)
+    if not link.rows("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)):
+        _create(link, worker)
+    # So that functions are named with their schema.
+    link.rows("SET LOCAL search_path = pg_catalog")
+    functions = link.rows(
         "SELECT p.oid::regprocedure::text, p.proname FROM pg_proc p "
-        "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s",
-        (schema,),
-    ).fetchall()
-    connection.execute(_sql(f"GRANT USAGE ON SCHEMA {name} TO {worker}"))
-    connection.execute(_sql(f"GRANT SELECT ON {name}.replies TO {worker}"))
+        "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s "
+        "ORDER BY 2",
+        (link.address.schema,),
+    )
+    grants = [
+        f"GRANT USAGE ON SCHEMA {name} TO {worker}",
+        *(f"GRANT SELECT ON {name}.{table} TO {worker}" for table in WORKER_READS),
+    ]
     for function, called in functions:
         # Postgres lets everybody call a new function.
-        connection.execute(_sql(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"))
+        link.connection.execute(
+            as_sql(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+        )
         if called in WORKER_MAY:
-            connection.execute(
-                _sql(f"GRANT EXECUTE ON FUNCTION {function} TO {worker}")
-            )
+            grants.append(f"GRANT EXECUTE ON FUNCTION {function} TO {worker}")
+    for grant in grants:
+        link.connection.execute(as_sql(grant))
+    return grants
 
 
-def _check_encoding(
-    connection: psycopg.Connection[Any], address: SharedAddress
-) -> None:
-    row = connection.execute("SHOW server_encoding").fetchone()
-    if row and row[0] != "UTF8":
+def _create(link: CommandLink, role: str) -> None:
+    """Create a role; raises `ConfigError` where the owner is not allowed to."""
+    create = f"CREATE ROLE {role} NOLOGIN"
+    if not link.rows(
+        "SELECT 1 FROM pg_roles WHERE rolname = current_user "
+        "AND (rolsuper OR rolcreaterole)"
+    ):
+        raise ConfigError(
+            f"There is no role {role}, and the role that {link.address.variable} names "
+            f"may not create one; have an administrator run {create}, or name one that "
+            "there is by --worker-role."
+        )
+    link.connection.execute(as_sql(create))
+
+
+def _check_encoding(link: CommandLink) -> None:
+    ((encoding,),) = link.rows("SHOW server_encoding")
+    if encoding != "UTF8":
         raise StoreError(
-            f"The shared store {address.name} is encoded as {row[0]}; make the "
+            f"The shared store {link.address.name} is encoded as {encoding}; make the "
             "database with ENCODING 'UTF8'."
         )
 
 
 def _written(file: str, schema: str) -> LiteralString:
-    return _sql(_text(file).replace(_WRITTEN_SCHEMA, _name(schema)))
+    return as_sql(_text(file).replace(_WRITTEN_SCHEMA, schema))
 
 
 def _text(file: str) -> str:
     return resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
-
-
-def _name(identifier: str) -> str:
-    """Quote a name, as SQL wants it."""
-    from psycopg import sql
-
-    return sql.Identifier(identifier).as_string()
-
-
-def _filled(name: str) -> str:
-    """Return a quoted name for a statement that takes values, marked by `%`."""
-    return name.replace("%", "%%")
-
-
-def _sql(text: str) -> LiteralString:
-    """Pass on a statement that is made of quoted names and of files of ours."""
-    return text

@@ -27,6 +27,7 @@ from pytest_ladder import clock
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.grouping import Groups
 from pytest_ladder.calls.shared.link import ANSWER_S, PATIENCE_S, DatabaseLink
+from pytest_ladder.calls.shared.releases import CLIENT, check_release
 from pytest_ladder.calls.shared.statements import (
     ADMIT,
     KEEP,
@@ -53,10 +54,6 @@ from pytest_ladder.calls.shared.words import (
 from pytest_ladder.calls.store.stored_reply import StoreRow
 from pytest_ladder.errors import ConfigError, LadderError
 
-CLIENT = 1
-"""Number of this client; `meta.oldest_client` says which ones a database takes."""
-SCHEMA_VERSION = 1
-"""The newest migration that this client needs."""
 KEYS_AT_ONCE = 5_000
 """How many keys one look-up takes."""
 _REAP_S = 15.0
@@ -281,18 +278,7 @@ class SharedRoom:
         ((version, oldest, beat_s, dead_after_s, now, cap),) = await self._looks.rows(
             "join_run", casts, *who, CLIENT, self._cap_nano, patiently=patiently
         )
-        name = self.address.name
-        if oldest > CLIENT:
-            raise ConfigError(
-                f"The shared store {name} is of a newer release, which no longer takes "
-                "this one; upgrade pytest-ladder."
-            )
-        if version < SCHEMA_VERSION:
-            raise ConfigError(
-                f"The tables of the shared store {name} are of an older release "
-                f"(version {version} of {SCHEMA_VERSION}); its owner upgrades them by "
-                "`pytest-ladder store init`."
-            )
+        check_release(self.address, version, oldest)
         self._beat_s, self._dead_after_s, self._seen = beat_s, dead_after_s, sent
         return now.timestamp(), cap
 

@@ -1,65 +1,82 @@
 """Replies in bulk, for commands: from the shared store to this machine, and back.
 
 `pull` reads by COPY. `push` calls the function that keeps replies, with thousands in
-each statement: a worker's role may write no table, so it cannot COPY into one.
+each statement: a worker's role may write no table, so it cannot COPY into one. Neither
+replaces a reply: of two for one key the one that is there stays.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.calls.shared.room import KEYS_AT_ONCE
-from pytest_ladder.calls.shared.statements import columns_of
+from pytest_ladder.calls.shared.command_link import CommandLink, as_sql, commanding
+from pytest_ladder.calls.shared.statements import KEEP, columns_of
 from pytest_ladder.calls.store.stored_reply import StoreRow
-from pytest_ladder.errors import StoreError
+
+AT_ONCE = 1_000
+"""How many replies one statement takes to or from the shared store."""
+_AGE = "created >= clock_timestamp() - make_interval(secs => {age_s!r})"
 
 
-def pull(address: SharedAddress, *, since: float = 0.0) -> Iterator[StoreRow]:
-    """Yield the stored replies, those since a time in Unix seconds only.
+def pull(
+    address: SharedAddress,
+    *,
+    age_s: float | None = None,
+    total: Callable[[int], None] = lambda _: None,
+) -> Iterator[StoreRow]:
+    """Yield the stored replies, or those that are no older than so many seconds.
 
-    Raises `StoreError`.
+    By the database's clock. `total` is told how many there are, before the first comes.
+    Raises `StoreError` or `ConfigError`.
     """
-    import psycopg
-    from psycopg import sql
-
-    query = sql.SQL(
-        "COPY (SELECT encode(key, 'hex'), identity, request, reply FROM {}.replies "
-        "WHERE created >= to_timestamp({})) TO STDOUT (FORMAT BINARY)"
-    ).format(sql.Identifier(address.schema), sql.Literal(since))
-    with address.connected() as connection:
-        try:
-            with connection.cursor().copy(query) as copy:
-                copy.set_types(["text", "text", "bytea", "bytea"])
-                for key, identity, request, reply in copy.rows():
-                    yield key, identity, request.decode(), reply.decode()
-        except psycopg.Error as error:
-            reason = address.reason(error)
-        else:
-            return
-    raise StoreError(f"The shared store {address.name} answered: {reason}.")
+    with commanding(address) as link:
+        which = "true" if age_s is None else _AGE.format(age_s=float(age_s))
+        ((found,),) = link.rows(
+            f"SELECT count(*) FROM {{schema}}.replies WHERE {which}"
+        )
+        total(found)
+        query = (
+            "COPY (SELECT encode(key, 'hex'), identity, request, reply "
+            f"FROM {link.schema}.replies WHERE {which}) TO STDOUT (FORMAT BINARY)"
+        )
+        with link.connection.cursor().copy(as_sql(query)) as copy:
+            copy.set_types(["text", "text", "bytea", "bytea"])
+            for key, identity, request, reply in copy.rows():
+                yield key, identity, request.decode(), reply.decode()
 
 
-def push(address: SharedAddress, rows: Iterable[StoreRow]) -> int:
-    """Store replies, of two for one key the first; returns how many were new.
+def push(
+    address: SharedAddress,
+    rows: Iterable[StoreRow],
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Store replies; returns how many were new.
 
-    Raises `StoreError`.
+    Only what is not there is sent. `progress` is told how many rows are done. Raises
+    `StoreError` or `ConfigError`.
     """
-    import psycopg
-    from psycopg import sql
+    waiting, new, done = iter(rows), 0, 0
+    with commanding(address) as link:
+        while group := list(itertools.islice(waiting, AT_ONCE)):
+            new += _kept(link, group)
+            done += len(group)
+            progress(done)
+    return new
 
-    name = sql.Identifier(address.schema).as_string().replace("%", "%%")
-    casts = "%s::bytea[], %s::text[], %s::bytea[], %s::bytea[]"
-    statement = f"SELECT {name}.keep({casts})"
-    waiting, new = iter(rows), 0
-    with address.connected() as connection:
-        try:
-            while group := list(itertools.islice(waiting, KEYS_AT_ONCE)):
-                row = connection.execute(statement, columns_of(group)).fetchone()
-                new += row[0] if row else 0
-        except psycopg.Error as error:
-            reason = address.reason(error)
-        else:
-            return new
-    raise StoreError(f"The shared store {address.name} answered: {reason}.")
+
+def _kept(link: CommandLink, group: list[StoreRow]) -> int:
+    keys = [bytes.fromhex(key) for key, *_ in group]
+    there = {
+        key.hex()
+        for (key,) in link.rows(
+            "SELECT key FROM {schema}.replies WHERE key = ANY (%s::bytea[])", (keys,)
+        )
+    }
+    missing = [row for row in group if row[0] not in there]
+    if not missing:
+        return 0
+    casts = ", ".join(f"%s::{cast}" for cast in KEEP)
+    ((new,),) = link.rows(f"SELECT {{schema}}.keep({casts})", columns_of(missing))
+    return int(new)

@@ -8,7 +8,7 @@ import pytest
 from pytest_ladder.calls.shared import install
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.transfer import pull, push
-from pytest_ladder.errors import ConfigError, StoreError
+from pytest_ladder.errors import ConfigError
 from tests.calls.shared.calls_made import call, key_of, opened, row
 from tests.calls.shared.conftest import Run
 from tests.postgres_server import Database
@@ -77,11 +77,11 @@ def test_nobody_settles_what_another_process_holds(
 def test_tables_are_made_once_and_in_any_schema(
     database: Database, run: Run[None]
 ) -> None:
-    assert install.install(database.owner) == []
+    assert install.install(database.owner).migrations == []
     schema = 'My "team"; 100%'
     owner = SharedAddress(database.owner_url, schema, variable="OWNER_URL")
     worker = SharedAddress(database.worker_url, schema, variable="STORE_URL")
-    assert install.install(owner) == [1]
+    assert install.install(owner).migrations == [1]
     install.set_cap(owner, "team", 70)
 
     async def story() -> None:
@@ -145,5 +145,5 @@ def test_replies_are_pushed_and_pulled_whole(database: Database) -> None:
     pulled = {key: rest for key, *rest in pull(database.worker)}
     assert len(pulled) == 12_001
     assert all(pulled[key] == rest for key, *rest in rows)
-    with pytest.raises(StoreError, match="answered: "):
+    with pytest.raises(ConfigError, match=r"in schema 'no'.*store init"):
         push(SharedAddress(database.worker_url, "no", variable="X"), rows[:1])
