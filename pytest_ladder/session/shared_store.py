@@ -85,8 +85,8 @@ class UsedStore:
     @property
     def machines(self) -> MachinesRun | None:
         """What the engine is to share; None: nothing."""
-        address, found = self._address, self._found
-        if address is None or found is None or not found.is_there:
+        address = self._used
+        if address is None:
             return None
         shared = shared_by_processes(self._config)
         shard = self._settings.shard
@@ -95,7 +95,7 @@ class UsedStore:
             name=(shard and shard.run) or shared["run"],
             ledgers=self._ledgers,
             started=shared["started"],
-            has_caps=found.has_caps,
+            has_caps=self.has_caps,
         )
 
     @property
@@ -107,16 +107,17 @@ class UsedStore:
     @property
     def name(self) -> str:
         """The store and its ledger, for reports; empty: this machine alone."""
-        if self._address is None or self._found is None or not self._found.is_there:
+        if self._used is None:
             return ""
-        return ", ".join([self._address.name, *(f"ledger {n}" for n in self._ledgers)])
+        return ", ".join([self._used.name, *(f"ledger {n}" for n in self._ledgers)])
 
     def lines(self) -> Iterator[str]:
         """Yield what a header says of the store."""
-        if self._found is not None and self._found.is_there:
-            yield f"store: {self._found.line}"
-        elif any(opened.ladder.store for opened in self._ladders.values()):
+        if self._used is None:
             yield f"store: {LOCAL}"
+        else:
+            # All workers may be on other machines, and their notes with them.
+            yield f"store: {self._found.line if self._found else self._used.name}"
 
     def leave(self) -> None:
         """Send what only this machine has; called when all calls are over."""
@@ -170,6 +171,12 @@ class UsedStore:
         return Found(
             ", ".join(parts), has_caps=any(each.cap is not None for each in sums)
         )
+
+    @property
+    def _used(self) -> SharedAddress | None:
+        """Where the store is that is used; None: this machine alone."""
+        is_away = self._found is not None and not self._found.is_there
+        return None if is_away else self._address
 
     @property
     def _note(self) -> Path:
