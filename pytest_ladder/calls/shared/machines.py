@@ -232,7 +232,7 @@ class Machines:
     async def _call(self, wanted: WantedCall) -> CallToAdmit:
         """Return a call as the shared room wants it, and its place opened."""
         since = self._since(wanted.request, await self._opened())
-        place = wanted.place
+        place, name = wanted.place, wanted.request.model.name
         self._places.add(place.name)
         await self._room.open_place(
             place.name, rpm=place.rpm, tpm=place.tpm, ceiling=place.at_once
@@ -242,7 +242,9 @@ class Machines:
             worst_nano=nano(wanted.worst_usd or 0.0),
             tokens=wanted.tokens,
             place=place.name,
-            model=wanted.request.model.name,
+            model=name,
+            # Judges have names in brackets, which no model of a ladder can have.
+            kind="evaluation" if name.startswith("[") else "product",
             since=since,
         )
 
