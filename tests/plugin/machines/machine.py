@@ -69,6 +69,8 @@ class Machine:
             "TMPDIR": str(self._temporary),
             VARIABLE: self.store_url,
             "PYTHONPATH": str(ROOT),
+            # No line of it is wrapped.
+            "COLUMNS": "1000",
             **environment,
         }
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
