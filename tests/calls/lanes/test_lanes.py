@@ -583,7 +583,7 @@ def test_answers_to_many_calls_at_once_are_not_mixed_up(
 
     answers = line.runner.run(ask_all())
     assert [answer.text for answer in answers] == [f"q{n}" for n in range(30)]
-    assert server.peak > 10
+    assert server.peak > 3
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

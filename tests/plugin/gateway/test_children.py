@@ -136,7 +136,7 @@ import pathlib
 
 def run(llm, *command):
     done = subprocess.run(
-        command, env=llm.env(), capture_output=True, text=True, timeout=60)
+        command, env=llm.env(), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
