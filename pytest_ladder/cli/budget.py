@@ -20,7 +20,7 @@ from pytest_ladder.text.table import name_table
 from pytest_ladder.text.untrusted import plain
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.shared.ledgers import SharedBudget
+    from pytest_ladder.calls.shared.ledgers import BudgetShown
     from pytest_ladder.cli.store_reached import ReachedStore
 
 _BY = ("day", "run", "model", "kind")
@@ -126,7 +126,7 @@ def _show(given: Given) -> int:
     return 0
 
 
-def _lines(budget: SharedBudget, by: str | None) -> Iterator[str]:
+def _lines(budget: BudgetShown, by: str | None) -> Iterator[str]:
     if not budget.ledgers:
         yield (
             f"{budget.store} has no ledger"
@@ -154,7 +154,7 @@ def _lines(budget: SharedBudget, by: str | None) -> Iterator[str]:
     yield from _dead(budget)
 
 
-def _ledgers(budget: SharedBudget) -> list[str]:
+def _ledgers(budget: BudgetShown) -> list[str]:
     ledgers = budget.ledgers
     return name_table(
         ("ledger", [plain(each.name) for each in ledgers]),
@@ -187,7 +187,7 @@ def _unknown(usd: float | None, calls: int | None) -> str:
     return f"{dollars(usd)} of {count(calls, 'call')}" if calls else "-"
 
 
-def _dead(budget: SharedBudget) -> Iterator[str]:
+def _dead(budget: BudgetShown) -> Iterator[str]:
     if not budget.dead:
         return
     total, dead = sum(each.usd for each in budget.dead), budget.dead[:_MOST_DEAD]

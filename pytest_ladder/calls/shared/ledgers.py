@@ -58,7 +58,7 @@ class DeadCall(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since it was booked."""
 
 
-class SharedBudget(msgspec.Struct, frozen=True, kw_only=True):
+class BudgetShown(msgspec.Struct, frozen=True, kw_only=True):
     """All that `pytest-ladder budget` shows."""
 
     store: str
@@ -71,7 +71,7 @@ class SharedBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 def budget_of(
     address: SharedAddress, named: Sequence[str], by: By | None, ledger: str | None
-) -> SharedBudget:
+) -> BudgetShown:
     """Look at ledgers; `named` are those that a worker's role asks for.
 
     `by` sums up what was spent, on one ledger or on all. Raises `StoreError` or
@@ -88,7 +88,7 @@ def budget_of(
             ledgers, is_owner = _standing(link, named), False
         else:
             is_owner = True
-        return SharedBudget(
+        return BudgetShown(
             store=address.name,
             is_owner=is_owner,
             ledgers=ledgers,
