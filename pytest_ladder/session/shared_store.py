@@ -157,9 +157,13 @@ class UsedStore:
             fetch(address)
         except StoreError as error:
             if self._settings.live:
-                raise
+                raise StoreError(
+                    f"{error} Or go on with this machine's own store, by "
+                    "--ladder-store=local."
+                ) from None
             warn(
-                f"ladder: {error} This replay has the replies of this machine only.",
+                f"ladder: {error} This replay has the replies of this machine only; "
+                "--ladder-store=local does without this warning.",
                 str(self._sharing[0].ladder.path),
             )
             return Found("", has_caps=False, is_there=False)
