@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from pytest_ladder.reporting.public import WrittenReport, read_report
     from pytest_ladder.session.llm import logged
 
+# Here, and not asked of the package's metadata: every report names it, and reading all
+# of that with its README takes as long as three replayed tests.
+__version__ = "0.1.0"
+
 __all__ = [
     "CallError",
     "Case",
@@ -100,10 +104,6 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("pytest-ladder")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_dir_shows_the_public_names_and_no_module_is_loaded_for_it() -> None:
 def test_the_version_is_printed_by_every_way_to_start_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    said = f"pytest-ladder {pytest_ladder.__version__}\n"
+    said = f"pytest-ladder {metadata.version('pytest-ladder')}\n"
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0

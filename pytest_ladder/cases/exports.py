@@ -12,13 +12,14 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pytest_ladder.cases.batches import of_batch, served
 from pytest_ladder.cases.chats import of_chat, of_sharegpt, roles_of
 from pytest_ladder.cases.names import FIELD_OF, folded, renames
 from pytest_ladder.cases.promptfoo import COLUMN, of_columns, of_test, with_defaults
 from pytest_ladder.errors import ConfigError
 
-LISTS = ("tests", "cases", "data")
-"""Keys of documents that hold the cases: of promptfoo, Pydantic Evals and SQuAD."""
+LISTS = ("tests", "cases", "data", "rows")
+"""Keys of documents with cases: promptfoo, Pydantic Evals, SQuAD, Hugging Face."""
 
 _LETTERS = tuple(string.ascii_uppercase.lower())
 _FINAL = "#### "
@@ -282,6 +283,16 @@ def _gsm8k(left: Left) -> dict[str, Any] | None:
     return left.row(input=left.asked(), expected=final.strip(), solution=solution)
 
 
+def _is_batch(names: frozenset[str]) -> bool:
+    sent = not names.isdisjoint(("body", "response"))
+    return sent and "customid" in names and names.isdisjoint(_INPUTS)
+
+
+def _served(left: Left) -> dict[str, Any] | None:
+    row = served(left)
+    return None if row is None else read_as(row)[0]
+
+
 def _pair(
     asked: str, expected: str, no: Iterable[str] = ()
 ) -> tuple[Callable[[frozenset[str]], bool], Callable[[Left], dict[str, Any] | None]]:
@@ -303,6 +314,8 @@ EXPORTS: tuple[Export, ...] = (
         of_columns,
     ),
     Export("chat messages", _has("messages", no=_INPUTS), of_chat),
+    Export("OpenAI batch", _is_batch, of_batch),
+    Export("Hugging Face rows", _has("rowidx", "row"), _served),
     Export("ShareGPT", _has("conversations", no=_INPUTS), of_sharegpt),
     Export("Ragas", _has("userinput", no=_INPUTS), _ragas),
     Export(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, add_reports
@@ -10,6 +10,7 @@ from pytest_ladder.cli.judge_arguments import calibrated, reviewed
 from pytest_ladder.cli.printing import say, show
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.merge import coverage, merged
+from pytest_ladder.reporting.files.outdated import why_outdated
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import append_step_summary, write_report
 from pytest_ladder.reporting.report import Report
@@ -23,8 +24,8 @@ the cases (--ladder-shard), some of the tests (pytest-split) or some of the rung
 (--ladder-rungs). All must be of the same configuration and commit, and no row may be in
 two of them. What they spent is summed, the decision is made again from all rows, and
 what only some of them have is printed. Of the shards of --ladder-shard none may be
-missing, and the status is 1 where the whole run would have failed for too low a share
-(at_least) or for its objective.
+missing, and the status is 1 where the whole run would have failed: a shard did, too few
+cases passed (at_least), or the objective failed.
 """
 _EXAMPLES = """\
 examples:
@@ -65,22 +66,7 @@ def add_to(commands: Subparsers) -> None:
 
 
 def _run(given: Given) -> int:
-    folders: dict[Path, Path] = {}
-    for folder in given.folders:
-        if folder.resolve() in folders:
-            raise ConfigError(f"{shown(folder)} is named twice; name each shard once.")
-        folders[folder.resolve()] = folder
-    if len(folders) == 1:
-        raise ConfigError(
-            f"{shown(given.folders[0])} is one report; name two or more to join, or "
-            "render this one again with `pytest-ladder report`."
-        )
-    if given.output.resolve() in folders:
-        raise ConfigError(
-            f"--output {shown(given.output)} is one of the shards; name another "
-            "folder, so that it is kept."
-        )
-    shards = {shown(folder): read_report(folder) for folder in folders.values()}
+    shards = _read(given.folders, given.output)
     # Each shard measured the judges on its own share of the labelled replies.
     report = calibrated(merged(shards, partial=given.partial), given.output)
     # Whom two shards have halves of is known only now.
@@ -106,18 +92,49 @@ def _run(given: Given) -> int:
     return 1 if failures else 0
 
 
+def _read(named: Iterable[Path], output: Path) -> dict[str, Report]:
+    """Read the reports to join, by the names that messages call them."""
+    folders: dict[Path, Path] = {}
+    for folder in named:
+        if folder.resolve() in folders:
+            raise ConfigError(f"{shown(folder)} is named twice; name each shard once.")
+        folders[folder.resolve()] = folder
+    if len(folders) == 1:
+        (folder,) = folders.values()
+        raise ConfigError(
+            f"{shown(folder)} is one report; name two or more to join, or "
+            "render this one again with `pytest-ladder report`."
+        )
+    if output.resolve() in folders:
+        raise ConfigError(
+            f"--output {shown(output)} is one of the shards; name another "
+            "folder, so that it is kept."
+        )
+    for folder in folders.values():
+        if why := why_outdated(folder):
+            # Joined, nobody would see that one of them is of another night.
+            raise ConfigError(f"{shown(folder)} is out of date. {why}")
+    return {shown(folder): read_report(folder) for folder in folders.values()}
+
+
 def _failures(report: Report, shards: Mapping[str, Report]) -> Iterator[str]:
     """Say what would have failed the run, had it been in one piece.
 
     No shard knows by itself whether enough cases passed.
     """
-    cut = any(shard.info.shard for shard in shards.values())
+    cut = {name: one.info.shard for name, one in shards.items() if one.info.shard}
+    for name, shard in cut.items():
+        if shard.failed:
+            yield f"{shard}: its own run failed, see what it printed ({name})"
     if not cut or report.info.part is not None:
         return
     from pytest_ladder.decide.gate.checks import objective_check, share_checks
 
+    failing = {"fail", "broken"}
+    if any(shard.undecided_fails for shard in cut.values()):
+        failing.add("undecided")
     own = [row for row in report.rows if row.rung == report.info.current]
     advice = report.decision.recommendation
     for check in (*share_checks(own, {}), *objective_check(advice)):
-        if check.verdict == "fail":
+        if check.verdict in failing:
             yield f"{check.name}: {check.reason}"

@@ -21,12 +21,10 @@ import pytest
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.shard import CutSource, Shard
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.errors import ConfigError
 from pytest_ladder.results.rows import test_id_of
 from pytest_ladder.session.ladder_test import LadderItem
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
-from pytest_ladder.text.numbers import count
 
 
 class Piece(NamedTuple):
@@ -78,25 +76,17 @@ def cut(
     """Return the tests that are not of this shard.
 
     Of packed ones the cases are left out that are not. Notes on each ladder what was
-    cut. Raises `ConfigError` for more shards than there is to cut.
+    cut. Where there are more shards than there is to cut, the last ones have nothing.
     """
     left: list[pytest.Item] = []
-    most = 0
     for opened in session.opened:
         of_ladder = [i for i in session.items_of(items) if i.test.opened is opened]
         if of_ladder:
             left += _cut_ladder(session, opened, of_ladder, shard, seed)
-            most = max(most, opened.shard.pieces if opened.shard else 0)
     others = [item for item in items if session.item_of(item) is None]
     alone = {item.nodeid: _alone(item.nodeid, item.nodeid) for item in others}
     dealt = deal(alone.values(), shard.total, seed)
     left += [i for i in others if dealt[alone[i.nodeid].key] != shard.index]
-    if max(most, len(alone)) < shard.total:
-        raise ConfigError(
-            f"--ladder-shard={shard.index}/{shard.total}: "
-            f"{count(most, 'cluster')} of cases and tests are selected, too few for "
-            f"{shard.total} shards; use {max(most, 1)} at most."
-        )
     return left
 
 
@@ -121,15 +111,14 @@ def _cut_ladder(
         for test in [test_id_of(session, item)]
     }
     clusters = pieces_of(cases.values())
-    pieces = [*clusters, *free.values()]
-    dealt = deal(pieces, shard.total, seed)
+    dealt = deal([*clusters, *free.values()], shard.total, seed)
     own = [piece for piece in clusters if dealt[piece.key] == shard.index]
     opened.chosen = frozenset(unit for piece in own for unit in piece.units)
     opened.shard = msgspec.structs.replace(
         shard,
-        pieces=len(pieces),
         ladder=_digest_of(opened.ladder.path),
         cut=_sources(cases, free),
+        undecided_fails=opened.ladder.gate.undecided == "fail",
     )
     for item in items:
         if item.test.pack:

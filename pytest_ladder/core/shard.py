@@ -28,23 +28,17 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """From 2: a run in one shard is none."""
     run: str = ""
     """What CI calls the run that all shards belong to; empty: nobody said."""
-    pieces: int = 0
-    """How many clusters of cases and free-form tests were dealt out; 0: not known.
-
-    Where they are fewer than the shards, the last ones have nothing.
-    """
     ladder: str = ""
     """Digest of the configuration file; empty: not known."""
     cut: dict[str, CutSource] = {}
     """What was cut, by file; empty: not known."""
+    failed: bool = False
+    """Whether its run failed by itself: a test did, say, or the budget ran out."""
+    undecided_fails: bool = False
+    """Whether an undecided objective is to fail the whole (`undecided` of `[gate]`)."""
 
     def __str__(self) -> str:
         return f"shard {self.index} of {self.total}"
-
-    @property
-    def holders(self) -> range:
-        """The shards that have something, by index."""
-        return range(1, min(self.total, self.pieces or self.total) + 1)
 
     @property
     def folder(self) -> str:

@@ -73,6 +73,16 @@ class LadderResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     spared: str = ""
     """What a climb did not have to spend, a sentence."""
 
+    def of_failed_run(self) -> LadderResult:
+        """Return the same of a run that failed: a shard tells the merge of all."""
+        info = self.report.info
+        if info.shard is None:
+            return self
+        failed = msgspec.structs.replace(info.shard, failed=True)
+        info = msgspec.structs.replace(info, shard=failed)
+        report = msgspec.structs.replace(self.report, info=info)
+        return msgspec.structs.replace(self, report=report)
+
 
 def judges_of(
     opened: OpenLadder, rows: Sequence[Row], others: Sequence[Row], problems: list[str]

@@ -136,6 +136,9 @@ class Results:
 
     def write(self, session: pytest.Session) -> None:
         """Write the reports, and after a live run the recordings."""
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.finished:
+            # Nothing was left for this shard: it has done all that there was to do.
+            session.exitstatus = pytest.ExitCode.OK
         if self.session.settings.live:
             from pytest_ladder.calls.response_formats import notices
 
@@ -144,6 +147,8 @@ class Results:
             # Now: the folder that workers share is gone at the end.
             self.session.engine.called.read()
             self.session.engine.failed.read()
+        if session.exitstatus != pytest.ExitCode.OK:
+            self._finished = [result.of_failed_run() for result in self.finished]
         for result in self.finished:
             if self.session.settings.live:
                 # First: these were paid for.
@@ -255,7 +260,12 @@ class Results:
         return gates
 
     def _configs(self) -> list[str]:
-        return sorted({arrived.payload.config for arrived in self.items.values()})
+        arrived = {arrived.payload.config for arrived in self.items.values()}
+        if not self.session.settings.shard:
+            return sorted(arrived)
+        # A ladder with fewer cases than there are shards: some of them have nothing.
+        suites = self.session.suites.items()
+        return sorted(arrived | {c for c, s in suites if s.shard and not s.selected})
 
     def _rows_of(self, opened: OpenLadder) -> tuple[list[Arrived], list[Row]]:
         items = self._items_of(opened)
@@ -269,7 +279,7 @@ class Results:
         for config in configs:
             opened = self.session.open(Path(config))
             items, rows = self._rows_of(opened)
-            # A shard all of whose tests were skipped says that it was there.
+            # A shard without a case, or all skipped, says that it was there.
             if rows or self.session.settings.shard:
                 folder = output.report_folder(self.session, opened, several=several)
                 yield self._result(opened, items, rows, folder)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ladder.session.settings import read_settings
 from pytest_ladder.session.state import session_of
+from pytest_ladder.session.xdist import is_worker
 
 if TYPE_CHECKING:
     from pytest_ladder.results.results import Results
@@ -30,5 +32,9 @@ def results_of(config: pytest.Config) -> Results:
 
 
 def known_results(config: pytest.Config) -> Results | None:
-    """Return the run's results if a row arrived."""
+    """Return the run's results if a row arrived; a shard has some without any."""
+    settings = read_settings(config)
+    runs = not (is_worker(config) or config.option.collectonly or settings.plan)
+    if settings.shard is not None and runs:
+        return results_of(config)
     return config.stash.get(_RESULTS, None)

@@ -43,8 +43,10 @@ def listed(names: Iterable[str]) -> str:
     """Return the first dozen of names, and how many more there are."""
     all_names = list(names)
     rest = len(all_names) - _MOST_LISTED
-    more = f" and {rest} more" if rest > 0 else ""
-    return ", ".join(f"`{name}`" for name in all_names[:_MOST_LISTED]) + more
+    if rest <= 1:  # "and 1 more" would take as much room as the name.
+        return ", ".join(f"`{name}`" for name in all_names)
+    names = ", ".join(f"`{name}`" for name in all_names[:_MOST_LISTED])
+    return f"{names} and {rest} more"
 
 
 def kind_of(value: object) -> str:

@@ -43,6 +43,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", *"\uff1d\uff0b\uff0d\uff20")
 
 def display_width(text: str) -> int:
     """Count the columns of `text`: wide characters take two, marks none."""
+    if text.isascii():
+        return len(text)
     return sum(_columns(character) for character in text)
 
 
@@ -146,6 +148,8 @@ def _symbol(code: int) -> str:
 
 def _visible(text: str) -> str:
     """Remove characters that are not seen; white space becomes spaces."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         " " if character.isspace() else character
         for character in _ESCAPE_SEQUENCE.sub("", text)

@@ -77,6 +77,40 @@ ROWS: dict[str, list[Known]] = {
             {"messages": [USER, ASSISTANT], "ideal": "E"}, [USER], "E", {"reply": "A"}
         ),
     ],
+    "OpenAI batch": [
+        Known(
+            {
+                "custom_id": "r1",
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": {"model": "m", "messages": [SYSTEM, USER]},
+            },
+            [SYSTEM, USER],
+            None,
+            {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}},
+        ),
+        Known(
+            {
+                "custom_id": "r2",
+                "url": "/v1/responses",
+                "body": {"model": "m", "input": "U", "max_output_tokens": 5},
+            },
+            "U",
+            None,
+            {"url": "/v1/responses", "body": {"model": "m", "max_output_tokens": 5}},
+        ),
+    ],
+    "Hugging Face rows": [
+        Known(
+            {
+                "row_idx": 3,
+                "row": {"question": "q", "answers": {"text": ["a", "a"]}},
+                "truncated_cells": [],
+            },
+            "q",
+            "a",
+        ),
+    ],
     "ShareGPT": [
         Known(
             {
@@ -487,6 +521,57 @@ def test_an_export_is_read_in_every_format(tool: str, known: Known) -> None:
         (same,) = load(text, name)
         check(known, same)
         assert (same.id, same.content_hash) == (case.id, case.content_hash)
+
+
+def test_a_page_of_the_datasets_server_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "page.json"
+    rows = [{"row_idx": n, "row": {"question": f"q{n}", "answer": "x"}} for n in (0, 1)]
+    page = {"features": [{"name": "question"}], "rows": rows, "num_rows_total": 2}
+    path.write_text(json.dumps(page))
+    found = [
+        (case.input, case.expected)
+        for case in load_cases(path.name, folder=path.parent, where="t")
+    ]
+    assert found == [("q0", "x"), ("q1", "x")]
+
+
+def test_requests_of_a_batch_keep_their_ids(tmp_path: Path) -> None:
+    path = tmp_path / "batch.jsonl"
+    asked = {"custom_id": "r7", "url": "/v1/completions", "body": {"prompt": "U"}}
+    path.write_text(json.dumps(asked) + "\n")
+    assert [
+        (case.id, case.input)
+        for case in load_cases(path.name, folder=path.parent, where="t")
+    ] == [("r7", "U")]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (
+            {"custom_id": "r1", "response": {"status_code": 200, "body": {}}},
+            "this is the output of a batch, which has replies and none of what was "
+            "asked; read the batch's input file.",
+        ),
+        (
+            {"custom_id": "r1", "response": None, "error": {"code": "x"}},
+            "this is the output of a batch, which has replies",
+        ),
+        (
+            {"row_idx": 0, "row": {"question": "q"}, "truncated_cells": ["question"]},
+            "the server has cut `question` of this row short; ask it for fewer rows",
+        ),
+    ],
+)
+def test_wrapped_rows_that_lack_what_is_asked_are_refused(
+    tmp_path: Path, row: dict[str, Any], problem: str
+) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(ConfigError) as told:
+        load_cases(path.name, folder=path.parent, where="t")
+    assert "cases.jsonl:1: " in str(told.value)
+    assert problem in str(told.value)
 
 
 @pytest.mark.filterwarnings("ignore::pytest_ladder.errors.LadderWarning")

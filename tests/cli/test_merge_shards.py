@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.shard import CutSource, Shard
+from pytest_ladder.reporting.files.outdated import mark, unmark
 from pytest_ladder.reporting.report import Report
 from tests.cli.written_report import (
     PASSING,
@@ -61,7 +62,7 @@ CASES = [
 ]
 TIMES = {"id", "started", "shard"}
 CUT = {"cases.jsonl": CutSource(items=40, digest="aa")}
-ONE = Shard(index=1, total=4, run="77", ladder="bb", cut=CUT, pieces=40)
+ONE = Shard(index=1, total=4, run="77", ladder="bb", cut=CUT)
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_shards_that_are_missing_are_named(suite: Shop, command: Command) -> Non
 def test_many_that_are_missing_are_named_in_a_few_words(
     tmp_path: Path, command: Command
 ) -> None:
-    of_thirty = {"total": 30, "pieces": 40}
+    of_thirty = {"total": 30}
     reports = [a_shard(n, 30, shard=of_thirty) for n in (1, 4, 5, 30)]
     _, _, errors = joined(tmp_path, command, *reports)
     assert "shards 2, 3 and 6 to 29 of 30 are missing; name their" in errors
@@ -176,12 +177,6 @@ def test_one_that_is_missing_is_named(tmp_path: Path, command: Command) -> None:
     status, _, errors = joined(tmp_path, command, a_shard(1), a_shard(2), a_shard(4))
     assert status == 2
     assert "shard 3 of 4 is missing; name its report as well, or" in errors
-
-
-def test_shards_without_a_case_are_not_missed(tmp_path: Path, command: Command) -> None:
-    few = {"shard": {"pieces": 2}}
-    reports = a_shard(1, 2, **few), a_shard(2, 2, **few)
-    assert joined(tmp_path, command, *reports)[::2] == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -282,6 +277,63 @@ def test_an_objective_that_fails_the_whole_run_fails_the_merge(
     status, said, _ = command("merge", *folders, "--output", "joined")
     assert status == 1
     assert "FAILED objective: " in said
+
+
+def test_a_shard_whose_last_run_was_killed_is_refused(
+    tmp_path: Path, command: Command
+) -> None:
+    shards = [
+        written(tmp_path / f"{n}", a_shard(n, 2, shard={"total": 2})) for n in (1, 2)
+    ]
+    mark(shards[1], "The run that began today was killed; run all tests again.")
+    for options in ([], ["--partial"]):
+        status, said, errors = command("merge", *shards, "--output", "x", *options)
+        assert (status, said) == (2, "")
+        assert errors.endswith(
+            "2 is out of date. The run that began today was killed; run all tests "
+            "again.\n"
+        )
+    unmark(shards[1])
+    assert command("merge", *shards, "--output", tmp_path / "x")[0] == 0
+
+
+def test_a_shard_that_failed_by_itself_fails_the_merge(
+    suite: Shop, command: Command
+) -> None:
+    """Whatever it was for, a test that is no ladder test included."""
+    suite.write("test_own.py", "def test_own() -> None:\n    assert False\n")
+    statuses = [
+        suite.run("--ladder=matrix", "--ladder-live", f"--ladder-shard={index}/2").ret
+        for index in (1, 2)
+    ]
+    assert sorted(statuses) == [pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED]
+    failed = 1 + statuses.index(pytest.ExitCode.TESTS_FAILED)
+    folders = sorted((suite.path / "ladder-report/shards").iterdir())
+    status, said, _ = command("merge", *folders, "--output", "joined")
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        f"FAILED shard {failed} of 2: its own run failed, see what it printed "
+        f"(ladder-report/shards/{failed}-of-2)"
+    )
+    suite.write("test_own.py", "def test_own() -> None:\n    pass\n")
+    assert suite.run("--ladder=matrix", f"--ladder-shard={failed}/2").ret == 0
+    assert command("merge", *folders, "--output", "joined")[0] == 0
+
+
+@pytest.mark.parametrize("undecided", ["fail", "pass"])
+def test_an_undecided_objective_fails_the_merge_where_it_fails_a_run(
+    suite: Shop, command: Command, undecided: str
+) -> None:
+    gate = f'\n[gate]\nundecided = "{undecided}"\n'
+    suite.ladder(LADDER + OBJECTIVE + "min_n = 500\n" + gate)
+    folders = sharded(suite, 2, "--ladder-live")
+    whole = suite.run("--ladder=matrix")
+    verdict = suite.matrix("ladder-report")["recommendation"]["verdict"]
+    assert verdict == "undecided"
+    assert whole.ret == (1 if undecided == "fail" else 0)
+    status, said, _ = command("merge", *folders, "--output", "joined")
+    assert status == whole.ret
+    assert ("FAILED objective: " in said) == (undecided == "fail")
 
 
 def test_the_order_of_the_shards_changes_nothing(

@@ -2,12 +2,14 @@
 
 Labels are tried beside their point first, then further out with a line that leads to
 it. What is taken is kept as a bitmap, which makes a try cheap: a page places the labels
-of each volume. After Kittivorawong, Moritz, Wongsuphasawat and Heer, "Fast and flexible
-overlap detection for chart labeling with occupancy bitmap" (2020).
+of each volume, once for all volumes at which they lie alike. After Kittivorawong,
+Moritz, Wongsuphasawat and Heer, "Fast and flexible overlap detection for chart labeling
+with occupancy bitmap" (2020).
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -83,7 +85,7 @@ def spots_of(
     for y in bars:
         taken += [(0, y - 16, 90, y), (0, y - 1, width, y + 1)]
     taken += _stairs([places[n] for n in rank if points[n]["on_front"]])
-    placed = place(wanted, width, height, taken)
+    placed = place(tuple(wanted), width, height, tuple(taken))
     return [spot for _, spot in sorted(zip(rank, placed, strict=True))]
 
 
@@ -119,12 +121,13 @@ def pixels(
     return places, [12 + (top - bar) * down for bar in bars]
 
 
+@functools.lru_cache(maxsize=16)
 def place(
-    wanted: Sequence[Wanted],
+    wanted: tuple[Wanted, ...],
     width: int,
     height: int,
-    taken: Sequence[Box] = (),
-) -> list[Spot]:
+    taken: tuple[Box, ...] = (),
+) -> tuple[Spot, ...]:
     """Give a place to each label in a chart of this size, the first ones first.
 
     `taken` are boxes to keep free: left, top, right, bottom.
@@ -135,7 +138,7 @@ def place(
     for point in wanted:
         x, y = point.x, point.y
         bitmap.take((x - MARK, y - MARK, x + MARK, y + MARK))
-    return [_spot(point, bitmap) for point in wanted]
+    return tuple([_spot(point, bitmap) for point in wanted])
 
 
 class _Bitmap:

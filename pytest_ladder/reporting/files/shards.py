@@ -43,7 +43,7 @@ def check_shards(reports: Mapping[str, Report], *, partial: bool) -> str:
         _check_tests(first, reports[first].info, name, reports[name].info)
     _check_once(shards)
     there = {one.index for one in shards.values()}
-    missing = [index for index in shard.holders if index not in there]
+    missing = [index for index in range(1, shard.total + 1) if index not in there]
     if missing and not partial:
         is_one = len(missing) == 1
         raise ConfigError(

@@ -339,14 +339,35 @@ def test_what_must_see_all_cases_is_refused(
     assert suite.server.count == 0
 
 
-def test_more_shards_than_there_is_to_cut_are_refused_in_all(suite: Shop) -> None:
-    clustered = [case | {"cluster": f"k{n // 5}"} for n, case in enumerate(CASES)]
+def test_a_shard_without_a_case_passes_and_can_be_merged(
+    suite: Shop, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clustered = [case | {"cluster": f"k{n // 10}"} for n, case in enumerate(CASES)]
     suite.cases(clustered)
-    for index in (1, 5):
-        assert refusal(suite.run(f"--ladder-shard={index}/5")) == (
-            f"--ladder-shard={index}/5: 4 clusters of cases and tests are selected, "
-            "too few for 5 shards; use 4 at most."
-        )
+    suite.run("--ladder-live")
+    for index in (1, 2, 3):
+        result = run(f"--ladder-shard={index}/3")
+        assert result.ret == pytest.ExitCode.OK
+        folder = f"ladder-report/current/shards/{index}-of-3"
+        assert len(suite.rows(folder)) == (0 if index == 3 else 20)
+    result.stdout.fnmatch_lines(["*shard 3 of 3: 0 of 40 items*"])
+    folders = sorted((suite.path / "ladder-report/current/shards").iterdir())
+    assert main(["merge", *map(str, folders), "--output", "joined"]) == 0
+    assert "joined 3 reports, 40 rows:" in capsys.readouterr().out
+    assert suite.matrix("joined")["run"]["part"] is None
+
+
+def test_a_shard_of_which_only_the_cases_were_counted_leaves_no_report(
+    suite: Shop,
+) -> None:
+    for arguments in (["--collect-only"], ["--ladder-plan"]):
+        suite.run("--ladder-shard=30/30", *arguments)
+    assert not (suite.path / "ladder-report").exists()
+
+
+def test_what_selects_no_test_at_all_is_no_shard_without_a_case(suite: Shop) -> None:
+    result = suite.run("--ladder-shard=1/2", "-k", "typo")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_a_small_ladder_beside_a_large_one_leaves_shards_without_it(
@@ -358,8 +379,9 @@ def test_a_small_ladder_beside_a_large_one_leaves_shards_without_it(
     for index, small in ((1, 1), (2, 0), (3, 0)):
         suite.run("--ladder-live", f"--ladder-shard={index}/3")
         folder = suite.path / f"ladder-report/current/shards/{index}-of-3"
-        found = sorted(path.parent.name for path in folder.rglob("rows.jsonl"))
-        assert found == (["root", "small"] if small else ["root"])
+        name = str(folder.relative_to(suite.path))
+        assert len(suite.rows(f"{name}/small")) == 2 * small
+        assert suite.rows(f"{name}/root")
     # That shard has all cases of the small one, and is a part all the same.
     part = suite.matrix("ladder-report/current/shards/1-of-3/small")["run"]["part"]
     assert (part["items"], part["of"], part["shard"]) == (2, 2, "shard 1 of 3")
