@@ -37,8 +37,12 @@ def test_another_machine_replays_what_one_has_paid_for(
     assert server.count == 40
     assert "store: " in paid.said
     assert database.rows("SELECT count(*) FROM replies") == [(40,)]
+    planned = second.run("--ladder-plan")
+    assert "0 calls, at most $0" in planned.said
+    assert f"store: {database.worker.name}" in planned.said
     replayed = second.run()
     assert replayed.counts() == {"passed": 40}
+    assert second.matrix()["run"]["store"] == database.worker.name
     # What it fetched is its own from now on.
     alone = second.run("--ladder-store=local")
     assert alone.counts() == {"passed": 40}
