@@ -94,6 +94,16 @@ def test_a_team_has_a_cap_of_its_own(
     assert (spent, reserved) == (nano(server.count * REPLY_USD), 0)
 
 
+def test_a_cap_of_everyone_holds_for_who_names_no_ledger(
+    machine: Machines, server: ScriptedServer, database: Database
+) -> None:
+    set_cap(database.owner, "all", nano(30 * REPLY_USD), everyone=True)
+    run = machine(80).run(LIVE, "-n", "2")
+    assert run.code == 1
+    assert 20 <= server.count <= 30
+    assert "of ledger 'all' is spent; left out: " in run.said
+
+
 def test_workers_of_one_machine_are_one_run(
     machine: Machines, server: ScriptedServer, database: Database
 ) -> None:
