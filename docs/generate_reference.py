@@ -385,7 +385,10 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[Row]:
             continue
         value = action.metavar or "|".join(action.choices or ())
         value = " ".join(value) if isinstance(value, tuple) else value
-        flag = " ".join([*action.option_strings[-1:], str(value)]).strip()
+        names = action.option_strings
+        if not isinstance(action, argparse.BooleanOptionalAction):
+            names = names[-1:]
+        flag = " ".join([", ".join(names), str(value)]).strip()
         told = (action.help or "") % {"default": action.default}
         needed = " (required)" if action.option_strings and action.required else ""
         yield f"`{flag or action.dest}`", told + needed

@@ -34,6 +34,9 @@ class Sender:
         self.scripted: dict[str, ScriptedModel] = {}
         """Scripted models by name."""
         self._workers = settings.workers
+        self._folder = settings.folder
+        self._looked_at: set[str] = set()
+        """Local models that were asked whether they know of tools."""
         self._progress = progress
         self._servers = servers.Servers(settings.folder / "servers", settings.owner_pid)
         self._formats = ResponseFormats(settings.folder)
@@ -51,6 +54,8 @@ class Sender:
         try:
             if request.model.is_local:
                 address = await self._address(request.model, folder)
+                if request.params.get("tools"):
+                    await self._look_for_tools(request.model, address)
             lane = self._lane(request.model)
             await lane.open()
             if request.fallbacks:
@@ -98,6 +103,14 @@ class Sender:
         self._note("")
         adapter = None if model.adapter is None else folder / model.adapter
         return await asyncio.to_thread(self._servers.address, weights, adapter)
+
+    async def _look_for_tools(self, model: Model, address: str) -> None:
+        if model.name in self._looked_at:
+            return
+        from pytest_ladder.calls.local.lost_tools import note_lost_tools
+
+        self._looked_at.add(model.name)
+        await asyncio.to_thread(note_lost_tools, address, model, self._folder)
 
     def _note(self, text: str) -> None:
         self._progress.note = text

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_ladder.core.case import Attachment
+from pytest_ladder.core.case import TEXT, Attachment
 from pytest_ladder.errors import ConfigError
 
 FIELDS = ("images", "files")
@@ -148,4 +148,4 @@ def _media_type(data: bytes) -> str | None:
         data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    return "text/plain"
+    return TEXT

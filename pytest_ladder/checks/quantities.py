@@ -12,6 +12,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Score
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.text.phrases import ANSWER_WORDS
 
 __tracebackhide__ = True
 
@@ -25,7 +26,8 @@ _NUMBER = re.compile(
 )
 # Where a reply says that this is the answer: GSM8K's mark, LaTeX's box, words.
 _ANSWERS = re.compile(
-    r"####|\\boxed\{|\b(?:final\s)?answer(?:\sis|\s?[:=])|\btherefore\b|\bso\sthe\b",
+    rf"####|\\boxed\{{|(?<![a-z])(?:final\s)?(?:{ANSWER_WORDS})(?:\sis|\s?[:=\uff1a])"
+    r"|\btherefore\b|\bso\sthe\b",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
@@ -34,6 +36,7 @@ _MARKUP = re.compile(
 _SWAPPED = str.maketrans(".,", ",.")
 _SAME_UNIT = {
     "percent": "%",
+    "prozent": "%",
     "pct": "%",
     "usd": "$",
     "dollar": "$",
@@ -72,10 +75,12 @@ def number(  # noqa: PLR0913 - each option is one word of the question
 
     Expected is a number, or a text with one and perhaps its unit (`45 days`). With a
     unit only numbers that have it count. `unit` says it, or several of them with what
-    each is in units of the expected number: `{"kg": 1, "g": 0.001}`. Units are words
-    or symbols (plural and singular are the same); nothing else is converted.
+    each is in one of them: `{"kg": 1, "g": 0.001}`; an expected number without a unit
+    is in that one. Units are words or symbols (plural and singular are the same);
+    nothing else is converted.
 
-    The answer is the first number after the last `####`, `\boxed{` or "answer is";
+    The answer is the first number after the last `####`, `\boxed{`, "answer is" or
+    `Answer:`, also in some other languages (`Antwort:`);
     else the last number, as in GSM8K (Cobbe et al. 2021) and lm-evaluation-harness's
     `flexible-extract`. With `only` a reply that says several numbers says none.
 
@@ -147,9 +152,13 @@ def _expected(case: Case | Any, decimal: str) -> Quantity:
         return Quantity(float(expected), (), f"{expected:,}")
     found = quantities(expected, decimal) if isinstance(expected, str) else []
     if len(found) != 1 or not math.isfinite(found[0].value):
+        fix = "write a number, with its unit if it has one"
+        other = "," if decimal == "." else "."
+        if isinstance(expected, str) and len(quantities(expected, other)) == 1:
+            fix = f'for numbers written like this say `decimal="{other}"`'
         raise ConfigError(
             f"{name_of(case)} expects {quoted(repr(expected))}, which is not one "
-            "number; write a number, with its unit if it has one."
+            f"number; {fix}."
         )
     return found[0]._replace(text=expected.strip())
 
@@ -159,7 +168,10 @@ def _factors(unit: str | Mapping[str, float], wanted: Quantity) -> dict[str, flo
     if isinstance(unit, str):
         units = [_plain(unit)] if unit else list(wanted.units)
         return dict.fromkeys(units, 1.0)
-    return {_plain(name): factor for name, factor in unit.items()}
+    factors = {_plain(name): factor for name, factor in unit.items()}
+    # The table may say what units are in another one than the expected number has.
+    own = _factor(wanted, factors) if wanted.units else None
+    return {name: factor / (own or 1.0) for name, factor in factors.items()}
 
 
 def _factor(quantity: Quantity, factors: Mapping[str, float]) -> float | None:

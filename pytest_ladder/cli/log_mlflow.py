@@ -10,7 +10,10 @@ from typing import get_args
 
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command
 from pytest_ladder.cli.printing import ProgressLine, say
+from pytest_ladder.core.review import Review
 from pytest_ladder.errors import ConfigError, TrackingError
+from pytest_ladder.judging.calibration.labels import Label, read_labels
+from pytest_ladder.real.reviews import read_reviews
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.numbers import count, few
@@ -38,6 +41,7 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
 examples:
   MLFLOW_TRACKING_URI=http://localhost:5000 pytest-ladder log mlflow ladder-report
   pytest-ladder log mlflow ladder-report --experiment support --traces misses
+  pytest-ladder log mlflow ladder-report --traces all --labels labels.jsonl
   pytest-ladder log mlflow ladder-report --dry-run
 """
 _FAILED = 1
@@ -66,14 +70,24 @@ def add_mlflow_to(actions: Subparsers) -> None:
         help="rows that are sent with what was asked and said, as traces and in "
         f"tables, misses first, at most {MOST:,} traces (default: none)",
     )
+    for option, words in (("--labels", "labels"), ("--reviews", "reviews")):
+        add(
+            option,
+            metavar="FILE",
+            type=Path,
+            help=f"people's {words} of replies, which become feedback on their traces",
+        )
     add("--dry-run", action="store_true", help="print what would be sent; send nothing")
     parser.set_defaults(run=_run)
 
 
 def _run(given: Given) -> int:
-    experiment = given.experiment or os.environ.get(EXPERIMENT) or DEFAULT_EXPERIMENT
+    experiment: str | None = given.experiment
+    if experiment is None:
+        experiment = os.environ.get(EXPERIMENT) or DEFAULT_EXPERIMENT
     if not experiment.strip():
         raise ConfigError("--experiment is empty; name an experiment.")
+    labels, reviews = _people(given)
     where = host()  # What is wrong with it is told before a long report is read.
     report = read_report(given.folder)
     if given.dry_run:
@@ -88,7 +102,14 @@ def _run(given: Given) -> int:
         progress(label, share, f"{done:,} of {of:,} {what}")
 
     try:
-        done = log_mlflow(report, experiment, traces=given.traces, progress=tell)
+        done = log_mlflow(
+            report,
+            experiment,
+            traces=given.traces,
+            labels=labels,
+            reviews=reviews,
+            progress=tell,
+        )
     except TrackingError as error:
         sys.stderr.write(f"pytest-ladder: {error}\n")
         return _FAILED
@@ -97,6 +118,20 @@ def _run(given: Given) -> int:
     for line in _said(done, report, experiment):
         say(line)
     return 0
+
+
+def _people(given: Given) -> tuple[Sequence[Label], Sequence[Review]]:
+    """Read what people said; raises `ConfigError` where it would go nowhere."""
+    for path in filter(None, (given.labels, given.reviews)):
+        if given.traces == "none":
+            raise ConfigError(
+                f"{shown(path)} is about replies, which stay here; add --traces misses "
+                "or --traces all."
+            )
+        if not path.is_file():
+            raise ConfigError(f"{shown(path)} does not exist; name another file.")
+    labels = read_labels(given.labels) if given.labels else ()
+    return labels, read_reviews(given.reviews) if given.reviews else ()
 
 
 def _planned(told: LoggedReport, report: Report, which: Which) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pytest_ladder.core.rung import Model, Rung, Strategy, is_spec
 from pytest_ladder.errors import ConfigError, warn
 from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS
-from pytest_ladder.prompting.strategies import prompter_class
+from pytest_ladder.prompting.strategies import STRATEGIES, prompter_class
 from pytest_ladder.prompting.templates import compile_template
 from pytest_ladder.text.phrases import did_you_mean, listed
 
@@ -97,8 +97,29 @@ def read_strategies(source: Source, count: int, top: type[Any]) -> tuple[Strateg
                 options = prompter_class(use, source.path.parent).options
             except ConfigError as error:
                 raise source.error((*place, "use"), str(error)) from error
+        _check_keys_of_kind(source, place, options)
         read.append(decode(source, options, place, top))
     return tuple(read)
+
+
+def _check_keys_of_kind(source: Source, place: Place, options: type[Strategy]) -> None:
+    """Say which kind of strategy a key belongs to, where it is one of another kind."""
+    table = source.get(place)
+    keys = (
+        table.keys() - {*options.__struct_fields__} if isinstance(table, dict) else ()
+    )
+    for key in sorted(keys):
+        folder = source.path.parent
+        named = [
+            f'use = "{use}"'
+            for use in STRATEGIES
+            if key in prompter_class(use, folder).options.__struct_fields__
+        ]
+        if named:
+            raise source.error(
+                (*place, key),
+                f"this key belongs to {listed(named)}; write that, or remove the key.",
+            )
 
 
 def check_strategies(

@@ -17,6 +17,9 @@ _MOST_CHOICES = 26
 """Answers to choose from: each has a letter."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
+TEXT = "text/plain"
+"""The media type of a file of text, whatever it is called."""
+
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """A file that is sent with a case."""

@@ -120,6 +120,9 @@ class JudgeConfig(Endpoint, frozen=True, kw_only=True):
     """File of people's verdicts, relative to the ladder; None: `labels.jsonl`."""
     funnel: bool = True
     """Whether a case is left unjudged, as a miss, when a cheap check of it missed."""
+    vision: bool = True
+    """Whether judges are shown images, audio and PDFs of a case; false for a model that
+    takes none. Its text files are shown in any case."""
 
 
 class Gate(Table, frozen=True, kw_only=True):

@@ -64,6 +64,8 @@ def hold_against(
     found = []
     for rung in rungs:
         verdict, compared, why = _verdict(evidence, level, rung, current, len(rungs))
+        if shipped is not None and rung in by_id and not by_id[rung].levels:
+            why = f"{rung} was not run; --ladder-live asks for what is not stored"
         cells = [
             by_id[name].levels.get(level)
             for name in (rung, current)

@@ -14,7 +14,7 @@ from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Endpoint, Model, Tier
 from pytest_ladder.core.score import Verdict
-from pytest_ladder.errors import ConfigError
+from pytest_ladder.errors import CallError, ConfigError
 from pytest_ladder.judging import (
     pairwise,
     prompts,
@@ -55,6 +55,7 @@ class Jury:
         unusable: Unusable = lambda _: None,
         *,
         is_kept: IsKept = lambda _: False,
+        vision: bool = True,
     ) -> None:
         self.models = tuple(models)
         self._asker = asker
@@ -62,6 +63,7 @@ class Jury:
         """Is told each verdict; called where it was asked for, on any thread."""
         self._unusable = unusable
         self._is_kept = is_kept
+        self._vision = vision
 
     def __repr__(self) -> str:
         return f"<judge {self.id}>"
@@ -94,7 +96,10 @@ class Jury:
         `JudgeError` when a judge gives no usable verdict, `ConfigError` when rubric,
         case or configuration lack something.
         """
-        verdict = self._asker.hold(self._judge(reply, rubric, options))
+        try:
+            verdict = self._asker.hold(self._judge(reply, rubric, options))
+        except CallError as error:
+            raise self._advised(error, options.get("case")) from None
         self._note(verdict)
         return verdict
 
@@ -105,7 +110,11 @@ class Jury:
         **options: Unpack[Options],
     ) -> Verdict:
         """Do the same from a coroutine, on any event loop."""
-        verdict = await self._asker.hold_async(self._judge(reply, rubric, options))
+        try:
+            talk = self._judge(reply, rubric, options)
+            verdict = await self._asker.hold_async(talk)
+        except CallError as error:
+            raise self._advised(error, options.get("case")) from None
         self._note(verdict)
         return verdict
 
@@ -123,10 +132,12 @@ class Jury:
         """
         models, replies = self._models(), (_as_reply(a), _as_reply(b))
         standard = rubrics.load(rubric)
-        subject = models[0], standard, replies, case
-        return self._asker.hold(
-            pairwise.prefer(*subject, self._unusable, self._is_kept)
-        )
+        subject = models[0], standard, replies, self._shown(case)
+        talk = pairwise.prefer(*subject, self._unusable, self._is_kept)
+        try:
+            return self._asker.hold(talk)
+        except CallError as error:
+            raise self._advised(error, case) from None
 
     def requests(
         self,
@@ -171,14 +182,15 @@ class Jury:
         return verdicts.share(results) if standard.each == "passage" else results[0]
 
     def _votes(self, reply: Reply, rubric: Rubric, options: Options) -> list[Request]:
+        case = self._shown(options.get("case"))
+
         def asked(model: Model, vote: int) -> Request:
             seen = [reply]
             if reply.whole_text != reply.text:
                 # As an older version showed it to judges.
                 seen.append(msgspec.structs.replace(reply, text=reply.whole_text))
             wordings = [
-                prompts.request_of(model, rubric, options.get("case"), one, vote=vote)
-                for one in seen
+                prompts.request_of(model, rubric, case, one, vote=vote) for one in seen
             ]
             return prompts.kept_wording(wordings, self._is_kept)
 
@@ -187,6 +199,24 @@ class Jury:
             for model in self._models()
             for vote in range(1, options.get("samples", 1) + 1)
         ]
+
+    def _shown(self, case: Case | None) -> Case | None:
+        """Return a case as judges see it: without images where they take none."""
+        if case is None or self._vision or not case.attachments:
+            return case
+        texts = tuple(f for f in case.attachments if prompts.is_text(f))
+        return msgspec.structs.replace(case, attachments=texts)
+
+    def _advised(self, error: CallError, case: Case | None) -> CallError:
+        """Return a refusal with what to do about it, if it may be one of images."""
+        shown = self._shown(case)
+        files = () if shown is None else shown.attachments
+        if error.status is None or all(map(prompts.is_text, files)):
+            return error
+        return error.saying(
+            f"{error} The judge was shown what is attached to the case; if its model "
+            "takes no such files, set `vision = false` in [judge] of ladder.toml."
+        )
 
     def _models(self) -> tuple[Model, ...]:
         if not self.models:

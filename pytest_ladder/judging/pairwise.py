@@ -92,6 +92,7 @@ def prefer(
             )
             for first, second in pairs
         ]
+        wordings = [prompts.with_attachments(each, case) for each in wordings]
         request = prompts.kept_wording(wordings, is_kept)
         answer = yield from ask(request, PREFERENCE, subject, unusable)
         winners.append(order[answer.value == "second"])

@@ -18,7 +18,7 @@ from pytest_ladder.core.rung import Model
 from pytest_ladder.core.score import PASSES_FROM, Verdict, score_from, score_of_verdict
 from pytest_ladder.errors import JudgeError, ReplyNotJson
 from pytest_ladder.judging.answers import read
-from pytest_ladder.judging.prompts import FORMS, Form, form_of, repair_of
+from pytest_ladder.judging.prompts import FORMS, Form, form_of, repair_of, said_in
 from pytest_ladder.judging.rubrics import Rubric
 
 Function = Callable[[Reply, Case | None], Any]
@@ -97,7 +97,7 @@ def ask(
     `subject` is what it judges, for the message of the `JudgeError` that is raised
     when there is no verdict.
     """
-    data = request.messages[1]["content"]
+    data = said_in(request.messages[1])
     for fresh in (False, True):
         asked, answers = msgspec.structs.replace(request, fresh=fresh), list[Served]()
         while len(answers) < _ATTEMPTS:

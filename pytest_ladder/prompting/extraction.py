@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 from pytest_ladder.core.thoughts import joined
 from pytest_ladder.prompting.templates import as_text
 from pytest_ladder.text.json_in_text import objects_in, value_in
+from pytest_ladder.text.phrases import ANSWER_WORDS
 
-_LABEL = re.compile(r"[\s*_#>-]*(?:final\s+)?answer[\s*_]*:[\s*_]*", re.IGNORECASE)
+_LABEL = re.compile(
+    rf"[\s*_#>-]*(?:final\s+)?(?:{ANSWER_WORDS})[\s*_]*[:\uff1a][\s*_]*", re.IGNORECASE
+)
 _STEP = re.compile(r"\.?([^.\[\]$\s]+)|\[(\d+)\]")
 _THINK = "Think step by step."
 
@@ -63,7 +66,7 @@ def extractor_of(kind: str | None, pattern: str | None) -> Extractor | None:
 
 
 class LastLineExtractor(Extractor):
-    """The last line that is not empty, without the word `Answer:` before it."""
+    """The last line that is not empty, without `Answer:` or `Antwort:` before it."""
 
     instruction = (
         f'{_THINK} Then write the answer alone on the last line, after "Answer:".'

@@ -21,7 +21,7 @@ def parts_of(case: Case) -> list[Part]:
     Raises `ConfigError` for a file that is another than when it was loaded.
     """
     by_name = {each.name: each for each in case.attachments}
-    return [_part(by_name[name], case) for name in (*case.images, *case.files)]
+    return [part_of(by_name[name], case) for name in (*case.images, *case.files)]
 
 
 def with_images(content: Any, case: Case) -> Any:
@@ -38,11 +38,15 @@ def _with_image(part: Any, by_name: Mapping[str, Attachment], case: Case) -> Any
         return part
     inner = part["image_url"]
     more = inner if isinstance(inner, dict) else {}
-    made = _part(by_name[name], case)
+    made = part_of(by_name[name], case)
     return {**part, "image_url": {**more, **made["image_url"]}}
 
 
-def _part(file: Attachment, case: Case) -> Part:
+def content_of(file: Attachment, case: Case) -> bytes:
+    """Return the content of a file of a case.
+
+    Raises `ConfigError` where it is another than when it was loaded.
+    """
     try:
         data = Path(file.path).read_bytes()
     except OSError:
@@ -52,7 +56,12 @@ def _part(file: Attachment, case: Case) -> Part:
             f'{case.source}: case "{case.id}": `{file.name}` was changed while the '
             "tests ran; run them again."
         )
-    encoded = base64.b64encode(data).decode()
+    return data
+
+
+def part_of(file: Attachment, case: Case) -> Part:
+    """Return a file of a case as a part of a message. Raises as `content_of` does."""
+    encoded = base64.b64encode(content_of(file, case)).decode()
     kind, _, form = file.media_type.partition("/")
     if kind == "audio":
         return {"type": "input_audio", "input_audio": {"data": encoded, "format": form}}

@@ -25,7 +25,7 @@ def imported(spec: str, folder: Path, what: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"{what} {spec} cannot be imported ({error}); correct the name, or put the "
-            f"module beside the configuration in {shown(folder)}."
+            "module beside the configuration file."
         ) from error
     except Exception as error:
         problem = f"{what} {spec} cannot be imported: {module} raised"

@@ -84,8 +84,8 @@ class Results:
         """Whether the tests ran to their end."""
         self._odd_bills: list[str] = []
         """Sentences on bills that were higher than they could be."""
-        self._refused_formats: list[str] = []
-        """Sentences on judges whose servers take no JSON schema."""
+        self._of_servers: list[str] = []
+        """Sentences on judges whose servers take no JSON schema, and on lost tools."""
         self._begun: Begun | None = None
         """The mark on earlier reports; None: no row came."""
         self._refused_keys: set[str] = set()
@@ -140,10 +140,11 @@ class Results:
             # Nothing was left for this shard: it has done all that there was to do.
             session.exitstatus = pytest.ExitCode.OK
         if self.session.settings.live:
+            from pytest_ladder.calls.local.lost_tools import lost_tools
             from pytest_ladder.calls.response_formats import notices
 
-            shared = shared_by_processes(self.session.config)
-            self._refused_formats = notices(Path(shared["folder"]))
+            shared = Path(shared_by_processes(self.session.config)["folder"])
+            self._of_servers = [*notices(shared), *lost_tools(shared)]
             # Now: the folder that workers share is gone at the end.
             self.session.engine.called.read()
             self.session.engine.failed.read()
@@ -235,7 +236,7 @@ class Results:
             yield from unpriced(result)
         if self.session.settings.live:
             yield from unused(self.items, self.session.engine)
-        yield from self._refused_formats
+        yield from self._of_servers
         yield from self.session.store_notices
         for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."

@@ -17,7 +17,7 @@ import pytest
 
 from pytest_ladder.calls.store.store import Store
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.ladder import JudgeConfig, Objective
 from pytest_ladder.core.rung import SETTINGS, Build, Price, Rung, Strategy
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.bounds import cheap_bar
@@ -210,11 +210,17 @@ def _suite(session: LadderSession, opened: OpenLadder, cases: set[bytes]) -> str
     content = [
         [(rung.id, _settings(rung)) for rung in opened.ladder.rungs],
         _wanted(opened.ladder.objective),
-        judge and (judge.id, judge.revision, judge.params, judge.funnel),
+        judge and _judge(judge),
         sorted(cases | loaded),
         sorted(free_form),
     ]
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
+
+
+def _judge(judge: JudgeConfig) -> tuple[object, ...]:
+    told = judge.id, judge.revision, judge.params, judge.funnel
+    # As by a release that showed judges no images, unless somebody says so.
+    return told if judge.vision else (*told, judge.vision)
 
 
 def _content(case: Case) -> bytes:

@@ -180,11 +180,12 @@ class Apps:
 
     def end_test(self) -> None:
         """End all links; called when a test is over, and after each part of one."""
+        if self._gateway is None:  # So nobody got a link.
+            return
         with self._lock:
             self._links.end()
             self.calls = []
-            if self._gateway is not None:
-                self._gateway.refused = ""
+            self._gateway.refused = ""
 
     @contextlib.contextmanager
     def heard(self, *, of_body: bool = True) -> Iterator[None]:
@@ -229,7 +230,7 @@ class Apps:
         self, raised: BaseException | None, *, of_body: bool
     ) -> LadderError | None:
         record = self._process.running.record
-        if record is None:
+        if record is None or self._gateway is None:
             return None
         # It is there for apps that were started with it.
         expects_calls = of_body and "ladder_env" in record.item.function.fixturenames

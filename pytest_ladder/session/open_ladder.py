@@ -228,7 +228,8 @@ class OpenLadder:
         def is_kept(request: Request) -> bool:
             return self.archive.find(self.archive.key(request)) is not None
 
-        return Jury(self.judges, asker, *notes, is_kept=is_kept)
+        vision = self.ladder.judge is None or self.ladder.judge.vision
+        return Jury(self.judges, asker, *notes, is_kept=is_kept, vision=vision)
 
     def total_usd(self, rung: Rung) -> float | None:
         """USD that one reply is expected to cost, building spread; None: unknown."""

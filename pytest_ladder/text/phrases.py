@@ -1,10 +1,17 @@
-"""Phrases that error messages share."""
+"""Phrases that error messages share, and words that replies begin an answer with."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
+
+ANSWER_WORDS = (
+    "answer|antwort|antwoord|r\u00e9ponse|respuesta|resposta|risposta|svar|odpowied\u017a"
+    "|cevap|\u043e\u0442\u0432\u0435\u0442|\u7b54\u6848|\u56de\u7b54|\u7b54\u3048|\ub2f5"
+)
+"""What models write before a colon and their answer, as a regex: MGSM's languages, and
+some more."""
 
 _MOST_LISTED = 12
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DATASET, TRACES = "mlflow", "mlflow-traces"
 _PAGE = 100
+_MACHINERY = ("mlflow.", "service.", "telemetry.")
+"""How tags begin that MLflow makes, and those of the resource of OTLP spans."""
 _DIGITS = 6
 """Of a record's id, at the end of its case's."""
 
@@ -154,8 +156,8 @@ def _of_parts(message: Any) -> Any:
 
 
 def _tags(tags: dict[str, Any]) -> dict[str, list[str]]:
-    """Write tags as labels, `key=value`; those of MLflow itself say who and where."""
-    told = sorted(f"{k}={v}" for k, v in tags.items() if not k.startswith("mlflow."))
+    """Write tags as labels, `key=value`; those of machinery say who and where."""
+    told = sorted(f"{k}={v}" for k, v in tags.items() if not k.startswith(_MACHINERY))
     return {"tags": told} if told else {}
 
 

@@ -34,21 +34,34 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+_BARE = re.compile(r"[\w.-]+:\d+(/|$)")
+"""A host with a port and nothing before it."""
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 """Whatever the user has set: pytest-ladder reports to nobody."""
 _NOT_FOR_MLFLOW = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 """Hold the keys of another server, which traces would take along."""
+_AGAIN = re.compile(r"too many (\d{3}) error responses")
+"""As urllib3 says it of a server that gives the same answer each time it is asked."""
 _LOGGED = "what was logged stays, and logging again completes it."
 _LONGEST = 300
 """Characters of what a server said that are shown."""
 
 
 def address() -> str:
-    """Return the address of the server; raises `ConfigError` where none is named."""
+    """Return the address of the server.
+
+    Raises `ConfigError` where none is named, or one without http://, which MLflow's
+    client takes for a file.
+    """
     named = os.environ.get(ADDRESS, "").strip()
     if not named:
         raise ConfigError(
             f"{ADDRESS} is not set, so no server of MLflow is known; set it, as in "
+            f"{ADDRESS}=http://localhost:5000."
+        )
+    if _BARE.match(named):
+        raise ConfigError(
+            f"{ADDRESS} is no address; begin it with http://, as in "
             f"{ADDRESS}=http://localhost:5000."
         )
     return named
@@ -144,6 +157,8 @@ def _sentence(error: Exception, then: str) -> str:
     code = getattr(error, "error_code", "")
     status = getattr(error, "get_http_status_code", lambda: 0)()
     said = str(getattr(error, "message", None) or error)
+    if again := _AGAIN.search(said):
+        return f"The server of MLflow at {host()} answers {again[1]}; {then}"
     if "Max retries exceeded" in said or "ConnectionError" in said:
         timed_out = "timed out" in said or "Timeout" in said
         why = "did not answer in time" if timed_out else "cannot be reached"

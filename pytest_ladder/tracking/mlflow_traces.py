@@ -1,8 +1,9 @@
 """Traces of rows at a server of MLflow, with scores and what was expected on them.
 
-Spans go by OTLP, as to any other endpoint; MLflow names a trace `tr-` and its id. Then
-each is linked to the run of its rung, and gets a feedback for each score and an
-expectation. All of them bear ids or names that stay: what is there is not sent again.
+Spans go by OTLP, as to any other endpoint, with what MLflow reads of its own beside the
+conventions; MLflow names a trace `tr-` and its id. Then each is linked to the run of
+its rung, and gets its assessments. All of them bear ids or names that stay: what is
+there is not sent again.
 
 Feedback is one request each, on a few threads, as in `mlflow_send`.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_ladder.core.case import WrittenCase
+from pytest_ladder.core.case import Message
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.errors import ConfigError, TrackingError
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.report import Report, content_text
+from pytest_ladder.tracking import names
+from pytest_ladder.tracking.mlflow_assessments import Assessed, PeopleSaid, assessments
 from pytest_ladder.tracking.mlflow_runs import Which, is_told
 from pytest_ladder.tracking.mlflow_send import LoggedTo
 from pytest_ladder.tracking.mlflow_server import ADDRESS, address
 from pytest_ladder.tracking.otel import deliver
-from pytest_ladder.tracking.spans import trace_id, traces_of
+from pytest_ladder.tracking.spans import RowTrace, Span, trace_id, traces_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,8 +40,6 @@ MOST = 1_000
 _AT_ONCE = 4
 _LINKED_AT_ONCE = 100  # MLflow's own limit
 _FOUND_AT_ONCE = 500  # likewise
-_CODE, _JUDGE, _PEOPLE = "CODE", "LLM_JUDGE", "HUMAN"
-_EXPECTED = "expected"
 
 
 class SentTraces(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,21 +53,6 @@ class SentTraces(msgspec.Struct, frozen=True, kw_only=True):
     """Likewise, of feedback and expectations."""
     left_out: int
     """Rows beyond the thousandth."""
-
-
-class _Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A feedback, or an expectation."""
-
-    name: str
-    value: float | bool | str
-    source_type: str
-    source: str
-    reason: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Tells it from all others of its trace."""
-        return self.name, self.source_type, self.source
 
 
 def traced_rows(rows: Sequence[Row], which: Which) -> list[Row]:
@@ -92,6 +79,7 @@ def send_traces(
     report: Report,
     to: LoggedTo,
     which: Which,
+    people: PeopleSaid,
     progress: Callable[[int, int], None],
 ) -> SentTraces:
     """Send the traces of rows to the runs that were logged.
@@ -106,13 +94,13 @@ def send_traces(
         for rung in sorted({row.rung for row in rows})
         for trace in _linked(client, to, rung)
     }
-    new = [row for row in rows if _id(report, row) not in there]
+    new = [row for row in rows if _id(report, row, to) not in there]
     _deliver(report, new, to)
     for rung in sorted({row.rung for row in new}):
-        ids = [_id(report, row) for row in new if row.rung == rung]
+        ids = [_id(report, row, to) for row in new if row.rung == rung]
         for batch in _batched(ids, _LINKED_AT_ONCE):
             client.link_traces_to_run(batch, to.run_ids[rung])
-    assess = _Assessor(client, report, there)
+    assess = _Assessor(client, report, to, people, there)
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
     sent = 0
     try:
@@ -133,10 +121,55 @@ def _deliver(report: Report, rows: Sequence[Row], to: LoggedTo) -> None:
     if not rows:
         return
     headers = {"x-mlflow-experiment-id": to.experiment_id, **_authorization()}
-    traces = traces_of(report, rows, content=report.info.texts)
-    delivered = deliver(traces, endpoint(), headers=headers)
+    # MLflow has each id once, for all experiments: in another one traces are others.
+    place = to.run_ids[""]
+    traces = traces_of(report, rows, content=report.info.texts, place=place)
+    delivered = deliver(
+        (_as_mlflow_reads(report, trace) for trace in traces),
+        endpoint(),
+        headers=headers,
+    )
     if not delivered.is_whole:
         raise TrackingError(f"{delivered.sentence}; logging again sends them anew.")
+
+
+def _as_mlflow_reads(report: Report, trace: RowTrace) -> RowTrace:
+    """Say in MLflow's own attributes what its pages would show as JSON or guess.
+
+    That is question and reply of the row, and what each call cost: of a model that its
+    list of prices knows, MLflow would work out a cost of its own.
+    """
+    case, root = report.cases.get(trace.row.unit), trace.spans[0]
+    own: dict[str, Any] = {}
+    if case is not None and names.INPUT_MESSAGES in root.attributes:
+        own[names.MLFLOW_INPUTS] = _asked(case.input)
+    if names.OUTPUT_MESSAGES in root.attributes:
+        own[names.MLFLOW_OUTPUTS] = trace.row.text
+    spans = (_with(root, own), *map(_priced, trace.spans[1:]))
+    return msgspec.structs.replace(trace, spans=spans)
+
+
+def _asked(asked: str | Sequence[Message]) -> Any:
+    if isinstance(asked, str):
+        return asked
+    return {
+        "messages": [
+            {"role": str(one.get("role", "user")), "content": content_text(one)}
+            for one in asked
+        ]
+    }
+
+
+def _priced(span: Span) -> Span:
+    cost = span.attributes.get(names.COST_USD)
+    return (
+        span if cost is None else _with(span, {names.MLFLOW_COST: {"total_cost": cost}})
+    )
+
+
+def _with(span: Span, own: Mapping[str, Any]) -> Span:
+    written = {name: json.dumps(value) for name, value in own.items()}
+    return msgspec.structs.replace(span, attributes={**span.attributes, **written})
 
 
 def _authorization() -> dict[str, str]:
@@ -176,32 +209,39 @@ class _Assessor:
     """
 
     def __init__(
-        self, client: MlflowClient, report: Report, there: Mapping[str, Sequence[Any]]
+        self,
+        client: MlflowClient,
+        report: Report,
+        to: LoggedTo,
+        people: PeopleSaid,
+        there: Mapping[str, Sequence[Any]],
     ) -> None:
         from mlflow.tracing.client import TracingClient
 
         self.client = TracingClient(client.tracking_uri)
         self.report = report
+        self.to = to
+        self.people = people
         self.there = there
 
     def __call__(self, row: Row) -> int:
         """Return how many were not there yet."""
-        trace = _id(self.report, row)
+        trace = _id(self.report, row, self.to)
         known = {
             (one.name, str(one.source.source_type), one.source.source_id)
             for one in self.there.get(trace, ())
         }
-        case = self.report.cases.get(row.unit)
-        lacking = [one for one in _told(row, case) if one.key not in known]
+        told = assessments(row, self.report.cases.get(row.unit), self.people)
+        lacking = [one for one in told if one.key not in known]
         for one in lacking:
             self.client.log_assessment(trace, self._entity(one))
         return len(lacking)
 
-    def _entity(self, told: _Told) -> Any:
+    def _entity(self, told: Assessed) -> Any:
         from mlflow.entities import AssessmentSource, Expectation, Feedback
 
         source = AssessmentSource(told.source_type, told.source)
-        if told.name == _EXPECTED:
+        if told.is_expected:
             return Expectation(name=told.name, value=told.value, source=source)
         reason = told.reason if self.report.info.texts else ""
         return Feedback(
@@ -209,32 +249,8 @@ class _Assessor:
         )
 
 
-def _told(row: Row, case: WrittenCase | None) -> Iterator[_Told]:
-    """Yield what is known of a reply: by the judge, by the test, and by the case."""
-    test, verdict = row.test.rpartition("::")[2], row.verdict
-    by, source = (_CODE, row.test)
-    if verdict is not None:
-        by, source = _JUDGE, verdict.judge or "judge"
-    if row.score is not None:
-        reason = verdict.reason if verdict is not None else row.reason
-        yield _Told(
-            name=test, value=row.score, source_type=by, source=source, reason=reason
-        )
-    for name, value in row.scores.items():
-        yield _Told(name=name, value=value, source_type=by, source=source)
-    if row.thumb is not None:
-        yield _Told(name="thumb", value=row.thumb, source_type=_PEOPLE, source="user")
-    if case is not None and case.wanted:
-        yield _Told(
-            name=_EXPECTED,
-            value=case.wanted,
-            source_type=_PEOPLE,
-            source=case.source,
-        )
-
-
-def _id(report: Report, row: Row) -> str:
-    return f"tr-{trace_id(report.info.id, row)}"
+def _id(report: Report, row: Row, to: LoggedTo) -> str:
+    return f"tr-{trace_id(report.info.id, row, to.run_ids[''])}"
 
 
 def _batched(ids: Sequence[str], size: int) -> Iterator[list[str]]:

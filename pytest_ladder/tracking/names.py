@@ -54,6 +54,11 @@ KEY = "ladder.key"
 CALLS = "ladder.calls"
 """How many calls a span stands for, where it stands for several."""
 
+# MLflow's own, as its reference of attribute mapping names them; values are JSON.
+MLFLOW_INPUTS = "mlflow.spanInputs"
+MLFLOW_OUTPUTS = "mlflow.spanOutputs"
+MLFLOW_COST = "mlflow.llm.cost"
+
 # From the prefix of a model's id to what the conventions call the provider.
 PROVIDERS = {
     "azure": "azure.ai.openai",

@@ -77,25 +77,34 @@ class RowTrace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def traces_of(
-    report: Report, rows: Iterable[Row] | None = None, *, content: bool
+    report: Report,
+    rows: Iterable[Row] | None = None,
+    *,
+    content: bool,
+    place: str = "",
 ) -> Iterator[RowTrace]:
     """Yield the traces of a report, or of some of its rows.
 
     Without `content` nothing is in them that anybody said: no message, no reply, no
-    reason, nothing that was expected.
+    reason, nothing that was expected. `place`: see `trace_id`.
     """
     chosen = report.rows if rows is None else list(rows)
-    maker = _Maker(report, content)
+    maker = _Maker(report, content, place)
     for number, row in enumerate(chosen if content else silent_rows(chosen)):
         yield RowTrace(row=row, spans=tuple(maker.spans(number, row)))
 
 
-def trace_id(run: str, row: Row) -> str:
-    """Return the id of a row's trace, which run and row alone decide."""
-    told = (
+def trace_id(run: str, row: Row, place: str = "") -> str:
+    """Return the id of a row's trace, which run and row alone decide.
+
+    `place` tells copies apart where a server has ids but once for all its places.
+    """
+    told = [
         *(row.run or run, row.test, row.rung, row.level, row.source, row.case),
         str(row.sample),
-    )
+    ]
+    if place:
+        told.append(place)
     return hashlib.sha256("\0".join(told).encode()).hexdigest()[:32]
 
 
@@ -111,8 +120,9 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
 class _Maker:
     """Makes the spans of one report's rows, in their order."""
 
-    def __init__(self, report: Report, content: bool) -> None:
+    def __init__(self, report: Report, content: bool, place: str) -> None:
         self.report = report
+        self.place = place
         self.content = content
         self.models = {rung.id: rung.model.id for rung in rungs_of(report)}
         self.began_ns = _nanoseconds(report.info.started)
@@ -121,7 +131,7 @@ class _Maker:
 
     def spans(self, number: int, row: Row) -> Iterator[Span]:
         """Yield the root, then the calls."""
-        trace = trace_id(self.report.info.id, row)
+        trace = trace_id(self.report.info.id, row, self.place)
         root = _span_id(trace, "root")
         at = began = self.began_ns + number * _MICROSECOND
         calls = []

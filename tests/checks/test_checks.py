@@ -101,6 +101,12 @@ def test_token_f1(said: str, expected: Any, f1: float) -> None:
         ("1020", 1000, {"relative": 0.01}, False),
         ("300 g", 0.3, {"unit": {"kg": 1, "g": 0.001}}, True),
         ("300 lb", 0.3, {"unit": {"kg": 1, "g": 0.001}}, False),
+        ("0.3 kg", "300 g", {"unit": {"kg": 1, "g": 0.001}}, True),
+        ("0.3 kg", "301 g", {"unit": {"kg": 1, "g": 0.001}, "tolerance": 2}, True),
+        ("0.3 kg", "0.3 g", {"unit": {"kg": 1, "g": 0.001}}, False),
+        ("Antwort: 7 (von 9)", 7, {}, True),
+        ("よって答え\uff1a7。単位は2つ。", 7, {}, True),
+        ("20 Prozent", "20 %", {}, True),
         ("1e3", 1000, {}, True),
         ("version v1.2.3", 1.2, {}, False),
         ("9" * 400, 7, {}, False),
@@ -109,6 +115,11 @@ def test_token_f1(said: str, expected: Any, f1: float) -> None:
 )
 def test_number(said: str, expected: Any, options: Any, right: bool) -> None:
     assert bool(checks.number(said, case(expected), **options)) is right
+
+
+def test_a_decimal_comma_without_the_option_is_told_of_it() -> None:
+    with pytest.raises(ConfigError, match='like this say `decimal=","`'):
+        checks.number("0,75 kg", case("0,75 kg"))
 
 
 def test_reasons_say_what_was_said() -> None:

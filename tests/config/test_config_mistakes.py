@@ -333,7 +333,7 @@ STRATEGIES = {
         strategy('use = "nowhere_to_be_found:Mine"\n'),
         'ladder.toml:7: strategy "s": use: the strategy nowhere_to_be_found:Mine '
         "cannot be imported (No module named 'nowhere_to_be_found'); correct the name, "
-        "or put the module beside the configuration in ..",
+        "or put the module beside the configuration file.",
     ),
     "a class of something else": (
         strategy('use = "pathlib:Path"\n'),
@@ -350,9 +350,14 @@ STRATEGIES = {
     ),
     "an option of another kind": (
         strategy('use = "think"\nrounds = 3\n'),
-        'ladder.toml:8: strategy "s": rounds: this key is unknown; known keys: '
-        "`name`, `use`, `system`, `system_file`, `prompt`, `prompt_file`, `examples`, "
-        "`shots`, `select`, `corpus`, `stopwords`, `stemmer` and 9 more.",
+        'ladder.toml:8: strategy "s": rounds: this key belongs to '
+        '`use = "refine"`; write that, or remove the key.',
+    ),
+    "an option without its kind": (
+        strategy("extract = 'tag'\n"),
+        'ladder.toml:7: strategy "s": extract: this key belongs to `use = "think"`, '
+        '`use = "vote"`, `use = "refine"`, `use = "tools"`; write that, or remove the '
+        "key.",
     ),
     "a key of the top level below a strategy": (
         strategy('use = "think"\ncurrent = "smol/s"\n'),

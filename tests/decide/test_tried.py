@@ -52,7 +52,11 @@ def report(new: Made, *models: Model) -> Report:
         (HIDING, "undecided", "errors may hide the opposite"),
         ([1.0] * 195 + [None] * 5, "better", ""),
         ([None] * 200, "undecided", "new/plain has no score at the cheap level"),
-        ([], "undecided", "new/plain has no score at the cheap level"),
+        (
+            [],
+            "undecided",
+            "new/plain was not run; --ladder-live asks for what is not stored",
+        ),
     ],
 )
 def test_the_paired_interval_decides(

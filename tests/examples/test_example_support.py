@@ -67,6 +67,25 @@ def test_every_fact_stands_in_its_document(split: list[dict[str, Any]]) -> None:
             assert re.search(re.escape(row["expected"].split()[0]), sentence), row["id"]
 
 
+def test_examples_with_thoughts_are_those_of_few_shot() -> None:
+    thoughtful = rows("thought-examples.jsonl")
+    assert all(row.pop("reasoning") for row in thoughtful)
+    assert thoughtful == SHOTS
+
+
+def test_thinking_and_voting_build_on_few_shot_and_change_nothing_else() -> None:
+    (few, think, vote) = load_ladder(FOLDER / "thoughts-and-votes.toml").strategies
+    shipped = load_ladder(FOLDER / "ladder.toml").strategies
+    models = {"models": few.models}
+    assert msgspec.structs.replace(few, models=shipped[1].models) == shipped[1]
+    shared = ("system", "examples", "shots", "select", "corpus", "prompt")
+    assert [getattr(vote, key) for key in shared] == [
+        getattr(few, key) for key in shared
+    ]
+    assert think.shots == few.shots
+    assert models["models"] == ("smol",)
+
+
 def test_labels_are_of_cases_and_of_the_replies_that_are_recorded() -> None:
     replies = {
         recording.case: reply_hash(recording.reply.text)

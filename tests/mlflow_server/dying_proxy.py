@@ -10,9 +10,12 @@ from urllib.error import HTTPError
 
 
 class DyingProxy:
-    """Passes `lives` requests on; every later one finds the connection closed."""
+    """Passes `lives` requests on; every later one finds the connection closed.
 
-    def __init__(self, target: str, lives: int) -> None:
+    With `then` it gets that status instead, and nothing else.
+    """
+
+    def __init__(self, target: str, lives: int, then: int | None = None) -> None:
         self.target = target
         self.lives = lives
         self._lock = threading.Lock()
@@ -22,12 +25,15 @@ class DyingProxy:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                if not proxy.lives_on():
+                lives = proxy.lives_on()
+                if not lives and then is None:
                     self.close_connection = True
                     return
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
-                status, kind, content = proxy.passed(self, body)
+                status, kind, content = then or 500, "text/plain", b""
+                if lives:
+                    status, kind, content = proxy.passed(self, body)
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))

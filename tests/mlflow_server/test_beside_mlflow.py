@@ -26,12 +26,17 @@ def run_apart(
 def test_a_live_matrix_is_logged_when_it_has_ended(
     shop: Shop, mlflow_server: Mlflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.ladder(LADDER + '\n[log]\nmlflow = "by itself"\n')
+    """A server that is down, that of OpenTelemetry, costs a warning, and no more."""
+    shop.ladder(LADDER + '\n[log]\nmlflow = "by itself"\notel = true\n')
     shop.test(ANSWER_HALF)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     result = run_apart(shop, mlflow_server, monkeypatch, "--ladder=matrix")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
-        ["mlflow: logged to the experiment by itself: 3 runs, * new metrics"]
+        [
+            "mlflow: logged to the experiment by itself: 3 runs, * new metrics",
+            "*ladder-report was not logged to otel: * connection refused",
+        ]
     )
     runs = mlflow_server.runs("by%20itself")
     run_id = shop.matrix("ladder-report")["run"]["id"]

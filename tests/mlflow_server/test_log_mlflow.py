@@ -304,6 +304,23 @@ def test_a_server_that_is_down_is_one_sentence_without_the_password(
     )
 
 
+def test_a_server_that_is_ill_is_told_from_one_that_is_away(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    with DyingProxy(mlflow_server.url, lives=2, then=500) as proxy:
+        done = mlflow_server.log(report_of(tmp_path, "ill"), url=proxy.url)
+    assert done.returncode == 1
+    assert " answers 500; what was logged stays" in done.stderr
+
+
+def test_an_address_without_http_is_refused(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    done = mlflow_server.log(tmp_path, url="localhost:5000")
+    assert done.returncode == 2
+    assert "MLFLOW_TRACKING_URI=http://localhost:5000" in done.stderr
+
+
 def test_nobody_was_phoned(mlflow_server: Mlflow, phoned: Path) -> None:
     """By none of the commands above, although nothing asked MLflow to be quiet."""
     assert "MLFLOW_DISABLE_TELEMETRY" not in mlflow_server.environment

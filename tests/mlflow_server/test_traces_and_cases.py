@@ -11,8 +11,11 @@ import pytest
 
 from pytest_ladder.cases.load import load_file
 from pytest_ladder.core.case import WrittenCase
+from pytest_ladder.core.review import Grade, reply_hash
+from pytest_ladder.real.reviews import line_of
+from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
-from tests.cli.written_report import a_report, a_row
+from tests.cli.written_report import a_bill, a_report, a_row
 from tests.mlflow_server.conftest import Mlflow
 
 TRACES = 200
@@ -20,7 +23,7 @@ RUNG = "tuned/rag"
 
 
 def a_report_of_200(folder: Path, run: str) -> Path:
-    rows = [a_row(RUNG, case) for case in range(TRACES)]
+    rows = [a_row(RUNG, n, text=f"c{n:02}, I think") for n in range(TRACES)]
     cases = {
         row.unit: WrittenCase(
             source=row.source,
@@ -62,9 +65,26 @@ def test_200_traces_arrive_by_otlp_and_sent_again_are_the_same(
 
 @pytest.fixture(scope="module")
 def assessed(mlflow_server: Mlflow, tmp_path_factory: pytest.TempPathFactory) -> Mlflow:
-    """Return the server with an experiment `assessed`, of 200 traces."""
+    """Return the server with an experiment `assessed`, of 200 traces.
+
+    Ann reviewed the reply to each, which is "cNN, I think".
+    """
     folder = a_report_of_200(tmp_path_factory.mktemp("report"), "assessed")
-    done = mlflow_server.log(folder, "--experiment=assessed", "--traces=all")
+    reviews = folder / "reviews.jsonl"
+    grades = [
+        Grade(
+            source="cases.jsonl",
+            case=row.case,
+            rung=RUNG,
+            reply=reply_hash(row.text),
+            verdict="fail",
+            rater="ann",
+        )
+        for row in read_report(folder).rows
+    ]
+    reviews.write_bytes(b"\n".join(map(line_of, grades)))
+    asked = ("--experiment=assessed", "--traces=all", f"--reviews={reviews}")
+    done = mlflow_server.log(folder, *asked)
     assert done.returncode == 0, done.stderr
     return mlflow_server
 
@@ -74,8 +94,34 @@ def test_200_traces_have_feedback_and_expectations(assessed: Mlflow) -> None:
     assert len(traces) == TRACES
     for trace in traces:
         told = {one["assessment_name"]: one for one in trace["assessments"]}
-        assert sorted(told) == ["expected", "test_answer"]
+        assert sorted(told) == ["expected", "review", "test_answer"]
         assert told["expected"]["expectation"]["value"] == "blue"
+        assert told["review"]["feedback"]["value"] == 0
+        by = {"source_type": "HUMAN", "source_id": "ann"}
+        assert told["review"]["source"] == by
+
+
+def test_questions_and_replies_are_plain_texts_and_costs_are_ours(
+    assessed: Mlflow,
+) -> None:
+    for trace in assessed.traces("assessed"):
+        asked = json.loads(trace["request_preview"])
+        assert asked.startswith("about c")
+        assert json.loads(trace["response_preview"]) == f"{asked[6:-1]}, I think"
+        cost = json.loads(trace["trace_metadata"]["mlflow.trace.cost"])
+        paid = a_bill(RUNG, int(asked[7:-1])).cost_usd
+        assert cost["total_cost"] == pytest.approx(paid)
+
+
+def test_a_report_in_two_experiments_has_its_traces_in_both(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    rows = [a_row(RUNG, case) for case in range(2)]
+    write_report(tmp_path, a_report(rows, id="twice"))
+    for name in ("here", "there"):
+        done = mlflow_server.log(tmp_path, f"--experiment={name}", "--traces=all")
+        assert done.returncode == 0, done.stderr
+        assert len(mlflow_server.traces(name)) == len(rows)
 
 
 def a_dataset(server: Mlflow, name: str, records: list[dict[str, Any]]) -> None:
@@ -139,8 +185,8 @@ def test_traces_become_cases_with_the_newest_kept(
     cases = load_file(output, "traces.jsonl")
     assert len(cases) == 150
     assert {case.expected for case in cases} == {"blue"}
-    texts = [case.text for case in cases]
-    assert all(text.startswith("about c") for text in texts)
+    assert all(str(case.input).startswith("about c") for case in cases)
+    assert {case.tags for case in cases} == {()}
     chosen = "mlflow-traces:assessed?attributes.status = 'ERROR'"
     done = assessed.run("cases", "pull", chosen, "-o", str(tmp_path / "no.jsonl"))
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,8 @@ FOUND: dict[str, tuple[str, str | None, str, str | None]] = {
     "last line": ("last-line", None, "One and one.\n\nTwo\n", "Two"),
     "labelled": ("last-line", None, "Hm.\n**Answer:** 2", "2"),
     "label in bold": ("last-line", None, "Hm.\n**Answer: 2**", "2"),
+    "label in German": ("last-line", None, "Hm.\nAntwort: zwei", "zwei"),
+    "label in Japanese": ("last-line", None, "ええと\n答え\uff1a二", "二"),
     "final answer": ("last-line", None, "Final answer: two cups", "two cups"),
     "a fence at the end": ("last-line", None, "Hm.\nTwo\n```", "Two"),
     "a label alone": ("last-line", None, "Hm.\nAnswer:", None),

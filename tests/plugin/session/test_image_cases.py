@@ -6,9 +6,11 @@ import base64
 import json
 from typing import Any
 
+import pytest
+
 from pytest_ladder.cli.main import main
 from tests.cases.test_attachments import PNG, SHORT, URL
-from tests.plugin.scratch_suite import ANSWER, LADDER, Shop
+from tests.plugin.scratch_suite import ANSWER, JUDGE, LADDER, TONE, Shop
 
 
 def test_an_image_reaches_the_server_and_stays_out_of_what_is_kept(shop: Shop) -> None:
@@ -56,3 +58,22 @@ def test_a_report_is_priced_again_by_the_images_that_were_sent(shop: Shop) -> No
     matrix = json.loads((again / "matrix.json").read_text("utf-8"))
     # Two images for two replies.
     assert matrix["rungs"][0]["cost"]["usd_per_1k"] == 500
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_judge_is_shown_what_it_takes_and_replays(shop: Shop, *, sees: bool) -> None:
+    (shop.path / "sky.png").write_bytes(PNG)
+    shop.cases([{"id": "sky", "input": "say blue", "images": ["sky.png"]}])
+    shop.ladder(LADDER + JUDGE + ("" if sees else "vision = false\n"))
+    shop.test(TONE)
+    verdict = json.dumps({"reason": "it is blue", "verdict": "pass"})
+    shop.server.reply = lambda body: verdict if body["model"] == "judge" else "blue"
+    shop.run("--ladder-live").assert_outcomes(passed=1)
+    (judged,) = [r.body for r in shop.server.requests if r.body["model"] == "judge"]
+    shown = judged["messages"][1]["content"]
+    assert (URL in json.dumps(shown)) is sees
+    encoded = base64.b64encode(PNG)
+    kept = [path for path in shop.path.rglob("*") if path.is_file()]
+    assert [path.name for path in kept if encoded in path.read_bytes()] == []
+    shop.run().assert_outcomes(passed=1)
+    assert len(shop.server.requests) == 2
