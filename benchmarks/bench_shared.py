@@ -1,4 +1,4 @@
-"""Admit and settle 1,000 calls, 100 at once: PostgreSQL in groups against SQLite files.
+"""Admit and settle 1,000 calls, 100 at once: by PostgreSQL against by SQLite files.
 
 python -m benchmarks.bench_shared [--rounds 3] [--calls 1000]
 
@@ -10,23 +10,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from pytest_ladder.calls.one_machine.budget import SharedBudget
-from pytest_ladder.calls.one_machine.claims import Claims
-from pytest_ladder.calls.shared.room import SharedRoom
-from pytest_ladder.calls.shared.words import CallToAdmit, nano
-from pytest_ladder.calls.store.store import Store
-from pytest_ladder.calls.store.stored_reply import StoreRow
-from pytest_ladder.calls.store.writer import Writer
+from pytest_ladder.calls.contract import (
+    EngineSettings,
+    MachinesRun,
+    Progress,
+    Request,
+)
+from pytest_ladder.calls.coordinator import (
+    CallPlace,
+    Coordinator,
+    Go,
+    Wait,
+    WantedCall,
+)
+from pytest_ladder.calls.one_machine.room import Room
+from pytest_ladder.calls.shared.address import SharedAddress
+from pytest_ladder.calls.shared.machines import Machines
+from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.core.rung import Model, Tier
 from tests.postgres_server import (
-    Database,
     PostgresServer,
     copy_of_template,
     make_template,
@@ -39,77 +51,70 @@ LATENCIES: dict[str, Callable[[], float]] = {
     "0.2 s, in lock-step": lambda: 0.2,
     "0.2 s, spread": lambda: random.uniform(0.05, 0.35),
 }
-Pay = Callable[[StoreRow, float], Awaitable[None]]
+MODEL = Model(name="bot", tier=Tier.OFF_THE_SHELF, id="openai/bot")
+Latency = Callable[[], float]
+Make = Callable[[EngineSettings, Archive], Coordinator]
 
 
-def rows_of(calls: int) -> list[StoreRow]:
-    text = '{"text":"' + "a reply of some length " * 20 + '"}'
-    asked = '{"messages":[{"role":"user","content":"' + "a prompt " * 40 + '"}]}'
-    keys = (random.randbytes(32).hex() for _ in range(calls))
-    return [(key, "bot@1", asked, text) for key in keys]
+def wanted_calls(calls: int, archive: Archive) -> list[WantedCall]:
+    place, model = CallPlace("bot", AT_ONCE), MODEL
+    wanted = []
+    for _ in range(calls):
+        messages = [{"role": "user", "content": f"{random.random()} " * 40}]
+        request = Request(model=model, messages=messages)
+        key = archive.key(request)
+        wanted.append(WantedCall(request, archive, key, place, 100, WORST_USD, "bot"))
+    return wanted
 
 
-async def timed(pay: Pay, calls: int, latency: Callable[[], float]) -> float:
-    places, rows = asyncio.Semaphore(AT_ONCE), rows_of(calls)
+async def paid(side: Coordinator, wanted: WantedCall, latency_s: float) -> None:
+    """Make a call as the caller does, with a sleep for the model."""
+    while not isinstance(answer := await side.admit(wanted), Go):
+        assert isinstance(answer, Wait)
+        await asyncio.sleep(answer.seconds)
+    await asyncio.sleep(latency_s)
+    reply = StoredReply(text="a reply of some length " * 20, cost_usd=BILL_USD)
+    row, _ = wanted.archive.row(wanted.key, wanted.request, reply)
+    await side.settle(answer, BILL_USD, row)
 
-    async def one(row: StoreRow) -> None:
-        async with places:
-            await pay(row, latency())
 
-    started = time.perf_counter()
-    await asyncio.gather(*(one(row) for row in rows))
-    return time.perf_counter() - started
-
-
-async def by_files(calls: int, latency: Callable[[], float]) -> float:
+async def timed(make: Make, calls: int, latency: Latency) -> float:
+    """Return the seconds of all calls; the first, which opens the files, is apart."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        claims = Claims(folder / "claims.sqlite")
-        budget = SharedBudget(folder / "budget.sqlite", 1_000.0)
-        store = Store(folder / "store.sqlite")
-
-        def end(settled: Sequence[tuple[str, int]]) -> None:
-            for _, reservation in settled:
-                budget.settle(reservation, BILL_USD)
-            claims.release([key for key, _ in settled])
-
-        writer = Writer(store, end)
-
-        async def pay(row: StoreRow, latency_s: float) -> None:
-            assert claims.take(row[0])
-            reservation = budget.reserve(row[0], WORST_USD)
-            assert reservation is not None
-            await asyncio.sleep(latency_s)
-            await writer.put(row, (row[0], reservation))
-
-        seconds = await timed(pay, calls, latency)
-        claims.close()
-        budget.close()
-        store.close()
-    return seconds
-
-
-async def by_server(
-    database: Database, calls: int, latency: Callable[[], float]
-) -> float:
-    room = SharedRoom(database.worker, f"run {time.perf_counter_ns()}")
-    await room.open(nano(1_000.0))
-    await room.open_place("bot", ceiling=AT_ONCE)
-
-    async def pay(row: StoreRow, latency_s: float) -> None:
-        call = CallToAdmit(
-            key=row[0], worst_nano=nano(WORST_USD), tokens=100, place="bot", model="bot"
+        archive = Archive(Path(name))
+        settings = EngineSettings(
+            live=True, budget_usd=1_000.0, folder=Path(name) / "run", owner_pid=0
         )
-        answer = await room.admit(call)
-        while answer.permit is None:
-            await asyncio.sleep(answer.wait_s)
-            answer = await room.admit(call)
-        await asyncio.sleep(latency_s)
-        await room.settle(answer.permit, nano(BILL_USD), row)
+        side = make(settings, archive)
+        first, *wanted = wanted_calls(calls + 1, archive)
+        await paid(side, first, 0.0)
+        places = asyncio.Semaphore(AT_ONCE)
 
-    seconds = await timed(pay, calls, latency)
-    await room.close()
+        async def one(call: WantedCall) -> None:
+            async with places:
+                await paid(side, call, latency())
+
+        started = time.perf_counter()
+        await asyncio.gather(*(one(call) for call in wanted))
+        seconds = time.perf_counter() - started
+        await side.finish()
+        side.close()
+        archive.close()
     return seconds
+
+
+def by_files(settings: EngineSettings, archive: Archive) -> Coordinator:
+    del archive
+    return Room(settings, lambda *_: None)
+
+
+def by_server(
+    address: SharedAddress, settings: EngineSettings, archive: Archive
+) -> Coordinator:
+    archive.store.is_shared = True
+    name, now = f"run {time.perf_counter_ns()}", time.time()
+    run = MachinesRun(address, name, (), started=now, has_caps=False)
+    return Machines(settings, run, lambda *_: None, Progress())
 
 
 def main() -> None:
@@ -121,14 +126,15 @@ def main() -> None:
     try:
         make_template(server)
         database = copy_of_template(server)
+        machines = functools.partial(by_server, database.worker)
         out = sys.stdout.write
         out(f"{options.calls} calls, {AT_ONCE} at once, {options.rounds} rounds\n")
         for name, latency in LATENCIES.items():
             # In turns, so that what else the machine does hits both.
             pairs = [
                 (
-                    asyncio.run(by_files(options.calls, latency)),
-                    asyncio.run(by_server(database, options.calls, latency)),
+                    asyncio.run(timed(by_files, options.calls, latency)),
+                    asyncio.run(timed(machines, options.calls, latency)),
                 )
                 for _ in range(options.rounds)
             ]

@@ -49,8 +49,8 @@ _LONG = (
     "engine/test_faulty_calls",
 )
 
-# What asks a database: a room of its own, and a step of its own.
-_POSTGRES = "calls/shared/"
+# What asks a database: rooms of their own, and a step of their own.
+_POSTGRES = ("calls/shared/", "plugin/machines/")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "litellm" in item.nodeid.lower() or "litellm" in fixtures:
             item.add_marker(pytest.mark.litellm)
-        elif _POSTGRES in item.nodeid:
+        elif any(room in item.nodeid for room in _POSTGRES):
             item.add_marker(pytest.mark.postgres)
         elif any(word in item.nodeid for word in _PROCESSES):
             item.add_marker(pytest.mark.processes)

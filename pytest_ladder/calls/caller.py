@@ -117,8 +117,7 @@ class Caller:
     ) -> WantedCall:
         """Return a call as it is asked for; raises `BudgetReached` without a bound."""
         way = self._way(request.model)
-        has_cap = self._coordinator.spending is not None
-        counts = has_cap and not request.model.is_scripted
+        counts = self._coordinator.has_cap(request.model)
         worst = worst_usd(request, self._prices) if counts else None
         tokens = retries.expected_tokens(request)
         return WantedCall(
@@ -190,6 +189,8 @@ class Caller:
     async def _admitted(self, wanted: WantedCall) -> Known | Held | Go:
         """Ask for an attempt until the answer is final."""
         while True:
+            if self.halted is not None:
+                raise self.halted
             admitted = await self._coordinator.admit(wanted)
             if isinstance(admitted, Over):
                 raise admitted.error

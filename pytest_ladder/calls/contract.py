@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,6 +15,9 @@ from pytest_ladder.core.case import Message, has_parts
 from pytest_ladder.core.reply import Reply, Usage
 from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Model
+
+if TYPE_CHECKING:
+    from pytest_ladder.calls.shared.address import SharedAddress
 
 USUAL_OUTPUT = 256
 """Tokens that an answer is taken to have where nothing limits it."""
@@ -152,6 +155,21 @@ class Served(NamedTuple):
     """How many images were sent for it."""
 
 
+class MachinesRun(NamedTuple):
+    """A run that shares replies, money and limits with other machines."""
+
+    address: SharedAddress
+    """Of the store that they share."""
+    name: str
+    """The same in all processes of the run, on whatever machine."""
+    ledgers: tuple[str, ...]
+    """What it draws on besides its own budget."""
+    started: float
+    """By this machine's clock, in Unix seconds."""
+    has_caps: bool
+    """Whether one of its ledgers has a cap, so that worst cases must be known."""
+
+
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a process may call models."""
 
@@ -171,6 +189,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that share the limits."""
     is_shared: bool = False
     """Whether other processes are of the run: workers, or what started this one."""
+    machines: MachinesRun | None = None
+    """What other machines share with this one; None: nothing."""
 
 
 class Progress:

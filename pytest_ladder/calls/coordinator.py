@@ -8,7 +8,8 @@ is a matter of the side: `one_machine/` keeps them in SQLite files and file lock
 
 A `Coordinator` is used on the engine's loop only, but for `close`, `spending` and what
 that returns. A side waits inside `admit` where it hears of what it waits for, and
-returns `Wait` where only time helps.
+returns `Wait` where only time helps. Over machines a call that is let in has its money
+and a time to go, which `admit` waits for: whoever asked first goes first, everywhere.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoreRow
+from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import BudgetReached, LadderError
 from pytest_ladder.text.numbers import count, dollars
 
@@ -124,6 +126,10 @@ class Spending(Protocol):
     """What a run may spend, and what it has spent, over all its processes; in USD."""
 
     @property
+    def ledger(self) -> str:
+        """What has the cap: a ledger of several runs; empty: `--ladder-budget`."""
+
+    @property
     def cap_usd(self) -> float:
         """The hard cap."""
 
@@ -142,7 +148,10 @@ class Coordinator(Protocol):
 
     @property
     def spending(self) -> Spending | None:
-        """The budget; None: there is none, and no worst case need be known."""
+        """The budget; None: there is none."""
+
+    def has_cap(self, model: Model) -> bool:
+        """Whether calls of a model draw on a cap, so that worst cases must be known."""
 
     @property
     def writing(self) -> Collection[asyncio.Task[Any]]:
@@ -154,8 +163,9 @@ class Coordinator(Protocol):
     async def admit(self, wanted: WantedCall) -> Known | Held | Wait | Over | Go:
         """Ask for an attempt: claim, money and a place in the limits, or none of them.
 
-        The claim stays with the call from its first attempt on until a reply is
-        settled, or `give_up`. Raises `StoreError`.
+        On one machine the claim stays with the call from its first attempt on until a
+        reply is settled, or `give_up`; over machines each attempt claims anew, so that
+        a later one may find it `Held` or `Known`. Raises `StoreError`.
         """
 
     async def settle(

@@ -35,7 +35,7 @@ from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from pytest_ladder.calls.coordinator import Spending
+    from pytest_ladder.calls.coordinator import Coordinator, Spending
     from pytest_ladder.calls.in_flight import CallsInFlight
     from pytest_ladder.calls.lanes.scripted import ScriptedModel
 
@@ -102,14 +102,23 @@ class Engine:
                 raise Abandoned
             if self._in_flight is None:
                 from pytest_ladder.calls.in_flight import CallsInFlight
-                from pytest_ladder.calls.one_machine.room import Room
 
                 self._in_flight = CallsInFlight(
                     *(self.settings, self.progress, self.called, self.failed),
                     self._find,
-                    Room(self.settings, self._outcome),
+                    self._coordinator(),
                 )
             return self._in_flight
+
+    def _coordinator(self) -> Coordinator:
+        if self.settings.machines is None:
+            from pytest_ladder.calls.one_machine.room import Room
+
+            return Room(self.settings, self._outcome)
+        from pytest_ladder.calls.shared.machines import Machines
+
+        machines = self.settings.machines
+        return Machines(self.settings, machines, self._outcome, self.progress)
 
     def ask(
         self, request: Request, archive: Archive, *, ahead: Waiting | None = None

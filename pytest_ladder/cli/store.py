@@ -170,7 +170,9 @@ def _pull(given: Given) -> int:
 
 def _push(given: Given) -> int:
     del given
+    from pytest_ladder.calls.shared.at_hand import send_outbox
     from pytest_ladder.calls.shared.transfer import push
+    from pytest_ladder.calls.store.store import Store
 
     store = _reached()
     local, progress = store.local, ProgressLine()
@@ -181,6 +183,8 @@ def _push(given: Given) -> int:
             local.rows(),
             lambda done: progress.rows("replies", done / max(1, total), done),
         )
+        # No run has to send them any more.
+        send_outbox(store.address, Store(local.path))
     finally:
         progress.end()
         local.close()

@@ -140,10 +140,20 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
             _order(session, items)
             if session.settings.mode in ("climb", "litmus"):
                 _prepare(session, items)
+            if _uses_store(session):
+                from pytest_ladder.collection.shared_replies import use_store
+
+                use_store(session, items)
     except LadderError as error:
         session.problems.append(str(error))
     if session.problems:
         _refuse(session, items)
+
+
+def _uses_store(session: LadderSession) -> bool:
+    """Tell whether a ladder names a store, and anything will be looked up."""
+    runs = session.settings.plan or not session.config.option.collectonly
+    return runs and any(opened.ladder.store for opened in session.opened)
 
 
 def _check_globs(session: LadderSession) -> None:

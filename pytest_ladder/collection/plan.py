@@ -38,7 +38,8 @@ def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
             _plans(session, items), _plans(session, session.extra_samples)
         )
         shards = [] if session.settings.shard is None else _shards(session)
-        return [*shards, *lines, *session.notes(session.opened)]
+        notes = session.notes(session.opened)
+        return [*shards, *lines, *session.store_lines, *notes]
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
 

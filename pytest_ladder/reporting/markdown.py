@@ -80,12 +80,19 @@ def matrix_markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
         *_people(report),
         *_remarks(report),
         markdown_text(spend_sentence(matrix.spend), MAX_BYTES),
+        *_store(report),
     ]
     page = "\n\n".join(blocks) + "\n"
     room = max_bytes - END_BYTES - len(page.encode())
     ids = [rung.id for rung in rungs]
     roles = {rung: ", ".join(_roles(report, rung)) for rung in ids}
     return page + missed_markdown(report, roles, room)
+
+
+def _store(report: Report) -> Iterator[str]:
+    """Name the store that machines share, if the run used one."""
+    if report.info.store:
+        yield f"Replies are shared by {markdown_text(report.info.store, 200)}."
 
 
 def _headline(rungs: Sequence[RungResult]) -> str:

@@ -64,6 +64,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How much of the suite ran; None: all that the run was asked for."""
     shard: Shard | None = None
     """Which shard of a run it is; None: it is none."""
+    store: str = ""
+    """The store that machines share, and its ledgers; empty: this machine alone."""
     strategies: tuple[str, ...] = ()
     """Names of the strategies in the order of ladder.toml; empty: it is not known."""
     texts: bool = True

@@ -237,6 +237,7 @@ class Results:
         if self.session.settings.live:
             yield from unused(self.items, self.session.engine)
         yield from self._of_servers
+        yield from self.session.store_notices
         for name in self.session.stuck_rehearsals:
             yield f"{name} waits for something else than a model; it was left behind."
 

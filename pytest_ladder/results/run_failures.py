@@ -72,7 +72,10 @@ def surprising_bills(ladder: LadderSession) -> list[str]:
 
 def _budget(ladder: LadderSession) -> Spending | None:
     """Return the budget of a run that has one; a run without never loads it."""
-    return None if ladder.settings.budget is None else ladder.engine.budget
+    has_one = ladder.settings.budget is not None
+    if not has_one and ladder.settings.live and ladder.names_store:
+        has_one = ladder.store.has_caps
+    return ladder.engine.budget if has_one else None
 
 
 def _is_reached(budget: Spending) -> bool:
@@ -105,12 +108,17 @@ def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestR
 def _spent(budget: Spending) -> str:
     """Say what is spent, what was left out, and what it takes to go on."""
     refused, spent = budget.refused(), budget.spent_usd()
-    sum_spent = f"{dollars(spent)} of {dollars(budget.cap_usd)} is spent"
+    whose = f" of ledger {budget.ledger!r}" if budget.ledger else ""
+    sum_spent = f"{dollars(spent)} of {dollars(budget.cap_usd)}{whose} is spent"
     if not refused.calls:
         return f"{sum_spent}; no call was left out."
     needed = math.ceil((spent + refused.usd) * 1.05 * 100) / 100
+    more = f"run again with --ladder-budget={needed:.2f}"
+    if budget.ledger:
+        raised = f"`pytest-ladder budget set {budget.ledger} --usd {needed:.2f}`"
+        more = f"have the ledger's owner raise it by {raised} and run again"
     return (
         f"{sum_spent}; left out: {count(refused.calls, 'call')} that may cost up to "
-        f"{dollars(refused.usd)}. To make them, run again with "
-        f"--ladder-budget={needed:.2f}; what is stored is not paid again."
+        f"{dollars(refused.usd)}. To make them, {more}; what is stored is not paid "
+        "again."
     )

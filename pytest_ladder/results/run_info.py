@@ -41,6 +41,7 @@ def run_info(
         id=uuid.uuid4().hex[:12],
         started=started.isoformat(timespec="seconds"),
         mode=session.settings.mode,
+        store=session.store_name,
         current=opened.current.id,
         strategies=tuple(one.name for one in opened.ladder.strategies),
         tried=opened.tried,

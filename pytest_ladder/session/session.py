@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
@@ -48,6 +48,9 @@ from pytest_ladder.session.xdist import (
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 from pytest_ladder.text.table import wrapped
+
+if TYPE_CHECKING:
+    from pytest_ladder.session.shared_store import UsedStore
 
 # How long the end of a run waits for calls that were sent and that no test of this
 # process waits for: they are paid for, and another worker may need them.
@@ -143,8 +146,36 @@ class LadderSession:
             owner_pid=shared["owner_pid"],
             workers=workers(self.config),
             is_shared=is_shared(self.config),
+            machines=self.store.machines if self.names_store else None,
         )
         return Engine(settings, self.progress, self.status)
+
+    @property
+    def names_store(self) -> bool:
+        """Whether a ladder names a store that machines share."""
+        return any(opened.ladder.store for opened in self.opened)
+
+    @cached_property
+    def store(self) -> UsedStore:
+        """That store, as this process uses it; only where one is named."""
+        from pytest_ladder.session.shared_store import UsedStore
+
+        return UsedStore(self.config, self.settings, self._ladders)
+
+    @property
+    def store_lines(self) -> list[str]:
+        """What a header says of that store."""
+        return [*self.store.lines()] if self.names_store else []
+
+    @property
+    def store_name(self) -> str:
+        """What reports call it; empty: this machine is alone."""
+        return self.store.name if self.names_store else ""
+
+    @property
+    def store_notices(self) -> list[str]:
+        """What is to be told of it at the end of the run."""
+        return self.store.notices if self.names_store else []
 
     def ladder_for(self, folder: Path) -> OpenLadder | None:
         """Return the ladder in reach of tests in a folder; raises `ConfigError`."""
@@ -274,6 +305,7 @@ class LadderSession:
         """Say of each ladder which rungs are tested, and where live calls go."""
         several = len(ladders) > 1
         lines = [self._header_of(opened, named=several) for opened in ladders]
+        lines += self.store_lines
         return lines + (self.notes(ladders) if self.settings.live else [])
 
     def notes(self, ladders: Iterable[OpenLadder]) -> list[str]:
@@ -342,6 +374,8 @@ class LadderSession:
             self.stuck_rehearsals = self.prefetch.stuck_rehearsals()
         if "status" in self.__dict__:
             self.status.close()
+        if self.settings.live and self.names_store:
+            self.store.leave()
         folder = Path(shared_by_processes(self.config)["folder"])
         if not is_worker(self.config) and folder.exists():
             from pytest_ladder.calls.local.servers import Servers

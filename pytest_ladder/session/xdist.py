@@ -41,7 +41,8 @@ def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
     """Return what workers share with their controller, as plain values.
 
     `folder` holds the run's local servers, slots and budget, made by the process that
-    needs it first; `owner_pid` the process whose end ends them; `started` a Unix time.
+    needs it first; `owner_pid` the process whose end ends them; `started` a Unix time;
+    `run` the name that a shared store knows the run by.
     """
     handed_down = getattr(config, "workerinput", {}).get("ladder")
     if handed_down is not None:
@@ -52,6 +53,7 @@ def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
             "folder": str(Path(tempfile.gettempdir()) / name),
             "owner_pid": os.getpid(),
             "started": clock.unix(),
+            "run": uuid.uuid4().hex,
         }
     return config.stash[_SHARED]
 

@@ -42,6 +42,8 @@ _ROUNDING = 1 + 1e-9
 class SharedBudget:
     """Reserves the worst case of a call before it starts, and settles to its cost."""
 
+    ledger = ""
+
     def __init__(self, path: Path, cap_usd: float) -> None:
         self.cap_usd = cap_usd
         self._path = path

@@ -38,6 +38,7 @@ from pytest_ladder.calls.one_machine.limits import Minute, SharedMinute, Slots
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoreRow
 from pytest_ladder.calls.store.writer import Writer
+from pytest_ladder.core.rung import Model
 from pytest_ladder.disk.sqlite import usable
 from pytest_ladder.errors import BudgetReached, StoreError
 
@@ -93,6 +94,10 @@ class Room:
     def writing(self) -> Collection[asyncio.Task[Any]]:
         """See `Coordinator`."""
         return {writer.task for writer in self._writers.values() if writer.task}
+
+    def has_cap(self, model: Model) -> bool:
+        """See `Coordinator`."""
+        return self.spending is not None and not model.is_scripted
 
     async def known(self, archive: Archive, keys: Sequence[str]) -> Collection[str]:
         """See `Coordinator`."""

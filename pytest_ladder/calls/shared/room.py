@@ -76,6 +76,8 @@ class SharedRoom:
         self.address = address
         self.paid_twice = 0
         """Replies of this process that lost the race."""
+        self.stood_still_s = 0.0
+        """The longest time without a sign of life, in seconds."""
         self._run = run
         self._ledgers = list(ledgers)
         self._member = uuid.uuid4()
@@ -90,6 +92,8 @@ class SharedRoom:
         """The tasks that beat and reap."""
         self._returning: set[asyncio.Task[Any]] = set()
         """Tasks that give back what nobody wants any more."""
+        self._closing: set[asyncio.Task[Outcome]] = set()
+        """Tasks that settle."""
 
         def link(rejoin: Callable[[], Coroutine[Any, Any, None]] | None = None) -> Any:
             return DatabaseLink(
@@ -112,7 +116,7 @@ class SharedRoom:
         self._cap_nano = cap_nano
         try:
             started, cap = await self._join(patiently=False)
-            ledgers = await self._standing()
+            ledgers = await self.standing()
         except BaseException:
             await self._disconnect()
             raise
@@ -155,7 +159,7 @@ class SharedRoom:
             permit = answer.permit
             if permit is None:
                 return answer
-            self._seen = max(self._seen, asked)
+            self._showed_life(asked)
             try:
                 await self._until(go_at, call.place)
             except asyncio.CancelledError:
@@ -183,9 +187,19 @@ class SharedRoom:
         caller is cancelled. Raises `StoreError`: then the row belongs in the outbox.
         """
         closing = self._settling.ask(Closing(permit, bill_nano, row))
-        outcome = await asyncio.shield(asyncio.ensure_future(closing))
+        task = asyncio.ensure_future(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        outcome = await asyncio.shield(task)
         self.paid_twice += outcome == "twice"
         return outcome
+
+    @property
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """The tasks that must not be cancelled: `close` ends them."""
+        groups = (self._admitting.task, self._settling.task)
+        sending = {task for task in groups if task is not None}
+        return {*sending, *self._pulse, *self._returning, *self._closing}
 
     async def pause(self, place: str, seconds: float) -> None:
         """Let no call of a place go for so many seconds (180 at most), anywhere."""
@@ -268,7 +282,7 @@ class SharedRoom:
         self._beat_s, self._dead_after_s, self._seen = beat_s, dead_after_s, sent
         return now.timestamp(), cap
 
-    async def _standing(self) -> tuple[LedgerSums, ...]:
+    async def standing(self) -> tuple[LedgerSums, ...]:
         """Return the sums of the run's ledgers. Raises `ConfigError` if one lacks."""
         sums = await self._looks.rows(
             "standing", ("text[]", "text"), self._ledgers, self._run
@@ -333,7 +347,11 @@ class SharedRoom:
         ((is_member,),) = await self._looks.rows("beat", ("uuid",), self._member)
         if not is_member:
             await self._join()
-        self._seen = sent
+        self._showed_life(sent)
+
+    def _showed_life(self, at: float) -> None:
+        self.stood_still_s = max(self.stood_still_s, at - self._seen)
+        self._seen = max(self._seen, at)
 
     async def _reap(self) -> None:
         await self._looks.rows("reap", ())

@@ -61,6 +61,10 @@ CREATE TABLE IF NOT EXISTS set_aside (
     problem TEXT NOT NULL
 )
 """
+# The outbox: what other machines may not have yet. In the file of the replies, so that
+# a reply and its place here are written in one step.
+_OUTBOX = "CREATE TABLE IF NOT EXISTS outbox (key TEXT PRIMARY KEY)"
+_IS_OUTBOX = "SELECT 1 FROM sqlite_master WHERE name = 'outbox'"
 # Of SQLite's older versions one statement takes 999 values.
 _AT_ONCE = 500
 KeptReply = tuple[StoredReply, str, list[Message]]
@@ -88,6 +92,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_shared = False
+        """Whether other machines are to have what is put here: set before any is."""
         # Readers do not wait for the writer, which may be waiting for the disk.
         self._reader = _Connection(path, makes_file=False)
         self._writer = _Connection(path, makes_file=True)
@@ -116,17 +122,47 @@ class Store:
             found.update(key for (key,) in self._select(query, some))
         return found
 
-    def put(self, rows: Sequence[StoreRow]) -> None:
+    def put(self, rows: Sequence[StoreRow], *, from_others: bool = False) -> None:
         """Keep replies, durably, in one transaction; an older reply is replaced.
 
-        Raises `StoreError` when the disk does not take them.
+        Of a store that is shared they are in the outbox as well, unless they are
+        `from_others`. Raises `StoreError` when the disk does not take them.
         """
         now = clock.unix()
         dated = [(*row[:2], now, *row[2:]) for row in rows]
+        sends = self.is_shared and not from_others
+
+        def insert(connection: sqlite3.Connection) -> None:
+            _insert(connection, dated, sends=sends)
+
+        self._write(insert)
+
+    def outbox(self, most: int) -> list[StoreRow]:
+        """Return replies that other machines may not have yet, so many at most."""
+        query = (
+            "SELECT key, identity, request, reply FROM replies WHERE key IN "
+            "(SELECT key FROM outbox) LIMIT ?"
+        )
+        has_one = self.path.exists() and self._select(_IS_OUTBOX, ())
+        return self._select(query, [most]) if has_one else []
+
+    def sent(self, keys: Sequence[str]) -> None:
+        """Take replies out of the outbox: others have them. Raises `StoreError`."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
+                connection.execute(_OUTBOX)
+                connection.executemany(
+                    "DELETE FROM outbox WHERE key = ?", [(key,) for key in keys]
+                )
+
+        self._write(forget)
+
+    def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         with self._writing:
             try:
                 self.make_folder()
-                self._writer.run(lambda connection: _insert(connection, dated))
+                self._writer.run(work)
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(
                     f"{self.path}: the store cannot be written ({error}), so no more "
@@ -301,9 +337,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
+def _insert(
+    connection: sqlite3.Connection, rows: list[_Row], *, sends: bool = False
+) -> None:
     with transaction(connection):
         connection.executemany(_INSERT, rows)
+        if sends:
+            connection.execute(_OUTBOX)
+            connection.executemany(
+                "INSERT OR IGNORE INTO outbox VALUES (?)", [row[:1] for row in rows]
+            )
 
 
 def _set_aside(path: Path, error: sqlite3.Error) -> None:

@@ -79,6 +79,8 @@ def matrix_json(report: Report) -> dict[str, Any]:
         del run["ladder"]
     if report.info.shard is None:
         del run["shard"]
+    if not report.info.store:
+        del run["store"]
     matrix, decision = report.matrix, report.decision
     return {
         "schema": SCHEMA,

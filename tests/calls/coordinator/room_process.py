@@ -9,18 +9,26 @@ several may be under way. `RoomProcess` is the other end, for tests.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import EngineSettings, Request, Served
+from pytest_ladder.calls.contract import (
+    EngineSettings,
+    MachinesRun,
+    Progress,
+    Request,
+    Served,
+)
 from pytest_ladder.calls.coordinator import (
     CallPlace,
     Coordinator,
@@ -31,14 +39,28 @@ from pytest_ladder.calls.coordinator import (
     WantedCall,
 )
 from pytest_ladder.calls.one_machine.room import Room
+from pytest_ladder.calls.shared.address import from_environment
+from pytest_ladder.calls.shared.machines import Machines
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.core.rung import Model, Tier
 
 ROOT = Path(__file__).parents[3]
 MODEL = Model(name="bot", tier=Tier.OFF_THE_SHELF, id="openai/bot")
+ONE, MACHINES = "one machine", "machines"
+STORE_URL = "STORE_URL"
+
+
+def machines(settings: EngineSettings, look_up: LookUp) -> Machines:
+    address = from_environment(STORE_URL, "ladder")
+    assert address is not None
+    run = MachinesRun(address, "a run", (), started=clock.unix(), has_caps=False)
+    return Machines(settings, run, look_up, Progress())
+
+
 SIDES: dict[str, Callable[[EngineSettings, LookUp], Coordinator]] = {
-    "one machine": Room,
+    ONE: Room,
+    MACHINES: machines,
 }
 """Makes the coordinator of a process by the name of its side."""
 Told = dict[str, Any]
@@ -48,12 +70,15 @@ PLACE: Told = {"name": "bot", "at_once": 8}
 class RoomProcess:
     """Drives one; what is named like a method of `Coordinator` does what that does."""
 
-    def __init__(self, side: str, folder: Path, settings: Told) -> None:
+    def __init__(
+        self, side: str, folder: Path, settings: Told, store_url: str = ""
+    ) -> None:
         module = "tests.calls.coordinator.room_process"
         command = [sys.executable, "-m", module, side, str(folder)]
         self.process = subprocess.Popen(
             [*command, json.dumps(settings)],
             cwd=ROOT,
+            env={**os.environ, STORE_URL: store_url},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -103,6 +128,7 @@ class _Driven:
             live=True, folder=folder / "run", owner_pid=os.getpid(), **settings
         )
         self._archive = Archive(folder)
+        self._archive.store.is_shared = side == MACHINES
         self._looked_up = 0
         self.room = SIDES[side](run, self._look_up)
         self._going: dict[str, Go] = {}
@@ -117,7 +143,8 @@ class _Driven:
     def _wanted(self, key: str, **fields: Any) -> WantedCall:
         request = Request(model=MODEL, messages=[{"role": "user", "content": key}])
         place = CallPlace(**(PLACE | fields.pop("place", {})))
-        wanted = WantedCall(request, self._archive, key, place, 1, bill="bot")
+        of_reply = _key(key)
+        wanted = WantedCall(request, self._archive, of_reply, place, 1, bill="bot")
         return wanted._replace(**fields)
 
     async def admit(self, key: str, **wanted: Any) -> Told:
@@ -135,14 +162,16 @@ class _Driven:
         go = self._going.pop(key)
         row = None
         if text is not None:
-            row, _ = self._archive.row(key, go.wanted.request, StoredReply(text=text))
+            row, _ = self._archive.row(
+                _key(key), go.wanted.request, StoredReply(text=text)
+            )
         await self.room.settle(go, usd, row)
         return {}
 
     async def store(self, key: str, text: str) -> Told:
         """Store a reply, and nothing else: as one does that is then killed."""
         request = self._wanted(key).request
-        row, _ = self._archive.row(key, request, StoredReply(text=text))
+        row, _ = self._archive.row(_key(key), request, StoredReply(text=text))
         self._archive.store.put([row])
         return {}
 
@@ -159,7 +188,8 @@ class _Driven:
         return {}
 
     async def known(self, keys: list[str]) -> Told:
-        return {"keys": sorted(await self.room.known(self._archive, keys))}
+        known = await self.room.known(self._archive, [_key(key) for key in keys])
+        return {"keys": sorted(key for key in keys if _key(key) in known)}
 
     async def spent(self) -> Told:
         spending = self.room.spending
@@ -174,9 +204,18 @@ class _Driven:
         return {"at": clock.monotonic(), "looked_up": self._looked_up}
 
 
+def _key(name: str) -> str:
+    """Return the key of a reply, as a database takes it."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
 async def _serve(driven: _Driven) -> None:
     async def answer(number: int, method: str, arguments: Told) -> None:
-        told = await getattr(driven, method)(**arguments)
+        try:
+            told = await getattr(driven, method)(**arguments)
+        except Exception:  # noqa: BLE001 - the test sees it at once
+            traceback.print_exc()
+            told = {"got": "an error, see above"}
         sys.stdout.write(json.dumps({"number": number} | told) + "\n")
         sys.stdout.flush()
 

@@ -10,10 +10,15 @@ import random
 import pytest
 
 from tests.calls.coordinator.conftest import Opens
-from tests.calls.coordinator.room_process import PLACE, RoomProcess
+from tests.calls.coordinator.room_process import MACHINES, ONE, PLACE, RoomProcess
 from tests.calls.engine.test_never_twice import wait_until
 
 pytestmark = pytest.mark.processes
+on_one_machine = pytest.mark.parametrize("room", [ONE], indirect=True)
+over_machines = pytest.mark.parametrize(
+    "room", [pytest.param(MACHINES, marks=pytest.mark.postgres)], indirect=True
+)
+"""A call that is let in has its money and a time to go: `admit` waits for that."""
 
 
 def got(room: RoomProcess, key: str, **wanted: object) -> str:
@@ -42,6 +47,7 @@ def test_of_all_that_ask_at_once_one_may_go(room: Opens) -> None:
     assert {got for got, _ in answers} == {"Go", "Held"}
 
 
+@on_one_machine
 def test_a_call_keeps_its_claim_from_one_attempt_to_the_next(room: Opens) -> None:
     mine, theirs = room(), room()
     assert got(mine, "a") == "Go"
@@ -51,6 +57,33 @@ def test_a_call_keeps_its_claim_from_one_attempt_to_the_next(room: Opens) -> Non
     mine.settle("a", 0.0)
     mine.do("give_up", key="a")
     assert got(theirs, "a") == "Go"
+
+
+@over_machines
+def test_each_attempt_claims_anew(room: Opens) -> None:
+    mine, theirs = room(), room()
+    assert got(mine, "a") == "Go"
+    mine.settle("a", 0.0)
+    assert got(theirs, "a") == "Go"
+    assert got(mine, "a") == "Held"
+    waiting = mine.begin("released", key="a")
+    theirs.settle("a", 0.1, "blue")
+    waiting.result(30)
+    assert mine.admit("a") == {"got": "Known", "text": "blue"}
+
+
+@over_machines
+def test_a_pause_holds_everybody_up(room: Opens) -> None:
+    mine, theirs = room(), room()
+    assert (got(theirs, "a"), got(mine, "b")) == ("Go", "Go")
+    mine.do("pause", seconds=60.0)
+    waiting = [
+        one.begin("admit", key=f"of {one.process.pid}") for one in (mine, theirs)
+    ]
+    # Another place goes on.
+    assert got(mine, "c", place={"name": "other"}) == "Go"
+    assert got(theirs, "d", place={"name": "other"}) == "Go"
+    assert not any(answer.done() for answer in waiting)
 
 
 def test_who_waits_for_anothers_reply_hears_when_it_is_released(room: Opens) -> None:
@@ -160,10 +193,12 @@ def test_a_bill_that_was_too_high_raises_later_reservations(room: Opens) -> None
     spent = theirs.do("spent")
     assert spent["usd"] == pytest.approx(0.6)
     assert len(spent["surprises"]) == 1
-    assert got(mine, "c", worst_usd=0.01, bill="another model") == "Go"
+    other = {"worst_usd": 0.01, "bill": "another model", "place": {"name": "another"}}
+    assert got(mine, "c", **other) == "Go"
     assert mine.do("spent")["usd"] == pytest.approx(0.61)
 
 
+@on_one_machine
 def test_a_pause_stops_everybody(room: Opens) -> None:
     mine, theirs = room(), room()
     assert got(theirs, "a") == "Go"
@@ -177,12 +212,14 @@ def test_a_pause_stops_everybody(room: Opens) -> None:
         assert got(one, f"of {one.process.pid}", place={"name": "other"}) == "Go"
 
 
+@on_one_machine
 def test_a_quota_is_shared(room: Opens) -> None:
     rooms, place = [room(), room()], {"rpm": 4}
     answers = [got(rooms[n % 2], f"key {n}", place=place) for n in range(8)]
     assert answers == ["Go"] * 4 + ["Wait"] * 4
 
 
+@on_one_machine
 def test_who_waits_for_its_turn_holds_no_money(room: Opens) -> None:
     mine, theirs = room(budget_usd=1.0), room(budget_usd=1.0)
     place = {"rpm": 1}
@@ -202,6 +239,7 @@ def test_no_more_are_under_way_than_a_place_allows(room: Opens) -> None:
     assert waiting.result(30)["got"] == "Go"
 
 
+@on_one_machine
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "not alone"])
 def test_a_process_alone_looks_a_reply_up_once(room: Opens, *, alone: bool) -> None:
     """That it was missing is not asked again, unless another process was at work."""

@@ -80,7 +80,7 @@ def test_replies_that_arrived_are_kept_at_the_end(
         slow.wait(5)
         put(rows)
 
-    store.put = put_slowly  # type: ignore[method-assign]
+    store.put = put_slowly  # type: ignore[method-assign, assignment]
     for n in range(10):
         desk.submit(f"question {n}")
     progress = desk.engine.progress

@@ -69,6 +69,8 @@ FOR_OTHER_RUNS = (
     *("judging.verdicts", "judging.jury", "judging.calibration", "cases.choices"),
     *("decide.objectives", "decide.climb", "decide.recommendation"),
     *("decide.gate", "prompting.search", "scheduling", "prefetch"),
+    *("calls.shared", "config.store", "session.shared_store"),
+    "collection.shared_replies",
 )
 
 

@@ -1,0 +1,93 @@
+"""What a session does with the shared store before its calls, and after them.
+
+All of it on the main thread, with a connection of its own: it looks whether the store
+is there, fetches the replies that others have paid for, and sends those of the outbox.
+Both go in groups of `KEYS_AT_ONCE`. The session itself only ever looks up what is at
+hand, in the local store, so that a test waits for no network.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pytest_ladder.calls.shared.address import SharedAddress
+from pytest_ladder.calls.shared.room import KEYS_AT_ONCE
+from pytest_ladder.calls.shared.transfer import push
+from pytest_ladder.calls.shared.words import LedgerSums, SharedReply
+from pytest_ladder.calls.store.store import Store
+from pytest_ladder.errors import ConfigError, StoreError
+
+
+def standing(
+    address: SharedAddress, ledgers: Sequence[str], *, run: str = ""
+) -> tuple[LedgerSums, ...]:
+    """Return how it stands with ledgers, and with that of a run.
+
+    Raises `StoreError` where the store cannot be reached, and `ConfigError` where it
+    has no tables, or no ledger of that name.
+    """
+    rows = _asked(
+        address,
+        "SELECT * FROM {schema}.standing(%s::text[], %s::text)",
+        (list(ledgers), run),
+    )
+    sums = tuple(LedgerSums(*row) for row in rows)
+    for name in set(ledgers) - {each.name for each in sums}:
+        raise ConfigError(
+            f"The shared store {address.name} has no ledger {name!r}; its owner makes "
+            f"it by `pytest-ladder budget set {name} --usd 500 --per month`."
+        )
+    return sums
+
+
+def fetch(address: SharedAddress, store: Store, keys: Iterable[str]) -> int:
+    """Put replies of others into the local store; returns how many there were.
+
+    Raises `StoreError`.
+    """
+    asked, fetched = iter(dict.fromkeys(keys)), 0
+    while some := list(itertools.islice(asked, KEYS_AT_ONCE)):
+        rows = _asked(
+            address,
+            "SELECT encode(key, 'hex'), identity, request, reply FROM {schema}.replies "
+            "WHERE key = ANY (%s::bytea[])",
+            ([bytes.fromhex(key) for key in some],),
+        )
+        if rows:
+            store.put([SharedReply(*row).row for row in rows], from_others=True)
+        fetched += len(rows)
+    return fetched
+
+
+def send_outbox(address: SharedAddress, store: Store) -> int:
+    """Send what only this machine has; returns how many replies were new to others.
+
+    Raises `StoreError`: what was not sent stays in the outbox.
+    """
+    new = 0
+    while rows := store.outbox(KEYS_AT_ONCE):
+        new += push(address, rows)
+        store.sent([key for key, *_ in rows])
+    return new
+
+
+def _asked(
+    address: SharedAddress, query: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    import psycopg
+    from psycopg import sql
+
+    name = sql.Identifier(address.schema).as_string().replace("%", "%%")
+    statement = query.replace("{schema}", name)
+    refusal: ConfigError | StoreError
+    with address.connected() as connection:
+        try:
+            # Written by us, but for the name, which is quoted.
+            rows = connection.execute(statement.encode(), values, binary=True)
+            return rows.fetchall()
+        except psycopg.Error as error:
+            refusal = address.refusal(error)
+    # Raised out here, so that it has no frames of psycopg behind it.
+    raise refusal

@@ -1,0 +1,87 @@
+"""Brings what other machines have paid for, before the tests look it up.
+
+The requests that are known of the collected tests, and of their extra samples, are
+asked of the shared store in groups of thousands. A conversation is known as far as its
+replies are at hand: so the tests of which something came are looked at again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.collection.known_calls import known_calls
+from pytest_ladder.errors import LadderError
+from pytest_ladder.session.ladder_test import LadderItem
+from pytest_ladder.session.open_ladder import OpenLadder
+from pytest_ladder.session.session import LadderSession
+
+if TYPE_CHECKING:
+    from pytest_ladder.calls.shared.address import SharedAddress
+
+
+def use_store(session: LadderSession, items: Iterable[pytest.Item]) -> None:
+    """Begin to use the store that the ladders of a session name, if there is one.
+
+    Raises `ConfigError`, and `StoreError` where a live run cannot reach it.
+    """
+    collected = [*session.items_of(items), *session.items_of(session.extra_samples)]
+
+    def bring(address: SharedAddress) -> None:
+        for opened in session.opened:
+            if opened.ladder.store is not None:
+                own = [item for item in collected if item.test.opened is opened]
+                _bring(address, opened, session, own)
+
+    session.store.use(bring)
+
+
+def _bring(
+    address: SharedAddress,
+    opened: OpenLadder,
+    session: LadderSession,
+    items: list[LadderItem],
+) -> None:
+    from pytest_ladder.calls.shared.at_hand import fetch
+
+    asked: set[str] = set()
+    while items:
+        wanted = {
+            key: item for item in items for key in _missing(opened, session, item)
+        }
+        new = [key for key in wanted if key not in asked]
+        asked.update(new)
+        if not fetch(address, opened.archive.store, new):
+            return
+        # What was at hand from the start asks for nothing else.
+        items = list({id(item): item for item in wanted.values()}.values())
+
+
+def _missing(
+    opened: OpenLadder, session: LadderSession, item: LadderItem
+) -> Iterator[str]:
+    """Yield the keys of what a test is known to ask for, and that is not at hand."""
+    archive, missing = opened.archive, []
+
+    def at_hand(request: Request) -> StoredReply | None:
+        key = archive.key(request)
+        kept = archive.find(key)
+        if kept is None:
+            missing.append(key)
+        return kept
+
+    judged, calls = item.test.judged, item.test.task is None and item.test.uses_reply
+    for case, sample in item.cases_and_samples if calls else ():
+        # What is wrong with a case, its test shows.
+        with contextlib.suppress(LadderError):
+            known = known_calls(opened, item.rung, case, sample, at_hand)
+            if judged is not None and known.reply is not None:
+                jury = session.running.jury_of(opened)
+                for request in judged.requests(jury, known.reply, case):
+                    at_hand(request)
+    yield from missing

@@ -1,0 +1,221 @@
+"""The store that machines share, as one session uses it: found, told of, and left tidy.
+
+`use` is called once the ladders are known, before anything is called; `leave` when all
+calls are over; the rest in between, all on the main thread. A run whose ladders name no
+store loads none of it.
+
+Workers of xdist begin one after another, under a file lock in the folder of the run:
+the first looks whether the store is there, sends the outbox and has replies fetched,
+and leaves a note of what it found, which the others and the controller read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pytest_ladder.calls.contract import MachinesRun
+from pytest_ladder.config.store import shared_store
+from pytest_ladder.errors import ConfigError, LadderError, StoreError, warn
+from pytest_ladder.session.xdist import shared_by_processes
+from pytest_ladder.text.numbers import count, dollars
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_ladder.calls.shared.address import SharedAddress
+    from pytest_ladder.session.open_ladder import OpenLadder
+    from pytest_ladder.session.settings import Settings
+
+LOCAL = "local"
+_PERIODS = {0: "", 7: " this month", 10: " today"}
+"""How a period is called, by the length of its name."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the first process of a run found of the store."""
+
+    line: str
+    """For the header: which store, and how it stands with its ledgers."""
+    has_caps: bool
+    is_there: bool = True
+
+
+class UsedStore:
+    """What the ladders of a session share with other machines."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        ladders: Mapping[Path, OpenLadder],
+    ) -> None:
+        """`ladders` are those of the session, of which more may be opened."""
+        self._config = config
+        self._settings = settings
+        self._ladders = ladders
+        self._folder = Path(shared_by_processes(config)["folder"])
+        self._known: Found | None = None
+        self.notices: list[str] = []
+        """What is to be told at the end of the run; made by `leave`."""
+
+    def use(self, fetch: Callable[[SharedAddress], None]) -> None:
+        """Look whether the store is there; `fetch` brings what others have paid for.
+
+        Raises `ConfigError`, and in a live run `StoreError` where it is not there: then
+        nothing may be called. A replay goes on with what this machine has.
+        """
+        address = self._address
+        if address is None:
+            return
+        from filelock import FileLock
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / "store.lock"):
+            if self._found is None:
+                self._note.write_bytes(msgspec.json.encode(self._begin(address, fetch)))
+        if self._found is not None and self._found.is_there:
+            for opened in self._sharing:
+                opened.archive.store.is_shared = True
+
+    @property
+    def machines(self) -> MachinesRun | None:
+        """What the engine is to share; None: nothing."""
+        address = self._used
+        if address is None:
+            return None
+        shared = shared_by_processes(self._config)
+        shard = self._settings.shard
+        return MachinesRun(
+            address=address,
+            name=(shard and shard.run) or shared["run"],
+            ledgers=self._ledgers,
+            started=shared["started"],
+            has_caps=self.has_caps,
+        )
+
+    @property
+    def has_caps(self) -> bool:
+        """Whether a ledger that runs share has a cap."""
+        found = self._found
+        return found is not None and found.has_caps
+
+    @property
+    def name(self) -> str:
+        """The store and its ledger, for reports; empty: this machine alone."""
+        if self._used is None:
+            return ""
+        return ", ".join([self._used.name, *(f"ledger {n}" for n in self._ledgers)])
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a header says of the store."""
+        if self._used is None:
+            yield f"store: {LOCAL}"
+        else:
+            # All workers may be on other machines, and their notes with them.
+            yield f"store: {self._found.line if self._found else self._used.name}"
+
+    def leave(self) -> None:
+        """Send what only this machine has; called when all calls are over."""
+        address = self._address
+        if address is None:
+            return
+        from pytest_ladder.calls.shared.at_hand import send_outbox
+        from pytest_ladder.calls.shared.told import ToldOfStore
+
+        twice = ToldOfStore(self._folder / "store").paid_twice()
+        if twice.replies:
+            verb = "was" if twice.replies == 1 else "were"
+            self.notices.append(
+                f"{count(twice.replies, 'reply')} {verb} paid twice (a process stood "
+                f"still for {twice.stood_still_s:.0f} s)."
+            )
+        for store in (opened.archive.store for opened in self._sharing):
+            try:
+                send_outbox(address, store)
+            except LadderError as error:
+                left = len(store.outbox(-1))
+                self.notices.append(
+                    f"{left:,} paid {'reply is' if left == 1 else 'replies are'} only "
+                    f"here, in {store.path}: {error} The next run sends what is left, "
+                    "or `pytest-ladder store push`; keep that folder until then."
+                )
+
+    def _begin(
+        self, address: SharedAddress, fetch: Callable[[SharedAddress], None]
+    ) -> Found:
+        from pytest_ladder.calls.shared.at_hand import send_outbox, standing
+
+        try:
+            sums = standing(address, self._ledgers)
+            for opened in self._sharing:
+                send_outbox(address, opened.archive.store)
+            fetch(address)
+        except StoreError as error:
+            if self._settings.live:
+                raise StoreError(
+                    f"{error} Or go on with this machine's own store, by "
+                    "--ladder-store=local."
+                ) from None
+            warn(
+                f"ladder: {error} This replay has the replies of this machine only; "
+                "--ladder-store=local does without this warning.",
+                str(self._sharing[0].ladder.path),
+            )
+            return Found("", has_caps=False, is_there=False)
+        parts = [address.name]
+        for each in sums:
+            spent, period = dollars(each.settled / 1e9), _PERIODS[len(each.period)]
+            of = "" if each.cap is None else f" of {dollars(each.cap / 1e9)}"
+            parts.append(f"ledger {each.name}: {spent}{of}{period}")
+        return Found(
+            ", ".join(parts), has_caps=any(each.cap is not None for each in sums)
+        )
+
+    @property
+    def _used(self) -> SharedAddress | None:
+        """Where the store is that is used; None: this machine alone."""
+        is_away = self._found is not None and not self._found.is_there
+        return None if is_away else self._address
+
+    @property
+    def _note(self) -> Path:
+        return self._folder / "store.json"
+
+    @property
+    def _found(self) -> Found | None:
+        if self._known is None:
+            with contextlib.suppress(FileNotFoundError):
+                self._known = msgspec.json.decode(self._note.read_bytes(), type=Found)
+        return self._known
+
+    @property
+    def _sharing(self) -> list[OpenLadder]:
+        """The ladders that name a store."""
+        return [one for one in self._ladders.values() if one.ladder.store is not None]
+
+    @property
+    def _ledgers(self) -> tuple[str, ...]:
+        stores = [opened.ladder.store for opened in self._sharing]
+        return tuple(dict.fromkeys(s.ledger for s in stores if s and s.ledger))
+
+    @property
+    def _address(self) -> SharedAddress | None:
+        """Where the store is; None: this machine alone. Raises `ConfigError`."""
+        choice = self._settings.store
+        found: dict[tuple[str, str], SharedAddress | None] = {}
+        for opened in self._sharing:
+            store = opened.ladder.store
+            assert store is not None
+            found[store.url_env, store.schema] = shared_store(store, choice)
+        if len(found) > 1:
+            names = " and ".join(f"{url} ({schema})" for url, schema in found)
+            raise ConfigError(
+                f"The ladders of this run name several stores, {names}; run them one "
+                "at a time, or name one."
+            )
+        return next(iter(found.values()), None)
