@@ -5,7 +5,8 @@ is paid for is on the local disk first, in the outbox, and then settled, which s
 so a database that is away loses nothing. What others have paid for is put into the
 local store before anyone sees it, where tests look it up.
 
-Local models and ladders that name no store go by the files of this machine (`Room`).
+A local model has its limits by itself on each machine, and all else in common. Ladders
+that name no store go by the files of this machine (`Room`).
 
 A call that is let in has its money and its time to go, which no later surprise takes
 from it: as many calls as a place has room for may still cost more than was set aside,
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -97,8 +99,8 @@ class Machines:
         self._opening: asyncio.Task[float] | None = None
         """Joins the run; returns when that began, by the database's clock."""
         self._watching: asyncio.Task[None] | None = None
-        self._places: set[str] = set()
-        """Names of the places whose limits machines share."""
+        self._places: dict[str, str] = {}
+        """The names that places have in the database, by their own."""
         self._writers: dict[Path, Writer[None]] = {}
         self._fetched: dict[Path, Groups[StoreRow, None]] = {}
         """Put replies of others into the local stores, many at a time."""
@@ -116,8 +118,6 @@ class Machines:
 
     def has_cap(self, model: Model) -> bool:
         """See `Coordinator`."""
-        if model.is_local:
-            return self._here.has_cap(model)
         return self.spending is not None and not model.is_scripted
 
     async def known(self, archive: Archive, keys: Sequence[str]) -> Collection[str]:
@@ -175,7 +175,7 @@ class Machines:
             return
         # Of a database that is away the next call hears.
         with contextlib.suppress(StoreError):
-            await self._room.pause(place.name, seconds)
+            await self._room.pause(self._places[place.name], seconds)
 
     async def finish(self) -> None:
         """See `Coordinator`. Leaves the run, if it was ever joined."""
@@ -232,16 +232,21 @@ class Machines:
     async def _call(self, wanted: WantedCall) -> CallToAdmit:
         """Return a call as the shared room wants it, and its place opened."""
         since = self._since(wanted.request, await self._opened())
-        place, name = wanted.place, wanted.request.model.name
-        self._places.add(place.name)
+        place, model = wanted.place, wanted.request.model
+        name = model.name
+        shared = f"{place.name} on {socket.gethostname()}"
+        self._places[place.name] = shared if model.is_local else place.name
         await self._room.open_place(
-            place.name, rpm=place.rpm, tpm=place.tpm, ceiling=place.at_once
+            self._places[place.name],
+            rpm=place.rpm,
+            tpm=place.tpm,
+            ceiling=place.at_once,
         )
         return CallToAdmit(
             key=wanted.key,
             worst_nano=nano(wanted.worst_usd or 0.0),
             tokens=wanted.tokens,
-            place=place.name,
+            place=self._places[place.name],
             model=name,
             # Judges have names in brackets, which no model of a ladder can have.
             kind="evaluation" if name.startswith("[") else "product",
@@ -340,6 +345,5 @@ class Machines:
 
 
 def _is_shared(wanted: WantedCall) -> bool:
-    """Tell whether machines share a call: its reply is kept, and not of this one."""
-    is_local = wanted.request.model.is_local
-    return bool(wanted.key) and wanted.archive.store.is_shared and not is_local
+    """Tell whether machines share a call: its reply is kept in a store of theirs."""
+    return bool(wanted.key) and wanted.archive.store.is_shared

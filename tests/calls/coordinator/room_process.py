@@ -21,6 +21,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import (
     EngineSettings,
@@ -141,7 +143,8 @@ class _Driven:
         return Served(kept.reply_to(request, replayed=False), key, live=True)
 
     def _wanted(self, key: str, **fields: Any) -> WantedCall:
-        request = Request(model=MODEL, messages=[{"role": "user", "content": key}])
+        model = msgspec.structs.replace(MODEL, id=fields.pop("model", MODEL.id))
+        request = Request(model=model, messages=[{"role": "user", "content": key}])
         place = CallPlace(**(PLACE | fields.pop("place", {})))
         of_reply = _key(key)
         wanted = WantedCall(request, self._archive, of_reply, place, 1, bill="bot")

@@ -177,6 +177,16 @@ def test_who_may_fit_later_waits_for_others_to_settle(room: Opens) -> None:
     assert mine.do("spent")["usd"] == pytest.approx(0.75)
 
 
+def test_local_models_and_others_have_one_cap(room: Opens) -> None:
+    mine, theirs = room(budget_usd=1.0), room(budget_usd=1.0)
+    local = {"model": "local/bot.gguf", "place": {"name": "local models", "at_once": 1}}
+    assert got(mine, "a", worst_usd=0.75, **local) == "Go"
+    mine.settle("a", None)
+    assert theirs.do("spent")["usd"] == pytest.approx(0.75)
+    assert got(theirs, "b", worst_usd=0.5) == "Over"
+    assert got(theirs, "c", worst_usd=0.5, **local) == "Over"
+
+
 def test_an_unknown_cost_keeps_its_reservation(room: Opens) -> None:
     mine, theirs = room(budget_usd=1.0), room(budget_usd=1.0)
     assert got(mine, "a", worst_usd=0.75) == "Go"
