@@ -112,7 +112,7 @@ def test_a_link_opens_its_case_and_what_is_open_is_in_the_address(
     expect(tab.page.get_by_role("button", name="Copied")).to_be_visible()
     assert tab.page.evaluate("navigator.clipboard.readText()") == address
     tab.page.keyboard.press("Escape")
-    assert "#" not in tab.page.url
+    expect(tab.page).not_to_have_url(re.compile("#"))
 
     tab.page.goto("about:blank")
     tab.page.goto(address)
