@@ -56,8 +56,10 @@ def test_the_header_says_where_a_variable_sends_keys(
     result = run("--ladder-live", "--ladder-env-file", "mine.env")
     result.assert_outcomes(passed=2, failed=1)
     host = base.removeprefix("http://").removesuffix("/v1")
-    result.stdout.fnmatch_lines(
-        [f"*OPENAI_BASE_URL sends the calls of bot to {host} with OPENAI_API_KEY."]
+    shown = " ".join(result.stdout.str().split())
+    assert (
+        f"OPENAI_BASE_URL sends the calls of bot to {host} with OPENAI_API_KEY."
+        in shown
     )
     assert sent_keys(anywhere) == {f"Bearer {KEY}"}
 

@@ -105,7 +105,7 @@ def test_with_a_store_workers_of_another_machine_may_make_calls(
         file.write('\n[store]\nurl_env = "TEAM_PG"\nledger = "team"\n')
 
     def check(*arguments: str) -> None:
-        config = shop.pytester.parseconfig("-d", *arguments, LIVE)
+        config = shop.pytester.parseconfig("--dist=load", *arguments, LIVE)
         check_workers(config, read_settings(config))
 
     workers = ELSEWHERE[0]
