@@ -124,7 +124,9 @@ def test_a_fault_that_stays(shop: Shop, fault: str) -> None:
         ["*ERROR at setup of test_answer*plain-fire*", _literally(given_up)]
     )
     _check_one_error(shop, result, message)
-    assert shop.server.count == 1 + attempts
+    # The first may have met a connection that had served: that is no attempt.
+    again = int(fault == "reset")
+    assert 0 <= shop.server.count - (1 + attempts) <= again
 
 
 @pytest.mark.parametrize("fault", FINAL)

@@ -144,7 +144,7 @@ def own():
 """
         + ANSWER.replace("(reply", "(own, reply")
     )
-    chained.server.latency_s = 0.1
+    chained.server.latency_s = 0.3
     chained.run("--ladder-live").assert_outcomes(passed=COUNT)
     assert max(drafts(chained)) == COUNT
     assert statistics.median(answers(chained)) == 1
