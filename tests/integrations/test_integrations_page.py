@@ -15,8 +15,9 @@ def test_the_examples_run(shop: Shop) -> None:
     shop.ladder(LADDER + '[judge]\nid = "openai/judge"\napi_base = "{api_base}"\n')
     shop.cases([{"id": "a", "input": "say blue", "expected": "blue"}])
     shop.server.reply = lambda body: says(last_user_message(body))
-    # Those of metric libraries run in tests/metrics.
-    code = {k: v for k, v in blocks().items() if not k.startswith("test_metrics_")}
+    # Those of metric libraries run in tests/metrics, MLflow's in tests/mlflow_server.
+    elsewhere = ("test_metrics_", "test_beside_mlflow")
+    code = {k: v for k, v in blocks().items() if not k.startswith(elsewhere)}
     for name, text in code.items():
         # This repository has tests of the same names, which pytest tells apart by name.
         shop.write(name.replace("test_", "test_page_", 1), text)
