@@ -96,6 +96,23 @@ def test_eight_processes_pay_once_for_each_key_and_never_above_the_cap(
     assert database.rows("SELECT count(*) FROM members") == [(0,)]
 
 
+def stop_in_a_call(process: subprocess.Popen[str], database: Database) -> None:
+    """Stop a process while it has calls under way that no other can see the end of."""
+    calls = (
+        "SELECT count(*) FROM calls JOIN members ON members.id = calls.member "
+        f"WHERE members.pid = {process.pid}"
+    )
+    for _ in range(500):
+        process.send_signal(signal.SIGSTOP)
+        # What it had said to the database before is done by then.
+        time.sleep(0.1)
+        if database.rows(calls) != [(0,)]:
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+    raise AssertionError("no call was ever under way")
+
+
 def test_a_killed_and_a_stopped_process_cost_no_reply_and_stay_on_the_bill(
     database: Database,
 ) -> None:
@@ -107,12 +124,10 @@ def test_a_killed_and_a_stopped_process_cost_no_reply_and_stay_on_the_bill(
         for process in machines:
             assert process.stdout is not None
             assert process.stdout.readline() == "started\n"
-        # In the middle of their first calls.
-        while len(bills_of(port)) < 100:
-            time.sleep(0.02)
         killed, stopped, *living = machines
+        for process in (killed, stopped):
+            stop_in_a_call(process, database)
         killed.kill()
-        stopped.send_signal(signal.SIGSTOP)
         for process in living:
             came_of(process)
         stopped.send_signal(signal.SIGCONT)
