@@ -92,6 +92,8 @@ class Machine(RuleBasedStateMachine):
         self.crashes = 0
         self.unheard: set[int] = set()
         """Rooms whose next settlement gets no answer."""
+        self.cut: set[int] = set()
+        """Rooms that would settle over a connection that is gone, and do not know."""
         self.run(self._open_all())
 
     # What the world does.
@@ -125,7 +127,7 @@ class Machine(RuleBasedStateMachine):
             if answer.verdict == "stored":
                 assert answer.reply.row == row(number, self.stored[number])
 
-    @precondition(lambda self: self.attempts)
+    @precondition(lambda self: self.under_way())
     @rule(
         which=st.integers(0, 1_000),
         bill=st.sampled_from(["nothing", "half", "all", "more", "unknown"]),
@@ -133,9 +135,8 @@ class Machine(RuleBasedStateMachine):
         times=st.sampled_from([1, 1, 1, 2]),
     )
     def settle(self, which: int, bill: str, replied: bool, times: int) -> None:
-        attempt = self.attempts[which % len(self.attempts)]
-        if attempt.member != self.member(attempt.room):
-            return  # its process is gone, and settles nothing any more
+        living = self.under_way()
+        attempt = living[which % len(living)]
         reserved = attempt.permit.reserved_nano
         cost = {
             "nothing": 0,
@@ -150,6 +151,7 @@ class Machine(RuleBasedStateMachine):
         room = self.rooms[attempt.room]
         for _ in range(times):
             outcome = self.run(room.settle(attempt.permit, cost, reply))
+            self.cut.discard(attempt.room)
             expected = self.settled_as(attempt, cost, text if replied else None)
             if attempt.room in self.unheard:
                 # It was done, nobody heard of it, and it was asked again.
@@ -175,12 +177,22 @@ class Machine(RuleBasedStateMachine):
         if is_noticed:
             self.reap((at + 1) % 3)
 
+    @precondition(lambda self: self.under_way("open"))
+    @rule(which=st.integers(0, 1_000))
+    def stand_still_and_settle(self, which: int) -> None:
+        """A process is taken for dead in the middle of a call, and goes on after it."""
+        still = self.under_way("open")
+        attempt = still[which % len(still)]
+        self.stand_still(attempt.room, is_noticed=True)
+        self.settle(self.under_way().index(attempt), "half", replied=True, times=1)
+
     @rule(at=ROOMS)
     def die(self, at: int) -> None:
         """A process is killed; another one comes."""
         self.stand_still(at, is_noticed=False)
         self.run(self._replace(at))
         self.unheard.discard(at)
+        self.cut.discard(at)
 
     @rule(at=ROOMS)
     def beat(self, at: int) -> None:
@@ -192,13 +204,14 @@ class Machine(RuleBasedStateMachine):
         COUNTED["faults"] += 1
         self.proxies[at].reset()
         self.unheard.discard(at)
+        self.cut.add(at)
 
     @rule(at=ROOMS)
     def lose_answers(self, at: int) -> None:
         """What is asked next is done, and nobody hears of it."""
         COUNTED["faults"] += 1
         self.proxies[at].mute()
-        if self.settles[at]._connection is not None:
+        if self.settles[at]._connection is not None and at not in self.cut:
             self.unheard.add(at)
 
     @rule(seconds=st.floats(-1e5, 1e5))
@@ -215,6 +228,7 @@ class Machine(RuleBasedStateMachine):
         COUNTED["faults"] += 1
         self.crashes += 1
         self.unheard.clear()
+        self.cut.update(range(3))
         self.server.crash()
         self.server.start()
         self.owner.close()
@@ -291,6 +305,15 @@ class Machine(RuleBasedStateMachine):
         if text is not None and not is_first:
             return "twice"
         return "late" if before == "reaped" else "settled"
+
+    def under_way(self, *states: str) -> list[Attempt]:
+        """Return the attempts of living processes, of all states or of some."""
+        return [
+            attempt
+            for attempt in self.attempts
+            if attempt.member == self.member(attempt.room)
+            and (not states or attempt.state in states)
+        ]
 
     def _bury(self) -> None:
         for attempt in self.attempts:
@@ -386,12 +409,28 @@ def fragile(postgres: PostgresServer) -> Iterator[Database]:
         server.remove()
 
 
+def what_chance_may_leave_out() -> None:
+    """Go through one short history, whatever the others are."""
+    machine = Machine()
+    try:
+        machine.admit(at=0, numbers=[0, 1], worst=100)
+        machine.stand_still_and_settle(0)
+        machine.everything_is_as_the_model_says()
+        machine.lose_connections(at=0)
+        machine.lose_answers(at=0)
+        machine.settle(1, "all", replied=True, times=2)
+        machine.everything_is_as_the_model_says()
+    finally:
+        machine.teardown()
+
+
 def test_the_ledger_is_exact_whatever_fails(
     fragile: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = clock.monotonic
     monkeypatch.setattr(clock, "monotonic", lambda: right() + Machine.offset)
     monkeypatch.setattr(Machine, "database", fragile, raising=False)
+    what_chance_may_leave_out()
     run_state_machine_as_test(
         Machine,
         settings=settings(
