@@ -22,6 +22,12 @@ def quality(rung: Candidate) -> str:
     return said
 
 
+def is_limited(view: View) -> bool:
+    """Whether more is asked of a rung than a bar, a cap or to be the best."""
+    objective = view.objective
+    return bool(objective.requirements) or objective.build_hours is not None
+
+
 def how_far(view: View, rung: Candidate) -> str:
     """Say what a pass is about, where other cases, or the rest, may say otherwise."""
     if rung.result.state == "stopped":
