@@ -317,6 +317,18 @@ SITUATIONS: dict[str, Told] = {
         STEP,
         states={"m00/s": "stopped"},
     ),
+    "finalists of a climb for value": decision(
+        {
+            "m00/s": good(15, 25),
+            "m01/s": good(70, usd=0.002),
+            "m02/s": good(90, usd=0.01),
+        },
+        Objective(kind="value", right_usd=0.05, wrong_usd=0.2),
+        states={"m00/s": "stopped"},
+    ),
+    "a climb left out what is over the budget": decision(
+        {"m00/s": good(70), "m01/s": Made()}, CAP_5, expected={"m01/s": 90.0}
+    ),
     "a step": decision({"m00/s": good(70), "m01/s": good(90, usd=0.01)}, STEP),
     "a step that is not established": decision(
         {

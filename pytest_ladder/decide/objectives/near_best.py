@@ -118,18 +118,13 @@ def _rank(view: View, chosen: Candidate, best: Candidate, rungs: int) -> str:
         known = " known to be" if unpriced else ""
         within = f"{known} within {numbers.dollars(view.cap)} per 1,000 calls"
     barred = view.objective.quality is not None
-    is_limited = reasons.is_limited(view)
     if chosen.id == best.id and rungs == 1:
         which = "that meets the bar" if barred else "that was run in full"
         if not barred and chosen.cell is not None and chosen.cell.outcome:
             which = "that users met"
-        limits = " and keeps to the limits" if is_limited else ""
+        limits = " and keeps to the limits" if reasons.is_limited(view) else ""
         return f"the only rung{within} {which}{limits}"
-    which = "rungs that meet the bar" if barred else "rungs"
-    if not barred and any(rung.result.state == "stopped" for rung in view.candidates):
-        which = "rungs that were run in full"
-    if is_limited:
-        which += f"{' and' if ' that ' in which else ' that'} keep to the limits"
+    which = reasons.ranked(view)
     if chosen.id == best.id:
         return f"the best of {rungs} {which}{within}"
     return (

@@ -33,6 +33,9 @@ class StepFunction(NearBest):
         if cheapest.id != chosen.id:
             step = reasons.difference(view, chosen, cheapest)
             known = " with a price" if unpriced else ""
+            if any(rung.result.state == "stopped" for rung in view.candidates):
+                # A cheaper one was left behind on the way.
+                known = " of them"
             said = f"; over the cheapest{known}, {cheapest.id}, {step}"
             # What has no price may be the cheapest, too.
             lowest = [cheapest, *unpriced]

@@ -12,6 +12,7 @@ from pytest_ladder.decide.climb.races import ByValue
 from pytest_ladder.decide.climb.terms import Terms
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import RungResult
+from pytest_ladder.decide.objectives import reasons
 from pytest_ladder.decide.objectives.kind import Choice, Kind, Need
 from pytest_ladder.decide.objectives.near_best import NearBest
 from pytest_ladder.decide.value import value_interval, value_of, worth_of_quality
@@ -77,7 +78,7 @@ class Value(NearBest):
         if ranked == 1:
             return f"the only rung with a price and a score, worth {worth}"
         if chosen.id == best.id:
-            return f"worth the most of {ranked} rungs, {worth}"
+            return f"worth the most of {ranked} {reasons.ranked(view)}, {worth}"
         found = _difference(view, chosen, best)
         gain = view.evidence.compare(view.objective.level, chosen.id, best.id)
         compared = "no interval"
@@ -86,8 +87,8 @@ class Value(NearBest):
             compared = f"{less}, {gain.sure} {low} to {high}"
         slack = numbers.dollars(self.slack(view.objective))
         return (
-            f"worth {worth}, the cheapest of {ranked} rungs that comes within "
-            f"{slack} of the best, {best.id} ({compared})"
+            f"worth {worth}, the cheapest of {ranked} {reasons.ranked(view)} that "
+            f"comes within {slack} of the best, {best.id} ({compared})"
         )
 
     def gained(
