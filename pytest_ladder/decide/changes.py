@@ -163,6 +163,9 @@ def _unknowns(
         if rung.usd_per_1k is None and rung.id != chosen.id:
             yield f"{rung.id} would do as well, but what it costs is unknown."
     for rung in view.candidates:
+        passed_by = rung.result.state == "stopped" and rung.usd_per_1k is None
+        if passed_by and rung.status == "undecided" and NO_PRICE not in rung.doubts:
+            yield f"{rung.id} may do as well, but what it costs is unknown."
         if view.cap is not None and NO_PRICE in rung.doubts and rung.standing != "fail":
             scored = f"{rung.id} ({numbers.percent(rung.quality)})"
             yield f"{scored} may be within the budget: what it costs is unknown."

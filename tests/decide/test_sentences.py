@@ -200,6 +200,11 @@ SITUATIONS: dict[str, Told] = {
         BAR_80,
         expected={"m02/s": None},
     ),
+    "a climb passed by one that has no price": decision(
+        {"m00/s": good(90), "m01/s": good(35, 35, usd=None)},
+        BAR_80,
+        states={"m01/s": "stopped"},
+    ),
     "a climb left a cheaper one untried": decision(
         {"m00/s": good(50), "m01/s": good(90, usd=0.01), "m02/s": Made()},
         BAR_80,
