@@ -16,6 +16,7 @@ import numpy as np  # noqa: F401
 import pytest
 import scipy.special
 import scipy.stats  # noqa: F401
+from _pytest.fixtures import FixtureManager
 
 # Without cached bytecode every run in a subprocess compiles all of pytest's plugins.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -25,6 +26,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # processes that tests press it for.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# At its start a run of pytest looks at every name of every plugin for fixtures that a
+# decorator hides, to warn of them: a fifth of what a small run takes. It is private: in
+# a pytest without it this changes nothing, and runs take longer.
+if hasattr(FixtureManager, "_check_for_wrapped_fixture"):
+    FixtureManager._check_for_wrapped_fixture = lambda *_: None  # type: ignore[method-assign]
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("ladder", deadline=None)
