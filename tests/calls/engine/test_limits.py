@@ -346,6 +346,7 @@ def test_waiting_for_a_slot_costs_next_to_nothing(tmp_path: Path) -> None:
     assert asyncio.run(run()) < 0.35
 
 
+@pytest.mark.processes
 def test_processes_share_the_slots_of_a_run(
     tmp_path: Path, server: ScriptedServer
 ) -> None:
