@@ -248,7 +248,7 @@ def test_who_is_cancelled_while_waiting_keeps_no_place() -> None:
             waiting[0].cancel()
         # This one has just been given the place.
         waiting[1].cancel()
-        await asyncio.wait_for(waiting[2], 1)
+        await asyncio.wait_for(waiting[2], 10)
         assert limiter.window.in_use == 0
 
     asyncio.run(run())
@@ -297,7 +297,7 @@ def test_a_slot_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
             await asyncio.sleep(0.03)
             assert not late.done()
             assert not later.done()
-        await asyncio.wait_for(asyncio.gather(late, later), 1)
+        await asyncio.wait_for(asyncio.gather(late, later), 10)
 
     asyncio.run(run())
 
@@ -310,9 +310,13 @@ def test_a_process_with_work_keeps_its_share_and_no_more(tmp_path: Path) -> None
             # Two calls come and go beside the one under way: one place of it is kept.
             await asyncio.gather(_held(mine), _held(mine))
             taken = [asyncio.create_task(_stays(theirs)) for _ in range(4)]
+            async with asyncio.timeout(10):
+                while len(stayed) < 2:
+                    await asyncio.sleep(0.01)
+            # A third would come in this time.
             await asyncio.sleep(0.05)
             at_work = sum(theirs_task.done() for theirs_task in taken)
-        await asyncio.wait_for(asyncio.gather(*taken), 5)
+        await asyncio.wait_for(asyncio.gather(*taken), 10)
         return at_work
 
     stayed: list[object] = []
@@ -340,7 +344,7 @@ def test_waiting_for_a_slot_costs_next_to_nothing(tmp_path: Path) -> None:
         spent = time.process_time() - begun
         for lock in held:
             theirs.give_back(lock)
-        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        await asyncio.wait_for(asyncio.gather(*waiting), 10)
         return spent
 
     assert asyncio.run(run()) < 0.35
