@@ -106,7 +106,8 @@ def _responses() -> dict[str, Shape]:
     thought = {"type": "reasoning", "summary": [{"type": "x", "text": THOUGHT}]}
     text = {"type": "output_text", "text": ANSWER, "annotations": []}
     message: Json = {"type": "message", "role": "assistant", "content": [text]}
-    call = {"type": "function_call", "call_id": "call_1", **CALL["function"]}
+    call: Json = {"type": "function_call", "call_id": "call_1", "name": "weather"}
+    call |= {"arguments": '{"city": "Uji"}'}
     head: Json = {"object": "response", "model": "x", "error": None}
     begun = head | {"status": "in_progress", "output": [], "usage": None}
     spoke = head | {"status": "completed", "output": [thought, message]}
