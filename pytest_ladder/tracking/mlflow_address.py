@@ -72,8 +72,8 @@ def check_reached(then: str) -> None:
     """Ask the server whether it is there; whatever it answers, it is.
 
     `then` ends the sentence of the `TrackingError` that is raised where nothing
-    answers within ten seconds. What concerns certificates is left to
-    MLflow's client, which has settings for it; so is what is no server.
+    answers within ten seconds. What concerns certificates is left to MLflow's client,
+    which has settings for it; so is what is no server.
     """
     parts = urlsplit(address())
     if parts.scheme not in _WEB:
@@ -84,10 +84,10 @@ def check_reached(then: str) -> None:
         _ask(bare.geturl())
     except urllib.error.HTTPError as error:
         error.close()
-    except http.client.HTTPException:
-        why = "does not speak HTTP"
     except (OSError, ValueError) as error:
         why = _in_words(getattr(error, "reason", error))
+    except http.client.HTTPException:
+        why = "does not speak HTTP"
     if why:
         raise TrackingError(f"The server of MLflow at {host()} {why}; {then}")
 
@@ -116,7 +116,10 @@ def status() -> int:
         return 0
     path = f"{parts.path.rstrip('/')}/api/2.0/mlflow/experiments/search"
     bare = parts._replace(netloc=host(), path=path, query="max_results=1")
-    asked = urllib.request.Request(bare.geturl(), headers=authorization())
+    asked = urllib.request.Request(bare.geturl())
+    for name, value in authorization().items():
+        # For nobody that the server may point to.
+        asked.add_unredirected_header(name, value)
     try:
         with urllib.request.urlopen(asked, timeout=_AWAKE_WITHIN_S) as answer:
             return int(answer.status)
