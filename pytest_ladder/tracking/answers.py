@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -174,10 +176,13 @@ def _refused(response: requests.Response) -> tuple[int, str]:
 
 
 def _wait_of(response: requests.Response) -> float | None:
-    try:
-        return max(0.0, float(response.headers.get("retry-after", "")))
-    except ValueError:
-        return None
+    said = response.headers.get("retry-after", "")
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(said))
+    with contextlib.suppress(ValueError, TypeError):
+        until = parsedate_to_datetime(said)
+        return max(0.0, until.timestamp() - datetime.now(UTC).timestamp())
+    return None
 
 
 def _in_words(error: requests.RequestException) -> str:

@@ -143,9 +143,9 @@ def _sentence(error: Exception, then: str) -> str:
         status = asked_status()
     if status in (401, 403) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return (
-            f"The server of MLflow at {host()} does not let us in ({status or code}); "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-            "MLFLOW_TRACKING_TOKEN."
+            f"The server of MLflow at {host()} does not let us in, or not do this "
+            f"({status or code}); set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of somebody who may."
         )
     if _NO_JSON in said and "<" in said:
         return (
@@ -153,7 +153,8 @@ def _sentence(error: Exception, then: str) -> str:
             "in, and not as MLflow does; check the address and what lets you in."
         )
     told = plain(_without_keys(said))[:_LONGEST].rstrip(".")
-    return f"The server of MLflow at {host()} refused ({code}: {told}); {then}"
+    why = f"{code}: {told}" if code else told
+    return f"The server of MLflow at {host()} refused ({why}); {then}"
 
 
 def _without_keys(said: str) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.error import HTTPError
+
+
+def plain(headers: Any, body: bytes | None) -> bytes:
+    """Return a body as it was before it was compressed."""
+    packed = headers.get("Content-Encoding") == "gzip"
+    return gzip.decompress(body or b"") if packed else body or b""
 
 
 class DyingProxy:
@@ -18,6 +25,8 @@ class DyingProxy:
     def __init__(self, target: str, lives: int, then: int | None = None) -> None:
         self.target = target
         self.lives = lives
+        self.seen: list[bytes] = []
+        """Path and body of each request."""
         self._lock = threading.Lock()
         proxy = self
 
@@ -31,6 +40,7 @@ class DyingProxy:
                     return
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
+                proxy.seen += [self.path.encode(), plain(self.headers, body)]
                 status, kind, content = then or 500, "text/plain", b""
                 if lives:
                     status, kind, content = proxy.passed(self, body)

@@ -168,6 +168,22 @@ def test_no_text_leaves_the_machine_unasked(once: Once, mlflow_server: Mlflow) -
     assert not {"reason", "input", "expected", "text"} & set(table["columns"])
 
 
+def test_no_byte_of_a_text_passes_on_the_way(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    report = report_of(tmp_path, "watched", rungs=["tuned/rag"])
+    sent = []
+    for traces in ("none", "misses"):
+        given = "--experiment=watched", f"--traces={traces}"
+        with DyingProxy(mlflow_server.url, lives=10_000) as proxy:
+            done = mlflow_server.log(report, *given, url=proxy.url)
+        assert done.returncode == 0, done.stderr
+        sent.append(b"\n".join(proxy.seen))
+    assert SECRET.encode() not in sent[0]
+    assert b"cheap.quality" in sent[0]
+    assert SECRET.encode() in sent[1], "where it is asked for it is seen"
+
+
 def test_tables_are_those_of_mlflow(
     once: Once, mlflow_server: Mlflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
