@@ -19,10 +19,16 @@ def plain(headers: Any, body: bytes | None) -> bytes:
 class DyingProxy:
     """Passes `lives` requests on; every later one finds the connection closed.
 
-    With `then` it gets that status instead, and nothing else.
+    With `then` it gets that status instead, and what is `said`: a type and a body.
     """
 
-    def __init__(self, target: str, lives: int, then: int | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        lives: int,
+        then: int | None = None,
+        said: tuple[str, bytes] = ("text/plain", b""),
+    ) -> None:
         self.target = target
         self.lives = lives
         self.seen: list[bytes] = []
@@ -41,7 +47,7 @@ class DyingProxy:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
                 proxy.seen += [self.path.encode(), plain(self.headers, body)]
-                status, kind, content = then or 500, "text/plain", b""
+                status, (kind, content) = then or 500, said
                 if lives:
                     status, kind, content = proxy.passed(self, body)
                 self.send_response(status)

@@ -365,6 +365,28 @@ def test_a_server_that_is_ill_is_told_from_one_that_is_away(
 
 
 @pytest.mark.parametrize(
+    ("status", "said", "why"),
+    [
+        (401, ("application/json", b'{"detail": "who?"}'), "does not let us in"),
+        (200, ("text/html", b"<html>Sign in</html>"), "answers with a web page"),
+        (200, ("application/json", b"{}"), "does not answer as a server of MLflow"),
+    ],
+)
+def test_what_stands_before_a_server_is_named(
+    mlflow_server: Mlflow,
+    tmp_path: Path,
+    status: int,
+    said: tuple[str, bytes],
+    why: str,
+) -> None:
+    with DyingProxy(mlflow_server.url, lives=0, then=status, said=said) as proxy:
+        done = mlflow_server.log(report_of(tmp_path, "shut"), url=proxy.url, **ONCE)
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     "url",
     [
         *("localhost:5000", "localhost", "htp://localhost:5000", "http:/localhost"),
