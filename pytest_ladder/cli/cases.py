@@ -13,7 +13,7 @@ from pytest_ladder.cases.files import FileRow
 from pytest_ladder.cases.load import load_file
 from pytest_ladder.cases.names import FIELD_OF
 from pytest_ladder.cases.told import Told
-from pytest_ladder.cli.arguments import Given, Subparsers, add_command
+from pytest_ladder.cli.arguments import Given, Subparsers, add_actions, add_command
 from pytest_ladder.cli.cases_export import add_export_to
 from pytest_ladder.cli.cases_pull import add_pull_to
 from pytest_ladder.core.case import Case
@@ -43,10 +43,9 @@ _NAMED = {
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its actions."""
-    parser = commands.add_parser(
-        "cases", help="bring cases in from other tools; export replies to train on"
+    actions = add_actions(
+        commands, "cases", "bring cases in from other tools; export replies to train on"
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     convert = add_command(
         actions,
         "convert",

@@ -82,7 +82,8 @@ def _short(part: Any) -> Any:
         content = encoded.encode()
     digest = hashlib.sha256(content).hexdigest()[:_HASH_SHOWN]
     inner = part[kind]
-    called = inner.get("filename") or inner.get("format") or _media_type(data)
+    media_type = data[5:].partition(";")[0]
+    called = inner.get("filename") or inner.get("format") or media_type
     told = f"[{called}, {len(content):,} bytes, sha256 {digest}]"
     return {"type": "text", "text": told}
 
@@ -95,7 +96,3 @@ def _attached(part: Any) -> tuple[str, str | None]:
     if not isinstance(data, str) or (kind == "image_url" and data[:5] != "data:"):
         return kind, None
     return kind, data
-
-
-def _media_type(data: str) -> str:
-    return data[5:].partition(";")[0]
