@@ -274,7 +274,7 @@ def _ladder_test(
         uses_reply=bool({"reply", "verdict"} & uses),
         uses_judge=bool({"judge", "verdict"} & uses),
         judged=judged,
-        uses_score="score" in uses or markers.is_graded(judged),
+        uses_score="score" in uses or (judged is not None and judged.graded),
         pack=markers.is_packed(options.get("pack", False), uses, cases, where),
     )
 

@@ -65,6 +65,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     grades_retrieval: bool
     """Whether there is nothing to judge without retrieval."""
+    graded: bool
+    """Whether it may say anything between pass and fail."""
 
     def verdict(self, jury: Jury, reply: Reply, case: Case) -> Verdict:
         """Return the verdict that the marker asks for."""
