@@ -110,7 +110,7 @@ class LadderTest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     uses_reply: bool
     """Whether the test uses `reply`."""
     uses_score: bool
-    """Whether the test uses `score`, and may give any number from 0 to 1."""
+    """Whether the test may give any number from 0 to 1, by `score` or a judge."""
     uses_judge: bool
     """Whether the test uses `judge` or `verdict`."""
     judged: Judged | None = None

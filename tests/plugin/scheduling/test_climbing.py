@@ -419,14 +419,19 @@ def own(reply, case):
 
 @pytest.mark.parametrize(
     "standard",
-    ['rubric="It is polite.", scale="graded"', "rubric=RUBRIC", "judge=own"],
-    ids=["marker", "rubric", "function"],
+    ['rubric="It is polite.", scale="graded"', "rubric=RUBRIC", "judge=own", ""],
+    ids=["marker", "rubric", "function", "call"],
 )
 def test_grades_are_bet_on_wherever_it_stands_that_a_judge_grades(
     slope: Slope, standard: str
 ) -> None:
     judging(slope, 0.6)
-    slope.shop.test(GRADED + TONE.replace('rubric="It says right."', standard))
+    tone = TONE.replace('rubric="It says right."', standard)
+    if not standard:
+        tone = tone.replace("(verdict)", "(reply, judge)").replace(
+            "verdict", 'judge(reply, "It is polite.", scale="graded")'
+        )
+    slope.shop.test(GRADED + tone)
     answer = slope.shop.server.reply
     grade = json.dumps({"reason": "fine", "grade": 4})
     slope.shop.server.reply = lambda body: (
