@@ -1,7 +1,7 @@
 """Anthropic's messages, as a server, for models that speak chat completions.
 
-Text, images, tools of the app, schemas and streams. Thoughts of earlier turns are left
-out: only the model that had them can read them.
+Text, images, tools of the app, schemas, thoughts and streams. Thoughts of earlier turns
+are left out: only the model that had them can read them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from pytest_ladder.gateway.api import (
     Body,
     Memory,
     arguments_of,
-    fragments,
     malformed,
     messages_of,
     named_event,
-    pieces,
     refuse,
     said_by,
     text_of,
 )
 from pytest_ladder.gateway.app_request import AppRequest
+from pytest_ladder.gateway.message_events import message_events
 
 _PARAMS = {
     "max_tokens": "max_tokens",
@@ -41,6 +40,8 @@ _READ = frozenset(
     | {"thinking", "output_config", "output_format", "service_tier", "cache_control"}
 )
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+# As litellm translates a budget in tokens.
+_EFFORTS = ((10_000, "high"), (5_000, "medium"), (0, "low"))
 _STOPS = {
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -67,8 +68,6 @@ class Messages:
             if name not in _PARAMS and name not in _READ and value is not None:
                 raise refuse(f"`{name}` of messages")
         thinking = body.get("thinking") or {}
-        if thinking.get("type", "disabled") != "disabled":
-            raise refuse("`thinking` of messages")
         messages: list[Message] = []
         if body.get("system"):
             system = _text(body["system"], "system")
@@ -80,6 +79,7 @@ class Messages:
             messages=messages,
             params=_params(body),
             stream=body.get("stream") is True,
+            extra=thinking.get("type", "disabled") != "disabled",
         )
 
     def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
@@ -89,7 +89,7 @@ class Messages:
             "type": "message",
             "role": "assistant",
             "model": reply.model or asked.model,
-            "content": list(_blocks(reply)),
+            "content": list(_blocks(reply, thoughts=bool(asked.extra))),
             "stop_reason": _stop_reason(reply),
             "stop_sequence": None,
             "usage": _usage(reply),
@@ -97,35 +97,7 @@ class Messages:
 
     def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
         """Write a message as the events of a stream."""
-        whole = self.whole(asked, reply, key)
-        begun = {**whole, "content": [], "stop_reason": None}
-        begun["usage"] = {**whole["usage"], "output_tokens": 0}
-        yield named_event({"type": "message_start", "message": begun})
-        for index, block in enumerate(whole["content"]):
-            place = {"index": index}
-            is_text = block["type"] == "text"
-            empty = {**block, "text": ""} if is_text else {**block, "input": {}}
-            start = {"type": "content_block_start", "content_block": empty}
-            yield named_event({**start, **place})
-            if is_text:
-                deltas = [
-                    {"type": "text_delta", "text": p} for p in pieces(block["text"])
-                ]
-            else:
-                written = msgspec.json.encode(block["input"]).decode()
-                deltas = [
-                    {"type": "input_json_delta", "partial_json": fragment}
-                    for fragment in fragments(written)
-                ]
-            for delta in deltas:
-                yield named_event(
-                    {"type": "content_block_delta", "delta": delta, **place}
-                )
-            yield named_event({"type": "content_block_stop", **place})
-        ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-        end = {"type": "message_delta", "delta": ended, "usage": whole["usage"]}
-        yield named_event(end)
-        yield named_event({"type": "message_stop"})
+        return message_events(self.whole(asked, reply, key))
 
     def problem(self, status: int, message: str) -> Body:
         """Write an error."""
@@ -165,9 +137,18 @@ def _params(body: Body) -> dict[str, Any]:
         schema = {"name": "output", "strict": True, "schema": wanted.get("schema")}
         params["response_format"] = {"type": "json_schema", "json_schema": schema}
     effort = (body.get("output_config") or {}).get("effort")
+    effort = effort or _effort(body.get("thinking") or {})
     if effort is not None:
         params["reasoning_effort"] = effort
     return params
+
+
+def _effort(thinking: Body) -> str | None:
+    """Return the effort that a budget of thinking stands for; None: it has none."""
+    tokens = thinking.get("budget_tokens")
+    if thinking.get("type") != "enabled" or tokens is None:
+        return None
+    return next(effort for least, effort in _EFFORTS if tokens >= least)
 
 
 def _tool(tool: Any) -> dict[str, Any]:
@@ -250,8 +231,11 @@ def _text(content: Any, name: str) -> str:
     return "".join(str(part.get("text", "")) for part in content)
 
 
-def _blocks(reply: Reply) -> Iterator[Body]:
-    text, _ = said_by(reply)
+def _blocks(reply: Reply, *, thoughts: bool) -> Iterator[Body]:
+    text, reasoning = said_by(reply)
+    if thoughts and reasoning:
+        # Nobody has signed them; whoever gets them back leaves them out.
+        yield {"type": "thinking", "thinking": reasoning, "signature": ""}
     text = text or reply.refusal or ""
     if text or not reply.tool_calls:
         yield {"type": "text", "text": text}

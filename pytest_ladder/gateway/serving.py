@@ -19,7 +19,8 @@ import msgspec
 from aiohttp import web
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import NativeCall, Request, Served
+from pytest_ladder.calls.lanes.pass_through import speaks
 from pytest_ladder.errors import (
     AppError,
     BudgetReached,
@@ -28,13 +29,19 @@ from pytest_ladder.errors import (
     MissingReply,
 )
 from pytest_ladder.gateway import letting_in
-from pytest_ladder.gateway.api import Api, Body, malformed
-from pytest_ladder.gateway.app_request import AppRequest, request_of, tool_names
+from pytest_ladder.gateway.api import Api, Body, malformed, text_of
+from pytest_ladder.gateway.app_request import (
+    AppRequest,
+    model_meant,
+    request_of,
+    tool_names,
+)
 from pytest_ladder.gateway.chat_completions import ChatCompletions
 from pytest_ladder.gateway.draws import Asking, draw_of
 from pytest_ladder.gateway.embeddings import Embeddings
 from pytest_ladder.gateway.messages import Messages, count_tokens
 from pytest_ladder.gateway.misses import nearest
+from pytest_ladder.gateway.native_apis import NativeMessages, NativeResponses
 from pytest_ladder.gateway.responses import Responses
 from pytest_ladder.session.app_link import AppCall, Visit
 
@@ -46,7 +53,12 @@ APIS: Mapping[str, Api] = MappingProxyType(
         "/messages": Messages(),
     }
 )
-"""The routes, each with its API."""
+"""The routes, each with its API, translated for models that speak another one."""
+NATIVE_APIS: Mapping[str, Api] = MappingProxyType(
+    {"/responses": NativeResponses(), "/messages": NativeMessages()}
+)
+"""Those that are passed through where the provider of the model speaks them."""
+_NATIVE_HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 COUNTING = "/messages/count_tokens"
 """The route that asks no model."""
 PING_S = 10.0
@@ -109,7 +121,16 @@ class Serving:
     def _read(self, body: Body) -> AppRequest:
         """Let the API of the route read a request; raises `AppError`."""
         try:
-            return self._api.asked(body, self._visit.memory)
+            name = text_of(body, "model")
+            if speaks(model_meant(name, self._visit), self._route):
+                self._api = NATIVE_APIS[self._route]
+            asked = self._api.asked(body, self._visit.memory)
+            if asked.native is None:
+                return asked
+            sent = self._request.headers
+            headers = {name: sent[name] for name in _NATIVE_HEADERS if name in sent}
+            native = NativeCall(route=self._route, headers=headers)
+            return msgspec.structs.replace(asked, native=native)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             problem = error
         # An API looks at what it needs, and takes the types for granted.

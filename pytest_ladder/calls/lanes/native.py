@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 Payload = dict[str, Any]
 
 
@@ -66,8 +68,46 @@ def _anthropic(payload: Payload) -> tuple[Payload, Any]:
     """Read an answer of `/v1/messages`; its usage is read by its own names."""
     reason = payload.get("stop_reason")
     reason = _REASONS.get(reason, reason) if isinstance(reason, str) else None
-    choice = {"message": {"content": payload["content"]}, "finish_reason": reason}
-    return choice, payload.get("usage")
+    message: Payload = {"content": payload["content"]}
+    message["tool_calls"] = [
+        _call(part.get("id"), part.get("name"), part.get("input"))
+        for part in payload["content"]
+        if isinstance(part, dict) and part.get("type") == "tool_use"
+    ]
+    return {"message": message, "finish_reason": reason}, payload.get("usage")
+
+
+def _is_response(payload: Payload) -> bool:
+    return payload.get("object") == "response" and isinstance(
+        payload.get("output"), list
+    )
+
+
+def _response(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer of `/v1/responses`; its usage is read by its own names."""
+    message: Payload = {"content": [], "reasoning_details": [], "tool_calls": []}
+    for item in payload["output"]:
+        item = item if isinstance(item, dict) else {}
+        if item.get("type") == "message" and isinstance(item.get("content"), list):
+            message["content"] += item["content"]
+        elif item.get("type") == "reasoning":
+            message["reasoning_details"].append(item)
+        elif item.get("type") == "function_call":
+            call = _call(item.get("call_id"), item.get("name"), item.get("arguments"))
+            message["tool_calls"].append(call)
+    cut = payload.get("incomplete_details")
+    reason = cut.get("reason") if isinstance(cut, dict) else None
+    usual = "tool_calls" if message["tool_calls"] else "stop"
+    reason = _REASONS.get(reason, reason) if isinstance(reason, str) else usual
+    return {"message": message, "finish_reason": reason}, payload.get("usage")
+
+
+def _call(call: Any, name: Any, given: Any) -> Payload:
+    """Return a call of a tool in the words of chat completions."""
+    if not isinstance(given, str):
+        given = msgspec.json.encode(given or {}).decode()
+    function = {"name": name, "arguments": given}
+    return {"id": call, "type": "function", "function": function}
 
 
 def _is_gemini(payload: Payload) -> bool:
@@ -120,10 +160,16 @@ def _text(payload: Payload) -> tuple[Payload, Any]:
 _ENVELOPES = ("data", "result", "response", "body")
 """Where gateways of one's own put an answer of others."""
 _TEXTS = ("generated_text", "response")
-_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
+_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_output_tokens": "length",
+}
 _FORMS = (
     (_is_ollama, _ollama),
     (_is_anthropic, _anthropic),
+    (_is_response, _response),
     (_is_gemini, _gemini),
     (_is_text, _text),
 )
