@@ -47,9 +47,11 @@ def app_environment(
     kept |= {
         "OPENAI_BASE_URL": f"{root}/v1",
         "OPENAI_API_BASE": f"{root}/v1",
+        "AZURE_OPENAI_ENDPOINT": root,
         "ANTHROPIC_BASE_URL": root,
         "GOOGLE_GEMINI_BASE_URL": root,
         "OPENAI_API_KEY": key,
+        "AZURE_OPENAI_API_KEY": key,
         "ANTHROPIC_API_KEY": key,
         "GEMINI_API_KEY": key,
         "LADDER_RUNG": rung.id,

@@ -18,12 +18,14 @@ from pytest_ladder.gateway.api import (
     Body,
     Memory,
     arguments_of,
+    effort_of,
     malformed,
     messages_of,
     named_event,
     refuse,
     said_by,
     text_of,
+    without,
 )
 from pytest_ladder.gateway.app_request import AppRequest
 from pytest_ladder.gateway.message_events import message_events
@@ -40,8 +42,6 @@ _READ = frozenset(
     | {"thinking", "output_config", "output_format", "service_tier", "cache_control"}
 )
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
-# As litellm translates a budget in tokens.
-_EFFORTS = ((10_000, "high"), (5_000, "medium"), (0, "low"))
 _STOPS = {
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -64,10 +64,10 @@ class Messages:
 
     def asked(self, body: Body, memory: Memory) -> AppRequest:
         """Read a request; raises `AppError`."""
+        body = in_thread(body, memory)
         for name, value in body.items():
             if name not in _PARAMS and name not in _READ and value is not None:
                 raise refuse(f"`{name}` of messages")
-        thinking = body.get("thinking") or {}
         messages: list[Message] = []
         if body.get("system"):
             system = _text(body["system"], "system")
@@ -79,21 +79,26 @@ class Messages:
             messages=messages,
             params=_params(body),
             stream=body.get("stream") is True,
-            extra=thinking.get("type", "disabled") != "disabled",
+            extra=(memory, body),
         )
 
     def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
         """Write a message in one piece."""
-        return {
+        memory, body = asked.extra
+        thinking = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
+        message = reply.native or {
             "id": f"msg_{key[:24]}",
             "type": "message",
             "role": "assistant",
             "model": reply.model or asked.model,
-            "content": list(_blocks(reply, thoughts=bool(asked.extra))),
+            "content": list(_blocks(reply, thoughts=thinking)),
             "stop_reason": _stop_reason(reply),
             "stop_sequence": None,
             "usage": _usage(reply),
         }
+        answered = {"role": "assistant", "content": message["content"]}
+        memory[message["id"]] = {**body, "messages": [*body["messages"], answered]}
+        return message
 
     def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
         """Write a message as the events of a stream."""
@@ -107,6 +112,27 @@ class Messages:
     def problem_event(self, status: int, message: str) -> bytes:
         """Write an error in a stream that has begun."""
         return named_event(self.problem(status, message))
+
+
+def in_thread(body: Body, memory: Memory) -> Body:
+    """Return a request as one of its own; raises `AppError`.
+
+    One that goes on in a thread says what is new only, as its SDK's `tool_runner` does:
+    what was said, and what holds for all of it, is that of the message before.
+    """
+    thread = body.get("thread") or {}
+    body = without(body, {"thread"})
+    if thread.get("type") != "continue":
+        return body
+    before = memory.get(thread.get("previous_message_id"))
+    if before is None:
+        raise AppError(
+            f"The app goes on from the message {thread.get('previous_message_id')!r}, "
+            "which this test did not get.",
+            status=404,
+        )
+    said = [*before["messages"], *(body.get("messages") or ())]
+    return {**before, **body, "messages": said}
 
 
 def count_tokens(body: Body) -> Body:
@@ -137,18 +163,10 @@ def _params(body: Body) -> dict[str, Any]:
         schema = {"name": "output", "strict": True, "schema": wanted.get("schema")}
         params["response_format"] = {"type": "json_schema", "json_schema": schema}
     effort = (body.get("output_config") or {}).get("effort")
-    effort = effort or _effort(body.get("thinking") or {})
+    effort = effort or effort_of((body.get("thinking") or {}).get("budget_tokens"))
     if effort is not None:
         params["reasoning_effort"] = effort
     return params
-
-
-def _effort(thinking: Body) -> str | None:
-    """Return the effort that a budget of thinking stands for; None: it has none."""
-    tokens = thinking.get("budget_tokens")
-    if thinking.get("type") != "enabled" or tokens is None:
-        return None
-    return next(effort for least, effort in _EFFORTS if tokens >= least)
 
 
 def _tool(tool: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pytest_ladder.gateway.api import (
     without,
 )
 from pytest_ladder.gateway.app_request import AppRequest
-from pytest_ladder.gateway.messages import Messages
+from pytest_ladder.gateway.messages import Messages, in_thread
 from pytest_ladder.gateway.responses import Responses, before, items_of, keep
 
 # Tools that run in the app, by how their types begin.
@@ -38,6 +38,7 @@ class NativeMessages(Messages):
 
     def asked(self, body: Body, memory: Memory) -> AppRequest:
         """Read a request; raises `AppError`."""
+        body = in_thread(body, memory)
         _check(body, "/messages")
         head: list[Message] = []
         if body.get("system"):
@@ -48,11 +49,8 @@ class NativeMessages(Messages):
             params=without(body, {"model", "messages", "system", "stream"}),
             stream=body.get("stream") is True,
             native=NativeCall(route="/messages"),
+            extra=(memory, body),
         )
-
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
-        """Write the message as it came."""
-        return reply.native or super().whole(asked, reply, key)
 
 
 class NativeResponses(Responses):

@@ -39,6 +39,7 @@ from pytest_ladder.gateway.app_request import (
 from pytest_ladder.gateway.chat_completions import ChatCompletions
 from pytest_ladder.gateway.draws import Asking, draw_of
 from pytest_ladder.gateway.embeddings import Embeddings
+from pytest_ladder.gateway.generate_content import GenerateContent
 from pytest_ladder.gateway.messages import Messages, count_tokens
 from pytest_ladder.gateway.misses import nearest
 from pytest_ladder.gateway.native_apis import NativeMessages, NativeResponses
@@ -51,6 +52,8 @@ APIS: Mapping[str, Api] = MappingProxyType(
         "/embeddings": Embeddings(),
         "/responses": Responses(),
         "/messages": Messages(),
+        "/generateContent": GenerateContent(),
+        "/streamGenerateContent": GenerateContent(),
     }
 )
 """The routes, each with its API, translated for models that speak another one."""
@@ -73,14 +76,21 @@ class Serving:
     """Serves one request, and notes on its test what came of it."""
 
     def __init__(
-        self, request: web.Request, route: str, api: Api, visit: Visit
+        self,
+        request: web.Request,
+        route: str,
+        api: Api,
+        visit: Visit,
+        fields: Mapping[str, Any],
     ) -> None:
+        """`fields` are what the path says that other clients say in the body."""
         self.came_late = False
         """Whether its test ended before the reply was there."""
         self._request = request
         self._route = route
         self._api = api
         self._visit = visit
+        self._fields = fields
         self._asked: AppRequest | None = None
         self._called: tuple[str, ...] = ()
 
@@ -154,7 +164,7 @@ class Serving:
             raise malformed(f"it is no JSON ({error})") from None
         if not isinstance(body, dict):
             raise malformed("it is no JSON object")
-        return body
+        return {**self._fields, **body}
 
     async def _when_there(
         self,
