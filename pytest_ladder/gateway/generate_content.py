@@ -13,6 +13,7 @@ import msgspec
 
 from pytest_ladder.core.case import Message
 from pytest_ladder.core.reply import Reply
+from pytest_ladder.errors import AppError
 from pytest_ladder.gateway.api import (
     Body,
     Memory,
@@ -168,9 +169,8 @@ def _params(body: Body) -> dict[str, Any]:
     elif config.get("responseMimeType") == "application/json":
         params["response_format"] = {"type": "json_object"}
     level = _thinking(body).get("thinkingLevel")
-    effort = (
-        level.lower() if level else effort_of(_thinking(body).get("thinkingBudget"))
-    )
+    budget = _thinking(body).get("thinkingBudget")
+    effort = level.lower() if level else effort_of(budget)
     if effort is not None:
         params["reasoning_effort"] = effort
     return params
@@ -181,7 +181,11 @@ def _tools(body: Body) -> dict[str, Any]:
     for tool in body.get("tools") or ():
         others = tool.keys() - {"functionDeclarations"}
         if others:
-            raise refuse(f"the tool `{min(others)}`, which runs at Google,")
+            raise AppError(
+                f"The tool {min(others)!r} runs at Google, and no other model has it; "
+                "give the model a function instead.",
+                status=400,
+            )
         for function in tool["functionDeclarations"]:
             schema = function.get("parametersJsonSchema")
             if schema is None:
