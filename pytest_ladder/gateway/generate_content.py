@@ -197,7 +197,7 @@ def _tools(body: Body) -> dict[str, Any]:
     if not tools:
         return {}
     config = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
-    names = config.get("allowedFunctionNames") or ()
+    names: list[str] = config.get("allowedFunctionNames") or []
     choice: Any = _CHOICES.get(config.get("mode", "AUTO"), "auto")
     if choice == "required" and len(names) == 1:
         choice = {"type": "function", "function": {"name": names[0]}}
@@ -212,7 +212,7 @@ def _schema(schema: Any) -> Any:
         return [_schema(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    read = {
+    read: Body = {
         name: value.lower() if name == "type" and isinstance(value, str) else value
         for name, value in schema.items()
         if name not in ("propertyOrdering", "nullable")

@@ -124,11 +124,11 @@ def in_thread(body: Body, memory: Memory) -> Body:
     body = without(body, {"thread"})
     if thread.get("type") != "continue":
         return body
-    before = memory.get(thread.get("previous_message_id"))
+    name = str(thread.get("previous_message_id"))
+    before = memory.get(name)
     if before is None:
         raise AppError(
-            f"The app goes on from the message {thread.get('previous_message_id')!r}, "
-            "which this test did not get.",
+            f"The app goes on from the message {name!r}, which this test did not get.",
             status=404,
         )
     said = [*before["messages"], *(body.get("messages") or ())]
