@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from pytest_ladder.calls.lanes.native_pieces import REASONS, as_chunk, tokens_of_cohere
 
 Payload = dict[str, Any]
 
@@ -20,6 +20,9 @@ def as_completion(payload: Payload) -> Payload:
     """
     if payload.get("choices") or payload.get("error"):
         return payload
+    piece = as_chunk(payload, _by_form)
+    if piece is not None:
+        return piece
     for name in _ENVELOPES:
         inner = payload.get(name)
         if isinstance(inner, dict):
@@ -67,47 +70,51 @@ def _is_anthropic(payload: Payload) -> bool:
 def _anthropic(payload: Payload) -> tuple[Payload, Any]:
     """Read an answer of `/v1/messages`; its usage is read by its own names."""
     reason = payload.get("stop_reason")
-    reason = _REASONS.get(reason, reason) if isinstance(reason, str) else None
-    message: Payload = {"content": payload["content"]}
-    message["tool_calls"] = [
-        _call(part.get("id"), part.get("name"), part.get("input"))
-        for part in payload["content"]
-        if isinstance(part, dict) and part.get("type") == "tool_use"
-    ]
-    return {"message": message, "finish_reason": reason}, payload.get("usage")
+    reason = REASONS.get(reason, reason) if isinstance(reason, str) else None
+    choice = {"message": {"content": payload["content"]}, "finish_reason": reason}
+    return choice, payload.get("usage")
 
 
-def _is_response(payload: Payload) -> bool:
-    return payload.get("object") == "response" and isinstance(
-        payload.get("output"), list
-    )
+def _is_responses(payload: Payload) -> bool:
+    is_list = isinstance(payload.get("output"), list)
+    return payload.get("object") == "response" and is_list
 
 
-def _response(payload: Payload) -> tuple[Payload, Any]:
-    """Read an answer of `/v1/responses`; its usage is read by its own names."""
-    message: Payload = {"content": [], "reasoning_details": [], "tool_calls": []}
+def _responses(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer of OpenAI's `/v1/responses`, whose usage is read by its names."""
+    message: Payload = {"content": [], "tool_calls": []}
     for item in payload["output"]:
-        item = item if isinstance(item, dict) else {}
-        if item.get("type") == "message" and isinstance(item.get("content"), list):
-            message["content"] += item["content"]
-        elif item.get("type") == "reasoning":
-            message["reasoning_details"].append(item)
-        elif item.get("type") == "function_call":
-            call = _call(item.get("call_id"), item.get("name"), item.get("arguments"))
+        kind = item.get("type") if isinstance(item, dict) else None
+        if kind == "function_call":
+            function = {name: item.get(name) for name in ("name", "arguments")}
+            call = {"id": item.get("call_id"), "type": "function", "function": function}
             message["tool_calls"].append(call)
-    cut = payload.get("incomplete_details")
-    reason = cut.get("reason") if isinstance(cut, dict) else None
-    usual = "tool_calls" if message["tool_calls"] else "stop"
-    reason = _REASONS.get(reason, reason) if isinstance(reason, str) else usual
-    return {"message": message, "finish_reason": reason}, payload.get("usage")
+        elif kind == "reasoning":
+            message["content"].append(item)
+        elif kind == "message" and isinstance(item.get("content"), list):
+            message["content"].extend(item["content"])
+    reason = payload.get("status")
+    details = payload.get("incomplete_details")
+    if isinstance(details, dict):
+        reason = details.get("reason")
+    if message["tool_calls"] and reason == "completed":
+        reason = "tool_calls"
+    return {"message": message, "finish_reason": _stop(reason)}, payload.get("usage")
 
 
-def _call(call: Any, name: Any, given: Any) -> Payload:
-    """Return a call of a tool in the words of chat completions."""
-    if not isinstance(given, str):
-        given = msgspec.json.encode(given or {}).decode()
-    function = {"name": name, "arguments": given}
-    return {"id": call, "type": "function", "function": function}
+def _is_cohere(payload: Payload) -> bool:
+    return isinstance(payload.get("message"), dict) and "finish_reason" in payload
+
+
+def _cohere(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer of Cohere's `/v2/chat`."""
+    choice = {"message": payload["message"]}
+    choice["finish_reason"] = _stop(payload["finish_reason"])
+    return choice, tokens_of_cohere(payload.get("usage"))
+
+
+def _stop(reason: Any) -> Any:
+    return _STOPS.get(reason, reason) if isinstance(reason, str) else None
 
 
 def _is_gemini(payload: Payload) -> bool:
@@ -160,16 +167,18 @@ def _text(payload: Payload) -> tuple[Payload, Any]:
 _ENVELOPES = ("data", "result", "response", "body")
 """Where gateways of one's own put an answer of others."""
 _TEXTS = ("generated_text", "response")
-_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "tool_calls",
+_STOPS = {
+    "completed": "stop",
+    "COMPLETE": "stop",
     "max_output_tokens": "length",
+    "TOOL_CALL": "tool_calls",
 }
+"""Why models of `/v1/responses` and of Cohere's stopped, in OpenAI's words."""
 _FORMS = (
     (_is_ollama, _ollama),
     (_is_anthropic, _anthropic),
-    (_is_response, _response),
+    (_is_responses, _responses),
+    (_is_cohere, _cohere),
     (_is_gemini, _gemini),
     (_is_text, _text),
 )
