@@ -45,6 +45,7 @@ class Gateway:
         self._session = session
         self._tokens = AppTokens(_worker(session))
         self._working: set[asyncio.Task[Any]] = set()
+        self._translating: set[tuple[str, str]] = set()
         self._is_closing = False
         self._ports: dict[str, int] = {}
         """Where it listens, by address."""
@@ -138,7 +139,7 @@ class Gateway:
         if request.method in ("HEAD", "OPTIONS"):
             # Clients see so whether anybody is there; nothing was asked.
             return refusal(api, 405, f"Send a POST to {route}.")
-        serving = Serving(request, route, api, visit, fields)
+        serving = Serving(request, route, api, visit, fields, self._translating)
         response = await serving.answer(self._working)
         self.late += serving.came_late
         return response

@@ -111,10 +111,9 @@ class DirectLane:
                 reply = completions.filtered(response.status, sent)
                 if reply is not None:
                     return reply
-                fault = faults.refused(
+                raise faults.refused(
                     name, response.status, response.headers, sent, url=url
                 )
-                raise pass_through.explained(fault, request)
             if request.embeds or request.native is not None:
                 sent = b"".join([piece async for _, piece in pieces])
                 if request.native is not None:

@@ -24,9 +24,9 @@ from pytest_ladder.calls.lanes.providers import (
 )
 from pytest_ladder.calls.lanes.storable import plain
 from pytest_ladder.core.rung import Model
-from pytest_ladder.errors import CallError
 
-_NOT_THERE = frozenset({404, 405, 501})
+NOT_THERE = frozenset({404, 405, 501})
+"""What a server answers that has chat completions, and not this API."""
 _VERSION = "2023-06-01"
 """Of Anthropic's API, which each request has to name."""
 
@@ -121,13 +121,3 @@ def from_body(name: str, body: bytes, content_type: str) -> Answer:
     answer = completions.from_body(name, body, content_type)
     whole = plain(completions.decode(name, body, content_type))
     return msgspec.structs.replace(answer, native=whole)
-
-
-def explained(fault: CallError, request: Request) -> CallError:
-    """Say of a server without the API how it is asked for chat completions."""
-    if request.native is not None and fault.status in _NOT_THERE:
-        fault.args = (
-            f"{fault}; if it has chat completions only, name its address as "
-            "`api_base` of the model in ladder.toml, and apps are translated for it.",
-        )
-    return fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
@@ -246,23 +245,43 @@ def test_openai_is_told_what_was_said_before(
     replays_without(shop, monkeypatch)
 
 
-def test_who_has_no_such_api_is_asked_for_chat_completions(
-    shop: Shop, key: str
-) -> None:
-    """An address of one's own, or a lane that was chosen, is translated for."""
-    source = CALL + (
-        "@pytest.mark.cheap\ndef test_it(llm):\n"
-        "    body = {'model': 'm', 'input': 'say blue'}\n"
-        "    status, told = call(llm.base_url + '/responses', body)\n"
-        "    assert status == 200, told\n"
-    )
-    shop.test(source)
+ASKS_TWICE = (
+    CALL
+    + """
+@pytest.mark.cheap
+def test_it(llm):
+    for asked in ("say blue", "say red"):
+        body = {"model": "m", "input": asked, "stream": asked == "say red"}
+        status, told = call(llm.base_url + "/responses", body)
+        assert status == 200 and asked.split()[1] in str(told), told
+"""
+)
+
+
+def test_an_address_of_ones_own_is_translated_for(shop: Shop) -> None:
+    shop.test(ASKS_TWICE)
     shop.run("--ladder-live", "-q").assert_outcomes(passed=1)
-    assert shop.server.requests[0].path == "/v1/chat/completions"
-    assert not shop.server.hits
+    assert paths(shop) == ["/v1/chat/completions"] * 2
+
+
+def test_so_is_a_server_that_proves_to_have_chat_completions_only(
+    shop: Shop, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once for what it does not have, and nothing is paid for twice."""
     shop.write("ladder.toml", LADDER.format(model="openai/gpt-9"))
+    shop.test(ASKS_TWICE)
     shop.server.everywhere = fails(404, "no such route")
-    shop.run("--ladder-live", "-q").assert_outcomes(failed=1)
-    reason = json.dumps(shop.rows()[0]["reason"])
-    assert "/v1/responses" in reason
-    assert "api_base" in reason
+    shop.run("--ladder-live", "-q").assert_outcomes(passed=1)
+    chat = ["/v1/chat/completions"] * 2
+    assert paths(shop) == ["/v1/responses", *chat]
+    (row,) = shop.rows()
+    assert row["outcome"] == "passed"
+    assert len(row["replies"]) == 2
+    # In the next live run, and where the environment names no server at all.
+    shop.run("--ladder-live", "-q").assert_outcomes(passed=1)
+    assert paths(shop) == ["/v1/responses", *chat]
+    replays_without(shop, monkeypatch)
+
+
+def paths(shop: Shop) -> list[str]:
+    return [request.path for request in shop.server.requests]
