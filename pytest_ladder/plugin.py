@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ladder import plain_imports  # noqa: F401  (first: the others come by it)
+
+# isort: split
 from pytest_ladder.results.state import known_results, results_of
 from pytest_ladder.session import options, state
 from pytest_ladder.session.fixtures import (  # noqa: F401  (pytest finds them here)
