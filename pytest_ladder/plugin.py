@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ladder import plain_imports  # noqa: F401  (first: the others come by it)
+from pytest_ladder.session import plain_imports  # noqa: F401  (brings the others)
 
 # isort: split
 from pytest_ladder.results.state import known_results, results_of
@@ -356,20 +356,6 @@ class _ReportTaker:
         """Note what could not be collected: the rest is a part of the suite."""
         if report.failed:
             not_collected(self._config).append(report.nodeid)
-
-
-class CollectedTests:
-    """Keeps what was collected, for a command that runs none of it."""
-
-    def __init__(self) -> None:
-        self.session: LadderSession | None = None
-        """None: there was no ladder test."""
-        self.items: list[pytest.Item] = []
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keep the tests that were not deselected."""
-        self.session = known_session(session.config)
-        self.items = list(session.items)
 
 
 class _SchedulerHooks:

@@ -17,7 +17,7 @@ PACKAGE = Path(pytest_ladder.__file__).parent
 # From the lowest floor up (docs/architecture.md): a folder imports only from folders on
 # floors below its own. Rooms that come later have their floor already.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock", "plain_imports", "text", "stats"),
+    ("errors", "clock", "text", "stats"),
     ("core", "disk"),
     ("cases", "decide", "calls"),
     ("checks", "prompting"),

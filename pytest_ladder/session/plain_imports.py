@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-_PACKAGE = f"{__package__}."
+_PACKAGE = f"{__name__.partition('.')[0]}."
 
 
 class _Finder:
