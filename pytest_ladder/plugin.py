@@ -126,9 +126,9 @@ def pytest_make_parametrize_id(
     """Name rungs and cases in test ids."""
     if argname not in ("rung", "case") or known_session(config) is None:
         return None
-    from pytest_ladder.collection import collect
+    from pytest_ladder.collection.collect import parameter_id
 
-    return collect.parameter_id(val)
+    return parameter_id(val)
 
 
 @pytest.hookimpl(trylast=True)
@@ -242,10 +242,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     session = known_session(item.config)
     if session is None or session.running.record is None:
         return (yield)
-    from pytest_ladder.results import subtests
+    from pytest_ladder.results.subtests import ended_as_parts
 
-    record = session.running.record
-    with session.apps.heard(), subtests.ended_as_parts(record):
+    with session.apps.heard(), ended_as_parts(session.running.record):
         return (yield)
 
 
@@ -257,9 +256,9 @@ def pytest_runtest_makereport(
     report = yield
     session = known_session(item.config)
     if session is not None and session.running.record is not None:
-        from pytest_ladder.results import subtests
+        from pytest_ladder.results.subtests import complete_report
 
-        subtests.complete_report(session, session.running.record, call, report)
+        complete_report(session, session.running.record, call, report)
         session.give_way()
     return report
 
