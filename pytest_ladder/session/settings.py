@@ -20,9 +20,6 @@ from pytest_ladder.session.xdist import (
 if TYPE_CHECKING:
     from pytest_ladder.core.shard import Shard
 
-REPORT_FOLDER = "ladder-report"
-"""Where a report goes by default, in pytest's root folder."""
-
 _RUNGS, _CASES = (
     next(option for option in OPTIONS if option.name == name)
     for name in ("rungs", "cases")
