@@ -319,10 +319,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _lacks_rows(config: pytest.Config) -> bool:
-    """Tell whether rows were to be compared with a baseline, and none came.
-
-    That fails the run.
-    """
+    """Tell whether the run fails for want of rows to compare with a baseline."""
     settings = read_settings(config)
     runs = not (config.option.collectonly or settings.plan)
     compares = runs and settings.baseline is not None
@@ -355,6 +352,20 @@ class _ReportTaker:
         """Note what could not be collected: the rest is a part of the suite."""
         if report.failed:
             not_collected(self._config).append(report.nodeid)
+
+
+class CollectedTests:
+    """Keeps what was collected, for a command that runs none of it."""
+
+    def __init__(self) -> None:
+        self.session: LadderSession | None = None
+        """None: there was no ladder test."""
+        self.items: list[pytest.Item] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep the tests that were not deselected."""
+        self.session = known_session(session.config)
+        self.items = list(session.items)
 
 
 class _SchedulerHooks:

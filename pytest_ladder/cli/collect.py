@@ -12,24 +12,9 @@ import pytest
 
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.session.session import LadderSession
-from pytest_ladder.session.state import known_session
 
 QUIETLY = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 """For pytest in this process: the package was loaded before pytest could know of it."""
-
-
-class _CollectedTests:
-    """A plugin that keeps what was collected."""
-
-    def __init__(self) -> None:
-        self.session: LadderSession | None = None
-        """None: there was no ladder test."""
-        self.items: list[pytest.Item] = []
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keep the tests that were not deselected."""
-        self.session = known_session(session.config)
-        self.items = list(session.items)
 
 
 class Collected(NamedTuple):
@@ -46,7 +31,9 @@ def collect(arguments: Sequence[str]) -> Collected | int:
     What pytest prints is shown in that case only. Raises `ConfigError` where there is
     no ladder test.
     """
-    collected, output = _CollectedTests(), io.StringIO()
+    from pytest_ladder.plugin import CollectedTests
+
+    collected, output = CollectedTests(), io.StringIO()
     options = ("--collect-only", "-q", "--ladder=current", *QUIETLY)
     with contextlib.redirect_stdout(output):
         status = pytest.main([*arguments, *options], plugins=[collected])
