@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.releases import check_release
@@ -17,6 +17,7 @@ from pytest_ladder.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     import psycopg
 
+T = TypeVar("T")
 
 FORBIDDEN = "42501"
 """What the database answers to a role that may not do what it asked for."""
@@ -37,9 +38,20 @@ class CommandLink:
         self, text: str, values: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[tuple[Any, ...]]:
         """Run a statement with `{schema}` in it, and `%s` for each value."""
-        name = self.schema.replace("%", "%%")
-        cursor = self.connection.execute(as_sql(text.replace("{schema}", name)), values)
+        cursor = self.connection.execute(self._statement(text), values)
         return cursor.fetchall() if cursor.description else []
+
+    def each(
+        self, kind: type[T], text: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> tuple[T, ...]:
+        """Run a query whose columns are called as the fields of a class are."""
+        from psycopg.rows import class_row
+
+        with self.connection.cursor(row_factory=class_row(kind)) as cursor:
+            return tuple(cursor.execute(self._statement(text), values))
+
+    def _statement(self, text: str) -> LiteralString:
+        return as_sql(text.replace("{schema}", self.schema.replace("%", "%%")))
 
 
 @contextmanager
