@@ -12,7 +12,7 @@ and leaves a note of what it found, which the others and the controller read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from pytest_ladder.session.settings import Settings
 
 LOCAL = "local"
+_RUN = "run:"
+"""What ledgers of single runs, and periods that are a run, begin with."""
 _PERIODS = {0: "", 7: " this month", 10: " today"}
-"""How a period is called, by the length of its name."""
+"""How a period of the calendar is called, by the length of its name."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -88,15 +90,28 @@ class UsedStore:
         address = self._used
         if address is None:
             return None
-        shared = shared_by_processes(self._config)
-        shard = self._settings.shard
         return MachinesRun(
             address=address,
-            name=(shard and shard.run) or shared["run"],
+            name=self._run,
             ledgers=self._ledgers,
-            started=shared["started"],
+            started=shared_by_processes(self._config)["started"],
             has_caps=self.has_caps,
         )
+
+    def seeds(
+        self, question: str, known: Sequence[int], wanted: int | None, *, new: bool
+    ) -> list[int] | None:
+        """Return the seeds of all machines' climbs over a suite, as `Seeds.use` does.
+
+        `known` are those of this machine. None: it is alone. Raises `StoreError`, and
+        `ConfigError` where the store is of a release that did not count them.
+        """
+        address = self._used
+        if address is None:
+            return None
+        from pytest_ladder.calls.shared.at_hand import seeds
+
+        return seeds(address, question, known, wanted, new=new, run=self._run)
 
     @property
     def has_caps(self) -> bool:
@@ -151,7 +166,7 @@ class UsedStore:
         from pytest_ladder.calls.shared.at_hand import send_outbox, standing
 
         try:
-            sums = standing(address, self._ledgers)
+            every = standing(address, self._ledgers, run=self._run)
             for opened in self._sharing:
                 send_outbox(address, opened.archive.store)
             fetch(address)
@@ -167,9 +182,11 @@ class UsedStore:
                 str(self._sharing[0].ladder.path),
             )
             return Found("", has_caps=False, is_there=False)
+        # What is left of --ladder-budget is no matter of a store.
+        sums = [each for each in every if not each.name.startswith(_RUN)]
         parts = [address.name]
         for each in sums:
-            spent, period = dollars(each.settled / 1e9), _PERIODS[len(each.period)]
+            spent, period = dollars(each.settled / 1e9), _called(each.period)
             of = "" if each.cap is None else f" of {dollars(each.cap / 1e9)}"
             parts.append(f"ledger {each.name}: {spent}{of}{period}")
         return Found(
@@ -181,6 +198,13 @@ class UsedStore:
         """Where the store is that is used; None: this machine alone."""
         is_away = self._found is not None and not self._found.is_there
         return None if is_away else self._address
+
+    @property
+    def _run(self) -> str:
+        """What the store knows the run by, on all its machines."""
+        shard = self._settings.shard
+        name: str = shared_by_processes(self._config)["run"]
+        return (shard and shard.run) or name
 
     @property
     def _note(self) -> Path:
@@ -219,3 +243,8 @@ class UsedStore:
                 "at a time, or name one."
             )
         return next(iter(found.values()), None)
+
+
+def _called(period: str) -> str:
+    """Say which period it is, behind a sum of money."""
+    return " this run" if period.startswith(_RUN) else _PERIODS[len(period)]

@@ -42,6 +42,28 @@ def standing(
     return sums
 
 
+def seeds(
+    address: SharedAddress,
+    question: str,
+    known: Sequence[int],
+    wanted: int | None,
+    *,
+    new: bool,
+    run: str,
+) -> list[int]:
+    """Note one more climb over a suite; returns all seeds, the one to use at the end.
+
+    Raises `StoreError` or `ConfigError`.
+    """
+    rows = _asked(
+        address,
+        "SELECT * FROM {schema}.climb"
+        "(%s::text, %s::bigint[], %s::bigint, %s::boolean, %s::text)",
+        (question, list(known), wanted, new, run),
+    )
+    return [seed for (seed,) in rows]
+
+
 def fetch(address: SharedAddress, store: Store, keys: Iterable[str]) -> int:
     """Put replies of others into the local store; returns how many there were.
 

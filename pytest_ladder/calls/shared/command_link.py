@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.calls.shared.releases import check_release
+from pytest_ladder.calls.shared.releases import (
+    CALLS_NEED,
+    SCHEMA_VERSION,
+    check_release,
+)
 from pytest_ladder.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -72,7 +76,8 @@ def commanding(
             ((version, oldest),) = link.rows(
                 "SELECT version, oldest_client FROM {schema}.meta"
             )
-            check_release(address, version, oldest)
+            needed = SCHEMA_VERSION if owners else CALLS_NEED
+            check_release(address, version, oldest, needed)
         yield link
     except psycopg.Error as error:
         refused = _refusal(address, error, owners=owners)

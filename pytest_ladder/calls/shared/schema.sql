@@ -160,3 +160,20 @@ CREATE TYPE "ladder".booking AS (
     calls integer, unknown_calls integer, unknown_nano bigint,
     ratio double precision, dearest bigint      -- of a bill above its reservation
 );
+
+-- migration 2: attempts of climbs, and caps for each run
+--
+-- The seeds that the climbs over a suite were tried with, on all machines; `attempt` says
+-- in which order, by their last use.
+CREATE SEQUENCE "ladder".attempts;
+CREATE TABLE "ladder".climbs (
+    question text NOT NULL,     -- the suite: a hash of its cases and configuration
+    seed bigint NOT NULL,
+    attempt bigint NOT NULL DEFAULT nextval('"ladder".attempts'),
+    run text NOT NULL,          -- which used it last
+    at timestamptz NOT NULL,
+    PRIMARY KEY (question, seed)
+);
+-- A ledger whose cap is for each run has the period 'run:…'.
+ALTER TABLE "ladder".caps DROP CONSTRAINT caps_per_check,
+    ADD CONSTRAINT caps_per_check CHECK (per IN ('ever', 'month', 'day', 'run'));

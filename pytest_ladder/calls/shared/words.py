@@ -87,7 +87,7 @@ class LedgerSums(NamedTuple):
 
     name: str
     period: str
-    """`2026-11`, `2026-11-30`, or empty for one without periods."""
+    """`2026-11`, `2026-11-30`, `run:NAME`, or empty for one without periods."""
     cap: int | None
     settled: int
     """Spent, with unknown bills at their worst case."""

@@ -87,8 +87,8 @@ class Machine:
     def run(self, *arguments: str, **environment: str) -> Ended:
         return ended(self.start(*arguments, **environment))
 
-    def matrix(self) -> dict[str, Any]:
-        path = self.folder / "ladder-report/current/matrix.json"
+    def matrix(self, report: str = "ladder-report/current") -> dict[str, Any]:
+        path = self.folder / report / "matrix.json"
         matrix: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return matrix
 

@@ -97,10 +97,11 @@ def test_a_team_has_a_cap_of_its_own(
 def test_a_cap_of_everyone_holds_for_who_names_no_ledger(
     machine: Machines, server: ScriptedServer, database: Database
 ) -> None:
-    set_cap(database.owner, "all", nano(30 * REPLY_USD), everyone=True)
+    set_cap(database.owner, "all", nano(30 * REPLY_USD), per="run", everyone=True)
     run = machine(80).run(LIVE, "-n", "2")
     assert run.code == 1
     assert 20 <= server.count <= 30
+    assert "ledger all: $0 of $0.0024 this run" in run.said
     assert "of ledger 'all' is spent; left out: " in run.said
 
 

@@ -15,7 +15,13 @@ from pytest_ladder.calls.store.store import Store
 from tests.calls.shared.calls_made import PLACE, call, key_of, opened, row
 from tests.calls.shared.commands.checkout import VARIABLE, Checkout, cells
 from tests.calls.shared.conftest import Run
-from tests.postgres_server import OWNER, WORKER, Database, PostgresServer
+from tests.postgres_server import (
+    FIRST_RELEASE,
+    OWNER,
+    WORKER,
+    Database,
+    PostgresServer,
+)
 
 ACTIONS = [
     ("store", "init"),
@@ -73,6 +79,23 @@ def test_init_again_changes_nothing_and_a_role_without_login_is_told(
     assert "tables were there, and are up to date" in said
     assert "CREATE ROLE evals LOGIN PASSWORD '…' IN ROLE \"ladder_worker\";" in said
     assert checkout.json("store", "status")["replies"] == 1
+
+
+def test_init_upgrades_tables_of_the_first_release_and_keeps_what_is_in_them(
+    checkout: Checkout,
+) -> None:
+    database = checkout.database
+    push(database.worker, [row(1)])
+    checkout.run("budget", "set", "team", "--usd=5")
+    database.rows(FIRST_RELEASE)
+    refused = checkout.refused("budget", "set", "team", "--usd=5", "--per=run")
+    assert "older release (version 1 of 2); its owner upgrades them by" in refused
+    # Workers go on, as does all that reads.
+    assert "1 new reply" in checkout.run("store", "pull")
+    assert checkout.json("budget")["ledgers"][0]["cap_usd"] == 5.0
+    assert "tables upgraded (migration 2)" in checkout.run("store", "init")
+    checkout.run("budget", "set", "team", "--usd=5", "--per=run")
+    assert "version 2: 1 reply" in checkout.run("store", "status")
 
 
 def test_init_of_an_older_release_leaves_newer_tables_alone(checkout: Checkout) -> None:
