@@ -22,7 +22,7 @@ from pytest_ladder.calls.contract import MachinesRun
 from pytest_ladder.config.store import shared_store
 from pytest_ladder.errors import ConfigError, LadderError, StoreError, warn
 from pytest_ladder.session.xdist import shared_by_processes
-from pytest_ladder.text.numbers import count, dollars
+from pytest_ladder.text.numbers import dollars
 
 if TYPE_CHECKING:
     import pytest
@@ -144,10 +144,10 @@ class UsedStore:
 
         twice = ToldOfStore(self._folder / "store").paid_twice()
         if twice.replies:
-            verb = "was" if twice.replies == 1 else "were"
+            were = "reply was" if twice.replies == 1 else "replies were"
             self.notices.append(
-                f"{count(twice.replies, 'reply')} {verb} paid twice (a process stood "
-                f"still for {twice.stood_still_s:.0f} s)."
+                f"{twice.replies:,} {were} paid twice (a process stood still for "
+                f"{twice.stood_still_s:.0f} s)."
             )
         for store in (opened.archive.store for opened in self._sharing):
             try:

@@ -114,6 +114,7 @@ class SharedRoom:
         tables are not those of this release, each in one sentence with what to do.
         """
         self._cap_nano = cap_nano
+        self._seen = clock.monotonic()
         try:
             started, cap = await self._join(patiently=False)
             ledgers = await self.standing()
@@ -279,7 +280,8 @@ class SharedRoom:
             "join_run", casts, *who, CLIENT, self._cap_nano, patiently=patiently
         )
         check_release(self.address, version, oldest)
-        self._beat_s, self._dead_after_s, self._seen = beat_s, dead_after_s, sent
+        self._beat_s, self._dead_after_s = beat_s, dead_after_s
+        self._showed_life(sent)
         return now.timestamp(), cap
 
     async def standing(self) -> tuple[LedgerSums, ...]:

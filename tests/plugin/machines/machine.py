@@ -63,7 +63,10 @@ class Machine:
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, to: int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Start a run, whose output goes to a pipe, or to a file that is open."""
         around = {
             **os.environ,
             "TMPDIR": str(self._temporary),
@@ -78,7 +81,7 @@ class Machine:
             [*command, *arguments],
             cwd=self.folder,
             env=around,
-            stdout=subprocess.PIPE,
+            stdout=to,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
