@@ -44,8 +44,8 @@ class Machine:
         self.folder = folder / "checkout"
         self.server = server
         self.store_url = store_url
-        self._temporary = folder / "tmp"
-        for made in (self.folder, self._temporary):
+        self.temporary = folder / "tmp"
+        for made in (self.folder, self.temporary):
             made.mkdir(parents=True)
         self.write("test_shop.py", "import pytest\n" + ANSWER)
         self.ladder(STORE)
@@ -69,7 +69,7 @@ class Machine:
         """Start a run, whose output goes to a pipe, or to a file that is open."""
         around = {
             **os.environ,
-            "TMPDIR": str(self._temporary),
+            "TMPDIR": str(self.temporary),
             VARIABLE: self.store_url,
             "PYTHONPATH": str(ROOT),
             # No line of it is wrapped.
