@@ -12,6 +12,7 @@ and leaves a note of what it found, which the others and the controller read.
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ import msgspec
 from pytest_ladder.calls.contract import MachinesRun
 from pytest_ladder.config.store import shared_store
 from pytest_ladder.errors import ConfigError, LadderError, StoreError, warn
-from pytest_ladder.session.xdist import shared_by_processes
+from pytest_ladder.session.xdist import is_elsewhere, shared_by_processes
 from pytest_ladder.text.numbers import dollars
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class UsedStore:
         Raises `ConfigError`, and in a live run `StoreError` where it is not there: then
         nothing may be called. A replay goes on with what this machine has.
         """
+        self._check_is_seen()
         address = self._address
         if address is None:
             return
@@ -116,8 +118,8 @@ class UsedStore:
     @property
     def has_caps(self) -> bool:
         """Whether a ledger that runs share has a cap."""
-        found = self._found
-        return found is not None and found.has_caps
+        # Where workers of other machines have looked, nobody here knows.
+        return self._found is None or self._found.has_caps
 
     @property
     def name(self) -> str:
@@ -158,6 +160,29 @@ class UsedStore:
                     f"{left:,} paid {'reply is' if left == 1 else 'replies are'} only "
                     f"here, in {store.path}: {error} The next run sends what is left, "
                     "or `pytest-ladder store push`; keep that folder until then."
+                )
+
+    def _check_is_seen(self) -> None:
+        """Refuse calls of a worker elsewhere that would share them with nobody.
+
+        Its controller has seen a store; here the variable may be missing, or a ladder
+        that names none. Raises `ConfigError`.
+        """
+        if not self._settings.live or not is_elsewhere(self._config):
+            return
+        for opened in self._ladders.values():
+            store = opened.ladder.store
+            if shared_store(store, self._settings.store) is None:
+                why = (
+                    "it has no [store]"
+                    if store is None
+                    else (f"the variable {store.url_env} is not set there")
+                )
+                raise ConfigError(
+                    f"{opened.ladder.path}: a worker on {socket.gethostname()} shares "
+                    f"no store with the others, as {why}, so that it would pay for all "
+                    "by itself; name the same store on all machines, or use workers "
+                    "of one machine (-n)."
                 )
 
     def _begin(

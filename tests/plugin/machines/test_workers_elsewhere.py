@@ -97,5 +97,26 @@ def test_workers_behind_proxies_of_two_machines_keep_to_one_cap(
     assert run.code == 1
     assert 20 <= server.count <= 30
     assert run.counts()["passed"] == server.count, run.said
-    assert "of ledger 'team' is spent; left out: " in run.said
+    assert "of ledger 'team' is spent" in run.said
     assert settled(database, "team") == (nano(server.count * REPLY_USD), 0)
+
+
+@pytest.mark.parametrize("theirs", ["no variable", "no table", "no database"])
+def test_a_worker_that_does_not_see_the_store_makes_no_call(
+    machine: Machines, reached: Reached, server: ScriptedServer, theirs: str
+) -> None:
+    here, lonely = machine(), machine()
+    why = f"the variable {VARIABLE} is not set there"
+    if theirs == "no variable":
+        lonely.store_url = ""
+    elif theirs == "no table":
+        lonely.ladder("")
+        why = "it has no [store]"
+    else:
+        lonely.store_url = here.store_url.replace("/test_", "/no_")
+        why = "cannot be reached"
+    run = here.run("-d", f"--tx={reached(lonely)}//chdir={lonely.folder}", LIVE)
+    assert run.code == 1, run.said
+    assert server.count == 0
+    (line,) = [line for line in run.said.splitlines() if line.startswith("ERROR ")]
+    assert why in line
