@@ -37,7 +37,6 @@ _NUMBERS = itertools.count()
 FIRST_RELEASE = """
 DROP FUNCTION climb;
 DROP TABLE climbs;
-DROP SEQUENCE attempts;
 ALTER TABLE caps DROP CONSTRAINT caps_per_check,
     ADD CONSTRAINT caps_per_check CHECK (per IN ('ever', 'month', 'day'));
 UPDATE meta SET version = 1;
