@@ -196,7 +196,8 @@ def _ledgers(all_periods: Sequence[LedgerPeriod]) -> Iterator[str]:
 def _period(ledger: LedgerPeriod) -> str:
     if ledger.period.startswith(_RUN):
         return f"run {clip(plain(ledger.period.removeprefix(_RUN)), _LONGEST_RUN)}"
-    return ledger.period or ("each run" if ledger.per == "run" else "ever")
+    called = {"ever": "ever", "run": "each run", None: "ever, or each run"}
+    return ledger.period or called[ledger.per]
 
 
 def _unknown(usd: float | None, calls: int | None) -> str:

@@ -24,6 +24,7 @@ from pytest_ladder.config.store import shared_store
 from pytest_ladder.errors import ConfigError, LadderError, StoreError, warn
 from pytest_ladder.session.xdist import is_elsewhere, shared_by_processes
 from pytest_ladder.text.numbers import dollars
+from pytest_ladder.text.phrases import shown
 
 if TYPE_CHECKING:
     import pytest
@@ -132,9 +133,16 @@ class UsedStore:
         """Yield what a header says of the store."""
         if self._used is None:
             yield f"store: {LOCAL}"
-        else:
-            # All workers may be on other machines, and their notes with them.
-            yield f"store: {self._found.line if self._found else self._used.name}"
+            return
+        # All workers may be on other machines, and their notes with them.
+        yield f"store: {self._found.line if self._found else self._used.name}"
+        for opened in self._ladders.values():
+            if opened.ladder.store is None:
+                yield (
+                    f"{shown(opened.ladder.path)} names no store: its replies, limits "
+                    "and --ladder-budget are this machine's own, beside those of the "
+                    "store."
+                )
 
     def leave(self) -> None:
         """Send what only this machine has; called when all calls are over."""

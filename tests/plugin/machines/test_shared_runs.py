@@ -105,6 +105,18 @@ def test_a_cap_of_everyone_holds_for_who_names_no_ledger(
     assert "of ledger 'all' is spent; left out: " in run.said
 
 
+def test_a_ladder_beside_it_that_names_no_store_is_told_of(machine: Machines) -> None:
+    one = machine()
+    (one.folder / "alone").mkdir()
+    for name in ("ladder.toml", "cases.jsonl", "test_shop.py"):
+        text = (one.folder / name).read_text().replace(STORE, "")
+        one.write(f"alone/{name.replace('shop', 'alone')}", text)
+    planned = one.run("--ladder-plan")
+    told = "alone/ladder.toml names no store: its replies, limits and --ladder-budget"
+    assert told in planned.said
+    assert planned.said.count("names no store") == 1
+
+
 def test_workers_of_one_machine_are_one_run(
     machine: Machines, server: ScriptedServer, database: Database
 ) -> None:
