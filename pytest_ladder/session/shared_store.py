@@ -146,7 +146,8 @@ class UsedStore:
 
     def leave(self) -> None:
         """Send what only this machine has; called when all calls are over."""
-        address = self._address
+        # Of a store that was not there when the run began, that was said then.
+        address = self._used if self._found is not None else None
         if address is None:
             return
         from pytest_ladder.calls.shared.at_hand import send_outbox

@@ -154,6 +154,16 @@ def test_a_run_that_began_with_another_budget_is_told(
     assert shards[1].code == 1
 
 
+def test_a_variable_that_holds_no_address_is_one_sentence(machine: Machines) -> None:
+    one = machine()
+    one.store_url = "mysql://evals:hunter2@db/evals"
+    run = one.run(LIVE)
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "holds no address of a PostgreSQL database; set it to" in run.said
+    assert "Traceback" not in run.said
+    assert "hunter2" not in run.said
+
+
 @pytest.mark.parametrize("mode", ["live", "replay"])
 def test_a_store_that_cannot_be_reached(
     machine: Machines, server: ScriptedServer, mode: str

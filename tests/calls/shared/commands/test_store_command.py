@@ -106,6 +106,24 @@ def test_init_of_an_older_release_leaves_newer_tables_alone(checkout: Checkout) 
         assert checkout.refused("store", action).endswith("upgrade pytest-ladder.")
 
 
+@pytest.mark.parametrize(
+    "table", ["meta (key text, value text)", "replies (id integer)"]
+)
+def test_a_schema_of_somebody_else_is_left_alone(
+    checkout: Checkout, table: str
+) -> None:
+    checkout.database.rows("CREATE SCHEMA theirs")
+    checkout.database.rows(f"CREATE TABLE theirs.{table}")
+    checkout.write(f'[store]\nurl_env = "{VARIABLE}"\nschema = "theirs"\n')
+    refused = checkout.refused("store", "init")
+    assert refused.startswith("Schema 'theirs' of the shared store ")
+    assert "name another one by `schema` in [store]" in refused
+    assert checkout.database.rows(
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'theirs'::regnamespace "
+        "AND relkind = 'r'"
+    ) == [(1,)]
+
+
 def test_an_owner_that_may_not_create_roles_is_told_what_to_have_done(
     checkout: Checkout, postgres: PostgresServer
 ) -> None:
