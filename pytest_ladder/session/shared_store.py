@@ -86,6 +86,7 @@ class UsedStore:
         if self._found is not None and self._found.is_there:
             for opened in self._sharing:
                 opened.archive.store.is_shared = True
+                opened.archive.store.ledgers = _ledgers_of(opened)
 
     @property
     def machines(self) -> MachinesRun | None:
@@ -258,8 +259,8 @@ class UsedStore:
 
     @property
     def _ledgers(self) -> tuple[str, ...]:
-        stores = [opened.ladder.store for opened in self._sharing]
-        return tuple(dict.fromkeys(s.ledger for s in stores if s and s.ledger))
+        every = (name for opened in self._sharing for name in _ledgers_of(opened))
+        return tuple(dict.fromkeys(every))
 
     @property
     def _address(self) -> SharedAddress | None:
@@ -277,6 +278,12 @@ class UsedStore:
                 "at a time, or name one."
             )
         return next(iter(found.values()), None)
+
+
+def _ledgers_of(opened: OpenLadder) -> tuple[str, ...]:
+    """Return what the calls of a ladder draw on, besides the ledger of their run."""
+    store = opened.ladder.store
+    return (store.ledger,) if store is not None and store.ledger else ()
 
 
 def _called(period: str) -> str:

@@ -94,6 +94,8 @@ class Store:
         self.path = path
         self.is_shared = False
         """Whether other machines are to have what is put here: set before any is."""
+        self.ledgers: tuple[str, ...] | None = None
+        """What calls for it draw on there; None: all that their run draws on."""
         # Readers do not wait for the writer, which may be waiting for the disk.
         self._reader = _Connection(path, makes_file=False)
         self._writer = _Connection(path, makes_file=True)

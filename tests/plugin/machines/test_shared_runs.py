@@ -105,6 +105,28 @@ def test_a_cap_of_everyone_holds_for_who_names_no_ledger(
     assert "of ledger 'all' is spent; left out: " in run.said
 
 
+def test_each_ladder_draws_on_the_ledger_that_it_names(
+    machine: Machines, server: ScriptedServer, database: Database
+) -> None:
+    set_cap(database.owner, "team", nano(1))
+    set_cap(database.owner, "poor", nano(10 * REPLY_USD))
+    one = machine()
+    one.ladder(STORE + 'ledger = "team"\n')
+    (one.folder / "poor").mkdir()
+    for name in ("ladder.toml", "cases.jsonl", "test_shop.py"):
+        text = (one.folder / name).read_text().replace('"team"', '"poor"')
+        one.write(f"poor/{name.replace('shop', 'poor')}", text.replace("say", "tell"))
+    run = one.run(LIVE)
+    assert run.code == 1
+    asked = prompts(server)
+    of_poor = sum(prompt.startswith("tell") for prompt in asked)
+    assert len(asked) - of_poor == 40, run.said
+    assert 5 <= of_poor <= 10
+    assert settled(database, "team") == (nano(40 * REPLY_USD), 0)
+    assert settled(database, "poor") == (nano(of_poor * REPLY_USD), 0)
+    assert "of ledger 'poor' is spent; left out: " in run.said
+
+
 def test_a_ladder_beside_it_that_names_no_store_is_told_of(machine: Machines) -> None:
     one = machine()
     (one.folder / "alone").mkdir()
