@@ -344,7 +344,8 @@ class Seeds:
         """
         known = self._read()
         tried, used = known.get(suite, []), None
-        seed, new = (None, True) if wanted == NEW else (wanted and int(wanted), False)
+        new = wanted == NEW
+        seed = None if new or wanted is None else int(wanted)
         if self._shared is not None:
             used = self._shared.seeds(suite, tried, seed, new=new)
         if used is None:

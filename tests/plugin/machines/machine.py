@@ -45,6 +45,8 @@ class Machine:
         self.server = server
         self.store_url = store_url
         self.temporary = folder / "tmp"
+        self.output = subprocess.PIPE
+        """Where runs print: to a pipe, or to a file that is open, by its number."""
         for made in (self.folder, self.temporary):
             made.mkdir(parents=True)
         self.write("test_shop.py", "import pytest\n" + ANSWER)
@@ -63,10 +65,7 @@ class Machine:
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
 
-    def start(
-        self, *arguments: str, to: int = subprocess.PIPE, **environment: str
-    ) -> subprocess.Popen[str]:
-        """Start a run, whose output goes to a pipe, or to a file that is open."""
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         around = {
             **os.environ,
             "TMPDIR": str(self.temporary),
@@ -81,7 +80,7 @@ class Machine:
             [*command, *arguments],
             cwd=self.folder,
             env=around,
-            stdout=to,
+            stdout=self.output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,

@@ -133,7 +133,8 @@ def test_a_terminal_says_that_a_run_waits_for_the_store(
     one = machine(url=own_database.worker_url)
     controller, terminal = pty.openpty()
     # It is quiet where CI reads.
-    run = one.start(*LIVE, to=terminal, CI="", TERM="xterm")
+    one.output = terminal
+    run = one.start(*LIVE, CI="", TERM="xterm")
     os.close(terminal)
     said: list[str] = []
 
