@@ -19,7 +19,8 @@ import msgspec
 from aiohttp import web
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import NativeCall, Request, Served
+from pytest_ladder.calls.lanes.pass_through import speaks
 from pytest_ladder.errors import (
     AppError,
     BudgetReached,
@@ -28,13 +29,20 @@ from pytest_ladder.errors import (
     MissingReply,
 )
 from pytest_ladder.gateway import letting_in
-from pytest_ladder.gateway.api import Api, Body, malformed
-from pytest_ladder.gateway.app_request import AppRequest, request_of, tool_names
+from pytest_ladder.gateway.api import Api, Body, malformed, text_of
+from pytest_ladder.gateway.app_request import (
+    AppRequest,
+    model_meant,
+    request_of,
+    tool_names,
+)
 from pytest_ladder.gateway.chat_completions import ChatCompletions
 from pytest_ladder.gateway.draws import Asking, draw_of
 from pytest_ladder.gateway.embeddings import Embeddings
+from pytest_ladder.gateway.generate_content import GenerateContent
 from pytest_ladder.gateway.messages import Messages, count_tokens
 from pytest_ladder.gateway.misses import nearest
+from pytest_ladder.gateway.native_apis import NativeMessages, NativeResponses
 from pytest_ladder.gateway.responses import Responses
 from pytest_ladder.session.app_link import AppCall, Visit
 
@@ -44,9 +52,16 @@ APIS: Mapping[str, Api] = MappingProxyType(
         "/embeddings": Embeddings(),
         "/responses": Responses(),
         "/messages": Messages(),
+        "/generateContent": GenerateContent(),
+        "/streamGenerateContent": GenerateContent(),
     }
 )
-"""The routes, each with its API."""
+"""The routes, each with its API, translated for models that speak another one."""
+NATIVE_APIS: Mapping[str, Api] = MappingProxyType(
+    {"/responses": NativeResponses(), "/messages": NativeMessages()}
+)
+"""Those that are passed through where the provider of the model speaks them."""
+_NATIVE_HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 COUNTING = "/messages/count_tokens"
 """The route that asks no model."""
 PING_S = 10.0
@@ -61,14 +76,21 @@ class Serving:
     """Serves one request, and notes on its test what came of it."""
 
     def __init__(
-        self, request: web.Request, route: str, api: Api, visit: Visit
+        self,
+        request: web.Request,
+        route: str,
+        api: Api,
+        visit: Visit,
+        fields: Mapping[str, Any],
     ) -> None:
+        """`fields` are what the path says that other clients say in the body."""
         self.came_late = False
         """Whether its test ended before the reply was there."""
         self._request = request
         self._route = route
         self._api = api
         self._visit = visit
+        self._fields = fields
         self._asked: AppRequest | None = None
         self._called: tuple[str, ...] = ()
 
@@ -109,7 +131,16 @@ class Serving:
     def _read(self, body: Body) -> AppRequest:
         """Let the API of the route read a request; raises `AppError`."""
         try:
-            return self._api.asked(body, self._visit.memory)
+            name = text_of(body, "model")
+            if speaks(model_meant(name, self._visit), self._route):
+                self._api = NATIVE_APIS[self._route]
+            asked = self._api.asked(body, self._visit.memory)
+            if asked.native is None:
+                return asked
+            sent = self._request.headers
+            headers = {name: sent[name] for name in _NATIVE_HEADERS if name in sent}
+            native = NativeCall(route=self._route, headers=headers)
+            return msgspec.structs.replace(asked, native=native)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             problem = error
         # An API looks at what it needs, and takes the types for granted.
@@ -133,7 +164,7 @@ class Serving:
             raise malformed(f"it is no JSON ({error})") from None
         if not isinstance(body, dict):
             raise malformed("it is no JSON object")
-        return body
+        return {**self._fields, **body}
 
     async def _when_there(
         self,
