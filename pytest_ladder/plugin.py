@@ -36,9 +36,9 @@ from pytest_ladder.session.settings import check_workers, read_settings
 from pytest_ladder.session.state import known_session, not_collected, session_of
 from pytest_ladder.session.xdist import (
     announce_batches,
+    handed_down,
     is_worker,
     make_scheduler,
-    shared_by_processes,
     stay_alone,
 )
 
@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give a worker of xdist what all processes of a run share."""
-    node.workerinput["ladder"] = shared_by_processes(node.config)
+    node.workerinput["ladder"] = handed_down(node)
 
 
 @pytest.hookimpl(optionalhook=True)
