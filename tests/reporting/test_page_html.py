@@ -205,7 +205,10 @@ def test_texts_go_first_those_of_passing_cases_before_others() -> None:
 
     least = cases_of(page_html(report, max_bytes=1000))
     assert "prompts are left out" in least["note"]
-    assert "cut at 0 characters" in least["note"]
+    assert "replies are left out" in least["note"]
+    # What a case asks is kept once, and says what the case is about.
+    asked = {least["texts"][case[4]] for case in least["cases"]}
+    assert asked == {case.asked for case in report.cases.values()}
     assert len(least["rows"]["case"]) == len(report.rows)
 
 

@@ -23,6 +23,8 @@ Columns = dict[str, Any]
 
 COST_DIGITS = 4
 """Significant digits of costs and latencies of single replies."""
+LEAST_ASKED = 400
+"""Characters that are kept of what a case asks and expects, however many replies."""
 OUTCOMES = (Outcome.PASSED, Outcome.MISSED, Outcome.ERROR)
 
 
@@ -42,7 +44,9 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
             left.append("prompts of cases that passed are left out")
         if self.prompts == "none":
             left.append("prompts are left out")
-        if self.clip is not None:
+        if self.clip == 0:
+            left.append("replies are left out")
+        elif self.clip is not None:
             left.append(f"texts are cut at {self.clip:,} characters")
         if not left:
             return ""
@@ -99,7 +103,7 @@ class _Writer:
         texts = self._case_texts()
         results = self._results()
         cases = [
-            [*unit, *facts[unit], *map(self._text, texts.get(unit, ("", "")))]
+            [*unit, *facts[unit], *map(self._asked, texts.get(unit, ("", "")))]
             for unit in self.cases.values
         ]
         first = len(self.texts.values)
@@ -208,14 +212,16 @@ class _Writer:
         return self.talk_of[key]
 
     def _lines(self, text: str) -> list[int]:
-        return [self.lines.number_of(self._cut(line)) for line in text.split("\n")]
+        cut = (_cut(line, self.keep.clip) for line in text.split("\n"))
+        return list(map(self.lines.number_of, cut))
+
+    def _asked(self, text: str) -> int:
+        clip = self.keep.clip
+        limit = None if clip is None else max(clip, LEAST_ASKED)
+        return self.texts.number_of(_cut(text, limit))
 
     def _text(self, text: str) -> int:
-        return self.texts.number_of(self._cut(text))
-
-    def _cut(self, text: str) -> str:
-        limit = self.keep.clip
-        return text if limit is None or len(text) <= limit else f"{text[:limit]}…"
+        return self.texts.number_of(_cut(text, self.keep.clip))
 
 
 def _wanted(rows: Iterable[Row], keep: Keep) -> set[str]:
@@ -229,6 +235,10 @@ def _wanted(rows: Iterable[Row], keep: Keep) -> set[str]:
         for bill in (*row.replies, *row.evaluations)
         for key in bill.calls or (bill.key,)
     }
+
+
+def _cut(text: str, limit: int | None) -> str:
+    return text if limit is None or len(text) <= limit else f"{text[:limit]}…"
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

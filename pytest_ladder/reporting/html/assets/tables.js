@@ -71,10 +71,10 @@ const pair_of = (text) => el("td", { class: "pair" }, text.replaceAll(" ", "\u00
 
 function cost_cell(rung, cost) {
   const measured = Object.keys(rung.levels).length > 0;
-  const node = el("td", {}, measured ? cost : "");
+  const node = el("td", { class: "cost" }, measured ? cost : "");
   if (!rung.build) return node;
   if (measured) node.append(el("small", {}, `to use ${rung.serve}`));
-  node.append(el("small", {}, `to build ${rung.build}`));
+  node.append(el("small", {}, `to build ${rung.build.replace(" h", "\u00a0h")}`));
   return node;
 }
 
@@ -84,7 +84,7 @@ function quality_cell(cell) {
   const errors = cell.errors ? `, ${number(cell.errors)} error${cell.errors === 1 ? "" : "s"}` : "";
   const small = cell.coverage < 0.95 ? el("small", {}, `coverage ${per_cent(cell.coverage)}`) : null;
   const notes = (cell.notes || []).map((text) => el("small", {}, text));
-  return el("td", { class: "measured" }, top, el("small", {}, `${cell.interval}, n = ${number(cell.n)}${cell.units || ""}${errors}`), small, ...notes);
+  return el("td", { class: "measured" }, top, el("small", {}, `${cell.interval}, n\u00a0=\u00a0${number(cell.n)}${cell.units || ""}${errors}`), small, ...notes);
 }
 
 function meter({ quality, low, high }) {
@@ -119,7 +119,7 @@ function offer_rungs(lines, made) {
   const picked = ({ id }) => id === view().hero.rung;
   const ours = offered.filter((rung) => rung.current || picked(rung)).map(({ id }) => id);
   const said = (rung) => rung.id + (rung.current ? " (ships)" : picked(rung) ? " (recommended)" : "");
-  const options = [["", "all rungs"], ...(ours.length > 1 ? [["ours", "recommended, and what ships"]] : []), ...offered.map((rung) => [rung.id, said(rung)])];
+  const options = [["", "all rungs"], ...(ours.length > 1 ? [["ours", "recommended and shipped"]] : []), ...offered.map((rung) => [rung.id, said(rung)])];
   picker.replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
   picker.parentElement.hidden = there.size < 2;
   if (there.size > FEW_RUNGS) picker.value = ours.length > 1 ? "ours" : (ours[0] ?? "");
