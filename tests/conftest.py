@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np  # noqa: F401
 import pytest
 import scipy.special
 import scipy.stats  # noqa: F401
+from _pytest.fixtures import FixtureManager
 
 # Without cached bytecode every run in a subprocess compiles all of pytest's plugins.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -25,6 +27,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # processes that tests press it for.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# At its start a run of pytest looks at every name of every plugin for fixtures that a
+# decorator hides, to warn of them: a fifth of what a small run takes. It is private: in
+# a pytest without it this changes nothing, and runs take longer.
+if hasattr(FixtureManager, "_check_for_wrapped_fixture"):
+    FixtureManager._check_for_wrapped_fixture = lambda *_: None  # type: ignore[method-assign]
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("ladder", deadline=None)
@@ -36,21 +44,36 @@ _PROCESSES = (
     *("xdist", "worker", "test_interrupts", "test_other_machines", "test_core_alone"),
     *("calls/local/", "cli/test_init", "test_example_four_tiers"),
     *("gateway/test_children", "cli/test_shards_of_machines"),
+    *("session/test_frozen_clocks", "session/test_progress"),
+    "cli/test_closed_output",
 )
 
 # Of whole runs of pytest that are many, and of properties over many worlds.
 _LONG = (
-    *("plugin/results/", "plugin/scheduling/", "plugin/prefetch/"),
+    *("plugin/results/", "plugin/scheduling/", "plugin/prefetch/", "plugin/gateway/"),
     *("decide/test_one_rule", "decide/test_climb_properties"),
-    *("examples/test_ci_examples", "cli/test_recordings_command"),
+    *("decide/test_random_worlds", "decide/gate/test_within_cases"),
+    *("collection/test_cases_drawn", "collection/test_litmus", "collection/test_own_"),
+    *("session/test_odd_judges", "session/test_judging", "session/test_plugins"),
+    *("session/test_async_and_tasks", "session/test_machines"),
+    *("examples/test_ci_examples", "examples/test_example_support"),
+    *("examples/test_example_exam", "cli/test_recordings_command"),
     *("cli/test_merge_shards", "collection/test_shards"),
     *("session/test_new_strategy", "session/test_several_calls"),
-    "session/test_try.py",
-    "engine/test_faulty_calls",
+    *("session/test_try.py", "engine/test_faulty_calls", "tests/integrations/"),
 )
 
 # What asks a database: rooms of their own, and a step of their own.
 _POSTGRES = ("calls/shared/", "plugin/machines/")
+
+_STEPS = [
+    (re.compile("|".join(words)), mark)
+    for words, mark in (
+        (_POSTGRES, pytest.mark.postgres),
+        (_PROCESSES, pytest.mark.processes),
+        (_LONG, pytest.mark.long),
+    )
+]
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -68,7 +91,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     What imports litellm, by its name in the id or among the fixtures, what asks a
     database, what starts processes that live long, and what takes long because it is
-    much.
+    much. Each is in one step alone, and what a test says of itself goes first.
     """
     for item in items:
         if not item.nodeid.startswith("tests/"):
@@ -76,12 +99,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "litellm" in item.nodeid.lower() or "litellm" in fixtures:
             item.add_marker(pytest.mark.litellm)
-        elif any(room in item.nodeid for room in _POSTGRES):
-            item.add_marker(pytest.mark.postgres)
-        elif any(word in item.nodeid for word in _PROCESSES):
-            item.add_marker(pytest.mark.processes)
-        elif any(word in item.nodeid for word in _LONG):
-            item.add_marker(pytest.mark.long)
+            continue
+        if any(item.get_closest_marker(mark.name) for _, mark in _STEPS):
+            continue
+        for words, mark in _STEPS:
+            if words.search(item.nodeid):
+                item.add_marker(mark)
+                break
 
 
 @pytest.fixture(autouse=True)

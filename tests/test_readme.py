@@ -80,6 +80,7 @@ def test_contributors_and_ci_install_the_same() -> None:
         assert all(re.fullmatch(r"[a-z0-9-]+==[^=]+", pin) for pin in pins)
 
 
+@pytest.mark.processes
 def test_the_commands_of_the_example_run_what_they_say(
     pytester: pytest.Pytester,
 ) -> None:

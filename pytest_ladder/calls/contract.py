@@ -204,7 +204,37 @@ class Progress:
         self.done = 0
         self.expected = 0
         """Calls that are known to be needed, done ones included; 0: not known."""
+        self.feeds = 0
+        """Lists of calls that are not known to their ends: more are to be expected."""
         self.in_flight = 0
+        self._work = self._work_done = 0
         self.spent_usd = 0.0
         self.note = ""
         """What the engine waits for besides replies, such as a download; or empty."""
+
+    def expect(self, request: Request) -> None:
+        """Note a call that is known to be needed."""
+        self.expected += 1
+        self._work += _work_of(request)
+
+    def end(self, request: Request, usd: float) -> None:
+        """Note a call that brought a reply, and what that cost."""
+        self.done += 1
+        self.spent_usd += usd
+        self._work_done += _work_of(request)
+
+    def left_s(self, elapsed_s: float) -> float | None:
+        """Return the seconds that the expected calls will take; None: not known yet."""
+        if self.expected <= self.done or not self._work_done:
+            return None
+        return max(0.0, self._work / self._work_done - 1) * elapsed_s
+
+
+def _work_of(request: Request) -> int:
+    """Return how long a call takes as compared to others.
+
+    A model on this machine reads for about as long as its prompt is: a rung with
+    examples takes many times as long as one without. Elsewhere many calls run at once,
+    and the length of a prompt says little.
+    """
+    return request.prompt_bytes if request.model.is_local else 1

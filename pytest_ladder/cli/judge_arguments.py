@@ -16,7 +16,7 @@ from pytest_ladder.judging.calibration.label_plan import label_plans
 from pytest_ladder.judging.calibration.labels import Label, read_labels
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revise import with_calibrations, with_people
-from pytest_ladder.session.settings import REPORT_FOLDER
+from pytest_ladder.session.options import REPORT_FOLDER
 from pytest_ladder.text.phrases import listed, shown
 from pytest_ladder.text.untrusted import plain
 

@@ -110,7 +110,7 @@ def _tell(given: Given) -> int:
 
 def _newest() -> Path | None:
     """Return the folder of the newest report with several rungs."""
-    from pytest_ladder.session.settings import REPORT_FOLDER
+    from pytest_ladder.session.options import REPORT_FOLDER
 
     written = {
         folder: folder / "matrix.json"

@@ -20,6 +20,14 @@ _FLAGS = {
     "refusal": "refused",
     "max_tokens": "truncated",
     "model_length": "truncated",
+    "max_length": "truncated",
+    "model_context_window_exceeded": "truncated",
+    "error_limit": "truncated",
+    "content_filtered": "filtered",
+    "guardrail_intervened": "filtered",
+    "sensitive": "filtered",
+    "error_toxic": "filtered",
+    "image_safety": "filtered",
     "safety": "filtered",
     "prohibited_content": "filtered",
     "blocklist": "filtered",
@@ -144,7 +152,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flag(self) -> str | None:
         """What is odd: `truncated`, `filtered`, `refused`, `empty`, `odd`, or None."""
-        if (told := _FLAGS.get((self.finish_reason or "").lower())) is not None:
+        reason = (self.finish_reason or "").lower().replace("-", "_")
+        if (told := _FLAGS.get(reason)) is not None:
             return told
         if self.refusal is not None:
             return "refused"

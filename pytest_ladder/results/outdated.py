@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.session.settings import REPORT_FOLDER, Settings, read_settings
+from pytest_ladder.session.options import REPORT_FOLDER
+from pytest_ladder.session.settings import Settings, read_settings
 from pytest_ladder.session.state import known_session, not_collected
 
 SHARDS = "shards"

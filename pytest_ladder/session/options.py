@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:
+    # Commands, which start without pytest, use what stands here, too.
+    import pytest
 
+REPORT_FOLDER = "ladder-report"
+"""Where a report goes by default, in pytest's root folder."""
 MODES = ("current", "matrix", "climb", "litmus")
 MISSING = ("fail", "skip")
 STORES = ("auto", "local")

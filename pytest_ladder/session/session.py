@@ -34,8 +34,9 @@ from pytest_ladder.session.ladder_test import (
     rung_of,
 )
 from pytest_ladder.session.open_ladder import OpenLadder, folder_name
+from pytest_ladder.session.options import REPORT_FOLDER
 from pytest_ladder.session.running_test import RunningTest
-from pytest_ladder.session.settings import REPORT_FOLDER, read_settings
+from pytest_ladder.session.settings import read_settings
 from pytest_ladder.session.status_line import StatusLine
 from pytest_ladder.session.suite import SuiteSize, hand_over, handed_over
 from pytest_ladder.session.turns import Turns

@@ -20,9 +20,6 @@ from pytest_ladder.session.xdist import (
 if TYPE_CHECKING:
     from pytest_ladder.core.shard import Shard
 
-REPORT_FOLDER = "ladder-report"
-"""Where a report goes by default, in pytest's root folder."""
-
 _RUNGS, _CASES = (
     next(option for option in OPTIONS if option.name == name)
     for name in ("rungs", "cases")
@@ -246,9 +243,11 @@ def _in_ini_file(option: Option, config: pytest.Config) -> Any:
 
     None: nothing. What a command line has is not looked at.
     """
-    added = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    added.add_argument(option.flag, action="append", dest="given")
-    given = added.parse_known_args(config.getini("addopts"))[0].given
+    given, addopts = None, config.getini("addopts")
+    if addopts:
+        added = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        added.add_argument(option.flag, action="append", dest="given")
+        given = added.parse_known_args(addopts)[0].given
     text = config.getini(option.dest)
     if given:
         text = ",".join(given) if option.many else given[-1]

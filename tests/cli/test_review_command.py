@@ -70,14 +70,14 @@ def test_pairs_are_answered_by_two_raters_whatever_is_killed_between(
     write_ladder(tmp_path, cases=24)
     arguments = ("--rater", "ann", "--rater", "ben", "--ask", "pairs", "--count", "60")
     confirmed: set[tuple[str, str]] = set()
-    for killed in range(6):
+    for killed in range(3):
         with started(tmp_path, *arguments) as review:
             for rater, name in zip(review.raters, ("ann", "ben"), strict=True):
-                for _ in range(11):
+                for _ in range(22):
                     page = rater.get("/next").to
                     assert rater.post(page, verdict="left").status == 303
                     confirmed.add((name, page))
-            if killed < 5:
+            if killed < 2:
                 review.stop(signal.SIGKILL)
                 continue
             said = review.stop(signal.SIGINT)

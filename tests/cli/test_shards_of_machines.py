@@ -23,7 +23,7 @@ from tests.cli.written_report import matrix_of
 from tests.plugin.scratch_suite import LADDER, Shop
 
 KUBERNETES = Path(__file__).parents[2] / "examples/ci/kubernetes"
-SHARDS = 4
+SHARDS = 3
 """Instead of the twenty of the manifest, which would only take longer."""
 APART = ("unshare", "--uts", "--pid", "--fork", "--kill-child")
 HOST = 'hostname "$0" && exec "$@"'

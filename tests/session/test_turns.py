@@ -174,7 +174,7 @@ def test_a_body_that_keeps_its_turn_loses_it_and_ends(rehearsals: Rehearsals) ->
 
     def body(rehearsal: Rehearsal) -> None:
         started.set()
-        time.sleep(0.4)
+        time.sleep(1.0)
         went_on.set()
 
     before = world()
@@ -326,21 +326,22 @@ def test_event_loops_wait_side_by_side(rehearsals: Rehearsals, way: str) -> None
 def test_a_loop_that_loses_its_turn_ends_without_complaint(
     rehearsals: Rehearsals, caplog: pytest.LogCaptureFixture
 ) -> None:
+    started = threading.Event()
+
     async def blocks() -> None:
         other = asyncio.create_task(_sleeps(5))
         await asyncio.sleep(0)
         with contextlib.suppress(asyncio.CancelledError):
-            time.sleep(0.4)
+            started.set()
+            time.sleep(1.0)
             await other
 
     def body(rehearsal: Rehearsal) -> None:
         run_coroutine(blocks(), rehearsal.others_run)
 
     rehearsals.rehearse(body)
-    time.sleep(0.05)
-    rehearsals.turns.let_others_run_once()
     with rehearsals.turns.others_run():
-        time.sleep(0.05)
+        assert started.wait(WAIT_S)
     rehearsals.threads[0].join(WAIT_S)
     assert rehearsals.abandoned == 1
     assert not caplog.records

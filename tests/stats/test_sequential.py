@@ -379,6 +379,7 @@ def first_verdict(
     return None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "bar"), [(12, 0.7), (11, 0.5), (12, 0.35)])
 @pytest.mark.parametrize("error", [0.1, 0.4])
 def test_betting_on_a_suite_keeps_both_errors_over_every_order(
@@ -397,6 +398,7 @@ def test_betting_on_a_suite_keeps_both_errors_over_every_order(
         assert below.count("pass") + at_bar.count("fail") > 0
 
 
+@pytest.mark.long
 def test_betting_on_graded_scores_keeps_both_errors_in_a_simulation() -> None:
     rng = random.Random(7)
     scores = [rng.choice([0.0, 0.25, 0.5, 0.75, 1.0, 1.0]) for _ in range(40)]

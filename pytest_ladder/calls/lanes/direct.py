@@ -117,10 +117,11 @@ class DirectLane:
                 body = b"".join([piece async for _, piece in pieces])
                 wanted = len(request.messages)
                 return vectors.from_body(name, body, response.content_type, wanted)
+            kind = response.headers.get("Content-Type", "")
             # A server may answer in one piece although a stream was asked for.
             if response.content_type == "text/event-stream":
-                return await _read_stream(name, pieces)
-            return await _read_whole(name, pieces, response.content_type)
+                return await _read_stream(name, pieces, kind)
+            return await _read_whole(name, pieces, kind)
 
     async def _answered(self, url: str, **options: Any) -> aiohttp.ClientResponse:
         """Send until an answer begins: twice if a kept connection was just closed."""
@@ -207,8 +208,8 @@ async def _read_whole(name: str, pieces: _Pieces, content_type: str) -> Answer:
     return cut.answer or completions.from_body(name, b"".join(body), content_type)
 
 
-async def _read_stream(name: str, pieces: _Pieces) -> Answer:
-    reader = completions.StreamReader(name)
+async def _read_stream(name: str, pieces: _Pieces, content_type: str) -> Answer:
+    reader = completions.StreamReader(name, content_type)
     with _unless_complete(reader.answer) as cut:
         async for at, piece in pieces:
             reader.feed(piece, at)

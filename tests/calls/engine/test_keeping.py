@@ -426,6 +426,7 @@ def test_a_store_that_is_gone_in_the_middle_is_begun_anew(store: Store) -> None:
     assert store.get(entry(2)[0]) is not None
 
 
+@pytest.mark.processes
 def test_nothing_is_left_open() -> None:
     script = (
         "import logging, sys, pathlib, tempfile\n"

@@ -161,6 +161,7 @@ async def _nothing() -> None:
     return None
 
 
+@pytest.mark.processes
 def test_two_processes_that_want_the_same_pay_once(
     tmp_path: Path, server: ScriptedServer
 ) -> None:
@@ -195,6 +196,7 @@ def test_no_more_calls_are_sent_than_could_be_lost(
     assert len(texts([outcome_of(future) for future in futures])) == 10
 
 
+@pytest.mark.processes
 def test_a_killed_run_pays_again_for_what_was_in_flight_only(
     tmp_path: Path, server: ScriptedServer
 ) -> None:
@@ -286,6 +288,7 @@ def test_a_process_elsewhere_holds_its_claim_while_it_renews_it(
     mine.close()
 
 
+@pytest.mark.processes
 def test_a_clock_that_jumps_pays_for_nothing_twice(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

@@ -572,7 +572,8 @@ def test_a_timeout_that_is_none_is_told(line: Line) -> None:
 def test_answers_to_many_calls_at_once_are_not_mixed_up(
     line: Line, server: ScriptedServer
 ) -> None:
-    server.latency_s = 0.2
+    # So long that a busy machine, too, sends ten before the first is answered.
+    server.latency_s = 0.5
 
     async def ask_all() -> list[Answer]:
         asked = [
@@ -583,7 +584,7 @@ def test_answers_to_many_calls_at_once_are_not_mixed_up(
 
     answers = line.runner.run(ask_all())
     assert [answer.text for answer in answers] == [f"q{n}" for n in range(30)]
-    assert server.peak > 3
+    assert server.peak > 10
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

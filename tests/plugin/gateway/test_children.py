@@ -302,7 +302,7 @@ def test_app(llm, case):
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     took_s = time.monotonic() - begun - (out_of_turn_s(process.pid) - waited_s)
     assert process.wait() == 2
-    assert took_s < 2
+    assert took_s < 10, "the call hangs for 30 s"
 
 
 def out_of_turn_s(pid: int) -> float:

@@ -167,6 +167,7 @@ def test_ours(llm, n):
     llm(f"ours {{n}}")
 """)
     watch = Watch(busy)
+    busy.server.latency_s = 0.5
     loops = ["-o", "asyncio_default_fixture_loop_scope=function"]
     options = loops if plugin == "asyncio" else []
     result = busy.run_with(plugin, "--ladder-live", *options, plugins=[watch])
@@ -174,7 +175,7 @@ def test_ours(llm, n):
     assert rehearsed(busy) == {"ours"}
     # While theirs waited on their own loop, ours went on.
     assert watch.requests[0] >= 5
-    assert max(report.duration for report in watch.reports) < 0.09
+    assert max(report.duration for report in watch.reports) < 0.45
 
 
 LOOKS = """
@@ -619,13 +620,14 @@ def test_time_that_others_take_is_not_held_against_a_test(shop: Shop) -> None:
 import time
 
 @pytest.mark.cheap
-@pytest.mark.parametrize("n", range(24))
+@pytest.mark.parametrize("n", range(48))
 def test_one(llm, n):
     time.sleep(0.03)
     llm(f"say {n}")
 """)
-    result = shop.run_with("timeout", "--ladder-live", "--timeout=0.4")
-    result.assert_outcomes(passed=24)
+    # All others together take longer than a test may, each much less.
+    result = shop.run_with("timeout", "--ladder-live", "--timeout=1.0")
+    result.assert_outcomes(passed=48)
 
 
 def test_last_failed_rehearses_only_what_runs(busy: Shop) -> None:

@@ -184,9 +184,9 @@ def test_slow(llm):
 
 @pytest.mark.cheap
 def test_reads_like_it(llm):
-    pytest.fail("Timeout (>0.3s) from pytest-timeout.")
+    pytest.fail("Timeout (>1.0s) from pytest-timeout.")
 """)
-    shop.run_with("timeout", "--ladder-live", "--timeout=0.3")
+    shop.run_with("timeout", "--ladder-live", "--timeout=1.0")
     assert whys(shop) == {"test_slow ": "timeout", "test_reads_like_it ": None}
     outcomes = shop.outcomes()
     assert outcomes["test_reads_like_it[bot/plain-]"] == "missed"

@@ -107,7 +107,13 @@ def children(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-v", "-rA"], ["-q", "-n2"], ["--co"]], ids=" ".join
+    "arguments",
+    [
+        ["-v", "-rA"],
+        pytest.param(["-q", "-n2"], marks=pytest.mark.processes),
+        ["--co"],
+    ],
+    ids=" ".join,
 )
 def test_an_unrelated_suite_is_as_it_was_without_the_plugin(
     pytester: pytest.Pytester,
@@ -174,6 +180,12 @@ def test_a_live_run_over_the_direct_lane_does_without_litellm(
     result.assert_outcomes(passed=1)
     modules = {name.split(".")[0] for name in state_of(tmp_path / "in")["modules"]}
     assert modules & (set(HEAVY) - {"aiohttp", "yaml"}) == set()
+
+
+def test_commands_start_without_pytest() -> None:
+    """It is half of what a command takes to start, and most need nothing of it."""
+    script = "import sys, pytest_ladder.cli.main; assert 'pytest' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_loading_the_plugin_loads_pytest_and_the_standard_library() -> None:

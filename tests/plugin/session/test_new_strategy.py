@@ -115,6 +115,21 @@ def _is_draft(body: Body) -> bool:
     return last_user_message(body).startswith("draft")
 
 
+def slow_until_all_drafts_are_asked_for(shop: Shop, answers_s: float) -> None:
+    """Give a busy machine time to ask for all drafts before the first comes.
+
+    Answers, and the last draft, take `answers_s`.
+    """
+    shop.server.latency_s = 1.5
+
+    def reply(body: Body) -> str:
+        if len(drafts(shop)) == COUNT:
+            shop.server.latency_s = answers_s
+        return last_user_message(body)
+
+    shop.server.reply = reply
+
+
 def failing_answers(body: Body) -> str | Act:
     return last_user_message(body) if _is_draft(body) else fails(400)
 
@@ -125,7 +140,7 @@ def test_first_calls_are_made_at_once_and_later_ones_ahead(
 ) -> None:
     packed = '"cases.jsonl", pack=True' if pack else '"cases.jsonl"'
     chained.test(ANSWER.replace('"cases.jsonl"', packed))
-    chained.server.latency_s = 0.3
+    slow_until_all_drafts_are_asked_for(chained, 0.3)
     result = chained.run("--ladder-live")
     result.assert_outcomes(passed=1 if pack else COUNT)
     assert (len(drafts(chained)), len(answers(chained))) == (COUNT, COUNT)
@@ -144,7 +159,7 @@ def own():
 """
         + ANSWER.replace("(reply", "(own, reply")
     )
-    chained.server.latency_s = 0.3
+    slow_until_all_drafts_are_asked_for(chained, 0.02)
     chained.run("--ladder-live").assert_outcomes(passed=COUNT)
     assert max(drafts(chained)) == COUNT
     assert statistics.median(answers(chained)) == 1

@@ -177,6 +177,7 @@ def leaks(folder: Path, *said: str) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lane", "conftest", "workers"),
     [
