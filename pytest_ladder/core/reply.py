@@ -125,6 +125,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of tools that the model asks for, in OpenAI's form."""
     model: str = ""
     """The model as the provider names it in its answer."""
+    native: dict[str, Any] | None = None
+    """What the model's API sent that no other field holds, as it came: the `logprobs`
+    that were asked for, or all of an answer to an app that speaks the provider's own
+    API; None: nothing."""
     replayed: bool = False
     """True when the reply came from the store or a recording, not from a call."""
     agreement: float | None = None
