@@ -57,7 +57,8 @@ class CallableFunction:
         }
         try:
             return _as_text(self._call(**given))
-        except Exception as error:  # noqa: BLE001 - the model may do better next time
+        # SystemExit is what functions of a command line raise for wrong arguments.
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the model may do better
             return f"Error: {type(error).__name__}: {error}"
 
 
