@@ -53,6 +53,8 @@ def number(  # noqa: PLR0913 - each option is one word of the question
     comma groups thousands; with `decimal=","` it is the other way round. Raises
     `ConfigError` for a case that expects no number.
     """
+    if decimal not in (".", ","):
+        raise ConfigError(f'decimal={decimal!r} is neither "." nor ","; write one.')
     wanted = _expected(case, decimal)
     factors = _factors(unit, wanted)
     text = text_of(reply)
@@ -95,7 +97,8 @@ def _announced(
 
 def _expected(case: Case | Any, decimal: str) -> Quantity:
     expected = expected_of(case)
-    if isinstance(expected, int | float) and not isinstance(expected, bool):
+    is_number = isinstance(expected, int | float) and not isinstance(expected, bool)
+    if is_number and math.isfinite(expected):
         return Quantity(float(expected), (), f"{expected:,}")
     found = quantities(expected, decimal) if isinstance(expected, str) else []
     if len(found) != 1 or not math.isfinite(found[0].value):

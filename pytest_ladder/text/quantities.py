@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_GROUPS = "[,\u2019\u00a0\u202f]"
+_GROUPS = "[,'_\u2019\u00a0\u202f]"
+# `4,5` is one number elsewhere, and none here: it is neither 4 nor 5.
 _NUMBER = re.compile(
-    rf"(?<![\w.])(?:(?P<before>[$€£¥₹]|[A-Z]{{3}}\b)\s?)?(?P<sign>[-+\u2212](?!\s))?"
-    rf"(?:(?P<behind>[$€£¥₹])\s?)?"
+    r"(?<![\w.])(?<!\d,)(?:(?P<before>[A-Z]{1,2}\$|[$€£¥₹]|[A-Z]{3}\b)\s?)?"
+    r"(?P<sign>[-+\u2212](?!\s))?(?:(?P<behind>[$€£¥₹])\s?)?"
     rf"(?P<digits>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)(?:\.\d+)?"
-    r"|\d+(?:\.\d+)?(?!\.?\d)|\.\d+)"
+    r"|\d+(?:\.\d+)?(?!\.?\d)|\.\d+)(?!,\d)"
     r"(?P<power>[eE][-+]?\d+\b)?"
     r"(?:[ \u00a0\u202f-]?(?P<after>%|[$€£¥₹]|[^\W\d_°µ²³/][\w°²³/]*|[°µ][\w/]*))?"
 )
@@ -25,6 +26,7 @@ _SAME_UNIT = {
     "prozent": "%",
     "pct": "%",
     "usd": "$",
+    "us$": "$",
     "dollar": "$",
     "eur": "€",
     "euro": "€",
