@@ -150,7 +150,16 @@ class Strategies:
 
         Raises `ConfigError` for files or cases that the strategy cannot use.
         """
-        prompts = self.prompter(rung.strategy).known(case)
+        prompter = self.prompter(rung.strategy)
+        try:
+            prompts = prompter.known(case)
+        except LadderError:
+            raise
+        except Exception as error:
+            from pytest_ladder.prompting.user_code import raised
+
+            problem = f'The strategy "{rung.strategy.name}" raised'
+            raise raised(problem, error, self._folder) from error
         return [self._requests(rung, sample, {}).next(prompt) for prompt in prompts]
 
     def known_passages(self, rung: Rung, case: Case) -> tuple[Retrieved, ...]:

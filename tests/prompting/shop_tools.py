@@ -33,6 +33,14 @@ def echo(text: str) -> str:
     return text
 
 
+def teas() -> set[str]:
+    return {"sencha", "matcha", "gyokuro"}
+
+
+def tin() -> Any:
+    return object()
+
+
 def parsed(flag: str) -> str:
     """Read a flag as commands do, which end the program over what they do not know."""
     return str(argparse.ArgumentParser().parse_args([flag]))

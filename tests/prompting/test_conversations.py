@@ -434,6 +434,8 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
         "Error: wrong arguments: Expected `str`, got `object` - at `$.tea`",
     ),
     "what raises": ("stock", {"tea": "coffee"}, "Error: KeyError: 'coffee'"),
+    "a set": ("teas", {}, '["gyokuro","matcha","sencha"]'),
+    "no text": ("tin", {}, "<object object>"),
     "what ends a program": ("parsed", {"flag": "-x"}, "Error: SystemExit: 2"),
     "code": ("echo", {"text": "{__import__('os')}"}, "{__import__('os')}"),
     "depth": ("stock", '{"tea":' * 100_000, "Error: wrong arguments: "),
@@ -448,7 +450,7 @@ def test_hostile_arguments_stay_arguments(
     strategies: Strategies, name: str, arguments: Any, told: str
 ) -> None:
     model = Speaker(calls((name, arguments)), "Sorry.")
-    strategy = tools("stock", "echo", "novel", "parsed")
+    strategy = tools("stock", "echo", "novel", "parsed", "teas", "tin")
     assert model.put(strategies, strategy, case()).reply.text == "Sorry."
     assert model.asked[1].messages[-1]["content"].startswith(told)
 
@@ -557,6 +559,11 @@ class Mine(SingleTurn):
             'The strategy "s" yielded a list; yield a pytest_ladder.Prompt.',
         ),
         (
+            "def converse(self, case): yield case.nothing",
+            "The strategy \"s\" raised AttributeError: 'Case' object has no attribute "
+            "'nothing' in own_of_tests.py:5; correct it there.",
+        ),
+        (
             "estimate = classmethod(lambda cls, strategy, folder: 3)",
             'The strategy "s" estimates a number; return a pytest_ladder.Estimate.',
         ),
@@ -565,6 +572,7 @@ class Mine(SingleTurn):
 def test_a_class_that_keeps_no_promise_gets_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "own_of_tests", raising=False)
     (tmp_path / "own_of_tests.py").write_text(OWN.format(body=body))
     (tmp_path / "ladder.toml").write_text(
