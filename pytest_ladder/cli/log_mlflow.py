@@ -19,13 +19,9 @@ from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.numbers import count, few
 from pytest_ladder.text.phrases import shown
 from pytest_ladder.tracking.mlflow import LoggedToMlflow, log_mlflow
+from pytest_ladder.tracking.mlflow_address import ADDRESS, host
 from pytest_ladder.tracking.mlflow_runs import LoggedReport, Which, logged
-from pytest_ladder.tracking.mlflow_server import (
-    ADDRESS,
-    DEFAULT_EXPERIMENT,
-    EXPERIMENT,
-    host,
-)
+from pytest_ladder.tracking.mlflow_server import DEFAULT_EXPERIMENT, EXPERIMENT
 from pytest_ladder.tracking.mlflow_traces import MOST, traced_rows
 
 _DESCRIPTION = """\

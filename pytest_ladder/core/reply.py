@@ -22,6 +22,14 @@ _FLAGS = {
     "refusal": "refused",
     "max_tokens": "truncated",
     "model_length": "truncated",
+    "max_length": "truncated",
+    "model_context_window_exceeded": "truncated",
+    "error_limit": "truncated",
+    "content_filtered": "filtered",
+    "guardrail_intervened": "filtered",
+    "sensitive": "filtered",
+    "error_toxic": "filtered",
+    "image_safety": "filtered",
     "safety": "filtered",
     "prohibited_content": "filtered",
     "blocklist": "filtered",
@@ -119,6 +127,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of tools that the model asks for, in OpenAI's form."""
     model: str = ""
     """The model as the provider names it in its answer."""
+    native: dict[str, Any] | None = None
+    """What the model's API sent that no other field holds, as it came: the `logprobs`
+    that were asked for, or all of an answer to an app that speaks the provider's own
+    API; None: nothing."""
     replayed: bool = False
     """True when the reply came from the store or a recording, not from a call."""
     agreement: float | None = None
@@ -146,7 +158,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flag(self) -> str | None:
         """What is odd: `truncated`, `filtered`, `refused`, `empty`, `odd`, or None."""
-        if (told := _FLAGS.get((self.finish_reason or "").lower())) is not None:
+        reason = (self.finish_reason or "").lower().replace("-", "_")
+        if (told := _FLAGS.get(reason)) is not None:
             return told
         if self.refusal is not None:
             return "refused"

@@ -9,7 +9,7 @@ from statistics import NormalDist
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.comparison import ONE_SIDED, Trust
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.evidence import Evidence
+from pytest_ladder.decide.evidence import Evidence, once
 from pytest_ladder.decide.matrix import RungResult, stopped_interval
 from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.intervals import (
@@ -57,6 +57,7 @@ def share_against(worst: Sequence[float], best: Sequence[float], bar: float) -> 
     return "fail" if math.fsum(best) < bar * n - TINY else "undecided"
 
 
+@once
 def verdict_of(evidence: Evidence, level: Level, rung: str, bar: float) -> Verdict:
     """Say whether the full suite would score the bar or more (docs/methods.md §3.1).
 
@@ -153,14 +154,14 @@ def certified_floor(
     each of them at once (Bonferroni).
 
     Exact for 0/1 scores; by effective n for graded and clustered ones; of a rung that
-    was stopped early by its confidence sequence. None: not measured, or too few
-    clusters to tell.
+    was stopped early by its confidence sequence. What did not finish counts as a miss,
+    as it does for the verdict. None: not measured, or too few clusters to tell.
     """
     error = ONE_SIDED / competed
-    units = evidence.scores(level, result.id)
-    scores = list(units.values())
-    if not scores:
+    if not evidence.scores(level, result.id):
         return None
+    units = evidence.ends(level, result.id).worst
+    scores = list(units.values())
     clusters = evidence.clusters(level, units)
     if clusters is not None and len(set(clusters)) < MIN_CLUSTERS:
         return None

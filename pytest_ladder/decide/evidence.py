@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import (
+    Callable,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from functools import wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from pytest_ladder.core.ladder import Require
 from pytest_ladder.core.row import Outcome, Row
@@ -42,6 +50,10 @@ MANY = 20
 """From so many differences on their interval holds by itself (docs/methods.md §2.2)."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Of = TypeVar("Of", bound="Evidence")
+
 _OF_THE_WHOLE = Trust(why_not="labels that correct the whole level only")
 
 
@@ -50,6 +62,26 @@ class Ends(NamedTuple):
 
     worst: Mapping[Unit, float]
     best: Mapping[Unit, float]
+
+
+def once(
+    asked: Callable[Concatenate[Of, P], T],
+) -> Callable[Concatenate[Of, P], T]:
+    """Ask evidence the same thing only once: a page decides at sixty volumes.
+
+    For functions and methods whose first argument is the evidence, and that depend on
+    the others alone.
+    """
+
+    @wraps(asked)
+    def known(evidence: Of, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (asked, *args, *kwargs.items())
+        if key not in evidence.known:
+            evidence.known[key] = asked(evidence, *args, **kwargs)
+        answer: T = evidence.known[key]
+        return answer
+
+    return known
 
 
 class Evidence:
@@ -63,7 +95,6 @@ class Evidence:
         `trust` is about the judged level of rungs that models judged, by rung.
         """
         self.trust = trust or {}
-        self._parts: dict[tuple[Level, Require], Evidence] = {}
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
         graded: defaultdict[tuple[Level, str], list[Row]] = defaultdict(list)
         for row in rows:
@@ -79,37 +110,25 @@ class Evidence:
             level: cluster_names(row for row in rows if row.level is level)
             for level in Level
         }
-        # A page decides at sixty volumes, of which none changes what rows say.
-        self._compared: dict[tuple[Level, str, str, int], Comparison | None] = {}
-        self._gains: dict[tuple[Level, str, str], float | None] = {}
-        self._ends: dict[tuple[Level, str], Ends] = {}
-        self._totals: dict[tuple[Level, str], float] = {}
-        self._serving: dict[str, Interval | None] = {}
-        self._intervals: dict[tuple[Level, str], QualityInterval] = {}
+        self.known: dict[Hashable, Any] = {}
 
     def scores(self, level: Level, rung: str) -> Mapping[Unit, float]:
         """Score of each unit that the rung finished, sorted; empty: not measured."""
         return self._scores.get((level, rung), {})
 
+    @once
     def interval(self, level: Level, rung: str) -> QualityInterval:
         """Return the quality of a measured rung with its interval, uncorrected."""
-        key = level, rung
-        if key not in self._intervals:
-            units = self.scores(level, rung)
-            names = self.clusters(level, units)
-            self._intervals[key] = quality_interval([*units.values()], names)
-        return self._intervals[key]
+        units = self.scores(level, rung)
+        return quality_interval([*units.values()], self.clusters(level, units))
 
+    @once
     def ends(self, level: Level, rung: str) -> Ends:
         """Return the scores with every error as a miss, and as a pass."""
-        key = level, rung
-        if key not in self._ends:
-            rows = self._graded.get(key, ())
-            if any(row.outcome is Outcome.ERROR for row in rows):
-                self._ends[key] = Ends(*(unit_scores(rows, end) for end in (0.0, 1.0)))
-            else:
-                self._ends[key] = Ends(self.scores(*key), self.scores(*key))
-        return self._ends[key]
+        rows = self._graded.get((level, rung), ())
+        if any(row.outcome is Outcome.ERROR for row in rows):
+            return Ends(*(unit_scores(rows, end) for end in (0.0, 1.0)))
+        return Ends(self.scores(level, rung), self.scores(level, rung))
 
     def rows_at(self, level: Level) -> Iterator[Row]:
         """Yield the rows of all rungs at a level."""
@@ -117,18 +136,16 @@ class Evidence:
             if of is level:
                 yield from rows
 
+    @once
     def part(self, level: Level, require: Require) -> Evidence:
         """Return the evidence of the rows of a level that a criterion is about.
 
         Labels correct what judges said of a whole level, and of no part of it.
         """
-        key = level, require
-        if key not in self._parts:
-            rows = [*self.rows_at(level)]
-            some = [row for row in rows if require.covers(row.test, row.tags)]
-            trust = dict.fromkeys(self.trust, _OF_THE_WHOLE)
-            self._parts[key] = self if len(some) == len(rows) else Evidence(some, trust)
-        return self._parts[key]
+        rows = [*self.rows_at(level)]
+        some = [row for row in rows if require.covers(row.test, row.tags)]
+        trust = dict.fromkeys(self.trust, _OF_THE_WHOLE)
+        return self if len(some) == len(rows) else Evidence(some, trust)
 
     def rows(self) -> Iterator[Row]:
         """Yield all rows."""
@@ -188,6 +205,7 @@ class Evidence:
         """Say why no rung is measured at a level, as a part of a sentence."""
         return f"no test of level {level} ran"
 
+    @once
     def compare(
         self, level: Level, rung: str, rival: str, of: int = 1
     ) -> Comparison | None:
@@ -197,19 +215,20 @@ class Evidence:
         several comparisons that are made at once, `of` says how many there are:
         together they then err as often as one (Bonferroni).
         """
-        key = level, rung, rival, of
-        if key not in self._compared:
-            self._compared[key] = self._compare(*key)
-        return self._compared[key]
+        own = self._whole.get((level, rung), {})
+        others = self._whole.get((level, rival), {})
+        units = [unit for unit in own if unit in others]
+        if not units:
+            return None
+        first, second = self.calibrated(level, rung), self.calibrated(level, rival)
+        if first is not None and second is not None:
+            return corrected_comparison(first, second, len(units), of)
+        gains = [own[unit] - others[unit] for unit in units]
+        return comparison(gains, self.clusters(level, units), of)
 
+    @once
     def gain(self, level: Level, rung: str, rival: str) -> float | None:
         """Return the `mean` of `compare`, which is all that a front needs."""
-        key = level, rung, rival
-        if key not in self._gains:
-            self._gains[key] = self._gain(*key)
-        return self._gains[key]
-
-    def _gain(self, level: Level, rung: str, rival: str) -> float | None:
         own = self._whole.get((level, rung), {})
         others = self._whole.get((level, rival), {})
         if own.keys().isdisjoint(others):
@@ -221,12 +240,11 @@ class Evidence:
         gains = [own[unit] - others[unit] for unit in own if unit in others]
         return math.fsum(gains) / len(gains)
 
+    @once
     def _total(self, level: Level, rung: str) -> float:
-        key = level, rung
-        if key not in self._totals:
-            self._totals[key] = math.fsum(self._whole.get(key, {}).values())
-        return self._totals[key]
+        return math.fsum(self._whole.get((level, rung), {}).values())
 
+    @once
     def serving(self, rung: str) -> Interval | None:
         """95 % interval of what 1,000 calls cost to serve, in USD.
 
@@ -236,23 +254,7 @@ class Evidence:
         """
         if len(self._rows) < 2:
             return None
-        if rung not in self._serving:
-            self._serving[rung] = _serving(self._rows.get(rung, ()))
-        return self._serving[rung]
-
-    def _compare(
-        self, level: Level, rung: str, rival: str, of: int
-    ) -> Comparison | None:
-        own = self._whole.get((level, rung), {})
-        others = self._whole.get((level, rival), {})
-        units = [unit for unit in own if unit in others]
-        if not units:
-            return None
-        first, second = self.calibrated(level, rung), self.calibrated(level, rival)
-        if first is not None and second is not None:
-            return corrected_comparison(first, second, len(units), of)
-        gains = [own[unit] - others[unit] for unit in units]
-        return comparison(gains, self.clusters(level, units), of)
+        return _serving(self._rows.get(rung, ()))
 
 
 def comparison(

@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.making import Making
 from pytest_ladder.core.reply import called
 from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Model
@@ -120,6 +121,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Why rungs were stopped or not run, by rung."""
     models: Sequence[Model] = ()
     """The models of the ladder as configured; empty where that is not known."""
+    makings: Mapping[str, Making] = {}
+    """What makes each rung beside its names, by rung; empty where that is not known."""
     calibrations: Sequence[Calibration] = ()
     """Of each judge on each test; empty where no model judged."""
     tags: Sequence[Tag] = ()

@@ -20,6 +20,7 @@ import pytest
 
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import LogConfig
+from pytest_ladder.core.making import making_of
 from pytest_ladder.core.row import Row
 from pytest_ladder.decide.matrix import Unit, build_matrix
 from pytest_ladder.disk.files import is_refused
@@ -327,6 +328,7 @@ class Results:
             cases=self.cases[str(opened.ladder.path)],
             attempts=[str(seed) for seed in climb.seeds] if climb else (),
             models=opened.ladder.models,
+            makings={rung.id: making_of(rung) for rung in opened.rungs},
             reasons=climb.reasons if climb else {},
             looks=[
                 LookTold(sentence=str(look), decision=look.decision)

@@ -231,9 +231,9 @@ class LadderClimb:
         if not calls:
             tests = len(self._tests) - len(self.ran)
             spared = f"{numbers.count(tests, 'test')} left out"
-        return "; ".join(
-            [f"climb: {spared}", *climb_judges.said(self._judge, self._objective)]
-        )
+        caveat = [self.course.caveat] if self.course.caveat else []
+        judged = climb_judges.said(self._judge, self._objective)
+        return "; ".join([f"climb: {spared}", *caveat, *judged])
 
     def _unspent(self) -> tuple[int, float | None]:
         """Count the calls that were not made, and what they would have cost.

@@ -22,6 +22,11 @@ from pytest_ladder.text.phrases import shown
 
 LONGEST_S = 300.0
 """Seconds after which a destination is given up."""
+_PATIENCE = {
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+"""Seconds for a request, unless the user says it: here somebody waits for the run."""
 
 
 class LogDestination(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +86,7 @@ def _logged(
     try:
         done = subprocess.run(
             [*command, str(folder), *one.options(log)],
+            env={**_PATIENCE, **os.environ},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -101,6 +103,9 @@ class AnswerWatch(HTTPAdapter):
         if (response := self.response) is None:
             return OtlpAnswer()
         status = response.status_code
+        if 200 <= status < 300 and _is_page(response):
+            why = "it answers with a web page, maybe to sign in: it is no OTLP endpoint"
+            return OtlpAnswer(reason=why, status=status)
         if 200 <= status < 300:
             refused, why = _refused(response)
             why = self._quoted(why) or "it gives no reason"
@@ -151,6 +156,10 @@ def _read(response: requests.Response) -> requests.Response:
     return whole
 
 
+def _is_page(response: requests.Response) -> bool:
+    return "html" in response.headers.get("content-type", "").lower()
+
+
 def _refused(response: requests.Response) -> tuple[int, str]:
     """Return how many spans a 200 left out, and why: a partial success."""
     if "json" in response.headers.get("content-type", ""):
@@ -167,10 +176,13 @@ def _refused(response: requests.Response) -> tuple[int, str]:
 
 
 def _wait_of(response: requests.Response) -> float | None:
-    try:
-        return max(0.0, float(response.headers.get("retry-after", "")))
-    except ValueError:
-        return None
+    said = response.headers.get("retry-after", "")
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(said))
+    with contextlib.suppress(ValueError, TypeError):
+        until = parsedate_to_datetime(said)
+        return max(0.0, until.timestamp() - datetime.now(UTC).timestamp())
+    return None
 
 
 def _in_words(error: requests.RequestException) -> str:

@@ -37,11 +37,22 @@ def endpoint() -> str:
     if not address:
         name, base = _OF_ALL, os.environ.get(_OF_ALL, "").strip() or _DEFAULT
         address = base.removesuffix("/") + "/v1/traces"
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_web(address):
         # Not quoted: it may hold a password.
         raise ConfigError(f"{name} is no address that begins with http:// or https://.")
     return address
+
+
+def is_web(address: str) -> bool:
+    """Whether a text is an address of HTTP that a request can be made of."""
+    try:
+        parts = urlsplit(address)
+        # Reading the port checks it.
+        known = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        return False
+    spaced = any(character.isspace() for character in parts.netloc)
+    return known and bool(parts.hostname) and not spaced
 
 
 def host_of(address: str) -> str:

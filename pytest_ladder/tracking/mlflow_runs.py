@@ -8,9 +8,12 @@ a digest of what they are made of tells whether they are needed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -37,6 +40,9 @@ FILES = ("matrix.md", "index.html", "matrix.json", "rows.jsonl")
 """Of the report, as artifacts below `report/`."""
 _LONGEST_TAG = 8000
 _LONGEST_PARAM = 6000
+_LONGEST_NAME = 250
+_NOT_IN_NAMES = re.compile(r"[^\w./ -]", re.ASCII)
+"""What MLflow refuses in the name of a param."""
 _NOT_RUN = "not run"
 _NUMBERS = ("quality", "low", "high", "n", "missed", "errors", "coverage")
 """Of a cell, as metrics after the name of its level."""
@@ -129,11 +135,12 @@ def dataset_of(rows: Sequence[Row]) -> LoggedDataset:
 def _parent(report: Report, texts: Which) -> LoggedRun:
     # As a whole only where every row may be read.
     told = report if texts == "all" else without_texts(report)
-    described = _written(told, "matrix.md").decode()
+    # Two of them are needed twice, and take a while.
+    made = functools.cache(partial(_written, told))
     return LoggedRun(
         name=report.info.id,
         tags=dict(_tags(report))
-        | {"mlflow.note.content": _cut(described, _LONGEST_TAG)},
+        | {"mlflow.note.content": _cut(made("matrix.md").decode(), _LONGEST_TAG)},
         params=_params(_about(report)),
         metrics=_metrics(_sums(report)),
         table_name="matrix.json",
@@ -141,10 +148,10 @@ def _parent(report: Report, texts: Which) -> LoggedRun:
             columns=CSV_COLUMNS,
             data=[list(map(_cell, line)) for line in matrix_lines(report.matrix)],
         ),
-        files={f"report/{name}": partial(_written, told, name) for name in FILES},
+        files={f"report/{name}": partial(made, name) for name in FILES},
         digest=_digest(
             [list(told.rows), list(told.cases.values()), list(told.exchanges.values())],
-            _written(told, "matrix.json"),
+            made("matrix.json"),
         ),
         status="KILLED" if report.info.stopped else "FINISHED",
     )
@@ -217,7 +224,9 @@ def _of_rung(
         name=rung.id,
         rung=rung.id,
         tags={**tags, "mlflow.source.name": "pytest-ladder"},
-        params=_params(_made_of(rung, model, rows)),
+        params=_params(
+            (*_made_of(rung, model, rows), *_set(report.makings.get(rung.id, {})))
+        ),
         metrics=_metrics(_measured(rung)),
         table_name="cases.json",
         table=partial(_table, report, rung, rows, texts),
@@ -242,6 +251,30 @@ def _made_of(
         yield "build_examples", model.build.examples or None
     judges = {row.verdict.judge for row in rows if row.verdict is not None}
     yield "judge", ", ".join(sorted(filter(None, judges))) or None
+
+
+def _set(making: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what is set of a rung: `params.temperature` of its calls, `strategy.shots`.
+
+    A name for each, for people filter and compare by it.
+    """
+    for name, value in making.items():
+        if name != "params":
+            yield f"strategy.{name}", _in_json(value)
+    if making.get("params"):
+        yield from _named("params", making["params"])
+
+
+def _named(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        yield _NOT_IN_NAMES.sub("_", prefix)[:_LONGEST_NAME], _in_json(value)
+        return
+    for name, inner in value.items():
+        yield from _named(f"{prefix}.{name}", inner)
+
+
+def _in_json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _measured(rung: RungResult) -> Iterator[tuple[str, float | None]]:
@@ -286,7 +319,7 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(whole).hexdigest()[:16]
 
 
-def _params(values: Iterator[tuple[str, Any]]) -> dict[str, str]:
+def _params(values: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """Return what is known as texts, which is all that params of MLflow can be."""
     return {
         name: _cut(f"{value:g}" if isinstance(value, float) else str(value))

@@ -2,9 +2,13 @@
 
 Every run bears the id of ours as a tag, and each of a rung the rung. So logging again
 finds them all, also after a failure half-way, and sends only what is not there yet: a
-run that was logged in full bears a digest of its files and tables, which are not sent
+run bears a digest of its files and tables, and where it has ended they are not sent
 again. Params never change in MLflow; where one would, the run keeps the old one, and
 that is said.
+
+MLflow makes as many runs with one tag as it is asked to, so two machines that log a
+report at the same time both make some. Who made any looks again when all is there: of
+twins the one with the smaller id stays, which both see alike.
 
 Rungs are sent side by side, on a few threads of a pool that ends before `send`
 returns; MLflow's client, whose requests share a session, is made for that. They touch
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_ladder.errors import TrackingError
+from pytest_ladder.tracking.mlflow_address import host, url
 from pytest_ladder.tracking.mlflow_runs import (
     RUN_ID,
     RUNG,
@@ -34,7 +39,6 @@ from pytest_ladder.tracking.mlflow_runs import (
     LoggedReport,
     LoggedRun,
 )
-from pytest_ladder.tracking.mlflow_server import url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,7 +49,7 @@ Progress = Callable[[int, int], None]
 
 _AT_ONCE = 4
 _FILES = "ladder.files"
-"""Tag with the digest of files and table; it is set when they are there."""
+"""Tag with the digest of files and table; they are there when the run has ended."""
 _PARENT = "mlflow.parentRunId"
 _TABLES = "mlflow.loggedArtifacts"
 """Tag by which MLflow's pages know an artifact as a table.
@@ -54,6 +58,7 @@ _TABLES = "mlflow.loggedArtifacts"
 has every line twice.
 """
 _MOST_FOUND = 1000
+_OF_SERVER = "mlflow-artifacts:"
 
 
 class LoggedTo(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +87,7 @@ def send(
     found = _found(client, experiment_id, report.run_id)
     sender = _RunSender(client, experiment_id, report, found)
     parent = sender.begin(report.parent)
-    if _FILES not in parent.data.tags:
+    if "" not in found or parent.info.end_time is None:
         # Before all rungs: a server that gets the same new dataset from two of them at
         # once refuses one (MLflow 3.17, SQLite).
         sender.log_dataset(sender.ids[""])
@@ -97,6 +102,8 @@ def send(
         pool.shutdown(cancel_futures=True)
     # Last, so that a parent that has ended has all that belongs to it.
     sender.complete(report.parent, parent)
+    if found.keys() < sender.ids.keys():
+        sender.ids = _without_twins(client, experiment_id, report.run_id, sender.ids)
     progress(len(report.runs), len(report.runs))
     return LoggedTo(
         url=url(f"experiments/{experiment_id}/runs/{sender.ids['']}"),
@@ -112,6 +119,10 @@ def _experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         return str(client.create_experiment(name))
+    if not found.experiment_id:
+        raise TrackingError(
+            f"{host()} does not answer as a server of MLflow does; check the address."
+        )
     if found.lifecycle_stage != "active":
         raise TrackingError(
             f"The experiment `{name}` was deleted in MLflow; restore it, or name "
@@ -121,8 +132,36 @@ def _experiment(client: MlflowClient, name: str) -> str:
 
 
 def _found(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, Run]:
-    """Return the runs of an earlier log by rung; of several the first one made."""
+    """Return the runs of an earlier log by rung; of twins the one that stays."""
     runs: dict[str, Run] = {}
+    for run in _all_of(client, experiment_id, run_id):
+        runs.setdefault(run.data.tags.get(RUNG, ""), run)
+    return runs
+
+
+def _without_twins(
+    client: MlflowClient, experiment_id: str, run_id: str, own: Mapping[str, str]
+) -> dict[str, str]:
+    """Delete runs that another process made as well, and return which stay, by rung.
+
+    One of the other's that has not ended is left to it: it comes here, too.
+    """
+    stay: dict[str, Run] = {}
+    for run in _all_of(client, experiment_id, run_id):
+        rung = run.data.tags.get(RUNG, "")
+        first = stay.setdefault(rung, run)
+        is_mine = own.get(rung) == run.info.run_id
+        if run is not first and (is_mine or run.info.end_time is not None):
+            client.delete_run(run.info.run_id)
+    parent = stay[""].info.run_id
+    for rung, run in stay.items():
+        if rung and run.data.tags.get(_PARENT) != parent:
+            client.set_tag(run.info.run_id, _PARENT, parent)
+    return {rung: run.info.run_id for rung, run in stay.items()}
+
+
+def _all_of(client: MlflowClient, experiment_id: str, run_id: str) -> Iterator[Run]:
+    """Yield the runs that bear the id of a report, twins in an order that stays."""
     if "'" in run_id:
         raise TrackingError(f"{run_id!r} is no id of a run; take another report.")
     asked = f"tags.`{RUN_ID}` = '{run_id}'"
@@ -136,11 +175,10 @@ def _found(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, R
             order_by=oldest,
             page_token=token,
         )
-        for run in page:
-            runs.setdefault(run.data.tags.get(RUNG, ""), run)
+        yield from page
         token = page.token
         if not token:
-            return runs
+            return
 
 
 class _RunSender:
@@ -171,8 +209,9 @@ class _RunSender:
         """Find or make a run; one that is made has all its tags at once."""
         run = self.found.get(told.rung)
         if run is None:
+            tags = {**told.tags, **_of_files(told)}
             run = self.client.create_run(
-                self.experiment_id, self.began_ms, dict(told.tags), run_name=told.name
+                self.experiment_id, self.began_ms, tags, run_name=told.name
             )
         self.ids[told.rung] = run.info.run_id
         return run
@@ -184,11 +223,10 @@ class _RunSender:
     def complete(self, told: LoggedRun, run: Run) -> None:
         """Send what a run lacks, and end it."""
         run_id = run.info.run_id
-        if told.rung and run.data.tags.get(_FILES) != told.digest:
+        if told.rung and not _has_files(told, run):
             self.send_files(told, run)
             self.log_dataset(run_id)
-        done = {_TABLES: _tables(told), _FILES: told.digest}
-        self._send_values(told, run, {**told.tags, **done})
+        self._send_values(told, run, {**told.tags, **_of_files(told)})
         if run.info.end_time is None or run.info.status != told.status:
             # When a run ended nobody wrote down.
             self.client.set_terminated(run_id, told.status, self.began_ms)
@@ -225,7 +263,7 @@ class _RunSender:
 
     def send_files(self, told: LoggedRun, run: Run) -> None:
         """Upload files and table, a request each, unless they are there."""
-        if run.data.tags.get(_FILES) == told.digest:
+        if _has_files(told, run):
             return
         with TemporaryDirectory(prefix="ladder-mlflow-") as folder:
             table = msgspec.json.encode(told.table())
@@ -234,11 +272,34 @@ class _RunSender:
                 path = Path(folder) / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(made())
+            self._upload(run, folder)
+
+    def _upload(self, run: Run, folder: str) -> None:
+        """Send the files of a folder.
+
+        Where the server itself keeps artifacts, straight to their place, which the run
+        names: `MlflowClient` would ask for the whole run again to know it, and that
+        costs the server more than the upload.
+        """
+        place = run.info.artifact_uri
+        if not place.startswith(_OF_SERVER):
             self.client.log_artifacts(run.info.run_id, folder)
+            return
+        from mlflow.store.artifact.artifact_repository_registry import (
+            get_artifact_repository,
+        )
+
+        get_artifact_repository(place, self.client.tracking_uri).log_artifacts(folder)
 
 
-def _tables(told: LoggedRun) -> str:
-    return json.dumps([{"path": told.table_name, "type": "table"}])
+def _has_files(told: LoggedRun, run: Run) -> bool:
+    return run.info.end_time is not None and run.data.tags.get(_FILES) == told.digest
+
+
+def _of_files(told: LoggedRun) -> dict[str, str]:
+    """Return the tags that tell which files there are."""
+    tables = [{"path": told.table_name, "type": "table"}]
+    return {_TABLES: json.dumps(tables), _FILES: told.digest}
 
 
 def _input(dataset: LoggedDataset) -> Any:

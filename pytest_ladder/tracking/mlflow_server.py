@@ -16,70 +16,44 @@ from urllib.parse import urlsplit
 
 from pytest_ladder.errors import ConfigError, TrackingError
 from pytest_ladder.text.untrusted import plain
+from pytest_ladder.tracking.mlflow_address import (
+    PATIENCE,
+    PATIENCE_S,
+    address,
+    check_reached,
+    host,
+)
+from pytest_ladder.tracking.mlflow_address import status as asked_status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ADDRESS = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 DEFAULT_EXPERIMENT = "pytest-ladder"
 _KEYS = re.compile(r"MLFLOW_.*(TOKEN|PASSWORD|SECRET|KEY)|DATABRICKS_.*(TOKEN|SECRET)")
 _SETTINGS = {
     # Two more attempts, and an answer within half a minute: MLflow's own defaults make
     # a dead server cost minutes.
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    PATIENCE: str(PATIENCE_S),
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # It may name an hour.
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     # We say ourselves what was logged.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
 }
-_BARE = re.compile(r"[\w.-]+:\d+(/|$)")
-"""A host with a port and nothing before it."""
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 """Whatever the user has set: pytest-ladder reports to nobody."""
 _NOT_FOR_MLFLOW = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 """Hold the keys of another server, which traces would take along."""
+_NO_JSON = "not in a valid JSON format"
 _AGAIN = re.compile(r"too many (\d{3}) error responses")
 """As urllib3 says it of a server that gives the same answer each time it is asked."""
 _LOGGED = "what was logged stays, and logging again completes it."
 _LONGEST = 300
 """Characters of what a server said that are shown."""
-
-
-def address() -> str:
-    """Return the address of the server.
-
-    Raises `ConfigError` where none is named, or one without http://, which MLflow's
-    client takes for a file.
-    """
-    named = os.environ.get(ADDRESS, "").strip()
-    if not named:
-        raise ConfigError(
-            f"{ADDRESS} is not set, so no server of MLflow is known; set it, as in "
-            f"{ADDRESS}=http://localhost:5000."
-        )
-    if _BARE.match(named):
-        raise ConfigError(
-            f"{ADDRESS} is no address; begin it with http://, as in "
-            f"{ADDRESS}=http://localhost:5000."
-        )
-    return named
-
-
-def host() -> str:
-    """Name the server as messages do: without a name or a password."""
-    named = address()
-    return urlsplit(named).netloc.rpartition("@")[2] or named.partition(":")[0]
-
-
-def url(path: str) -> str:
-    """Return the address of a page of the server, without a name or a password."""
-    parts = urlsplit(address())
-    if parts.scheme not in ("http", "https"):
-        return ""
-    root = parts._replace(netloc=host(), query="", fragment="").geturl()
-    return f"{root.rstrip('/')}/#/{path}"
 
 
 @contextlib.contextmanager
@@ -90,6 +64,7 @@ def open_client(then: str = _LOGGED) -> Iterator[MlflowClient]:
     Raises `ConfigError` without an address, and without the extra `mlflow`.
     """
     named = address()
+    check_reached(then)
     before = dict(os.environ)
     os.environ.update({**_SETTINGS, **before, **_QUIET})
     for name in _NOT_FOR_MLFLOW:
@@ -163,14 +138,23 @@ def _sentence(error: Exception, then: str) -> str:
         timed_out = "timed out" in said or "Timeout" in said
         why = "did not answer in time" if timed_out else "cannot be reached"
         return f"The server of MLflow at {host()} {why}; {then}"
+    if code == "INTERNAL_ERROR":
+        # So MLflow's client calls each answer whose form it does not know.
+        status = asked_status()
     if status in (401, 403) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return (
-            f"The server of MLflow at {host()} does not let us in ({code or status}); "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-            "MLFLOW_TRACKING_TOKEN."
+            f"The server of MLflow at {host()} does not let us in, or not do this "
+            f"({status or code}); set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of somebody who may."
+        )
+    if _NO_JSON in said and "<" in said:
+        return (
+            f"The server of MLflow at {host()} answers with a web page, maybe to sign "
+            "in, and not as MLflow does; check the address and what lets you in."
         )
     told = plain(_without_keys(said))[:_LONGEST].rstrip(".")
-    return f"The server of MLflow at {host()} refused ({code}: {told}); {then}"
+    why = f"{code}: {told}" if code else told
+    return f"The server of MLflow at {host()} refused ({why}); {then}"
 
 
 def _without_keys(said: str) -> str:

@@ -10,10 +10,8 @@ Feedback is one request each, on a few threads, as in `mlflow_send`.
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -25,10 +23,10 @@ from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.errors import ConfigError, TrackingError
 from pytest_ladder.reporting.report import Report, content_text
 from pytest_ladder.tracking import names
+from pytest_ladder.tracking.mlflow_address import ADDRESS, address, authorization
 from pytest_ladder.tracking.mlflow_assessments import Assessed, PeopleSaid, assessments
 from pytest_ladder.tracking.mlflow_runs import Which, is_told
 from pytest_ladder.tracking.mlflow_send import LoggedTo
-from pytest_ladder.tracking.mlflow_server import ADDRESS, address
 from pytest_ladder.tracking.otel import deliver
 from pytest_ladder.tracking.spans import RowTrace, Span, trace_id, traces_of
 
@@ -120,7 +118,7 @@ def send_traces(
 def _deliver(report: Report, rows: Sequence[Row], to: LoggedTo) -> None:
     if not rows:
         return
-    headers = {"x-mlflow-experiment-id": to.experiment_id, **_authorization()}
+    headers = {"x-mlflow-experiment-id": to.experiment_id, **authorization()}
     # MLflow has each id once, for all experiments: in another one traces are others.
     place = to.run_ids[""]
     traces = traces_of(report, rows, content=report.info.texts, place=place)
@@ -170,17 +168,6 @@ def _priced(span: Span) -> Span:
 def _with(span: Span, own: Mapping[str, Any]) -> Span:
     written = {name: json.dumps(value) for name, value in own.items()}
     return msgspec.structs.replace(span, attributes={**span.attributes, **written})
-
-
-def _authorization() -> dict[str, str]:
-    """Return what MLflow's client sends as well, by the same variables."""
-    get = os.environ.get
-    user, password = get("MLFLOW_TRACKING_USERNAME"), get("MLFLOW_TRACKING_PASSWORD")
-    if user and password:
-        both = base64.b64encode(f"{user}:{password}".encode()).decode()
-        return {"Authorization": f"Basic {both}"}
-    token = get("MLFLOW_TRACKING_TOKEN")
-    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _linked(client: MlflowClient, to: LoggedTo, rung: str) -> Iterator[Any]:

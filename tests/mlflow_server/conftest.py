@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -12,11 +13,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pytest_ladder.cli.main import main
 
 # Importing it loads the plugin's modules, too, which must stay the same for all runs.
 from tests.plugin.conftest import _not_a_worker, server, shop  # noqa: F401
@@ -49,19 +53,42 @@ class Mlflow:
     def log(
         self, folder: Path, *arguments: str, url: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `pytest-ladder log mlflow` as users do, in a process of its own."""
+        """Run `pytest-ladder log mlflow`."""
         given = "log", "mlflow", str(folder), *arguments
         return self.run(*given, url=url, **variables)
 
     def run(
         self, *arguments: str, url: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `pytest-ladder` as users do."""
+        """Run `pytest-ladder` in this process, which has loaded MLflow's client."""
+        said, told = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(told),
+            # Of MLflow's own code, which are none of ours.
+            warnings.catch_warnings(action="ignore"),
+        ):
+            patch.setenv("MLFLOW_TRACKING_URI", url or self.url)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            try:
+                status: Any = main(list(arguments))
+            except SystemExit as end:
+                status = end.code
+        return subprocess.CompletedProcess(
+            arguments, int(status or 0), said.getvalue(), told.getvalue()
+        )
+
+    def run_apart(
+        self, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `pytest-ladder` as users do, in a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "pytest_ladder", *arguments],
             env={
                 **self.environment,
-                "MLFLOW_TRACKING_URI": url or self.url,
+                "MLFLOW_TRACKING_URI": self.url,
                 **variables,
             },
             capture_output=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,15 +10,29 @@ from typing import Any
 from urllib.error import HTTPError
 
 
+def plain(headers: Any, body: bytes | None) -> bytes:
+    """Return a body as it was before it was compressed."""
+    packed = headers.get("Content-Encoding") == "gzip"
+    return gzip.decompress(body or b"") if packed else body or b""
+
+
 class DyingProxy:
     """Passes `lives` requests on; every later one finds the connection closed.
 
-    With `then` it gets that status instead, and nothing else.
+    With `then` it gets that status instead, and what is `said`: a type and a body.
     """
 
-    def __init__(self, target: str, lives: int, then: int | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        lives: int,
+        then: int | None = None,
+        said: tuple[str, bytes] = ("text/plain", b""),
+    ) -> None:
         self.target = target
         self.lives = lives
+        self.seen: list[bytes] = []
+        """Path and body of each request."""
         self._lock = threading.Lock()
         proxy = self
 
@@ -31,7 +46,8 @@ class DyingProxy:
                     return
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
-                status, kind, content = then or 500, "text/plain", b""
+                proxy.seen += [self.path.encode(), plain(self.headers, body)]
+                status, (kind, content) = then or 500, said
                 if lives:
                     status, kind, content = proxy.passed(self, body)
                 self.send_response(status)

@@ -42,6 +42,8 @@ def test_a_live_matrix_is_logged_when_it_has_ended(
     run_id = shop.matrix("ladder-report")["run"]["id"]
     assert set(runs) == {run_id, "bot/plain", "bot/loud"}
     assert values(runs["bot/loud"], "metrics")["cheap.n"] == 3
+    prompts = {values(run, "params").get("strategy.prompt") for run in runs.values()}
+    assert len(prompts) == 3, "the parent has none, and each rung its own"
 
 
 def test_tests_of_mlflow_and_of_the_ladder_run_in_one_suite(

@@ -6,10 +6,12 @@ In an environment of its own (`[dev-mlflow]`), which .ci/run makes: the server t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
-import sys
+import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,16 +19,29 @@ import msgspec
 import pytest
 
 from pytest_ladder.core.case import WrittenCase
+from pytest_ladder.core.making import making_of
 from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.rung import Rung
 from pytest_ladder.core.score import Level, Verdict
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
-from tests.cli.written_report import CASES, PASSING, a_report, a_row, some_rows
+from tests.cli.written_report import (
+    CASES,
+    PASSING,
+    PLAIN,
+    TUNED,
+    a_report,
+    a_row,
+    some_rows,
+)
 from tests.mlflow_server.conftest import Mlflow, values
 from tests.mlflow_server.dying_proxy import DyingProxy
 
 SECRET = "my question of "
 """Begins every text that somebody said."""
+DIGEST = hashlib.sha256(f"{SECRET}{{input}}".encode()).hexdigest()[:12]
+PARAMS = {"temperature": 0.25, "extra_body": {"top k!": 40}, "stop": ["END"]}
+ONCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 KINDER = 30
 """Cases whose tone the judge likes."""
 
@@ -69,7 +84,9 @@ def report_of(
         for row in rows
     }
     report: Report = a_report(rows, id=run, **info)
-    write_report(folder, msgspec.structs.replace(report, cases=cases))
+    asked = msgspec.structs.replace(PLAIN, prompt=f"{SECRET}{{input}}", params=PARAMS)
+    makings = {"tuned/plain": making_of(Rung(model=TUNED, strategy=asked))}
+    write_report(folder, msgspec.structs.replace(report, cases=cases, makings=makings))
     return folder
 
 
@@ -94,7 +111,8 @@ class Once(NamedTuple):
 @pytest.fixture(scope="module")
 def once(mlflow_server: Mlflow, tmp_path_factory: pytest.TempPathFactory) -> Once:
     report = report_of(tmp_path_factory.mktemp("once"), "once")
-    done = mlflow_server.log(report, "--experiment=once")
+    # One that must phone nobody: in this process MLflow knows of pytest.
+    done = mlflow_server.run_apart("log", "mlflow", str(report), "--experiment=once")
     return Once(report, done, mlflow_server.runs("once"))
 
 
@@ -129,6 +147,11 @@ def test_a_rung_has_what_runs_are_filtered_and_compared_by(once: Once) -> None:
         "build_hours": "2",
         "build_examples": "800",
         "judge": "o/judge",
+        "strategy.use": "single-turn",
+        "strategy.prompt": f"sha256:{DIGEST}",
+        "params.temperature": "0.25",
+        "params.extra_body.top k_": "40",
+        "params.stop": '["END"]',
     }
     metrics = values(rung, "metrics")
     assert (metrics["cheap.quality"], metrics["cheap.n"]) == (0.9, CASES)
@@ -145,26 +168,34 @@ def test_no_text_leaves_the_machine_unasked(once: Once, mlflow_server: Mlflow) -
     assert not {"reason", "input", "expected", "text"} & set(table["columns"])
 
 
-def test_tables_are_those_of_mlflow(once: Once, mlflow_server: Mlflow) -> None:
+def test_no_byte_of_a_text_passes_on_the_way(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    report = report_of(tmp_path, "watched", rungs=["tuned/rag"])
+    sent = []
+    for traces in ("none", "misses"):
+        given = "--experiment=watched", f"--traces={traces}"
+        with DyingProxy(mlflow_server.url, lives=10_000) as proxy:
+            done = mlflow_server.log(report, *given, url=proxy.url)
+        assert done.returncode == 0, done.stderr
+        sent.append(b"\n".join(proxy.seen))
+    assert SECRET.encode() not in sent[0]
+    assert b"cheap.quality" in sent[0]
+    assert SECRET.encode() in sent[1], "where it is asked for it is seen"
+
+
+def test_tables_are_those_of_mlflow(
+    once: Once, mlflow_server: Mlflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its own client reads them, of all runs of the experiment."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.url)
     experiment = once.runs["once"]["info"]["experiment_id"]
-    read = (
-        "from mlflow import MlflowClient\n"
-        f"table = MlflowClient().load_table({experiment!r}, 'cases.json')\n"
-        "print(len(table), table['score'].sum())"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", read],
-        env={**mlflow_server.environment, "MLFLOW_TRACKING_URI": mlflow_server.url}
-        | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    lines, scores = map(float, said.stdout.split())
-    assert lines == 4 * 2 * CASES
-    assert scores == sum(PASSING.values()) + 4 * KINDER
+    with warnings.catch_warnings(action="ignore"):
+        from mlflow import MlflowClient
+
+        table = MlflowClient().load_table(experiment, "cases.json")
+    assert len(table) == 4 * 2 * CASES
+    assert table["score"].sum() == sum(PASSING.values()) + 4 * KINDER
 
 
 def test_logged_twice_it_is_the_same_runs(once: Once, mlflow_server: Mlflow) -> None:
@@ -208,7 +239,7 @@ def test_what_died_half_way_is_completed_by_the_next(
 ) -> None:
     report = report_of(tmp_path, "halved")
     with DyingProxy(mlflow_server.url, lives=14) as proxy:
-        done = mlflow_server.log(report, "--experiment=halved", url=proxy.url)
+        done = mlflow_server.log(report, "--experiment=halved", url=proxy.url, **ONCE)
     assert (done.returncode, done.stdout) == (1, "")
     (said,) = done.stderr.splitlines()
     assert said.startswith("pytest-ladder: The server of MLflow at 127.0.0.1:")
@@ -225,6 +256,26 @@ def test_what_died_half_way_is_completed_by_the_next(
         assert run["info"]["status"] == "FINISHED"
         assert "ladder.files" in values(run, "tags")
     assert values(whole["small/rag"], "metrics")["cheap.quality"] == 0.75
+
+
+def test_two_machines_at_once_leave_one_run_of_each(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    report, place = report_of(tmp_path, "at-once"), "--experiment=at-once"
+    mlflow_server.new_experiment("at-once")
+    given = "log", "mlflow", str(report), place
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(mlflow_server.run_apart, *given) for _ in range(2)]
+    assert [done.result().returncode for done in both] == [0, 0], both
+    runs = mlflow_server.runs("at-once")
+    assert set(runs) == {"at-once", *PASSING}
+    parent = runs["at-once"]["info"]["run_id"]
+    for name, run in runs.items():
+        assert run["info"]["status"] == "FINISHED"
+        if name in PASSING:
+            assert values(run, "tags")["mlflow.parentRunId"] == parent
+            table = json.loads(mlflow_server.artifact(run, "cases.json"))
+            assert len(table["data"]) == 2 * CASES
 
 
 def test_misses_are_traces_with_scores_and_what_was_expected(
@@ -308,20 +359,50 @@ def test_a_server_that_is_ill_is_told_from_one_that_is_away(
     mlflow_server: Mlflow, tmp_path: Path
 ) -> None:
     with DyingProxy(mlflow_server.url, lives=2, then=500) as proxy:
-        done = mlflow_server.log(report_of(tmp_path, "ill"), url=proxy.url)
+        done = mlflow_server.log(report_of(tmp_path, "ill"), url=proxy.url, **ONCE)
     assert done.returncode == 1
     assert " answers 500; what was logged stays" in done.stderr
 
 
-def test_an_address_without_http_is_refused(
-    mlflow_server: Mlflow, tmp_path: Path
+@pytest.mark.parametrize(
+    ("status", "said", "why"),
+    [
+        (401, ("application/json", b'{"detail": "who?"}'), "does not let us in"),
+        (200, ("text/html", b"<html>Sign in</html>"), "answers with a web page"),
+        (200, ("application/json", b"{}"), "does not answer as a server of MLflow"),
+    ],
+)
+def test_what_stands_before_a_server_is_named(
+    mlflow_server: Mlflow,
+    tmp_path: Path,
+    status: int,
+    said: tuple[str, bytes],
+    why: str,
 ) -> None:
-    done = mlflow_server.log(tmp_path, url="localhost:5000")
+    with DyingProxy(mlflow_server.url, lives=0, then=status, said=said) as proxy:
+        done = mlflow_server.log(report_of(tmp_path, "shut"), url=proxy.url, **ONCE)
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:5000", "localhost", "htp://localhost:5000", "http:/localhost"),
+        *("http://", "http://localhost:99999", "http://[::1", "http://a b:5000"),
+    ],
+)
+def test_what_is_no_address_is_refused_at_once(
+    mlflow_server: Mlflow, tmp_path: Path, url: str
+) -> None:
+    done = mlflow_server.log(tmp_path, url=url)
     assert done.returncode == 2
+    assert done.stderr.startswith("pytest-ladder: MLFLOW_TRACKING_URI is no address; ")
     assert "MLFLOW_TRACKING_URI=http://localhost:5000" in done.stderr
 
 
 def test_nobody_was_phoned(mlflow_server: Mlflow, phoned: Path) -> None:
-    """By none of the commands above, although nothing asked MLflow to be quiet."""
+    """Not by a process of ours, although nothing asked MLflow to be quiet."""
     assert "MLFLOW_DISABLE_TELEMETRY" not in mlflow_server.environment
     assert not phoned.exists(), phoned.read_text(encoding="utf-8")

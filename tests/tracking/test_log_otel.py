@@ -211,7 +211,8 @@ def test_a_busy_receiver_is_asked_again(
     command: Command,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    receiver.script(refuses(429, retry_after="0"), refuses(503, retry_after="0"), cuts)
+    past = "Thu, 01 Jan 1970 00:00:00 GMT"
+    receiver.script(refuses(429, retry_after="0"), refuses(503, retry_after=past), cuts)
     assert command("log", "otel", folder)[0] == 0
     assert (len(receiver.spans), len(receiver.requests)) == (SPANS, 4)
     assert not caplog.records, "OpenTelemetry's own log is ours to word"
@@ -244,6 +245,16 @@ def test_patience_is_longer_than_the_exporters_own(
         ([never_ends], 80, "its answer does not end"),
         ([cuts] * 9, 80, "its answer broke off"),
         ([refuses(503, retry_after="99")], 80, "503 Service Unavailable"),
+        (
+            [refuses(429, retry_after="Fri, 31 Dec 2999 23:59:59 GMT")],
+            80,
+            "429 Too Many Requests",
+        ),
+        (
+            [refuses(200, "<html>Who are you?", content_type="text/html")],
+            80,
+            "it answers with a web page",
+        ),
     ],
 )
 def test_what_is_not_taken_is_counted_and_said(
@@ -319,6 +330,8 @@ def test_nobody_there_is_one_sentence(
     [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "TRACES_PROTOCOL=http/protobuf"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "begins with http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1", "begins with http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:99999", "begins with http://"),
         ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "yep", "span_only"),
     ],
 )

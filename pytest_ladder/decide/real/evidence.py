@@ -10,7 +10,7 @@ from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.comparison import ONE_SIDED, Comparison, Trust
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.evidence import Ends, Evidence
+from pytest_ladder.decide.evidence import Ends, Evidence, once
 from pytest_ladder.decide.matrix import Cell, Matrix, Unit
 from pytest_ladder.decide.real.compare import interval_of
 from pytest_ladder.decide.real.measured import quality_per_unit
@@ -121,11 +121,13 @@ class EvidenceWithUsers(Evidence):
         found = self.compare(level, rung, rival)
         return None if found is None else found.mean
 
-    def _compare(
-        self, level: Level, rung: str, rival: str, of: int
+    @once
+    def compare(
+        self, level: Level, rung: str, rival: str, of: int = 1
     ) -> Comparison | None:
+        """Compare the users of two rungs; None where one of them met none."""
         if level is not Level.REAL:
-            return super()._compare(level, rung, rival, of)
+            return super().compare(level, rung, rival, of)
         state = self._state
         if state is None:
             return None

@@ -158,6 +158,7 @@ def pooled(reports: Sequence[Report]) -> Pooled:
         report=msgspec.structs.replace(
             report_on(info, matrix, rows, newest.objective, declared=newest.declared),
             models=newest.models,
+            makings=newest.makings,
             cases=newest.cases,
         ),
         runs=tuple(report.info.id for report in runs),

@@ -75,6 +75,7 @@ def merged(shards: Mapping[str, Report], *, partial: bool = False) -> Report:
         exchanges={key: x for shard in reports for key, x in shard.exchanges.items()},
         cases={unit: x for shard in reports for unit, x in shard.cases.items()},
         models=tuple(models[name] for name in sorted(models)),
+        makings={name: of for shard in reports for name, of in shard.makings.items()},
     )
 
 

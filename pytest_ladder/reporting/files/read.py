@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import Objective
+from pytest_ladder.core.making import Making
 from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, Tier
 from pytest_ladder.decide.cost import DEFAULT_VOLUME, Spend
@@ -99,6 +100,8 @@ class _Planned(PlannedRung, frozen=True, kw_only=True):
 
 class _Ladder(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[_Model, ...] = ()
+    rungs: dict[str, Making] = {}
+    """Of an older version, and of a report that knows nothing of them: none."""
 
 
 class _Spend(Spend, frozen=True, kw_only=True):
@@ -202,6 +205,7 @@ def read_report(folder: Path) -> Report:
         looks=_looks(document),
         reasons=document.reasons,
         models=tuple(declared.model for declared in document.ladder.models),
+        makings=document.ladder.rungs,
     )
 
 

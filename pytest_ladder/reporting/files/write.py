@@ -108,7 +108,10 @@ def matrix_json(report: Report) -> dict[str, Any]:
         "reasons": as_written(report.reasons),
         "rows": len(report.rows),
         "why": as_written(Counter(row.why for row in report.rows if row.why)),
-        "ladder": {"models": [_declared(model) for model in report.models]},
+        "ladder": {
+            "models": [_declared(model) for model in report.models],
+            **({"rungs": _exact(report.makings)} if report.makings else {}),
+        },
         "calibration": _exact(calibration_json(report)),
         "causes": cause_counts(report),
         **(_of_users(report) if report.users is not None else {}),
