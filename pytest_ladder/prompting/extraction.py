@@ -170,9 +170,11 @@ class JsonExtractor(Extractor):
     def _at(self, value: Any) -> Any:
         """Return what stands at the path; `_NOTHING` where it leads nowhere."""
         for step in self._steps:
-            is_place = isinstance(step, int)
-            holds = isinstance(value, list if is_place else dict)
-            if not holds or (step >= len(value) if is_place else step not in value):
+            if isinstance(step, int):
+                leads = isinstance(value, list) and step < len(value)
+            else:
+                leads = isinstance(value, dict) and step in value
+            if not leads:
                 return _NOTHING
             value = value[step]
         return value
