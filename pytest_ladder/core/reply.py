@@ -1,7 +1,5 @@
 """A reply: what came back from a model, with what it cost and how long it took."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -55,7 +53,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reasoning: int = 0
     """The part of `output` that was spent on reasoning."""
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input=self.input + other.input,
             cached_input=self.cached_input + other.cached_input,

@@ -4,8 +4,6 @@ The same JSON stands in the store and in recordings. Files of older versions mus
 readable: fields are only ever added, and each has a default.
 """
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any, TypeVar
 
