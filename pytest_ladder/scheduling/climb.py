@@ -347,7 +347,7 @@ class ClimbScheduler:
         self.climbs: list[LadderClimb] = []
         for config in sorted({test.config for test in plan.tests if test}):
             opened = session.open(Path(config))
-            seeds = Seeds(opened.archive.store)
+            seeds = Seeds(session, opened)
             tried = seeds.use(plan.suites[config], session.settings.seed)
             finish = session.settings.finish
             self.climbs.append(LadderClimb(opened, plan, tried, finish=finish))
