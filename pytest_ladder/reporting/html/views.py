@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from typing import Any
 
+import msgspec
+
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
@@ -56,17 +58,28 @@ def all_views(report: Report, volumes: list[int]) -> dict[str, list[View]]:
     """
     matrices = {volume: at_volume(report.matrix, volume) for volume in volumes}
     return {
-        str(level): [
-            _view(
-                report,
-                matrices[volume],
-                _decided(report, matrices[volume], level, volume),
-            )
-            for volume in volumes
-        ]
+        str(level): _views(report, matrices, level)
         for level in Level
         if level in report.matrix.levels or level is report.decision.level
     }
+
+
+def _views(report: Report, matrices: dict[int, Matrix], level: Level) -> list[View]:
+    """Give the views of a level; volumes that tell nothing new share one.
+
+    That is most runs: one rung, nothing to build, and no objective to weigh totals.
+    """
+    views = list[View]()
+    last: tuple[tuple[RungResult, ...], Decision] | None = None
+    for volume, matrix in matrices.items():
+        decision = _decided(report, matrix, level, volume)
+        told = matrix.rungs, msgspec.structs.replace(decision, volume=0)
+        if report.objective is not None or told != last:
+            views.append(_view(report, matrix, decision))
+        else:
+            views.append(views[-1])
+        last = told
+    return views
 
 
 def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decision:
