@@ -3,9 +3,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from msgspec.structs import astuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from pytest_ladder.stats.experiments import (
     BeforeAfter,
