@@ -245,8 +245,7 @@ class Caller:
             finally:
                 self.sent.discard(task)
         self._lost[way.quota] = 0
-        self._progress.done += 1
-        self._progress.spent_usd += reply.cost_usd or 0.0
+        self._progress.end(request, reply.cost_usd or 0.0)
         shown = reply.reply_to(request, replayed=False)
         return Served(shown, key, live=True, lost=lost)
 

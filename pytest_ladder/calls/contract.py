@@ -25,6 +25,15 @@ VECTORS = "vectors"
 """The finish reason of an answer that is no text: vectors, as JSON."""
 
 
+class NativeCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call in the words of a provider's own API, which is passed through as it is."""
+
+    route: str
+    """Such as `/messages`; messages and parameters of the request are in its words."""
+    headers: dict[str, str] = {}
+    """What an app's client sent with it: versions and betas, by names in lower case."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One call: everything that decides its reply."""
 
@@ -41,6 +50,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
     embeds: bool = False
     """Whether the vectors of its messages are asked for, and no reply to them."""
+    native: NativeCall | None = None
+    """The API of its provider that it is meant for; None: chat completions."""
     fallbacks: tuple[dict[str, Any] | None, ...] = ()
     """What to ask for, in order, where the server does not take the response format.
 
@@ -73,8 +84,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def output_limit(self) -> int | None:
         """Tokens that the parameters allow for the answer; None: they do not say."""
         params = self.params | self.params.get("extra_body", {})
-        limit: int | None = params.get("max_completion_tokens")
-        return limit or params.get("max_tokens")
+        names = ("max_completion_tokens", "max_tokens")
+        if self.native is not None:
+            names = ("max_output_tokens", "max_tokens")
+        return next(filter(None, map(params.get, names)), None)
 
     @property
     def prompt_bytes(self) -> int:
@@ -117,6 +130,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """`clock.monotonic()` of the first streamed token; None unless streamed."""
     server_s: float | None = None
     """Seconds of computing, where the server reports them."""
+    native: dict[str, Any] | None = None
+    """What no other field holds, as it came: see `Reply`."""
     response_format: str | None = None
     """The fallback that it answers, as `StoredReply` names it; lanes leave it out."""
 
@@ -204,7 +219,37 @@ class Progress:
         self.done = 0
         self.expected = 0
         """Calls that are known to be needed, done ones included; 0: not known."""
+        self.feeds = 0
+        """Lists of calls that are not known to their ends: more are to be expected."""
         self.in_flight = 0
+        self._work = self._work_done = 0
         self.spent_usd = 0.0
         self.note = ""
         """What the engine waits for besides replies, such as a download; or empty."""
+
+    def expect(self, request: Request) -> None:
+        """Note a call that is known to be needed."""
+        self.expected += 1
+        self._work += _work_of(request)
+
+    def end(self, request: Request, usd: float) -> None:
+        """Note a call that brought a reply, and what that cost."""
+        self.done += 1
+        self.spent_usd += usd
+        self._work_done += _work_of(request)
+
+    def left_s(self, elapsed_s: float) -> float | None:
+        """Return the seconds that the expected calls will take; None: not known yet."""
+        if self.expected <= self.done or not self._work_done:
+            return None
+        return max(0.0, self._work / self._work_done - 1) * elapsed_s
+
+
+def _work_of(request: Request) -> int:
+    """Return how long a call takes as compared to others.
+
+    A model on this machine reads for about as long as its prompt is: a rung with
+    examples takes many times as long as one without. Elsewhere many calls run at once,
+    and the length of a prompt says little.
+    """
+    return request.prompt_bytes if request.model.is_local else 1

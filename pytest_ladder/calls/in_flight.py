@@ -222,6 +222,15 @@ class CallsInFlight:
         self, jobs: Iterable[tuple[Request, Archive]], stopped: threading.Event
     ) -> None:
         """Start calls in order, `_AHEAD_WINDOW` at once at most, until `stopped`."""
+        self._progress.feeds += 1
+        try:
+            await self._feed_all(jobs, stopped)
+        finally:
+            self._progress.feeds -= 1
+
+    async def _feed_all(
+        self, jobs: Iterable[tuple[Request, Archive]], stopped: threading.Event
+    ) -> None:
         window = asyncio.Semaphore(_AHEAD_WINDOW)
         left = iter(jobs)
         while some := list(itertools.islice(left, _AT_ONCE)):
@@ -234,7 +243,7 @@ class CallsInFlight:
             looked_up_at = clock.monotonic()
             missing = await self._missing(some)
             for request, archive, key in missing:
-                self._progress.expected += 1
+                self._progress.expect(request)
                 task = self._start(
                     *(request, archive, key), ahead=True, looked_up_at=looked_up_at
                 )

@@ -18,8 +18,8 @@ from pytest_ladder.cases.names import FIELD_OF, folded, renames
 from pytest_ladder.cases.promptfoo import COLUMN, of_columns, of_test, with_defaults
 from pytest_ladder.errors import ConfigError
 
-LISTS = ("tests", "cases", "data", "rows")
-"""Keys of documents with cases: promptfoo, Pydantic Evals, SQuAD, Hugging Face."""
+LISTS = ("tests", "cases", "data", "rows", "goldens", "examples")
+"""Keys of documents with cases, such as promptfoo's, SQuAD's and LlamaIndex's."""
 
 _LETTERS = tuple(string.ascii_uppercase.lower())
 _FINAL = "#### "

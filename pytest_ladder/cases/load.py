@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_ladder.cases.exports import read_as
 from pytest_ladder.cases.fields import CHECKS
 from pytest_ladder.cases.files import FileRow
 from pytest_ladder.cases.formats import format_of, read_rows
-from pytest_ladder.cases.names import names_of, near_input, sorted_out
+from pytest_ladder.cases.names import FIELD_OF, names_of, near_input, sorted_out
 from pytest_ladder.cases.told import Told
 from pytest_ladder.cases.values import plain_row, rows_in
 from pytest_ladder.core.case import Case, has_parts
@@ -186,7 +185,12 @@ def _case(
             f"a case is an object with an input, not {kind_of(row)}; write "
             '{"input": …}.'
         )
-    meant, tool = read_as(row)
+    meant, tool = row, ""
+    if not row.keys() <= CHECKS.keys():
+        # Not for rows with our own names alone, which no tool claims.
+        from pytest_ladder.cases.exports import read_as
+
+        meant, tool = read_as(row)
     case = _of_fields(meant, origin)
     told.note(meant, tool, case)
     if meant is row and before is None:
@@ -227,6 +231,10 @@ def _of_fields(row: dict[Any, Any], origin: _Origin) -> Case:
     """Make a case of a row with our own names."""
     fields, extras = sorted_out(row)
     if "input" not in fields:
+        if empty := next((n for n in row if FIELD_OF.get(n) == "input"), None):
+            raise ConfigError(
+                f"the case has no `input`: `{empty}` is null; write what is asked."
+            )
         hints = (near_input(str(name)) for name in row)
         hint = next((f"did you mean `{name}`? Its" for name in hints if name), "its")
         raise ConfigError(

@@ -33,6 +33,9 @@ _LISTS = frozenset(
     | {"groundtruths"}
 )
 """Columns, as `folded` writes them, whose cells may be lists."""
+_OF_LANGFUSE = ("sourceTraceId", "sourceObservationId")
+_OF_LANGSMITH = ("inputs", "outputs", "expectations")
+"""Columns of LangSmith's and MLflow's; the one or the other alone tells no tool."""
 _EXCEL_TEXT = re.compile(r'="([\d .,:/+-]+)"')
 """How an export keeps Excel from taking a text for a number: `="001"`."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\"", re.DOTALL)
@@ -40,6 +43,7 @@ _OF_NUMPY = re.compile(
     rf"\[(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))++\]", re.DOTALL
 )
 """What numpy prints of an array of texts: no commas between."""
+_IS_RULE = re.compile(r":?-+:?").fullmatch
 _BATCH_ROWS = 1_000
 
 
@@ -102,8 +106,13 @@ def _rows(text: str, label: str, order: str, column: str) -> Rows:
         return
     header = _header(first.cells, f"{label}:{first.line}", separator, column)
     between = _between(separator)
+    may_be_json = _of_json(header)
     may_be_lists = [name for name in header if folded(name) in _LISTS]
     for line, cells, cells_before in records:
+        is_second = separator == "|" and line == first.line + 1
+        if is_second and all(map(_IS_RULE, filter(None, cells))):
+            # Markdown's, between the names and the cells of a table.
+            continue
         if cells[0].startswith(_CONFLICT):
             raise conflict(label, line)
         where = f"{label}:{line}"
@@ -115,6 +124,9 @@ def _rows(text: str, label: str, order: str, column: str) -> Rows:
             found = _list_in(row.get(name))
             if found is not None:
                 row = {**row, name: found}
+        for name in may_be_json:
+            if name in row:
+                row = {**row, name: _value_in(row[name])}
         yield FileRow(line, row, None if before is row else before)
 
 
@@ -303,6 +315,22 @@ def _list_in(cell: Any) -> list[Any] | None:
         found = _literal(cell)
         return found if isinstance(found, list) else None
     return None
+
+
+def _of_json(header: list[str]) -> list[str]:
+    """Return the columns that a tool writes as JSON, whatever they hold."""
+    if not set(header).isdisjoint(_OF_LANGFUSE):
+        return [name for name in ("input", "expectedOutput") if name in header]
+    columns = [name for name in _OF_LANGSMITH if name in header]
+    return columns if len(columns) > 1 else []
+
+
+def _value_in(cell: str) -> Any:
+    """Read a cell as JSON if it is a text, a list or an object."""
+    if cell.startswith(('"', "[", "{")):
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+            return msgspec.json.decode(cell)
+    return cell
 
 
 def _literal(cell: str) -> Any:

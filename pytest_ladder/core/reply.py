@@ -1,7 +1,7 @@
 """A reply: what came back from a model, with what it cost and how long it took."""
 
-from __future__ import annotations
-
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -20,6 +20,14 @@ _FLAGS = {
     "refusal": "refused",
     "max_tokens": "truncated",
     "model_length": "truncated",
+    "max_length": "truncated",
+    "model_context_window_exceeded": "truncated",
+    "error_limit": "truncated",
+    "content_filtered": "filtered",
+    "guardrail_intervened": "filtered",
+    "sensitive": "filtered",
+    "error_toxic": "filtered",
+    "image_safety": "filtered",
     "safety": "filtered",
     "prohibited_content": "filtered",
     "blocklist": "filtered",
@@ -45,7 +53,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reasoning: int = 0
     """The part of `output` that was spent on reasoning."""
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input=self.input + other.input,
             cached_input=self.cached_input + other.cached_input,
@@ -117,6 +125,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of tools that the model asks for, in OpenAI's form."""
     model: str = ""
     """The model as the provider names it in its answer."""
+    native: dict[str, Any] | None = None
+    """What the model's API sent that no other field holds, as it came: the `logprobs`
+    that were asked for, or all of an answer to an app that speaks the provider's own
+    API; None: nothing."""
     replayed: bool = False
     """True when the reply came from the store or a recording, not from a call."""
     agreement: float | None = None
@@ -144,7 +156,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flag(self) -> str | None:
         """What is odd: `truncated`, `filtered`, `refused`, `empty`, `odd`, or None."""
-        if (told := _FLAGS.get((self.finish_reason or "").lower())) is not None:
+        reason = (self.finish_reason or "").lower().replace("-", "_")
+        if (told := _FLAGS.get(reason)) is not None:
             return told
         if self.refusal is not None:
             return "refused"
@@ -204,3 +217,16 @@ def _fit(value: Any, schema: Any) -> Any:
     except ValueError as error:
         name = getattr(schema, "__name__", str(schema))
         raise ReplyNotJson(f"The reply does not fit {name}: {error}") from error
+
+
+def called(tool_calls: Iterable[Any]) -> list[str]:
+    """Write calls of tools as people read them: `name(arguments)`, each on its line."""
+    lines = []
+    for call in tool_calls:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            arguments = function.get("arguments") or ""
+            lines.append(f"{function.get('name')}({arguments})")
+        else:
+            lines.append(json.dumps(call, ensure_ascii=False, default=str))
+    return lines

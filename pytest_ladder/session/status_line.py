@@ -96,10 +96,11 @@ class StatusLine:
             return progress.note
         rate = progress.done / elapsed_s if elapsed_s > 0 else 0.0
         of_all, left = "", ""
-        if progress.expected > progress.done and rate > 0:
-            left_s = round((progress.expected - progress.done) / rate)
-            of_all = f"/{progress.expected}"
-            left = f", {left_s // 60}:{left_s % 60:02} left"
+        left_s = progress.left_s(elapsed_s)
+        if left_s is not None:
+            more = "+" if progress.feeds else ""
+            of_all = f"/{progress.expected}{more}"
+            left = f", {round(left_s) // 60}:{round(left_s) % 60:02}{more} left"
         usd = dollars(progress.spent_usd)
         return f"{progress.done}{of_all} calls, {usd}, {rate:.1f}/s{left}"
 

@@ -278,6 +278,11 @@ MISTAKES = {
         "c.jsonl:2: the same case stands already at c.jsonl:1; remove one, or give "
         "each an id of its own.",
     ),
+    "an input of nothing": (
+        "c.jsonl",
+        '{"id": "a", "question": null, "expected": "b"}',
+        "c.jsonl:1: the case has no `input`: `question` is null; write what is asked.",
+    ),
     "no input": (
         "c.jsonl",
         '{"text": "a", "label": "b"}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,11 @@ TABLES: dict[str, tuple[str, str, list[tuple[Any, ...]]]] = {
         "c.csv",
         f"id,input\n1,{'x' * 150_000}\n",
         [("1", "x" * 150_000, None)],
+    ),
+    "Markdown's": (
+        "c.csv",
+        "| id | input | expected |\n|---|:-:|-:|\n| 1 | say Paris | Paris |\n",
+        ONE,
     ),
     "blanks in empty rows": (
         "c.csv",
@@ -210,6 +216,32 @@ def test_lists_of_tags_are_read_as_pandas_writes_them() -> None:
     )
     assert first.tags == second.tags == ("a", "b")
     assert first.relevant == second.relevant == ("x",)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"inputs": {"question": "Q"}, "outputs": {"answer": "A"}},
+        {"inputs": {"question": "Q"}, "expectations": {"expected_response": "A"}},
+        {"input": "Q", "expectedOutput": "A", "sourceTraceId": "t"},
+        {"input": {"q": "Q"}, "expectedOutput": ["A"], "sourceObservationId": None},
+        {"input": "[Q]", "expectedOutput": None, "sourceTraceId": None},
+    ],
+)
+def test_cells_that_a_tool_writes_as_json_say_what_its_rows_say(
+    row: dict[str, Any],
+) -> None:
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(row)
+    writer.writerow(json.dumps(each) if each else each for each in row.values())
+    (case,), (told,) = load(table.getvalue()), load(json.dumps(row), "c.jsonl")
+    assert (case.input, case.expected) == (told.input, told.expected)
+
+
+def test_json_of_no_tool_is_a_text() -> None:
+    (case,) = load('input,expected\n"{""q"": 1}","[""A""]"\n')
+    assert (case.input, case.expected) == ('{"q": 1}', '["A"]')
 
 
 def test_choices_in_a_cell_are_a_list_in_json_or_python() -> None:

@@ -6,6 +6,7 @@ sent, and unpack them here.
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any
 
@@ -21,8 +22,11 @@ _ANY_HEADER = zlib.MAX_WBITS | 32
 _NO_HEADER = -zlib.MAX_WBITS
 _GZIP = 0x1F
 """The first byte of what gzip packed."""
-_PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "binary"})
+_PLAIN = frozenset(
+    {"", "identity", "none", "utf-8", "utf8", "binary", "aws-chunked", "chunked"}
+)
 """What servers call a body that is not packed."""
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
 class Unpacker:
@@ -35,14 +39,15 @@ class Unpacker:
         """
         self._name = name
         self._left = MOST_BYTES
-        encoding = (encoding or "identity").strip().lower()
+        names = [name.strip() for name in (encoding or "").lower().split(",")]
+        encoding = ", ".join(name for name in names if name not in _PLAIN)
         self._packed = encoding in ("gzip", "x-gzip", "deflate")
         self._may_be_gzip = encoding != "deflate"
         """Whether the first byte decides: some pack without a word, or say so and do
         not."""
         self._zlib: Any = None
         """What unpacks; None: nothing came yet, or it is not packed."""
-        if not self._packed and encoding not in _PLAIN:
+        if not self._packed and encoding:
             problem = f"it is packed as {encoding!r}, and may be packed as {ACCEPTED}"
             raise faults.unusable(name, problem)
 
@@ -77,3 +82,19 @@ class Unpacker:
                 break
             self._zlib = zlib.decompressobj(_ANY_HEADER)
         return whole
+
+
+def in_utf8(text: bytes, content_type: str) -> bytes:
+    """Return a text in UTF-8 where it is none, but `Content-Type` names its charset.
+
+    Many name one out of habit, and send UTF-8.
+    """
+    named = _CHARSET.search(content_type)
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        try:
+            return text.decode(named[1]).encode() if named else text
+        except (LookupError, UnicodeError):
+            return text
+    return text

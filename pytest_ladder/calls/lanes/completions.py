@@ -17,7 +17,8 @@ import msgspec
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer
 from pytest_ladder.calls.lanes import faults
-from pytest_ladder.calls.lanes.events import DONE, Event, EventReader
+from pytest_ladder.calls.lanes.bodies import in_utf8
+from pytest_ladder.calls.lanes.events import Event, EventReader, is_done
 from pytest_ladder.calls.lanes.native import as_completion
 from pytest_ladder.calls.lanes.payloads import (
     FILTERED,
@@ -29,11 +30,14 @@ from pytest_ladder.calls.lanes.payloads import (
     error_of,
     index_of,
     is_filter,
+    later_usage,
+    message_of,
     reasoning_of,
     refusal_of,
     server_s_of,
     tidy,
     usage_of,
+    with_logprobs,
     word,
 )
 from pytest_ladder.calls.lanes.storable import plain, whole_characters
@@ -55,7 +59,7 @@ def from_body(name: str, body: bytes, content_type: str = "") -> Answer:
     """
     body = _COMMENTS.sub(b"", body, count=1)
     if _begins_as_stream(body):
-        return from_events(name, [(clock.monotonic(), body)])
+        return from_events(name, [(clock.monotonic(), body)], content_type)
     return _from_json(name, body, content_type)
 
 
@@ -108,7 +112,7 @@ def _leading_objects(data: bytes) -> list[Payload]:
 
 
 def _begins_as_stream(body: bytes) -> bool:
-    start = body[:_LONGEST_QUOTE].removeprefix(_BOM).lstrip()
+    start = body[:_LONGEST_QUOTE].removeprefix(_BOM).lstrip().lower()
     return start.startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
 
 
@@ -132,6 +136,7 @@ def decode(name: str, body: bytes, content_type: str = "") -> Payload:
 
 def _decode_odd(name: str, body: bytes, content_type: str) -> Any:
     """Decode JSON with what msgspec refuses: NaN, UTF-16, half a character."""
+    body = in_utf8(body, content_type)
     text = body.decode(json.detect_encoding(body), errors="replace")
     try:
         # Lenient about line breaks within a text, too.
@@ -175,7 +180,7 @@ def whole(name: str, payload: Payload) -> Answer:
         begin = repr(plain(payload))[:_LONGEST_QUOTE]
         raise faults.unusable(name, f"it holds no choice: {begin}", usage)
     # A stream may consist of one piece.
-    message = as_dict(choice.get("message")) or as_dict(choice.get("delta"))
+    message = message_of(choice, "message") or message_of(choice, "delta")
     return Answer(
         # Servers of plain completions call it so.
         text=whole_characters(content_of(message)) or word(choice.get("text")),
@@ -185,16 +190,19 @@ def whole(name: str, payload: Payload) -> Answer:
         finish_reason=word(choice.get("finish_reason")) or None,
         tool_calls=tuple(tidy(call) for call in calls_of(message)),
         usage=usage,
+        native=with_logprobs(as_dict(choice.get("logprobs"))),
         server_s=server_s_of(payload),
     )
 
 
-def from_events(name: str, pieces: Iterable[tuple[float, bytes]]) -> Answer:
+def from_events(
+    name: str, pieces: Iterable[tuple[float, bytes]], content_type: str = ""
+) -> Answer:
     """Read a streamed completion from all its bytes; raises `CallError`.
 
     They come in pieces, each with its arrival in seconds of `clock.monotonic`.
     """
-    reader = StreamReader(name)
+    reader = StreamReader(name, content_type)
     for at, piece in pieces:
         reader.feed(piece, at)
         if reader.done:
@@ -205,10 +213,13 @@ def from_events(name: str, pieces: Iterable[tuple[float, bytes]]) -> Answer:
 class StreamReader:
     """Reads a streamed completion from bytes, as they arrive."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, content_type: str = "") -> None:
         self.done = False
         """Whether the stream has said that it is over."""
         self._name = name
+        self._content_type = content_type
+        self._odd: CallError | None = None
+        """What is wrong with the first event that was no object; None: all were."""
         self._stream = Stream(name)
         self._events = EventReader()
         self._eventless: list[bytes] | None = []
@@ -232,23 +243,36 @@ class StreamReader:
             self._take(self._events.end())
         body = _COMMENTS.sub(b"", b"".join(self._eventless or ()), count=1)
         if body and not _begins_as_stream(body):
-            return _from_json(self._name, body)
-        return self._stream.answer()
+            return _from_json(self._name, body, self._content_type)
+        try:
+            return self._stream.answer()
+        except CallError as error:
+            # That may have been the words with which somebody broke it off.
+            if self._odd is None or error.usage is not None:
+                raise
+        raise self._odd
 
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
             self._eventless = None
-            if event.data.upper() == DONE:
+            if is_done(event.data):
                 self._stream.end()
                 self.done = True
                 return
-            if event.kind not in ("", "error") and not event.data.startswith(b"{"):
-                # A `ping`, or another sign that the server lives.
-                continue
-            for payload in _objects_in(self._name, event.data):
+            for payload in self._objects_in(event):
                 if event.kind == "error" and "error" not in payload:
                     payload = {"error": payload}
                 self._stream.add(payload, self._at)
+
+    def _objects_in(self, event: Event) -> list[Payload]:
+        """Decode an event; what never was an object is a sign that the server lives."""
+        try:
+            return _objects_in(self._name, event.data, self._content_type)
+        except CallError as error:
+            if event.kind == "error" or event.data.startswith(b"{"):
+                raise
+            self._odd = self._odd or error
+            return []
 
 
 class Stream:
@@ -260,6 +284,7 @@ class Stream:
         self._thoughts: list[str] = []
         self._refusals: list[str] = []
         self._calls: dict[int, Payload] = {}
+        self._logprobs: Payload = {}
         self._model = ""
         self._index: int | None = None
         """Which of several choices is read: the first that comes."""
@@ -276,7 +301,7 @@ class Stream:
         Raises `CallError` where the event reports an error.
         """
         event = as_completion(event)
-        self._usage = usage_of(event) or self._usage
+        self._usage = later_usage(self._usage, usage_of(event))
         choice = choice_of(event)
         problem = error_of(event, choice)
         if is_filter(problem):
@@ -305,9 +330,9 @@ class Stream:
         self._finished |= bool(reason)
         self._finish_reason = word(reason) or self._finish_reason
         # Some servers repeat the whole at the end; others send it as the only piece.
-        delta = as_dict(choice.get("delta"))
+        delta = message_of(choice, "delta")
         if not delta and not self._texts:
-            delta = as_dict(choice.get("message"))
+            delta = message_of(choice, "message")
         text = content_of(delta) or word(choice.get("text"))
         calls = calls_of(delta)
         thought, refusal = reasoning_of(delta), refusal_of(delta) or ""
@@ -322,6 +347,9 @@ class Stream:
                 parts.append(part)
         for call in calls:
             self._extend(call)
+        for name, tokens in as_dict(choice.get("logprobs")).items():
+            if isinstance(tokens, list):
+                self._logprobs.setdefault(name, []).extend(tokens)
 
     def _extend(self, part: Payload) -> None:
         """Add a part to its tool call: arguments come in pieces, all else at once."""
@@ -354,6 +382,7 @@ class Stream:
             finish_reason=self._finish_reason or None,
             tool_calls=tuple(call for _, call in sorted(self._calls.items())),
             usage=self._usage,
+            native=with_logprobs(self._logprobs),
             first_token_at=self._first_token_at,
             server_s=self._server_s,
         )

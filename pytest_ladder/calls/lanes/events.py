@@ -13,8 +13,11 @@ import msgspec
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
-DONE = b"[DONE]"
-"""The data of the last event, as OpenAI writes it."""
+
+
+def is_done(data: bytes) -> bool:
+    """Tell the last event, `[DONE]`, which some quote or write without brackets."""
+    return data.strip(b' "[]').upper() == b"DONE"
 
 
 class Event(NamedTuple):
@@ -62,6 +65,8 @@ class EventReader:
         if not line:
             return self._dispatch()
         name, _, value = line.partition(b":")
+        # Some indent their lines, or write the names of fields in capitals.
+        name = name.strip().lower()
         if name not in (b"data", b"event"):
             return []
         # Where blank lines are left out, the next field ends what is whole.
@@ -71,7 +76,7 @@ class EventReader:
             self._kind = value.strip().decode(errors="replace")
             return ended
         self._data.append(value.removeprefix(b" "))
-        return [*ended, *self._dispatch()] if value.strip().upper() == DONE else ended
+        return [*ended, *self._dispatch()] if is_done(value) else ended
 
     def _dispatch(self) -> list[Event]:
         data, kind = b"\n".join(self._data).strip(), self._kind

@@ -96,7 +96,8 @@ def unusable(name: str, problem: str, usage: Usage | None = None) -> CallError:
 def not_json(name: str, text: str, content_type: str = "") -> CallError:
     """Tell of an answer that is no JSON, such as a page to sign in."""
     start = " ".join(text.split())[:_LONGEST_QUOTE]
-    problem = f"it is not JSON ({content_type or 'it'} begins with {start!r})"
+    kind = content_type.partition(";")[0].strip()
+    problem = f"it is not JSON ({kind or 'it'} begins with {start!r})"
     if not text.strip():
         problem = "it is not JSON (it is empty)"
     if start.startswith("<"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_ladder.calls.lanes.native_pieces import REASONS, as_chunk, tokens_of_cohere
+
 Payload = dict[str, Any]
 
 
@@ -18,6 +20,9 @@ def as_completion(payload: Payload) -> Payload:
     """
     if payload.get("choices") or payload.get("error"):
         return payload
+    piece = as_chunk(payload, _by_form)
+    if piece is not None:
+        return piece
     for name in _ENVELOPES:
         inner = payload.get(name)
         if isinstance(inner, dict):
@@ -65,9 +70,51 @@ def _is_anthropic(payload: Payload) -> bool:
 def _anthropic(payload: Payload) -> tuple[Payload, Any]:
     """Read an answer of `/v1/messages`; its usage is read by its own names."""
     reason = payload.get("stop_reason")
-    reason = _REASONS.get(reason, reason) if isinstance(reason, str) else None
+    reason = REASONS.get(reason, reason) if isinstance(reason, str) else None
     choice = {"message": {"content": payload["content"]}, "finish_reason": reason}
     return choice, payload.get("usage")
+
+
+def _is_responses(payload: Payload) -> bool:
+    is_list = isinstance(payload.get("output"), list)
+    return payload.get("object") == "response" and is_list
+
+
+def _responses(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer of OpenAI's `/v1/responses`, whose usage is read by its names."""
+    message: Payload = {"content": [], "tool_calls": []}
+    for item in payload["output"]:
+        kind = item.get("type") if isinstance(item, dict) else None
+        if kind == "function_call":
+            function = {name: item.get(name) for name in ("name", "arguments")}
+            call = {"id": item.get("call_id"), "type": "function", "function": function}
+            message["tool_calls"].append(call)
+        elif kind == "reasoning":
+            message["content"].append(item)
+        elif kind == "message" and isinstance(item.get("content"), list):
+            message["content"].extend(item["content"])
+    reason = payload.get("status")
+    details = payload.get("incomplete_details")
+    if isinstance(details, dict):
+        reason = details.get("reason")
+    if message["tool_calls"] and reason == "completed":
+        reason = "tool_calls"
+    return {"message": message, "finish_reason": _stop(reason)}, payload.get("usage")
+
+
+def _is_cohere(payload: Payload) -> bool:
+    return isinstance(payload.get("message"), dict) and "finish_reason" in payload
+
+
+def _cohere(payload: Payload) -> tuple[Payload, Any]:
+    """Read an answer of Cohere's `/v2/chat`."""
+    choice = {"message": payload["message"]}
+    choice["finish_reason"] = _stop(payload["finish_reason"])
+    return choice, tokens_of_cohere(payload.get("usage"))
+
+
+def _stop(reason: Any) -> Any:
+    return _STOPS.get(reason, reason) if isinstance(reason, str) else None
 
 
 def _is_gemini(payload: Payload) -> bool:
@@ -120,10 +167,18 @@ def _text(payload: Payload) -> tuple[Payload, Any]:
 _ENVELOPES = ("data", "result", "response", "body")
 """Where gateways of one's own put an answer of others."""
 _TEXTS = ("generated_text", "response")
-_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
+_STOPS = {
+    "completed": "stop",
+    "COMPLETE": "stop",
+    "max_output_tokens": "length",
+    "TOOL_CALL": "tool_calls",
+}
+"""Why models of `/v1/responses` and of Cohere's stopped, in OpenAI's words."""
 _FORMS = (
     (_is_ollama, _ollama),
     (_is_anthropic, _anthropic),
+    (_is_responses, _responses),
+    (_is_cohere, _cohere),
     (_is_gemini, _gemini),
     (_is_text, _text),
 )

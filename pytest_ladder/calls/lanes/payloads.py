@@ -41,10 +41,17 @@ _FILTERS = frozenset(
 )
 # DeepSeek's has no code of its own.
 _FILTER_WORDS = "content exists risk"
-# Finish reasons where the server broke off: OpenRouter's, vLLM's, DeepSeek's.
-_BROKEN_OFF = frozenset({"error", "abort", "insufficient_system_resource"})
+# Finish reasons where the server broke off: OpenRouter's, vLLM's, DeepSeek's, Zhipu's,
+# and LM Studio's.
+_BROKEN_OFF = frozenset(
+    {"error", "abort", "insufficient_system_resource", "network_error", "failed"}
+)
+_OF_PARTS = frozenset({"text", "type"})
 # Parts of a content that are no answer: Mistral's, Anthropic's, OpenAI's.
-_THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
+_THOUGHTS = frozenset(
+    {"thinking", "redacted_thinking", "reasoning", "reasoning_text"}
+    | {"reasoning_content", "think", "thought", "thoughts"}
+)
 
 
 def usage_of(payload: Payload) -> Usage | None:
@@ -85,6 +92,17 @@ def usage_of(payload: Payload) -> Usage | None:
     return usage if usage.input or usage.output else None
 
 
+def later_usage(so_far: Usage | None, usage: Usage | None) -> Usage | None:
+    """Return the usage of a stream after a piece that told `usage`; None: it did not.
+
+    Most tell the whole again; Anthropic's last piece tells the output alone.
+    """
+    if so_far is None or usage is None or usage.input:
+        return usage or so_far
+    names = ("input", "cached_input", "cache_write")
+    return msgspec.structs.replace(usage, **{n: getattr(so_far, n) for n in names})
+
+
 def error_of(payload: Payload, choice: Payload | None) -> Any:
     """Return the error that an answer reports in place of a reply; None: none.
 
@@ -100,7 +118,7 @@ def error_of(payload: Payload, choice: Payload | None) -> Any:
     choice = choice or {}
     for holder in (payload, choice):
         # Some send an empty one with every proper answer.
-        if _says_something(holder.get("error")):
+        if _says_something(holder.get("error")) and not _is_success(holder["error"]):
             return holder["error"]
     reason = choice.get("finish_reason")
     if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
@@ -122,6 +140,11 @@ def _bare_error(payload: Payload) -> Any:
     is_one = payload.get("object") == "error" or bool(payload.get("detail"))
     has_code = isinstance(payload.get("message"), str) and bool(payload.get("code"))
     return payload if is_one or has_code else None
+
+
+def _is_success(error: Any) -> bool:
+    """Tell an `error` beside a choice that says that there was none."""
+    return as_dict(error).get("code", 1) in (0, "0", 200, "200")
 
 
 def is_filter(error: Any) -> bool:
@@ -157,8 +180,9 @@ def reasoning_of(message: Payload) -> str:
     # Mistral and Anthropic send them as parts of the content.
     details = as_dicts(message.get("reasoning_details"))
     details = details or list(filter(_is_thought, as_dicts(message.get("content"))))
+    inside = ("thinking", "text", "summary", "content", "reasoning", "thought")
     return sent or "".join(
-        _joined(part.get("thinking")) or _joined(part) or _joined(part.get("summary"))
+        next(filter(None, (_joined(part.get(name)) for name in inside)), "")
         for part in details
     )
 
@@ -172,8 +196,24 @@ def refusal_of(message: Payload) -> str | None:
 
 def choice_of(payload: Payload) -> Payload | None:
     """Return the first choice, if there is one: that with the lowest index."""
-    choices = as_dicts(payload.get("choices"))
-    return min(choices, key=index_of, default=None)
+    choices = payload.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], str):
+        return {"text": choices[0]}
+    return min(as_dicts(choices), key=index_of, default=None)
+
+
+def message_of(choice: Payload, name: str) -> Payload:
+    """Return what a choice holds as `message` or as `delta`.
+
+    Some gateways write its text alone, or a list of messages, of which the last is the
+    answer, as Azure did where it had read documents.
+    """
+    value = choice.get(name)
+    if isinstance(value, str):
+        return {"content": value}
+    if value is None:
+        value = next(reversed(as_dicts(choice.get(f"{name}s"))), None)
+    return as_dict(value)
 
 
 def index_of(choice: Payload) -> int:
@@ -191,12 +231,31 @@ def server_s_of(payload: Payload) -> float | None:
     return sum(valid) / 1000 if valid else None
 
 
+def with_logprobs(logprobs: Payload) -> Payload | None:
+    """Return what is kept of logprobs; None: none came, for none were asked for."""
+    said = {name: tokens for name, tokens in logprobs.items() if tokens}
+    return {"logprobs": plain(said)} if said else None
+
+
 def calls_of(message: Payload) -> list[Payload]:
-    """Return tool calls, or pieces of them; also a call by OpenAI's former name."""
-    former = as_dict(message.get("function_call"))
-    if former and not message.get("tool_calls"):
+    """Return tool calls, or pieces of them; also a call by OpenAI's former name.
+
+    Anthropic's are parts of the content.
+    """
+    if calls := as_dicts(message.get("tool_calls")):
+        return calls
+    if former := as_dict(message.get("function_call")):
         return [{"type": "function", "function": former}]
-    return as_dicts(message.get("tool_calls"))
+    parts = as_dicts(message.get("content"))
+    return [
+        {
+            "id": part.get("id"),
+            "type": "function",
+            "function": {"name": part.get("name"), "arguments": part.get("input")},
+        }
+        for part in parts
+        if part.get("type") == "tool_use"
+    ]
 
 
 def tidy(call: Payload) -> Payload:
@@ -206,9 +265,11 @@ def tidy(call: Payload) -> Payload:
     """
     fields: Payload = plain(call)
     function = fields.get("function")
-    if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
-        written = msgspec.json.encode(function["arguments"]).decode()
-        fields["function"] = function | {"arguments": written}
+    arguments = function.get("arguments", "") if isinstance(function, dict) else ""
+    if not isinstance(arguments, str):
+        # Of a call without arguments some send null.
+        written = "" if arguments is None else msgspec.json.encode(arguments).decode()
+        fields["function"] = {**fields["function"], "arguments": written}
     return {k: v for k, v in fields.items() if v is not None and k != "index"}
 
 
@@ -240,10 +301,25 @@ def content_of(message: Payload) -> str:
     content = message.get("content")
     if isinstance(content, list):
         content = [part for part in content if not _is_thought(part)]
-    is_value = isinstance(content, dict) and content and "text" not in content
-    if is_value or type(content) in (int, float):
+    if _is_value(content):
         return msgspec.json.encode(plain(content)).decode()
-    return _joined(content)
+    # A model that speaks has the words of its voice beside it.
+    return _joined(content) or _joined(as_dict(message.get("audio")).get("transcript"))
+
+
+def _is_value(content: Any) -> bool:
+    """Tell the value of a JSON answer from a text, and from parts of one."""
+    if isinstance(content, dict):
+        return bool(content) and "text" not in content
+    if isinstance(content, list):
+        return bool(content) and not any(_is_part(each) for each in content)
+    return isinstance(content, int | float)
+
+
+def _is_part(value: Any) -> bool:
+    return (
+        isinstance(value, str) or "text" in as_dict(value) or "type" in as_dict(value)
+    )
 
 
 def _is_thought(part: Any) -> bool:
@@ -275,6 +351,6 @@ def as_dict(value: Any) -> Payload:
 
 
 def as_dicts(value: Any) -> list[Payload]:
-    """Return the objects of a list; none of anything else."""
-    items = value if isinstance(value, list) else []
+    """Return the objects of a list, or the only one; none of anything else."""
+    items = value if isinstance(value, list) else [value]
     return [item for item in items if isinstance(item, dict)]

@@ -104,8 +104,8 @@ class Watch:
         if self.status >= 300:
             return completions.filtered(self.status, body)
         if kind == "text/event-stream":
-            return completions.from_events(self.name, self.pieces)
-        return completions.from_body(self.name, body, kind)
+            return completions.from_events(self.name, self.pieces, self.content_type)
+        return completions.from_body(self.name, body, self.content_type)
 
 
 # aiohttp sessions that sent a call of ours, with their event loop: litellm keeps some

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Roi
@@ -57,29 +57,40 @@ def all_views(report: Report, volumes: list[int]) -> dict[str, list[View]]:
     At the configured level and volume it is the report's own decision.
     """
     matrices = {volume: at_volume(report.matrix, volume) for volume in volumes}
+    charts = _Charts(report)
     return {
-        str(level): _views(report, matrices, level)
+        str(level): [
+            _view(
+                report,
+                matrices[volume],
+                _decided(report, matrices[volume], level, volume),
+                charts,
+            )
+            for volume in volumes
+        ]
         for level in Level
         if level in report.matrix.levels or level is report.decision.level
     }
 
 
-def _views(report: Report, matrices: dict[int, Matrix], level: Level) -> list[View]:
-    """Give the views of a level; volumes that tell nothing new share one.
+class _Charts:
+    """Draws the charts of a view, anew only where they are not those of the last one.
 
-    That is most runs: one rung, nothing to build, and no objective to weigh totals.
+    Where no rung has a build to spread, most decisions differ in their volume alone.
     """
-    views = list[View]()
-    last: tuple[tuple[RungResult, ...], Decision] | None = None
-    for volume, matrix in matrices.items():
-        decision = _decided(report, matrix, level, volume)
-        told = matrix.rungs, msgspec.structs.replace(decision, volume=0)
-        if report.objective is not None or told != last:
-            views.append(_view(report, matrix, decision))
-        else:
-            views.append(views[-1])
-        last = told
-    return views
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._of: tuple[Any, ...] = ()
+        self._records: dict[str, list[Any]] = {}
+
+    def records(self, matrix: Matrix, decision: Decision) -> dict[str, list[Any]]:
+        """Return the data of the charts of a decision."""
+        of = matrix.rungs, matrix.planned, replace(decision, volume=0)
+        if of != self._of:
+            self._of = of
+            self._records = decision_records(self._report, matrix, decision)
+        return self._records
 
 
 def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decision:
@@ -96,7 +107,7 @@ def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decis
     )
 
 
-def _view(report: Report, matrix: Matrix, decision: Decision) -> View:
+def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -> View:
     standings = {standing.rung: standing for standing in decision.standings}
     return {
         "hero": _hero(report, matrix, decision),
@@ -110,7 +121,7 @@ def _view(report: Report, matrix: Matrix, decision: Decision) -> View:
         },
         "notes": _chart_notes(report, matrix, decision),
         "steps": [_step(step, _calls(report)[1]) for step in decision.steps],
-        "data": decision_records(report, matrix, decision),
+        "data": charts.records(matrix, decision),
     }
 
 

@@ -27,8 +27,8 @@ from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import CallError
 from tests.calls.engine.engine_under_test import Desk, outcome_of
 from tests.odd_answers import ODD, places, written
+from tests.odd_shapes import ALL_SHAPES as SHAPES
 from tests.scripted_server import ScriptedServer, Sends
-from tests.server_shapes import SHAPES
 
 KEY = "sk-planted-0123456789abcdef"
 COUNT = int(os.environ.get("FUZZED_ANSWERS", "100"))

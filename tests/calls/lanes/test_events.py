@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ladder.calls.lanes.events import DONE, Event, EventReader
+from pytest_ladder.calls.lanes.events import Event, EventReader
 
 A, B = b'{"a": 1}', b'{"b": 2}'
 READ: dict[str, tuple[bytes, list[Event]]] = {
@@ -15,7 +15,7 @@ READ: dict[str, tuple[bytes, list[Event]]] = {
     "two lines": (b'data: {"a":\ndata:  1}\n\n', [Event(b'{"a":\n 1}')]),
     "no blank lines": (b"data: %b\ndata: %b\n" % (A, B), [Event(A), Event(B)]),
     "no end": (b"data: %b" % A, [Event(A)]),
-    "done, and the connection stays": (b"data: [DONE]\n", [Event(DONE)]),
+    "done, and the connection stays": (b"data: [DONE]\n", [Event(b"[DONE]")]),
     "data without data": (b"data:\n\ndata\n\ndata: %b\n\n" % A, [Event(A)]),
     "comments and other fields": (
         b": hello\nid: 7\nretry: 10\n\ndata: %b\n\n" % A,

@@ -12,8 +12,9 @@ from pytest_ladder.calls.contract import Answer, Request
 from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import CallError
+from tests.odd_shapes import ALL_SHAPES as SHAPES
 from tests.scripted_server import ScriptedServer, Sends
-from tests.server_shapes import SHAPES, Shape
+from tests.server_shapes import Shape
 
 if TYPE_CHECKING:
     from tests.calls.conftest import Line

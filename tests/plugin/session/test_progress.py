@@ -16,7 +16,7 @@ from tests.plugin.scratch_suite import Shop
 pty = pytest.importorskip("pty", reason="a terminal to run in")
 
 BELOW = re.escape("\x1bD\x1b[A\x1b7\x1b[B\r\x1b[K")
-STATUS = re.compile(r"\d+(?:/\d+)? calls, \$[\d.]+, \d+\.\d/s")
+STATUS = re.compile(r"\d+(?:/\d+\+?)? calls, \$[\d.]+, \d+\.\d/s")
 SUITES = {
     "replies": """
 @pytest.mark.cheap
