@@ -137,7 +137,9 @@ def test_thumbs_are_a_ratio_by_user() -> None:
 def test_a_lift_is_a_share_of_the_control(
     treated: Moments, control: Moments, expected: tuple[float, ...]
 ) -> None:
-    assert astuple(lift(treated, control)) == pytest.approx(expected, abs=1e-6)
+    found = lift(treated, control)
+    assert found is not None
+    assert astuple(found) == pytest.approx(expected, abs=1e-6)
 
 
 def test_there_is_no_lift_over_a_control_that_may_be_zero() -> None:
