@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,8 @@ import pytest
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import Progress
 from pytest_ladder.session.turns import Turns
-from pytest_ladder.text.numbers import dollars
+from pytest_ladder.session.xdist import is_worker
+from pytest_ladder.text.numbers import count, dollars
 
 _REDRAW_S = 0.5
 _BELOW = "\x1bD\x1b[A\x1b7\x1b[B\r\x1b[K"
@@ -75,6 +77,26 @@ class StatusLine:
             self._write("")
             self._shown = False
 
+    def ending(self, calls: int, most_s: float) -> None:
+        """Say what the end of the run waits for; called once, where it takes long.
+
+        What a worker of xdist writes to its terminal, or to standard output, goes
+        nowhere; its standard error is that of the controller.
+        """
+        it = "it was" if calls == 1 else "they were"
+        line = (
+            f"ladder: {most_s:g} s at most for {count(calls, 'call')} under way: "
+            f"{it} sent and may be billed"
+        )
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        if is_worker(self._config):
+            name = self._config.workerinput["workerid"]  # type: ignore[attr-defined]
+            with self._uncaptured():
+                os.write(2, f"\n{name}: {line}\n".encode())
+        elif reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(f"{line}; Ctrl-C ends the wait")
+
     def close(self) -> None:
         """Close the file that leads to the terminal."""
         if "_terminal" in self.__dict__:
@@ -84,11 +106,16 @@ class StatusLine:
     @cached_property
     def _terminal(self) -> int:
         """A file that leads to the terminal, whatever happens to other output."""
+        with self._uncaptured():
+            return os.dup(1)
+
+    def _uncaptured(self) -> AbstractContextManager[None]:
+        """Return a context in which files 1 and 2 are what pytest was started with."""
         capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
         if capture is None:
-            return os.dup(1)
-        with capture.global_and_fixture_disabled():
-            return os.dup(1)
+            return contextlib.nullcontext()
+        uncaptured: AbstractContextManager[None] = capture.global_and_fixture_disabled()
+        return uncaptured
 
     def _text(self, elapsed_s: float) -> str:
         progress = self._progress
