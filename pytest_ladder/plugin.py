@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ladder.session import plain_imports  # noqa: F401  (brings the others)
+
+# isort: split
 from pytest_ladder.results.state import known_results, results_of
 from pytest_ladder.session import options, state
 from pytest_ladder.session.fixtures import (  # noqa: F401  (pytest finds them here)
@@ -33,9 +36,9 @@ from pytest_ladder.session.settings import check_workers, read_settings
 from pytest_ladder.session.state import known_session, not_collected, session_of
 from pytest_ladder.session.xdist import (
     announce_batches,
+    handed_down,
     is_worker,
     make_scheduler,
-    shared_by_processes,
     stay_alone,
 )
 
@@ -85,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give a worker of xdist what all processes of a run share."""
-    node.workerinput["ladder"] = shared_by_processes(node.config)
+    node.workerinput["ladder"] = handed_down(node)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -123,9 +126,9 @@ def pytest_make_parametrize_id(
     """Name rungs and cases in test ids."""
     if argname not in ("rung", "case") or known_session(config) is None:
         return None
-    from pytest_ladder.collection import collect
+    from pytest_ladder.collection.collect import parameter_id
 
-    return collect.parameter_id(val)
+    return parameter_id(val)
 
 
 @pytest.hookimpl(trylast=True)
@@ -239,10 +242,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     session = known_session(item.config)
     if session is None or session.running.record is None:
         return (yield)
-    from pytest_ladder.results import subtests
+    from pytest_ladder.results.subtests import ended_as_parts
 
-    record = session.running.record
-    with session.apps.heard(), subtests.ended_as_parts(record):
+    with session.apps.heard(), ended_as_parts(session.running.record):
         return (yield)
 
 
@@ -254,9 +256,9 @@ def pytest_runtest_makereport(
     report = yield
     session = known_session(item.config)
     if session is not None and session.running.record is not None:
-        from pytest_ladder.results import subtests
+        from pytest_ladder.results.subtests import complete_report
 
-        subtests.complete_report(session, session.running.record, call, report)
+        complete_report(session, session.running.record, call, report)
         session.give_way()
     return report
 
@@ -317,10 +319,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _lacks_rows(config: pytest.Config) -> bool:
-    """Tell whether rows were to be compared with a baseline, and none came.
-
-    That fails the run.
-    """
+    """Tell whether the run fails for want of rows to compare with a baseline."""
     settings = read_settings(config)
     runs = not (config.option.collectonly or settings.plan)
     compares = runs and settings.baseline is not None

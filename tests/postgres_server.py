@@ -34,6 +34,14 @@ TEMPLATE = "ladder_template"
 # Letters that a URL must quote, as passwords have them.
 _PASSWORD = "s3cret/@:word"
 _NUMBERS = itertools.count()
+FIRST_RELEASE = """
+DROP FUNCTION climb;
+DROP TABLE climbs;
+ALTER TABLE caps DROP CONSTRAINT caps_per_check,
+    ADD CONSTRAINT caps_per_check CHECK (per IN ('ever', 'month', 'day'));
+UPDATE meta SET version = 1;
+"""
+"""Takes tables back to what the first release made."""
 
 
 def binaries() -> Path | None:

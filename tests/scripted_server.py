@@ -153,6 +153,7 @@ class SeenRequest:
     """Names in lower case."""
     in_flight: int
     """Requests under way when it arrived, itself included."""
+    path: str = ""
 
 
 class ScriptedServer:
@@ -264,6 +265,9 @@ class ScriptedServer:
         self.hits += 1
         if self.everywhere is None:
             raise web.HTTPNotFound
+        # The APIs of providers that are no chat completions.
+        if self._record and request.path.endswith(("/responses", "/messages")):
+            self._note(time.monotonic(), await request.json(), request)
         return await self._answer(self.everywhere, {}, request)
 
     async def _embed(self, request: web.Request) -> web.Response:
@@ -311,7 +315,11 @@ class ScriptedServer:
     def _note(self, arrived: float, body: Body, request: web.Request) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = SeenRequest(
-            at=arrived, body=body, headers=headers, in_flight=self.in_flight
+            at=arrived,
+            body=body,
+            headers=headers,
+            in_flight=self.in_flight,
+            path=request.path,
         )
         self.requests.append(seen)
 

@@ -92,6 +92,7 @@ def reply_of(
         finish_reason=answer.finish_reason,
         tool_calls=answer.tool_calls,
         usage=answer.usage,
+        native=answer.native,
         response_format=answer.response_format,
         cost_usd=cost,
         price_source=source,

@@ -25,6 +25,15 @@ VECTORS = "vectors"
 """The finish reason of an answer that is no text: vectors, as JSON."""
 
 
+class NativeCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call in the words of a provider's own API, which is passed through as it is."""
+
+    route: str
+    """Such as `/messages`; messages and parameters of the request are in its words."""
+    headers: dict[str, str] = {}
+    """What an app's client sent with it: versions and betas, by names in lower case."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One call: everything that decides its reply."""
 
@@ -41,6 +50,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
     embeds: bool = False
     """Whether the vectors of its messages are asked for, and no reply to them."""
+    native: NativeCall | None = None
+    """The API of its provider that it is meant for; None: chat completions."""
     fallbacks: tuple[dict[str, Any] | None, ...] = ()
     """What to ask for, in order, where the server does not take the response format.
 
@@ -73,8 +84,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def output_limit(self) -> int | None:
         """Tokens that the parameters allow for the answer; None: they do not say."""
         params = self.params | self.params.get("extra_body", {})
-        limit: int | None = params.get("max_completion_tokens")
-        return limit or params.get("max_tokens")
+        names = ("max_completion_tokens", "max_tokens")
+        if self.native is not None:
+            names = ("max_output_tokens", "max_tokens")
+        return next(filter(None, map(params.get, names)), None)
 
     @property
     def prompt_bytes(self) -> int:
@@ -117,6 +130,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """`clock.monotonic()` of the first streamed token; None unless streamed."""
     server_s: float | None = None
     """Seconds of computing, where the server reports them."""
+    native: dict[str, Any] | None = None
+    """What no other field holds, as it came: see `Reply`."""
     response_format: str | None = None
     """The fallback that it answers, as `StoredReply` names it; lanes leave it out."""
 

@@ -28,7 +28,7 @@ _FAMILIES = ("vertex_ai", "fireworks_ai", "bedrock", "cohere")
 _NEVER_LISTED = ("local/", "scripted/")
 # Its rule for all models; the file names cached prices of some.
 _HALF_IF_CACHED = "fireworks_ai"
-_TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+_TIER = r"input_cost_per_token_above_(\d+)k_tokens"
 _MILLION = 1_000_000
 
 
@@ -192,7 +192,7 @@ def _provided(entry: dict[str, Any], provider: str) -> bool:
 
 def _tier(entry: dict[str, Any], prompt_tokens: int) -> str:
     """Return the suffix of the price names that hold for a prompt of that length."""
-    limits = sorted(int(m[1]) for m in map(_TIER.fullmatch, entry) if m)
+    limits = sorted(int(m[1]) for key in entry if (m := re.fullmatch(_TIER, key)))
     passed = [limit for limit in limits if prompt_tokens > limit * 1000]
     return f"_above_{passed[-1]}k_tokens" if passed else ""
 

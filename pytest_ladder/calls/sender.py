@@ -56,7 +56,7 @@ class Sender:
                 address = await self._address(request.model, folder)
                 if request.params.get("tools"):
                     await self._look_for_tools(request.model, address)
-            lane = self._lane(request.model)
+            lane = self._lane(request)
             await lane.open()
             if request.fallbacks:
                 await self._formats.wait_for_first(quota)
@@ -115,9 +115,9 @@ class Sender:
     def _note(self, text: str) -> None:
         self._progress.note = text
 
-    def _lane(self, model: Model) -> Lane:
-        """Return the lane of a model; a lane is made with its first call."""
-        name = lane_of(model)
+    def _lane(self, request: Request) -> Lane:
+        """Return the lane of a request; a lane is made with its first call."""
+        name = "direct" if request.native is not None else lane_of(request.model)
         if name not in self._lanes:
             needs = LaneNeeds(self.scripted, self._workers)
             self._lanes[name] = LANES[name](needs)

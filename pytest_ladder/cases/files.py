@@ -47,7 +47,7 @@ _NO_TEXT = (
     (b"\xfd7zXZ\x00", "packed by xz", "put `.xz` behind its name"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it"),
 )
-_CONFLICT = re.compile(r"^(?:[<>]{7} .*|={7}\r?)$", re.MULTILINE)
+_CONFLICT = r"(?m)^(?:[<>]{7} .*|={7}\r?)$"
 
 
 def suffixes(path: Path) -> tuple[str, str]:
@@ -89,7 +89,7 @@ def text_of(data: bytes, label: str) -> str:
 
 def conflict_line(text: str) -> int | None:
     """Return the line of the first conflict marker of git in a text, or None."""
-    marker = _CONFLICT.search(text)
+    marker = re.search(_CONFLICT, text)
     return marker and text.count("\n", 0, marker.start()) + 1
 
 

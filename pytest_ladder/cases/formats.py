@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_ladder.cases.exports import LISTS, from_document
 from pytest_ladder.cases.files import (
     PACKED,
     FileRow,
@@ -27,7 +26,7 @@ from pytest_ladder.disk.files import json_byte, json_lines, json_problem
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import kind_of, listed
 
-_NOT_JSON = re.compile(rb"-?(?:NaN|Infinity)\b|\b(?:None|True|False|undefined)\b")
+_NOT_JSON = rb"-?(?:NaN|Infinity)\b|\b(?:None|True|False|undefined)\b"
 
 
 class Format(NamedTuple):
@@ -118,7 +117,7 @@ def _refuse_nan(data: bytes, error: Exception, where: str) -> None:
     at = json_byte(error)
     # msgspec may have read some of it: `-I`, or the N.
     for start in () if at is None else range(max(0, at - 2), at + 1):
-        word = _NOT_JSON.match(data, start)
+        word = re.compile(_NOT_JSON).match(data, start)
         if word is not None:
             fix = "write null, or leave the key out"
             if word[0] in (b"True", b"False"):
@@ -145,6 +144,8 @@ def _json_rows(text: str, label: str) -> Rows:
             f"{label}:{line}: the file is not valid JSON ({json_problem(error)}); "
             f"correct it{'' if is_lines else instead}."
         ) from error
+    if beside:
+        from pytest_ladder.cases.exports import from_document
     line, counted, end = 1, 0, 0
     for row in map(bytes, rows):
         start = data.index(row, end)
@@ -163,6 +164,8 @@ def _list_in(data: bytes, label: str) -> tuple[list[msgspec.Raw], dict[str, Any]
     if first == b"[":
         return msgspec.json.decode(whole, type=list[msgspec.Raw]), {}
     if first == b"{":
+        from pytest_ladder.cases.exports import LISTS
+
         document = msgspec.json.decode(whole, type=dict[str, msgspec.Raw])
         for key in LISTS:
             if bytes(document.get(key, b""))[:1] == b"[":

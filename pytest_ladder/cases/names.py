@@ -32,10 +32,10 @@ _OTHER_WORDS = frozenset({"content", "contents", "contest", "contexts"}) | {
     "retrievedcontexts"
 }
 """Words of their own that look like a misspelt field."""
-_MAY_BE_ANSWERS = re.compile(
-    "answer|chosen|completion|correct|expect|gold|label|output|preferred|response|result|solution|truth"
+_MAY_BE_ANSWERS = (
+    *("answer", "chosen", "completion", "correct", "expect", "gold", "label"),
+    *("output", "preferred", "response", "result", "solution", "truth"),
 )
-_APART = re.compile(r"[\W_]+")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -45,7 +45,7 @@ def folded(name: object) -> str:
     One with an underscore before it is a tool's own, such as `__expected`.
     """
     text = str(name)
-    return text if text.startswith("_") else _APART.sub("", text).casefold()
+    return text if text.startswith("_") else re.sub(r"[\W_]+", "", text).casefold()
 
 
 _BY_FOLDED = {folded(name): name for name in FIELD_OF}
@@ -118,4 +118,8 @@ def near_input(name: str) -> str | None:
 
 def possible_answers(extras: Iterable[str]) -> list[str]:
     """Return names in metadata that may hold what is expected, or may not."""
-    return [name for name in extras if _MAY_BE_ANSWERS.search(name.casefold())]
+    return [
+        name
+        for name in extras
+        if any(word in name.casefold() for word in _MAY_BE_ANSWERS)
+    ]

@@ -35,7 +35,7 @@ _KINDS = (
     | {"max-score", "search-rubric", "tool-call-f1", "conversation-relevance"}
 )
 _ALIASES = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
-_KIND = re.compile(r"(not-)?([a-z-]+)(?:\(([\d.]+)\))?(?:\s*:\s*(.*))?", re.DOTALL)
+_KIND = r"(?s)(not-)?([a-z-]+)(?:\(([\d.]+)\))?(?:\s*:\s*(.*))?"
 _FROM_FILE = "file://"
 
 
@@ -124,7 +124,7 @@ def _read(
 
 def _assertion(text: str) -> dict[str, Any]:
     """Read a cell such as `contains: Paris`; without a kind the reply equals it."""
-    found = _KIND.fullmatch(text.strip())
+    found = re.fullmatch(_KIND, text.strip())
     if found is not None:
         negated, kind, threshold, value = found.groups()
         kind = _ALIASES.get(kind, kind)

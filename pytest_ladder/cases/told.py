@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_ladder.cases.names import FIELD_OF, near_names, possible_answers
-from pytest_ladder.cases.promptfoo import not_read
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import warn
 from pytest_ladder.text.numbers import count
@@ -36,6 +35,8 @@ class Told:
         if tool:
             self.tools[tool] += 1
             self._without_answer += tool == "SQuAD" and case.expected is None
+            from pytest_ladder.cases.promptfoo import not_read
+
             self._unread.update(not_read(case.metadata.get("assert")))
 
     def warn(self, label: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_ladder.cli.arguments import (
@@ -17,22 +18,26 @@ from pytest_ladder.cli.printing import say, say_json
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.numbers import count, dollars, seconds
 from pytest_ladder.text.table import name_table
-from pytest_ladder.text.untrusted import plain
+from pytest_ladder.text.untrusted import clip, plain
 
 if TYPE_CHECKING:
-    from pytest_ladder.calls.shared.ledgers import BudgetShown
+    from pytest_ladder.calls.shared.ledgers import BudgetShown, LedgerPeriod
     from pytest_ladder.cli.store_reached import ReachedStore
 
 _BY = ("day", "run", "model", "kind")
-_PER = ("ever", "month", "day")
+_PER = ("ever", "month", "day", "run")
 _MOST_DEAD = 20
+_MOST_RUNS = 10
+_LONGEST_RUN = 40
+_RUN = "run:"
 _SHOW = """\
 Show the ledgers of the shared store: caps, what is spent and set aside, and how much
 of that is a worst case because nobody knows the bill. --by adds what was spent by day,
 run, model or kind. A worker's role sees the ledgers that it draws on.
 """
 _SET = """\
-Set what a ledger may spend in each period, or make one. For the owner: the variable of
+Set what a ledger may spend in each period, or make one. --per run caps each run by
+itself; all shards of a CI run are one. For the owner: the variable of
 [store] holds the owner's address; a worker's role cannot raise a cap. A cap below what
 is spent lets nothing more in. With --everyone all calls draw on it, also those whose
 ladder.toml names no ledger.
@@ -99,7 +104,7 @@ def _add_set(actions: Subparsers) -> argparse.ArgumentParser:
         "--per",
         choices=_PER,
         default="month",
-        help="its period, of the calendar in UTC (default: month)",
+        help="its period: of the calendar in UTC, or each run (default: month)",
     )
     parser.add_argument(
         "--everyone",
@@ -134,7 +139,7 @@ def _lines(budget: BudgetShown, by: str | None) -> Iterator[str]:
             "makes one by `pytest-ladder budget set team --usd 500 --per month`."
         )
     else:
-        yield from _ledgers(budget)
+        yield from _ledgers(budget.ledgers)
     if by is not None and budget.spent:
         yield ""
         yield from name_table(
@@ -154,11 +159,16 @@ def _lines(budget: BudgetShown, by: str | None) -> Iterator[str]:
     yield from _dead(budget)
 
 
-def _ledgers(budget: BudgetShown) -> list[str]:
-    ledgers = budget.ledgers
-    return name_table(
+def _ledgers(all_periods: Sequence[LedgerPeriod]) -> Iterator[str]:
+    runs: Counter[str] = Counter()
+    ledgers = []
+    for each in all_periods:
+        runs[each.name] += each.period.startswith(_RUN)
+        if runs[each.name] <= _MOST_RUNS:
+            ledgers.append(each)
+    yield from name_table(
         ("ledger", [plain(each.name) for each in ledgers]),
-        ("period", [each.period or "ever" for each in ledgers]),
+        ("period", [_period(each) for each in ledgers]),
         ("cap", ["none" if e.cap_usd is None else dollars(e.cap_usd) for e in ledgers]),
         ("spent", [dollars(each.settled_usd) for each in ledgers]),
         ("set aside", [dollars(each.reserved_usd) for each in ledgers]),
@@ -179,6 +189,15 @@ def _ledgers(budget: BudgetShown) -> list[str]:
         ),
         ("", ["everyone's" if each.everyone else "" for each in ledgers]),
     )
+    if len(ledgers) < len(all_periods):
+        yield f"… and {len(all_periods) - len(ledgers):,} runs more (--json has all)"
+
+
+def _period(ledger: LedgerPeriod) -> str:
+    if ledger.period.startswith(_RUN):
+        return f"run {clip(plain(ledger.period.removeprefix(_RUN)), _LONGEST_RUN)}"
+    called = {"ever": "ever", "run": "each run", None: "ever, or each run"}
+    return ledger.period or called[ledger.per]
 
 
 def _unknown(usd: float | None, calls: int | None) -> str:

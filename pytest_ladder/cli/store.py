@@ -105,7 +105,8 @@ def _init(given: Given) -> int:
     where = f"{store.address.name}, schema {store.address.schema}"
     if done.migrations:
         numbers = ", ".join(map(str, done.migrations))
-        say(f"{where}: tables made (migration {numbers}).")
+        how = "made" if done.migrations[0] == 1 else "upgraded"
+        say(f"{where}: tables {how} (migration {numbers}).")
     else:
         say(f"{where}: tables were there, and are up to date.")
     say(f"What {role} may do now:")

@@ -24,8 +24,8 @@ def state_lines(state: StoreState, client: int) -> Iterator[str]:
         yield f"  {state.replaced:,} more were replaced by a refresh, and are kept"
     if state.paid_twice:
         yield (
-            f"  {state.paid_twice:,} were paid twice ({dollars(state.paid_twice_usd)}),"
-            " by processes that stood still"
+            f"  {state.paid_twice:,} {'was' if state.paid_twice == 1 else 'were'} paid "
+            f"twice ({dollars(state.paid_twice_usd)}), by processes that stood still"
         )
     yield from _members(state.members, client)
     if state.calls:

@@ -40,7 +40,7 @@ from pytest_ladder.session.pytest_internals import (
     parametrize_replaced,
 )
 from pytest_ladder.session.session import LadderSession
-from pytest_ladder.session.xdist import is_worker
+from pytest_ladder.session.xdist import is_elsewhere, is_worker
 from pytest_ladder.text.phrases import shown
 
 # Enough to see whether a bar of 85 % is in reach at all.
@@ -151,9 +151,12 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
 
 
 def _uses_store(session: LadderSession) -> bool:
-    """Tell whether a ladder names a store, and anything will be looked up."""
+    """Tell whether a ladder names a store, and anything will be looked up.
+
+    Or has to, as workers are on several machines.
+    """
     runs = session.settings.plan or not session.config.option.collectonly
-    return runs and any(opened.ladder.store for opened in session.opened)
+    return runs and (session.names_store or is_elsewhere(session.config))
 
 
 def _check_globs(session: LadderSession) -> None:

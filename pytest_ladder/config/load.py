@@ -29,9 +29,7 @@ from pytest_ladder.text.phrases import shown
 
 FILE = "ladder.toml"
 
-_OWN_HEADER = re.compile(
-    rb"^\s*\[{1,2}\s*tool\s*\.\s*[\"']?pytest-ladder", re.MULTILINE
-)
+_OWN_HEADER = rb"(?m)^\s*\[{1,2}\s*tool\s*\.\s*[\"']?pytest-ladder"
 
 
 class LadderFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -173,6 +171,6 @@ def _has_table(path: Path) -> bool:
         table = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         # Ours if it looks so: loading it then says what is broken and where.
-        return bool(_OWN_HEADER.search(data))
+        return bool(re.search(_OWN_HEADER, data))
     tool = table.get("tool")
     return isinstance(tool, dict) and "pytest-ladder" in tool

@@ -18,7 +18,7 @@ from pytest_ladder.core.rung import Endpoint, Model
 
 LOCAL = "local/"
 
-ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ENVIRONMENT_NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _SECRET_KEY = re.compile(
     r"(.*[_-])?(api_?-?key|secret|password|secret_access_key|authorization"
     r"|(session|ad|auth|access)_token)",
@@ -30,7 +30,7 @@ _SECRET_VALUE = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:sk|pk|rk|gsk|hf|xai|ghp|glpat)[-_]|AIza|AKIA|Bearer )"
     r"(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}"
 )
-_DATABASE = re.compile(r"[a-z0-9+]+://|\b(host|user|dbname)\s*=", re.IGNORECASE)
+_DATABASE = r"(?i)[a-z0-9+]+://|\b(host|user|dbname)\s*="
 _NAME_THE_VARIABLE = (
     "name the environment variable that holds the key with `api_key_env` instead, "
     "and if the key was ever committed, revoke it."
@@ -59,7 +59,7 @@ def check_secrets(source: Source) -> None:
                 place, f"a key does not belong in a file; {_NAME_THE_VARIABLE}"
             )
         in_store = place[:1] == ("store",) and isinstance(value, str)
-        if in_store and _DATABASE.search(value):
+        if in_store and re.search(_DATABASE, value):
             raise source.error(
                 place,
                 "the address of a database does not belong in a file; name the "
@@ -161,7 +161,7 @@ def _check_address(source: Source, place: Place, model: Endpoint) -> None:
             (*place, "api_base"), f"an address holds no password; {_NAME_THE_VARIABLE}"
         )
     name = model.api_key_env
-    if name is not None and not ENVIRONMENT_NAME.fullmatch(name):
+    if name is not None and not re.fullmatch(ENVIRONMENT_NAME, name):
         # What stands there may be the key itself, so it is not repeated.
         raise source.error(
             (*place, "api_key_env"),

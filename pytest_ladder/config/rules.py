@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 
 from pytest_ladder.config.source import Place, Source, decode
 from pytest_ladder.core.ladder import Gate, Objective, Require
-from pytest_ladder.core.rung import Model, Rung, Strategy, is_spec
+from pytest_ladder.core.rung import GOLD, Model, Rung, Strategy, is_spec
 from pytest_ladder.errors import ConfigError, warn
-from pytest_ladder.prompting.retrieval import GOLD
-from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS
 from pytest_ladder.prompting.strategies import STRATEGIES, prompter_class
 from pytest_ladder.prompting.templates import compile_template
 from pytest_ladder.text.phrases import did_you_mean, listed
@@ -341,6 +339,8 @@ def _check_retrieval(source: Source, place: Place, strategy: Strategy) -> None:
             '"gold" for the context of the case itself.',
         )
     if corpus is not None:
+        from pytest_ladder.prompting.retrieval import SUFFIXES as DOCUMENTS
+
         path = check_path(source, (*place, "corpus"), corpus, "file or folder")
         if path.is_file() and path.suffix.lower() not in DOCUMENTS:
             raise source.error(

@@ -20,12 +20,13 @@ PYPROJECT = "pyproject.toml"
 PYPROJECT_TABLE = "tool.pytest-ladder"
 
 _T = TypeVar("_T")
-_AT = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-_EXPECTED = re.compile(r"Expected `(?P<wanted>.+?)`, got")
-_NAMED = re.compile(r"Object (?P<what>contains unknown|missing required) field `(.+)`")
-_HEADER = re.compile(r"\s*\[{1,2}([^\[\]]+)\]")
-_TOML_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
+# For messages, so each is compiled when the first one is written.
+_AT = r"(?s)(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z"
+_STEP = r"\.([^.\[\]]+)|\[(\d+)\]"
+_EXPECTED = r"Expected `(?P<wanted>.+?)`, got"
+_NAMED = r"Object (?P<what>contains unknown|missing required) field `(.+)`"
+_HEADER = r"\s*\[{1,2}([^\[\]]+)\]"
+_TOML_POSITION = r" \(at (?:line (\d+), column \d+|end of document)\)\Z"
 
 _WANTED = {
     "str": 'a text in quotes, such as "…"',
@@ -113,9 +114,9 @@ def read_source(path: Path) -> Source:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         # The position is in the text of the error up to Python 3.13.
-        position = _TOML_POSITION.search(str(error))
+        position = re.search(_TOML_POSITION, str(error))
         line = (position and position.group(1)) or text.rstrip().count("\n") + 1
-        problem = _TOML_POSITION.sub("", str(error))
+        problem = re.sub(_TOML_POSITION, "", str(error))
         raise ConfigError(
             f"{shown(path)}:{line}: this is not valid TOML ({problem}); correct this "
             "line or the one before it."
@@ -146,15 +147,15 @@ def decode(
 def _decode_error(
     source: Source, kind: type[Any], base: Place, top: type[Any], message: str
 ) -> ConfigError:
-    found = _AT.match(message)
+    found = re.match(_AT, message)
     assert found is not None, "the pattern matches any text"
     inside = tuple(
         int(index) if index else name
-        for name, index in _STEP.findall(found["path"] or "")
+        for name, index in re.findall(_STEP, found["path"] or "")
     )
     place = (*base, *inside)
     problem = found["problem"]
-    if named := _NAMED.match(problem):
+    if named := re.match(_NAMED, problem):
         if named["what"].startswith("contains"):
             known = _fields(_type_at(kind, inside))
             return _unknown_key(source, known, top, place, named.group(2))
@@ -163,7 +164,7 @@ def _decode_error(
         value, valid = source.get(place), _values(_type_at(kind, inside))
         fix = did_you_mean(str(value), valid, f"choose one of {listed(valid)}.")
         return source.error(place, f"`{value}` is unknown; {fix}")
-    if expected := _EXPECTED.match(problem):
+    if expected := re.match(_EXPECTED, problem):
         return source.error(place, _wrong_type(source, place, expected["wanted"]))
     return source.error(place, f"{problem}.")
 
@@ -247,5 +248,5 @@ def _next_header(lines: list[str], start: int, within: str) -> int:
 
 
 def _header(line: str) -> str:
-    found = _HEADER.match(line)
+    found = re.match(_HEADER, line)
     return re.sub(r"[\s\"']", "", found.group(1)) if found else ""

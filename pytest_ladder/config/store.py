@@ -5,6 +5,7 @@ A file of its own because most suites share nothing, and load none of it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def read_store(path: Path) -> StoreConfig | None:
 
 def check_store(source: Source, store: StoreConfig) -> None:
     """Check names of variable, schema and ledger; raises `ConfigError`."""
-    if not ENVIRONMENT_NAME.fullmatch(store.url_env):
+    if not re.fullmatch(ENVIRONMENT_NAME, store.url_env):
         # What stands there may hold a password, so it is not repeated.
         raise source.error(
             ("store", "url_env"),

@@ -4,8 +4,6 @@ The JSON of `outcomes/NAME.json`, which is committed. Older files must stay read
 fields are only ever added, and each has a default.
 """
 
-from __future__ import annotations
-
 import datetime
 from typing import Literal
 

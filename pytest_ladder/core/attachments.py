@@ -16,8 +16,20 @@ from pytest_ladder.core.case import Message
 _IMAGE_BYTES = 4_000
 """What an image is taken to be long in a prompt: about 1,000 tokens."""
 _HASH_SHOWN = 12
-_DATA = {"image_url": "url", "input_audio": "data", "file": "file_data"}
-"""Where OpenAI's parts of each type hold what is attached."""
+_NAMES = ("filename", "format", "media_type")
+"""What an attachment is called in a line of text, the best first."""
+_DATA = {
+    "image_url": ("image_url", "url"),
+    "input_audio": ("input_audio", "data"),
+    "file": ("file", "file_data"),
+    "input_image": ("image_url",),
+    "input_file": ("file_data",),
+    "image": ("source", "data"),
+    "document": ("source", "data"),
+}
+"""Where parts of each type hold what is attached: those of OpenAI's chat completions,
+then of its responses, then Anthropic's, which apps send that are passed through."""
+_IMAGES = frozenset({"image_url", "input_image", "image"})
 
 
 def spoken(content: Any) -> str:
@@ -51,7 +63,7 @@ def estimated_bytes(content: Any) -> int:
         if data is None:
             lengths += len(_told(part).encode())
         else:
-            lengths += _IMAGE_BYTES if kind == "image_url" else len(data) * 3 // 4
+            lengths += _IMAGE_BYTES if kind in _IMAGES else len(data) * 3 // 4
     return lengths
 
 
@@ -59,7 +71,7 @@ def images_in(messages: Iterable[Message]) -> int:
     """Count the images of messages."""
     contents = [message.get("content") for message in messages]
     parts = [part for each in contents if isinstance(each, list) for part in each]
-    images = [p for p in parts if isinstance(p, dict) and p.get("type") == "image_url"]
+    images = [p for p in parts if isinstance(p, dict) and p.get("type") in _IMAGES]
     return len(images)
 
 
@@ -81,8 +93,9 @@ def _short(part: Any) -> Any:
         # A test may send what is no base64.
         content = encoded.encode()
     digest = hashlib.sha256(content).hexdigest()[:_HASH_SHOWN]
-    inner = part[kind]
-    called = inner.get("filename") or inner.get("format") or _media_type(data)
+    inner = part.get(_DATA[kind][0])
+    named = {**part, **inner} if isinstance(inner, dict) else part
+    called = next(filter(None, map(named.get, _NAMES)), None) or _media_type(data)
     told = f"[{called}, {len(content):,} bytes, sha256 {digest}]"
     return {"type": "text", "text": told}
 
@@ -90,11 +103,11 @@ def _short(part: Any) -> Any:
 def _attached(part: Any) -> tuple[str, str | None]:
     """Return the type of a part with what is attached in it; None: nothing is."""
     kind = str(part.get("type")) if isinstance(part, dict) else ""
-    inner = part.get(kind) if kind in _DATA else None
-    data = inner.get(_DATA[kind]) if isinstance(inner, dict) else None
-    if not isinstance(data, str) or (kind == "image_url" and data[:5] != "data:"):
-        return kind, None
-    return kind, data
+    data = part if kind in _DATA else None
+    for name in _DATA.get(kind, ()):
+        data = data.get(name) if isinstance(data, dict) else None
+    is_address = kind in ("image_url", "input_image") and str(data)[:5] != "data:"
+    return kind, data if isinstance(data, str) and not is_address else None
 
 
 def _media_type(data: str) -> str:

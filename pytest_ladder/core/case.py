@@ -1,7 +1,5 @@
 """A case: one input with what is expected of the reply."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -15,7 +13,7 @@ Message = dict[str, Any]
 
 _MOST_CHOICES = 26
 """Answers to choose from: each has a letter."""
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_ADDRESS = " at 0x[0-9a-fA-F]+"
 
 TEXT = "text/plain"
 """The media type of a file of text, whatever it is called."""
@@ -175,4 +173,4 @@ def _content(message: Message) -> str:
 
 def _described(value: object) -> str:
     """Return the `repr` of an object without its address, which differs in each run."""
-    return _ADDRESS.sub("", repr(value))
+    return re.sub(_ADDRESS, "", repr(value))

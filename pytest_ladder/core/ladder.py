@@ -1,7 +1,5 @@
 """A ladder: the configured rungs with objective, judge and gate."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal

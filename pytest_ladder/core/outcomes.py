@@ -1,7 +1,5 @@
 """What real use is measured by, as `ladder.toml` declares it: level 3 of the matrix."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Literal
 

@@ -4,8 +4,6 @@ Only those are checked that this package reads itself, for prices, limits and re
 all others are for the provider to judge.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any

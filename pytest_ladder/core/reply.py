@@ -1,7 +1,5 @@
 """A reply: what came back from a model, with what it cost and how long it took."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec
@@ -53,7 +51,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reasoning: int = 0
     """The part of `output` that was spent on reasoning."""
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input=self.input + other.input,
             cached_input=self.cached_input + other.cached_input,
@@ -125,6 +123,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of tools that the model asks for, in OpenAI's form."""
     model: str = ""
     """The model as the provider names it in its answer."""
+    native: dict[str, Any] | None = None
+    """What the model's API sent that no other field holds, as it came: the `logprobs`
+    that were asked for, or all of an answer to an app that speaks the provider's own
+    API; None: nothing."""
     replayed: bool = False
     """True when the reply came from the store or a recording, not from a call."""
     agreement: float | None = None

@@ -1,7 +1,5 @@
 """A row: one (test, rung, case, sample) with its scores, cost and latency."""
 
-from __future__ import annotations
-
 import enum
 
 import msgspec

@@ -1,7 +1,5 @@
 """Rungs: a model with a strategy, and what both are made of."""
 
-from __future__ import annotations
-
 import enum
 import functools
 import re
@@ -11,12 +9,14 @@ import msgspec
 
 from pytest_ladder.core.params import overlaid
 
-_SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+GOLD = "gold"
+"""The retriever that shows the context of the case itself."""
+_SPEC = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
 def is_spec(text: str) -> bool:
     """Whether a text has the form `package.module:name`."""
-    return _SPEC.fullmatch(text) is not None
+    return re.fullmatch(_SPEC, text) is not None
 
 
 class Tier(enum.StrEnum):

@@ -1,7 +1,5 @@
 """Scores and verdicts: how good a reply is, and who graded it."""
 
-from __future__ import annotations
-
 import enum
 import textwrap
 from functools import partial

@@ -1,7 +1,5 @@
 """A shard: one of several runs that are one run together (`--ladder-shard=3/20`)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -7,8 +7,6 @@ Qwen do, the text begins with thoughts, and only their end is marked. gpt-oss sp
 channels, of which one holds the answer.
 """
 
-from __future__ import annotations
-
 import re
 
 import msgspec

@@ -5,8 +5,6 @@ of all the tags that models write, which take longer to compile than a look-up o
 reply, are in `tagged_thoughts.py` and loaded where a text may hold some.
 """
 
-from __future__ import annotations
-
 import msgspec
 
 _FIRST = ("<", "[", "◁")

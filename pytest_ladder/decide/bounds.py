@@ -154,14 +154,14 @@ def certified_floor(
     each of them at once (Bonferroni).
 
     Exact for 0/1 scores; by effective n for graded and clustered ones; of a rung that
-    was stopped early by its confidence sequence. None: not measured, or too few
-    clusters to tell.
+    was stopped early by its confidence sequence. What did not finish counts as a miss,
+    as it does for the verdict. None: not measured, or too few clusters to tell.
     """
     error = ONE_SIDED / competed
-    units = evidence.scores(level, result.id)
-    scores = list(units.values())
-    if not scores:
+    if not evidence.scores(level, result.id):
         return None
+    units = evidence.ends(level, result.id).worst
+    scores = list(units.values())
     clusters = evidence.clusters(level, units)
     if clusters is not None and len(set(clusters)) < MIN_CLUSTERS:
         return None

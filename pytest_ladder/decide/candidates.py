@@ -18,7 +18,7 @@ from pytest_ladder.decide.matrix import LEAST_COVERAGE, Cell, Matrix, RungResult
 from pytest_ladder.decide.objectives.kind import Kind
 from pytest_ladder.decide.objectives.table import kind_of
 from pytest_ladder.decide.requirements import cheap_share, requirements_of
-from pytest_ladder.decide.view import MISSING, Candidate, View
+from pytest_ladder.decide.view import MISSING, NO_PRICE, Candidate, View
 from pytest_ladder.text import numbers
 
 
@@ -38,13 +38,7 @@ def view_of(
         cap=kind.cap(objective),
         candidates=tuple(
             _candidate(
-                result,
-                evidence,
-                objective,
-                kind,
-                settled.get(result.id),
-                # Of a rung with all its rows these tell more.
-                matrix.kept_out.get(result.id) if result.state != "run" else None,
+                result, matrix, evidence, objective, kind, settled.get(result.id)
             )
             for result in matrix.rungs
         ),
@@ -53,16 +47,19 @@ def view_of(
 
 def _candidate(
     result: RungResult,
+    matrix: Matrix,
     evidence: Evidence,
     objective: Objective,
     kind: Kind,
     settled: Verdict | None,
-    dropped_at: tuple[str, str] | None,
 ) -> Candidate:
-    at_bar = _at_bar(result, evidence, objective, settled)
+    # Of a rung with all its rows these tell more.
+    dropped_at = matrix.kept_out.get(result.id) if result.state != "run" else None
+    # What a criterion dropped has not missed the bar.
+    at_bar = _at_bar(result, evidence, objective, None if dropped_at else settled)
     passed_early = at_bar.settled == "pass" and result.state == "stopped"
     requirements = tuple(
-        _met_early(one) if passed_early else one
+        _on_the_way(one, dropped_at, passed_early=passed_early)
         for one in requirements_of(result, evidence, objective)
     )
     held = [*_held_beside(result, evidence, objective, requirements, at_bar.settled)]
@@ -76,7 +73,6 @@ def _candidate(
         kept_out = [dropped_at]
         lacks = [f"was dropped at {dropped_at[0]}: {dropped_at[1]}"]
     cap = kind.cap(objective)
-    is_uncosted = cap is not None and _is_uncalled(result)
     return Candidate(
         result=result,
         cell=at_bar.cell,
@@ -87,10 +83,10 @@ def _candidate(
         requirements=requirements,
         limits=(*kind.fits(result, objective), *lacks),
         kept_out=tuple(kept_out),
-        over_budget=_over_budget(result, cap),
+        over_budget=_over_budget(_usd_of(result, matrix), cap),
         doubts=(
             *at_bar.doubts,
-            *(["no reply in this run that tells its cost"] if is_uncosted else []),
+            *([] if cap is None else _uncosted(result)),
             *kind.unknowns(result, objective),
             *(one.doubt for one in held if one.verdict == "undecided"),
         ),
@@ -135,9 +131,16 @@ def _at_bar(
     return _AtBar(cell, corrected, settled, verdict, doubts, doubted)
 
 
-def _met_early(held: Requirement) -> Requirement:
-    """Say of a rung that a climb passed early that it met what the climb held it to."""
-    if held.at_least is None or held.quality is None:
+def _on_the_way(
+    held: Requirement, dropped_at: tuple[str, str] | None, *, passed_early: bool
+) -> Requirement:
+    """Say what a climb made of a criterion; what it says nothing of is left as it is.
+
+    A rung that it passed early has met all shares that it was held to.
+    """
+    if dropped_at is not None and held.name == dropped_at[0]:
+        return msgspec.structs.replace(held, verdict="fail", why="")
+    if not passed_early or held.at_least is None or held.quality is None:
         return held
     return msgspec.structs.replace(held, verdict="pass", why="")
 
@@ -227,10 +230,21 @@ def _is_uncalled(result: RungResult) -> bool:
     return bool(result.levels) and not result.calls.live + result.calls.replayed
 
 
-def _over_budget(result: RungResult, cap: float | None) -> str | None:
+def _uncosted(result: RungResult) -> Iterator[str]:
+    """Say that nobody knows whether a rung with results is within a cap."""
+    if result.levels and result.cost.usd_per_1k is None:
+        uncalled = _is_uncalled(result)
+        yield "no reply in this run that tells its cost" if uncalled else NO_PRICE
+
+
+def _usd_of(result: RungResult, matrix: Matrix) -> float | None:
+    """Return what 1,000 calls cost, or may cost on a rung that was not tried."""
+    expected = None if result.levels else matrix.expected.get(result.id)
     usd = result.cost.usd_per_1k
-    if cap is None:
+    return expected if usd is None else usd
+
+
+def _over_budget(usd: float | None, cap: float | None) -> str | None:
+    if usd is None or cap is None or not is_over(usd, cap):
         return None
-    if usd is None:
-        return None if _is_uncalled(result) else "has an unknown cost"
-    return f"costs {numbers.per_calls(usd)}" if is_over(usd, cap) else None
+    return f"costs {numbers.per_calls(usd)}"

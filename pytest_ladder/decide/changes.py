@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.decide.cost import PER, break_even, is_over
 from pytest_ladder.decide.objectives.table import OBJECTIVES, kind_of
-from pytest_ladder.decide.view import MISSING, Candidate, View, by_quality
+from pytest_ladder.decide.view import MISSING, NO_PRICE, Candidate, View, by_quality
 from pytest_ladder.text import numbers
 
 
@@ -33,14 +33,16 @@ def changes(
 
 def _excluded(view: View, chosen: Candidate) -> Iterator[str]:
     """Say of each criterion which cheaper rungs it keeps out, that may else do."""
-    out: dict[str, list[str]] = {}
+    out: dict[str, list[tuple[Candidate, str]]] = {}
     for rung in view.candidates[: view.candidates.index(chosen)]:
         for name, why in rung.kept_out:
-            out.setdefault(name, []).append(f"{rung.id} ({why})")
+            out.setdefault(name, []).append((rung, f"{rung.id} ({why})"))
     for name, rungs in out.items():
-        verb = "is" if len(rungs) == 1 else "are"
         criterion = f"{name[0].upper()}{name[1:]}"
-        yield f"{criterion} keeps out {numbers.few(rungs)}, which {verb} cheaper."
+        are_cheaper = all(_is_cheaper(rung, chosen) for rung, _ in rungs)
+        verb = "is" if len(rungs) == 1 else "are"
+        end = f", which {verb} cheaper" if are_cheaper else ""
+        yield f"{criterion} keeps out {numbers.few([said for _, said in rungs])}{end}."
 
 
 def _volumes(
@@ -101,10 +103,8 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
             yield f"{above}, and no dearer rung that {known} is better."
     nearest = _nearest(fitting[:index])
     if nearest is not None:
-        yield (
-            f"At a bar of {numbers.percent(nearest.least)} or lower {nearest.id}, "
-            "which is cheaper, is enough."
-        )
+        bar = numbers.percent(nearest.least)
+        yield f"At a bar of {bar} or lower {_named(nearest, chosen)} is enough."
 
 
 def _lower_bar(view: View) -> Iterator[str]:
@@ -154,13 +154,32 @@ def _unknowns(
     """Name rungs that could take the place of the chosen one, were more known."""
     for rung in view.candidates[: view.candidates.index(chosen)]:
         if rung.status == "undecided" and rung.quality is not None:
-            yield f"{rung.id}, which is cheaper, is undecided: {', '.join(rung.open)}."
+            said = ", ".join(rung.open)
+            yield f"{_named(rung, chosen)} is undecided: {said}."
     for rung in view.candidates:
         if not rung.is_measured and not rung.limits:
             yield from _untried(view, chosen, rung)
     for rung in rivals:
         if rung.usd_per_1k is None and rung.id != chosen.id:
             yield f"{rung.id} would do as well, but what it costs is unknown."
+    for rung in view.candidates:
+        passed_by = rung.result.state == "stopped" and rung.usd_per_1k is None
+        if passed_by and rung.status == "undecided" and NO_PRICE not in rung.doubts:
+            yield f"{rung.id} may do as well, but what it costs is unknown."
+        if view.cap is not None and NO_PRICE in rung.doubts and rung.standing != "fail":
+            scored = f"{rung.id} ({numbers.percent(rung.quality)})"
+            yield f"{scored} may be within the budget: what it costs is unknown."
+
+
+def _is_cheaper(rung: Candidate, chosen: Candidate) -> bool:
+    """Whether a rung is known to cost less, and not the same."""
+    own, others = rung.usd_per_1k, chosen.usd_per_1k
+    return own is not None and others is not None and own < others
+
+
+def _named(rung: Candidate, chosen: Candidate) -> str:
+    """Name a rung, and say that it costs less where it does."""
+    return f"{rung.id}, which is cheaper," if _is_cheaper(rung, chosen) else rung.id
 
 
 def _untried(view: View, chosen: Candidate, rung: Candidate) -> Iterator[str]:

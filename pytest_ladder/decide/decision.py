@@ -151,6 +151,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         """What keeps it undecided, to be read after "undecided with"."""
         if self.at_least is None:
             return f"{self.why}{self.where}"
+        if self.quality is None:
+            return self.why
         return f"{self.why}{self.where}, whose bar is {numbers.bar(self.at_least)}"
 
 

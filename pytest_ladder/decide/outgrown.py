@@ -115,10 +115,15 @@ def _low(evidence: Evidence, level: Level, rung: str, cell: Cell) -> float | Non
 
 
 def _is_told(evidence: Evidence, level: Level, best: str, rungs: Sequence[str]) -> bool:
-    """Whether the best is better than some rung for sure, or was on other cases."""
+    """Whether the best is better than some rung for sure, or nobody can say.
+
+    Cases may be others, or of too few clusters for an interval.
+    """
     rivals = [rung for rung in rungs if rung != best]
     compared = (evidence.compare(level, best, rung, len(rivals)) for rung in rivals)
-    return any(gain is None or gain.established for gain in compared)
+    return any(
+        gain is None or gain.low is None or gain.established for gain in compared
+    )
 
 
 def _by_case(

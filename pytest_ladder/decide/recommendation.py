@@ -61,7 +61,7 @@ def _next_rung(view: View, chosen: Candidate | None) -> Candidate | None:
         (
             rung
             for rung in view.later_than(chosen)
-            if not rung.is_measured and not rung.failed and not rung.limits
+            if not rung.is_measured and not rung.failed and not rung.obstacles
         ),
         None,
     )

@@ -143,7 +143,9 @@ def _good_enough(
         why = nothing_covered(require, {row.test for row in rows}, tags)
         return _result(require, "undecided", why=why)
     if not scores:
-        return _result(require, "undecided", why="nothing that finished")
+        return _result(
+            require, "undecided", why=f"nothing that finished{require.where}"
+        )
     quality, low, high, _ = part.interval(level, result.id)
     trust = part.trust.get(result.id) if level is Level.JUDGED else None
     corrected = part.calibrated(level, result.id)

@@ -16,6 +16,8 @@ from pytest_ladder.decide.matrix import LEAST_COVERAGE, Cell, Matrix, RungResult
 
 MISSING = "not measured"
 """The doubt of a rung that nothing is known about."""
+NO_PRICE = "an unknown cost"
+"""The doubt of a rung whose cost counts, and is not known."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         None where there is none, or where nothing but a judge's word is behind it.
         """
         if rung.corrected is not None:
-            return corrected_floor(rung.corrected, competed)
+            value, least = rung.corrected.value, rung.least
+            finished = least / value if least and value else 1.0
+            return finished * corrected_floor(rung.corrected, competed)
         if rung.mistrust:
             return None
         return certified_floor(

@@ -16,7 +16,7 @@ from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.text.phrases import shown
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_BYTE = re.compile(r" \(byte (\d+)\)\Z")
+_BYTE = r" \(byte (\d+)\)\Z"
 
 
 def read_text(path: Path, label: str | None = None) -> str:
@@ -123,12 +123,12 @@ def json_problem(error: msgspec.DecodeError | RecursionError) -> str:
     """Say what is wrong with a JSON text, without msgspec's byte offset."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return _BYTE.sub("", str(error)).removeprefix("JSON is malformed: ")
+    return re.sub(_BYTE, "", str(error)).removeprefix("JSON is malformed: ")
 
 
 def json_byte(error: Exception) -> int | None:
     """Return the offset of the broken byte; None: the text ends too early."""
-    offset = _BYTE.search(str(error))
+    offset = re.search(_BYTE, str(error))
     return int(offset.group(1)) if offset else None
 
 

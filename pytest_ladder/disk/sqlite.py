@@ -18,6 +18,8 @@ from pytest_ladder.errors import StoreError
 
 # Long enough for another process to finish a batch of writes on a slow disk.
 _BUSY_TIMEOUT_S = 60.0
+# After so many pages of 4 kB SQLite moves its log into the file: 1,000 by itself.
+_PAGES, _PAGES_LAZILY = 1_000, 10_000
 _STEP_S = 0.005
 _LONGEST_PATH = 504
 """Bytes: 512, less what the names of SQLite's own files are longer."""
@@ -75,6 +77,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+@contextlib.contextmanager
+def lazily(connection: sqlite3.Connection) -> Iterator[None]:
+    """Wait for the disk in the block only where the file would be damaged otherwise.
+
+    What is committed in it survives the process, and perhaps no power cut. Moving it
+    from the log to the file, which is written twice, is left for when more has come.
+    """
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_LAZILY}")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -23,6 +23,8 @@ Memory = dict[str, Any]
 """What an API keeps of the answers to one test, by their ids."""
 # A few words a piece, as models stream them, with the spaces that follow.
 _PIECE = re.compile(r"(?:\S+\s*|\s+){1,3}")
+# As litellm translates it.
+_EFFORTS = ((10_000, "high"), (5_000, "medium"), (0, "low"))
 _ARGUMENTS = 24
 """Characters of a piece of a tool's arguments."""
 
@@ -100,6 +102,13 @@ def messages_of(body: Body, name: str = "messages") -> list[Message]:
 def without(body: Body, names: Collection[str]) -> Body:
     """Return what is left of a request: parameters."""
     return {name: value for name, value in body.items() if name not in names}
+
+
+def effort_of(budget: Any) -> str | None:
+    """Return the effort of thinking that a budget in tokens stands for; None: none."""
+    if not isinstance(budget, int) or budget <= 0:
+        return None
+    return next(effort for least, effort in _EFFORTS if budget >= least)
 
 
 def said_by(reply: Reply) -> tuple[str, str]:

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.calls.chat import REFUSED_PARAMS
-from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.contract import NativeCall, Request
+from pytest_ladder.calls.lanes import pass_through
 from pytest_ladder.calls.lanes.address import lane_of
 from pytest_ladder.core.case import Message
-from pytest_ladder.core.ladder import Ladder
-from pytest_ladder.core.params import wrong_param
+from pytest_ladder.core.params import overlaid, wrong_param
 from pytest_ladder.core.rung import Model, Tier
 from pytest_ladder.errors import AppError
 from pytest_ladder.session.app_link import Visit
@@ -32,19 +32,20 @@ _NOT_FOR_APPS = REFUSED_PARAMS | frozenset(
     | {"vertex_credentials", "max_retries", "extra_query", "cache", "input_callback"}
 )
 _CREDENTIALS = ("aws_", "azure_", "vertex_", "watsonx_")
-_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 BLANK = "…"
 """What stands in a key for what `ignore` fits."""
 
 
 class AppRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request of an app, in the words of chat completions."""
+    """A request of an app, in the words of chat completions, or of a native API."""
 
     model: str
     messages: list[Message]
     params: dict[str, Any]
     embeds: bool = False
     """Whether vectors are asked for, and no reply."""
+    native: NativeCall | None = None
+    """The API in whose words it is passed through; None: chat completions."""
     stream: bool = False
     wants_usage: bool = False
     """Whether a stream is to end with the usage."""
@@ -58,48 +59,49 @@ class AppRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tool_names(tools: Any) -> Iterable[str]:
-    """Yield the names of tools, or of calls of them, in OpenAI's form."""
+    """Yield the names of tools, or of calls of them, of whatever API."""
     for tool in tools if isinstance(tools, list | tuple) else ():
-        function = tool.get("function") if isinstance(tool, dict) else None
-        if isinstance(function, dict) and isinstance(function.get("name"), str):
-            yield function["name"]
+        named = tool.get("function", tool) if isinstance(tool, dict) else None
+        if isinstance(named, dict) and isinstance(named.get("name"), str):
+            yield named["name"]
 
 
 def request_of(asked: AppRequest, visit: Visit) -> Request:
     """Return the call that an app's request stands for; raises `AppError`."""
-    ladder = visit.opened.ladder
-    model = _model(asked, visit.rung.model, ladder)
+    model = model_meant(asked.model, visit, embeds=asked.embeds)
     sent = {name: value for name, value in asked.params.items() if value is not None}
     _check(sent)
-    own = {} if asked.embeds else model.params
-    if _LIMITS & sent.keys():
-        own = {name: value for name, value in own.items() if name not in _LIMITS}
+    own: Mapping[str, Any] = {} if asked.embeds else model.params
+    if asked.native is not None:
+        own = pass_through.fitted(own, asked.native.route)
     return Request(
         model=model,
         messages=asked.messages,
-        params={**own, **sent},
+        params=overlaid(own, sent),
         sample=visit.sample(),
-        keyed=keyed(asked.messages, ladder.gateway.ignore),
+        keyed=keyed(asked.messages, visit.opened.ladder.gateway.ignore),
         asked_by=visit.asked_by,
         embeds=asked.embeds,
+        native=asked.native,
     )
 
 
-def _model(asked: AppRequest, of_rung: Model, ladder: Ladder) -> Model:
+def model_meant(name: str, visit: Visit, *, embeds: bool = False) -> Model:
     """Return the model that a name in a request means; raises `AppError`."""
-    gateway, name = ladder.gateway, asked.model
+    ladder = visit.opened.ladder
+    gateway = ladder.gateway
     by_name = {model.id: model for model in ladder.models}
     by_name |= {model.name: model for model in ladder.models}
     if name in gateway.passes:
         # Clients leave out whose model it is, and mean OpenAI's.
         whole = name if "/" in name else f"openai/{name}"
         helper = Model(name=name, id=whole, tier=Tier.OFF_THE_SHELF)
-        return _embedding(asked, by_name.get(name, helper))
-    patterns = () if asked.embeds else gateway.override
+        return _helper(by_name.get(name, helper), embeds=embeds)
+    patterns = () if embeds else gateway.override
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-        return of_rung
+        return visit.rung.model
     if name in by_name:
-        return _embedding(asked, by_name[name])
+        return _helper(by_name[name], embeds=embeds)
     known = [*patterns, *gateway.passes, *(m.name for m in ladder.models)]
     known = list(dict.fromkeys(known))
     fix = f"known are {listed(known)}; add it to `override` or `pass` of [gateway]."
@@ -110,9 +112,9 @@ def _model(asked: AppRequest, of_rung: Model, ladder: Ladder) -> Model:
     )
 
 
-def _embedding(asked: AppRequest, model: Model) -> Model:
-    """Return a model that is not overridden, if vectors of it can be had."""
-    if asked.embeds and lane_of(model) != "direct":
+def _helper(model: Model, *, embeds: bool) -> Model:
+    """Return a model that is not overridden, if what is asked of it can be had."""
+    if embeds and lane_of(model) != "direct":
         raise AppError(
             f"Embeddings of {model.name!r} cannot be had: it is not called directly; "
             'set lane = "direct" for it in ladder.toml, if it has OpenAI\'s protocol.',

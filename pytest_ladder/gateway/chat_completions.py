@@ -24,7 +24,7 @@ from pytest_ladder.gateway.app_request import AppRequest
 
 _OWN = frozenset({"model", "messages", "stream", "stream_options", "n"})
 # What a stored reply has no place for.
-_UNKNOWN = ("logprobs", "top_logprobs", "audio", "functions", "function_call")
+_UNKNOWN = ("audio", "functions", "function_call")
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -73,7 +73,7 @@ class ChatCompletions:
         choice = {
             "index": 0,
             "message": message,
-            "logprobs": None,
+            "logprobs": logprobs_of(reply),
             "finish_reason": _finish_reason(reply),
         }
         head = _head(asked, reply, key, "chat.completion")
@@ -85,21 +85,13 @@ class ChatCompletions:
         if asked.wants_usage:
             head["usage"] = None
 
-        def chunk(delta: Body, reason: str | None = None) -> bytes:
-            choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        def chunk(delta: Body, reason: str | None = None, **more: Any) -> bytes:
+            choice = {"index": 0, "delta": delta, "finish_reason": reason, **more}
             return data(head | {"choices": [choice]})
 
-        text, reasoning = said_by(reply)
         yield chunk({"role": "assistant", "content": ""})
-        for piece in pieces(reasoning):
-            yield chunk({"reasoning_content": piece})
-        for piece in pieces(text):
-            yield chunk({"content": piece})
-        for piece in pieces(reply.refusal or ""):
-            yield chunk({"refusal": piece})
-        for index, call in enumerate(reply.tool_calls):
-            for delta in _call_deltas(index, call):
-                yield chunk({"tool_calls": [delta]})
+        for delta, more in _deltas(reply):
+            yield chunk(delta, **more)
         yield chunk({}, _finish_reason(reply))
         if asked.wants_usage:
             yield data(head | {"choices": [], "usage": usage_of(reply.usage)})
@@ -119,6 +111,31 @@ def openai_problem(status: int, message: str) -> Body:
     kind = _TYPES.get(status, "api_error" if status >= 500 else "ladder_error")
     error = {"message": message, "type": kind, "param": None, "code": None}
     return {"error": error}
+
+
+def _deltas(reply: Reply) -> Iterator[tuple[Body, Body]]:
+    """Yield what each chunk of a stream adds, and what else stands in its choice."""
+    text, reasoning = said_by(reply)
+    for piece in pieces(reasoning):
+        yield {"reasoning_content": piece}, {}
+    tokens = (logprobs_of(reply) or {}).get("content") or ()
+    if text and "".join(token["token"] for token in tokens) == text:
+        for token in tokens:
+            likely = {"content": [token], "refusal": None}
+            yield {"content": token["token"]}, {"logprobs": likely}
+    else:
+        for piece in pieces(text):
+            yield {"content": piece}, {}
+    for piece in pieces(reply.refusal or ""):
+        yield {"refusal": piece}, {}
+    for index, call in enumerate(reply.tool_calls):
+        for delta in _call_deltas(index, call):
+            yield {"tool_calls": [delta]}, {}
+
+
+def logprobs_of(reply: Reply) -> Body | None:
+    """Return the logprobs that came with a reply; None: none were asked for."""
+    return (reply.native or {}).get("logprobs")
 
 
 def model_list(names: Iterator[str] | list[str]) -> Body:

@@ -21,6 +21,10 @@ class Asking:
         if not self.is_gone:
             self._request = None
 
+    def is_of(self, request: web.BaseRequest) -> bool:
+        """Tell whether it is this very request, which is read once more."""
+        return self._request is request
+
     @property
     def is_gone(self) -> bool:
         """Whether the client left before it had the answer."""
@@ -40,7 +44,7 @@ def draw_of(
     """
     asking, same = Asking(request), asked.setdefault(key, [])
     for place, before in enumerate(same):
-        if before.is_gone:
+        if before.is_gone or before.is_of(request):
             same[place] = asking
             break
     else:

@@ -24,7 +24,9 @@ _OTHER_KEYS = frozenset(
     )
 )
 _SHORTEST = 8
-"""Of a key: a shorter value may be in other variables by chance."""
+"""Of a key: a shorter value may be that of other variables by chance."""
+_UNLIKE_OTHERS = 16
+"""Of a key: a shorter one may be a part of other values by chance."""
 _NOT_BY_PROXY = ("127.0.0.1", "localhost")
 
 
@@ -34,22 +36,26 @@ def app_environment(
     """Return `base` for an app that asks at `root`, by a token.
 
     Every variable that holds a key is taken out: those that the ladder or a provider
-    names, and those with the same value under another name.
+    names, and those with the same value under another name, or in an address or a
+    header.
     """
     names = key_variables(ladder)
     secret = {base[name] for name in names if len(base.get(name, "")) >= _SHORTEST}
+    long = [key for key in secret if len(key) >= _UNLIKE_OTHERS]
     kept = {
         name: value
         for name, value in base.items()
-        if name not in names and value not in secret
+        if not (name in names or value in secret or any(key in value for key in long))
     }
     key = f"ladder-{token}"
     kept |= {
         "OPENAI_BASE_URL": f"{root}/v1",
         "OPENAI_API_BASE": f"{root}/v1",
+        "AZURE_OPENAI_ENDPOINT": root,
         "ANTHROPIC_BASE_URL": root,
         "GOOGLE_GEMINI_BASE_URL": root,
         "OPENAI_API_KEY": key,
+        "AZURE_OPENAI_API_KEY": key,
         "ANTHROPIC_API_KEY": key,
         "GEMINI_API_KEY": key,
         "LADDER_RUNG": rung.id,

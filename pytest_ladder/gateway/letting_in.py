@@ -11,7 +11,8 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -36,7 +37,14 @@ WHOSE = (
     "asking, or none. Send llm.headers with what you ask the app, and let it pass "
     "`baggage` or `x-ladder-token` on; or start it for each test, with llm.env()."
 )
-_PATH = re.compile(r"(?:/t/([^/]+))?((?:/v1)*)(/.*)?")
+_PATH = re.compile(
+    r"(?:/t/(?P<token>[^/]+))?(?:/v1beta|/openai|/v1)*"
+    # Azure's clients name the model there, and Google's.
+    r"(?:/deployments/(?P<deployment>[^/]+))?"
+    r"(?P<route>/(?:models/(?P<model>[^/:]+):)?(?P<verb>.*))?"
+)
+_STREAMED = "streamGenerateContent"
+"""Google's name for what others ask for by `stream`."""
 _NAMES = frozenset(
     {"localhost", "host.docker.internal", "gateway.docker.internal"}
     | {"host.containers.internal", "host.lima.internal"}
@@ -53,6 +61,8 @@ class AskedPath(NamedTuple):
     token: str | None
     route: str
     """Without token and `/v1`, such as `/chat/completions`."""
+    fields: Mapping[str, Any] = MappingProxyType({})
+    """What it says that other clients say in the body."""
 
 
 def wanted(request: web.BaseRequest) -> AskedPath:
@@ -60,7 +70,13 @@ def wanted(request: web.BaseRequest) -> AskedPath:
     found = _PATH.fullmatch(request.rel_url.path)
     if found is None:
         return AskedPath(None, "")
-    return AskedPath(found[1], (found[3] or "").rstrip("/"))
+    route, fields = (found["route"] or "").rstrip("/"), dict[str, Any]()
+    if found["model"] is not None:
+        route = f"/{found['verb']}"
+        fields["stream"] = found["verb"] == _STREAMED
+    if (model := found["deployment"] or found["model"]) is not None:
+        fields["model"] = model
+    return AskedPath(found["token"], route, fields)
 
 
 def check(request: web.BaseRequest, ports: Mapping[str, int]) -> None:
@@ -129,8 +145,9 @@ def _tokens(request: web.BaseRequest, in_path: str | None) -> Iterator[str]:
                 yield value.strip()
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")
     keys = [credentials.strip()] if scheme.lower() == "bearer" else []
-    # Anthropic's clients send their key so.
-    keys += headers.getall("x-api-key", [])
+    # Clients of Anthropic, Azure and Google send their key so.
+    for name in ("x-api-key", "api-key", "x-goog-api-key"):
+        keys += headers.getall(name, [])
     for key in keys:
         if key.startswith(_BEARER):
             yield key.removeprefix(_BEARER)

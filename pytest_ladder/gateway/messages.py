@@ -1,7 +1,7 @@
 """Anthropic's messages, as a server, for models that speak chat completions.
 
-Text, images, tools of the app, schemas and streams. Thoughts of earlier turns are left
-out: only the model that had them can read them.
+Text, images, tools of the app, schemas, thoughts and streams. Thoughts of earlier turns
+are left out: only the model that had them can read them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from pytest_ladder.gateway.api import (
     Body,
     Memory,
     arguments_of,
-    fragments,
+    effort_of,
     malformed,
     messages_of,
     named_event,
-    pieces,
     refuse,
     said_by,
     text_of,
+    without,
 )
 from pytest_ladder.gateway.app_request import AppRequest
+from pytest_ladder.gateway.message_events import message_events
 
 _PARAMS = {
     "max_tokens": "max_tokens",
@@ -63,12 +64,10 @@ class Messages:
 
     def asked(self, body: Body, memory: Memory) -> AppRequest:
         """Read a request; raises `AppError`."""
+        body = in_thread(body, memory)
         for name, value in body.items():
             if name not in _PARAMS and name not in _READ and value is not None:
                 raise refuse(f"`{name}` of messages")
-        thinking = body.get("thinking") or {}
-        if thinking.get("type", "disabled") != "disabled":
-            raise refuse("`thinking` of messages")
         messages: list[Message] = []
         if body.get("system"):
             system = _text(body["system"], "system")
@@ -80,52 +79,30 @@ class Messages:
             messages=messages,
             params=_params(body),
             stream=body.get("stream") is True,
+            extra=(memory, body),
         )
 
     def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
         """Write a message in one piece."""
-        return {
+        memory, body = asked.extra
+        thinking = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
+        message = reply.native or {
             "id": f"msg_{key[:24]}",
             "type": "message",
             "role": "assistant",
             "model": reply.model or asked.model,
-            "content": list(_blocks(reply)),
+            "content": list(_blocks(reply, thoughts=thinking)),
             "stop_reason": _stop_reason(reply),
             "stop_sequence": None,
             "usage": _usage(reply),
         }
+        answered = {"role": "assistant", "content": message["content"]}
+        memory[message["id"]] = {**body, "messages": [*body["messages"], answered]}
+        return message
 
     def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
         """Write a message as the events of a stream."""
-        whole = self.whole(asked, reply, key)
-        begun = {**whole, "content": [], "stop_reason": None}
-        begun["usage"] = {**whole["usage"], "output_tokens": 0}
-        yield named_event({"type": "message_start", "message": begun})
-        for index, block in enumerate(whole["content"]):
-            place = {"index": index}
-            is_text = block["type"] == "text"
-            empty = {**block, "text": ""} if is_text else {**block, "input": {}}
-            start = {"type": "content_block_start", "content_block": empty}
-            yield named_event({**start, **place})
-            if is_text:
-                deltas = [
-                    {"type": "text_delta", "text": p} for p in pieces(block["text"])
-                ]
-            else:
-                written = msgspec.json.encode(block["input"]).decode()
-                deltas = [
-                    {"type": "input_json_delta", "partial_json": fragment}
-                    for fragment in fragments(written)
-                ]
-            for delta in deltas:
-                yield named_event(
-                    {"type": "content_block_delta", "delta": delta, **place}
-                )
-            yield named_event({"type": "content_block_stop", **place})
-        ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-        end = {"type": "message_delta", "delta": ended, "usage": whole["usage"]}
-        yield named_event(end)
-        yield named_event({"type": "message_stop"})
+        return message_events(self.whole(asked, reply, key))
 
     def problem(self, status: int, message: str) -> Body:
         """Write an error."""
@@ -135,6 +112,27 @@ class Messages:
     def problem_event(self, status: int, message: str) -> bytes:
         """Write an error in a stream that has begun."""
         return named_event(self.problem(status, message))
+
+
+def in_thread(body: Body, memory: Memory) -> Body:
+    """Return a request as one of its own; raises `AppError`.
+
+    One that goes on in a thread says what is new only, as its SDK's `tool_runner` does:
+    what was said, and what holds for all of it, is that of the message before.
+    """
+    thread = body.get("thread") or {}
+    body = without(body, {"thread"})
+    if thread.get("type") != "continue":
+        return body
+    name = str(thread.get("previous_message_id"))
+    before = memory.get(name)
+    if before is None:
+        raise AppError(
+            f"The app goes on from the message {name!r}, which this test did not get.",
+            status=404,
+        )
+    said = [*before["messages"], *(body.get("messages") or ())]
+    return {**before, **body, "messages": said}
 
 
 def count_tokens(body: Body) -> Body:
@@ -165,6 +163,7 @@ def _params(body: Body) -> dict[str, Any]:
         schema = {"name": "output", "strict": True, "schema": wanted.get("schema")}
         params["response_format"] = {"type": "json_schema", "json_schema": schema}
     effort = (body.get("output_config") or {}).get("effort")
+    effort = effort or effort_of((body.get("thinking") or {}).get("budget_tokens"))
     if effort is not None:
         params["reasoning_effort"] = effort
     return params
@@ -250,8 +249,11 @@ def _text(content: Any, name: str) -> str:
     return "".join(str(part.get("text", "")) for part in content)
 
 
-def _blocks(reply: Reply) -> Iterator[Body]:
-    text, _ = said_by(reply)
+def _blocks(reply: Reply, *, thoughts: bool) -> Iterator[Body]:
+    text, reasoning = said_by(reply)
+    if thoughts and reasoning:
+        # Nobody has signed them; whoever gets them back leaves them out.
+        yield {"type": "thinking", "thinking": reasoning, "signature": ""}
     text = text or reply.refusal or ""
     if text or not reply.tool_calls:
         yield {"type": "text", "text": text}

@@ -17,16 +17,15 @@ from pytest_ladder.gateway.api import (
     Body,
     Memory,
     arguments_of,
-    fragments,
     malformed,
     named_event,
-    pieces,
     refuse,
     said_by,
     text_of,
 )
 from pytest_ladder.gateway.app_request import AppRequest
-from pytest_ladder.gateway.chat_completions import openai_problem
+from pytest_ladder.gateway.chat_completions import logprobs_of, openai_problem
+from pytest_ladder.gateway.response_events import response_events
 
 # As they are called there, and as chat completions call them.
 _PARAMS = {
@@ -42,13 +41,9 @@ _PASSED_OVER = frozenset(
     {"model", "input", "instructions", "stream", "stream_options", "tools"}
     | {"tool_choice", "text", "reasoning", "previous_response_id", "store", "include"}
     | {"metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
-    | {"truncation", "background"}
+    | {"truncation", "background", "top_logprobs"}
 )
-# What an item is without what is still to come.
-_EMPTY: dict[str, Body] = {
-    "message": {"content": []},
-    "function_call": {"arguments": ""},
-}
+_LOGPROBS = "message.output_text.logprobs"
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
@@ -62,7 +57,8 @@ class Responses:
                 raise refuse(f"`{name}` of responses")
         if body.get("background"):
             raise refuse("`background` of responses")
-        messages = [*_before(body, memory), *_input(body.get("input"))]
+        given = _input(items_of(body, memory))
+        messages = [*before(body, memory), *given]
         instructions = body.get("instructions")
         head: list[Message] = []
         if instructions is not None:
@@ -77,43 +73,15 @@ class Responses:
 
     def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
         """Write a response in one piece."""
-        memory, messages, before = asked.extra
+        memory, messages, previous = asked.extra
         response = _response(asked, reply, key)
-        response["previous_response_id"] = before
-        memory[response["id"]] = [*messages, _as_message(reply)]
+        response["previous_response_id"] = previous
+        keep(memory, response, [*messages, _as_message(reply)])
         return response
 
     def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
         """Write a response as the events of a stream."""
-        response = self.whole(asked, reply, key)
-        number = -1
-
-        def event(kind: str, **fields: Any) -> bytes:
-            nonlocal number
-            number += 1
-            return named_event({"type": kind, "sequence_number": number, **fields})
-
-        begun = {**response, "status": "in_progress", "output": [], "usage": None}
-        begun["incomplete_details"] = None
-        yield event("response.created", response=begun)
-        yield event("response.in_progress", response=begun)
-        for index, item in enumerate(response["output"]):
-            place = {"output_index": index}
-            started = {**item, "status": "in_progress", **_EMPTY.get(item["type"], {})}
-            yield event("response.output_item.added", item=started, **place)
-            place["item_id"] = item["id"]
-            if item["type"] == "function_call":
-                said = "response.function_call_arguments"
-                for piece in fragments(item["arguments"]):
-                    yield event(f"{said}.delta", delta=piece, **place)
-                whole = {"arguments": item["arguments"], "name": item["name"]}
-                yield event(f"{said}.done", **whole, **place)
-            for number_of_part, part in enumerate(item.get("content", ())):
-                for kind, fields in _part_events(part):
-                    yield event(kind, content_index=number_of_part, **fields, **place)
-            del place["item_id"]
-            yield event("response.output_item.done", item=item, **place)
-        yield event(f"response.{response['status']}", response=response)
+        return response_events(self.whole(asked, reply, key))
 
     def problem(self, status: int, message: str) -> Body:
         """Write an error."""
@@ -125,7 +93,8 @@ class Responses:
         return named_event({"type": "error", "sequence_number": 0, **told})
 
 
-def _before(body: Body, memory: Memory) -> list[Message]:
+def before(body: Body, memory: Memory) -> list[Message]:
+    """Return what was said before a request; raises `AppError` if nobody knows."""
     name = body.get("previous_response_id")
     if name is None:
         return []
@@ -136,6 +105,38 @@ def _before(body: Body, memory: Memory) -> list[Message]:
         )
     messages: list[Message] = memory[name]
     return messages
+
+
+def items_of(body: Body, memory: Memory) -> list[Body]:
+    """Return the items of a request, those that it only names included.
+
+    Raises `AppError` for what is none.
+    """
+    given = body.get("input")
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    if not isinstance(given, list) or not given:
+        raise malformed("`input` has to be a text or a list")
+    items: list[Body] = []
+    for item in given:
+        if not isinstance(item, dict):
+            raise malformed("each of `input` has to be an object")
+        if item.get("type") == "item_reference":
+            item = memory.get(item.get("id", ""), item)
+            if item.get("type") == "item_reference":
+                raise AppError(
+                    f"The app names the item {item.get('id')!r}, which this test did "
+                    "not get.",
+                    status=404,
+                )
+        items.append(item)
+    return items
+
+
+def keep(memory: Memory, response: Body, messages: list[Message]) -> None:
+    """Keep what may be gone on from: a response, and each of its items."""
+    memory[response["id"]] = messages
+    memory.update({item["id"]: item for item in response["output"] if "id" in item})
 
 
 def _params(body: Body) -> dict[str, Any]:
@@ -152,6 +153,8 @@ def _params(body: Body) -> dict[str, Any]:
     reasoning = body.get("reasoning") or {}
     if reasoning.get("effort") is not None:
         params["reasoning_effort"] = reasoning["effort"]
+    if _LOGPROBS in (body.get("include") or ()):
+        params |= {"logprobs": True, "top_logprobs": body.get("top_logprobs")}
     text = body.get("text") or {}
     if text.get("verbosity") is not None:
         params["verbosity"] = text["verbosity"]
@@ -176,15 +179,9 @@ def _tool(tool: Any) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _input(given: Any) -> list[Message]:
-    if isinstance(given, str):
-        return [{"role": "user", "content": given}]
-    if not isinstance(given, list) or not given:
-        raise malformed("`input` has to be a text or a list")
+def _input(items: list[Body]) -> list[Message]:
     messages: list[Message] = []
-    for item in given:
-        if not isinstance(item, dict):
-            raise malformed("each of `input` has to be an object")
+    for item in items:
         kind = item.get("type") or "message"
         if kind == "message" and isinstance(item.get("role"), str):
             role = "system" if item["role"] == "developer" else item["role"]
@@ -269,8 +266,9 @@ def _output(reply: Reply, key: str) -> Iterator[Body]:
         yield {"id": f"rs_{key[:24]}", "type": "reasoning", "summary": summary}
     parts: list[Body] = []
     if text or not (reply.tool_calls or reply.refusal):
-        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-        parts.append(part)
+        tokens = (logprobs_of(reply) or {}).get("content") or []
+        part = {"type": "output_text", "text": text, "annotations": []}
+        parts.append(part | {"logprobs": tokens})
     if reply.refusal:
         parts.append({"type": "refusal", "refusal": reply.refusal})
     if parts:
@@ -301,16 +299,3 @@ def _usage(reply: Reply) -> Body | None:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input + usage.output,
     }
-
-
-def _part_events(part: Body) -> Iterator[tuple[str, Body]]:
-    """Yield the events of one part of a message."""
-    kind = "refusal" if part["type"] == "refusal" else "text"
-    name = "refusal" if kind == "refusal" else "output_text"
-    empty = {**part, kind: ""}
-    more: Body = {} if kind == "refusal" else {"logprobs": []}
-    yield "response.content_part.added", {"part": empty}
-    for piece in pieces(part[kind]):
-        yield f"response.{name}.delta", {"delta": piece, **more}
-    yield f"response.{name}.done", {kind: part[kind], **more}
-    yield "response.content_part.done", {"part": part}

@@ -22,6 +22,7 @@ from aiohttp import web
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.errors import Abandoned, AppError
 from pytest_ladder.gateway import letting_in
+from pytest_ladder.gateway.app_request import model_meant
 from pytest_ladder.gateway.chat_completions import model_list
 from pytest_ladder.gateway.environment import app_environment
 from pytest_ladder.gateway.serving import ENDING, FINAL, Serving, api_of, refusal
@@ -31,6 +32,8 @@ from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.session import LadderSession
 
 _ENDING_S = 1.0
+_MOST_IN_HEADER = 64 * 1024
+"""Bytes of a header, as much as any server allows: keys and baggage may be long."""
 
 
 class Gateway:
@@ -42,6 +45,7 @@ class Gateway:
         self._session = session
         self._tokens = AppTokens(_worker(session))
         self._working: set[asyncio.Task[Any]] = set()
+        self._translating: set[tuple[str, str]] = set()
         self._is_closing = False
         self._ports: dict[str, int] = {}
         """Where it listens, by address."""
@@ -97,7 +101,10 @@ class Gateway:
             app = web.Application(client_max_size=letting_in.MOST_BYTES)
             app.router.add_route("*", "/{path:.*}", self._answer)
             self._runner = web.AppRunner(
-                app, access_log=None, shutdown_timeout=_ENDING_S
+                app,
+                access_log=None,
+                shutdown_timeout=_ENDING_S,
+                max_field_size=_MOST_IN_HEADER,
             )
             await self._runner.setup()
         if host not in self._ports:
@@ -114,7 +121,7 @@ class Gateway:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request; what cannot be answered gets a sentence."""
-        token, route = letting_in.wanted(request)
+        token, route, fields = letting_in.wanted(request)
         api = api_of(route)
         try:
             letting_in.check(request, self._ports)
@@ -127,12 +134,29 @@ class Gateway:
             return refusal(api, error.status, str(error))
         if self._is_closing:
             return refusal(api, 503, ENDING)
-        if route == "/models" or route.startswith("/models/"):
-            return web.json_response(model_list(_names(visit)), headers=FINAL)
-        serving = Serving(request, route, api, visit)
+        if route in ("", "/models") or route.startswith("/models/"):
+            return _looked_up(route, visit)
+        if request.method in ("HEAD", "OPTIONS"):
+            # Clients see so whether anybody is there; nothing was asked.
+            return refusal(api, 405, f"Send a POST to {route}.")
+        serving = Serving(request, route, api, visit, fields, self._translating)
         response = await serving.answer(self._working)
         self.late += serving.came_late
         return response
+
+
+def _looked_up(route: str, visit: Visit) -> web.Response:
+    """Answer what asks no model: which there are, one of them, or whether we are."""
+    if route.startswith("/models/"):
+        name = route.removeprefix("/models/")
+        try:
+            model_meant(name, visit)
+        except AppError as error:
+            return refusal(api_of(route), error.status, str(error))
+        (found,) = model_list([name])["data"]
+        return web.json_response(found, headers=FINAL)
+    listed = model_list(_names(visit)) if route else {}
+    return web.json_response(listed, headers=FINAL)
 
 
 def _names(visit: Visit) -> list[str]:

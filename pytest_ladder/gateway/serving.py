@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import NativeCall, Request, Served
+from pytest_ladder.calls.lanes.pass_through import NOT_THERE, speaks
 from pytest_ladder.errors import (
     AppError,
     BudgetReached,
@@ -28,13 +29,20 @@ from pytest_ladder.errors import (
     MissingReply,
 )
 from pytest_ladder.gateway import letting_in
-from pytest_ladder.gateway.api import Api, Body, malformed
-from pytest_ladder.gateway.app_request import AppRequest, request_of, tool_names
+from pytest_ladder.gateway.api import Api, Body, malformed, text_of
+from pytest_ladder.gateway.app_request import (
+    AppRequest,
+    model_meant,
+    request_of,
+    tool_names,
+)
 from pytest_ladder.gateway.chat_completions import ChatCompletions
 from pytest_ladder.gateway.draws import Asking, draw_of
 from pytest_ladder.gateway.embeddings import Embeddings
+from pytest_ladder.gateway.generate_content import GenerateContent
 from pytest_ladder.gateway.messages import Messages, count_tokens
 from pytest_ladder.gateway.misses import nearest
+from pytest_ladder.gateway.native_apis import NativeMessages, NativeResponses
 from pytest_ladder.gateway.responses import Responses
 from pytest_ladder.session.app_link import AppCall, Visit
 
@@ -44,9 +52,16 @@ APIS: Mapping[str, Api] = MappingProxyType(
         "/embeddings": Embeddings(),
         "/responses": Responses(),
         "/messages": Messages(),
+        "/generateContent": GenerateContent(),
+        "/streamGenerateContent": GenerateContent(),
     }
 )
-"""The routes, each with its API."""
+"""The routes, each with its API, translated for models that speak another one."""
+NATIVE_APIS: Mapping[str, Api] = MappingProxyType(
+    {"/responses": NativeResponses(), "/messages": NativeMessages()}
+)
+"""Those that are passed through where the provider of the model speaks them."""
+_NATIVE_HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 COUNTING = "/messages/count_tokens"
 """The route that asks no model."""
 PING_S = 10.0
@@ -57,18 +72,40 @@ ENDING = "The run is ending."
 _BROKEN = "The gateway broke over this request; the log has a traceback."
 
 
+class _AsRead(NamedTuple):
+    """A request as one API reads it."""
+
+    api: Api
+    asked: AppRequest
+    wanted: Request
+    asking: Asking
+
+
 class Serving:
     """Serves one request, and notes on its test what came of it."""
 
     def __init__(
-        self, request: web.Request, route: str, api: Api, visit: Visit
+        self,
+        request: web.Request,
+        route: str,
+        api: Api,
+        visit: Visit,
+        fields: Mapping[str, Any],
+        translating: set[tuple[str, str]],
     ) -> None:
+        """`fields` are what the path says that other clients say in the body.
+
+        `translating` is kept: the routes, and ids of models, whose servers proved to
+        have chat completions only.
+        """
         self.came_late = False
         """Whether its test ended before the reply was there."""
         self._request = request
         self._route = route
         self._api = api
         self._visit = visit
+        self._fields = fields
+        self._translating = translating
         self._asked: AppRequest | None = None
         self._called: tuple[str, ...] = ()
 
@@ -93,27 +130,81 @@ class Serving:
             body = await self._body()
             if self._route == COUNTING:
                 return web.json_response(count_tokens(body), headers=FINAL), None
-            self._asked = asked = self._read(body)
-            wanted = request_of(asked, self._visit)
+            way = self._chosen(body)
+            self._asked = way.asked
         except AppError as error:
             return refusal(self._api, error.status, str(error)), error
+        task = asyncio.ensure_future(self._served(way, body))
+        working.add(task)
+        task.add_done_callback(working.discard)
+        return await self._when_there(way, task)
+
+    def _chosen(self, body: Body) -> _AsRead:
+        """Choose how a request is asked; raises `AppError`.
+
+        It is passed through where the rung's provider speaks its API, unless only its
+        translation is stored: what was paid for is not asked again.
+        """
+        if not self._is_native(body):
+            return self._way(self._api, body)
+        way = self._way(NATIVE_APIS[self._route], body)
+        if (self._route, way.wanted.model.id) in self._translating:
+            return self._translated(body) or way
+        if not self._is_stored(way):
+            translated = self._translated(body)
+            if translated is not None and self._is_stored(translated):
+                return translated
+        return way
+
+    def _is_stored(self, way: _AsRead) -> bool:
+        archive = self._visit.opened.archive
+        return archive.find(archive.key(way.wanted)) is not None
+
+    def _translated(self, body: Body) -> _AsRead | None:
+        """Read a request for chat completions; None: they have no words for it."""
+        with contextlib.suppress(AppError):
+            return self._way(APIS[self._route], body)
+        return None
+
+    async def _served(self, way: _AsRead, body: Body) -> tuple[_AsRead, Served]:
+        """Ask; what a server has no route for is asked in translation, at once."""
+        ask, native = self._visit.asker.ask_async, way.wanted.native
+        translated = None
+        try:
+            return way, await ask(way.wanted)
+        except CallError as error:
+            if native is not None and error.status in NOT_THERE:
+                translated = self._translated(body)
+            if translated is None:
+                raise
+        served = await ask(translated.wanted)
+        self._translating.add((self._route, way.wanted.model.id))
+        return translated, served
+
+    def _way(self, api: Api, body: Body) -> _AsRead:
+        """Read a request in the words of an API; raises `AppError`."""
+        self._asked = asked = self._read(api, body)
+        wanted = request_of(asked, self._visit)
         key = self._visit.opened.archive.key(wanted)
         draw, asking = draw_of(self._visit.asked, key, self._request)
         if not wanted.embeds:  # the vectors of a text are always the same
             wanted = msgspec.structs.replace(wanted, draw=draw)
-        task = asyncio.ensure_future(self._visit.asker.ask_async(wanted))
-        working.add(task)
-        task.add_done_callback(working.discard)
-        return await self._when_there(asked, wanted, task, asking)
+        return _AsRead(api, asked, wanted, asking)
 
-    def _read(self, body: Body) -> AppRequest:
-        """Let the API of the route read a request; raises `AppError`."""
-        try:
-            return self._api.asked(body, self._visit.memory)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            problem = error
-        # An API looks at what it needs, and takes the types for granted.
-        raise malformed(f"a field has another type than it should ({problem})")
+    def _is_native(self, body: Body) -> bool:
+        with _reading():
+            return speaks(model_meant(text_of(body, "model"), self._visit), self._route)
+
+    def _read(self, api: Api, body: Body) -> AppRequest:
+        """Let an API read a request; raises `AppError`."""
+        with _reading():
+            asked = api.asked(body, self._visit.memory)
+        if asked.native is None:
+            return asked
+        sent = self._request.headers
+        headers = {name: sent[name] for name in _NATIVE_HEADERS if name in sent}
+        native = NativeCall(route=self._route, headers=headers)
+        return msgspec.structs.replace(asked, native=native)
 
     async def _body(self) -> Body:
         """Read the JSON of the request; raises `AppError`."""
@@ -133,48 +224,46 @@ class Serving:
             raise malformed(f"it is no JSON ({error})") from None
         if not isinstance(body, dict):
             raise malformed("it is no JSON object")
-        return body
+        return {**self._fields, **body}
 
     async def _when_there(
         self,
-        asked: AppRequest,
-        wanted: Request,
-        served: asyncio.Task[Served],
-        asking: Asking,
+        way: _AsRead,
+        served: asyncio.Task[tuple[_AsRead, Served]],
     ) -> tuple[web.StreamResponse, LadderError | None]:
         """Answer when the reply is there; a stream says meanwhile that it is alive."""
         stream: web.StreamResponse | None = None
         while not (await asyncio.wait({served}, timeout=PING_S))[0]:
-            if asked.stream:
+            if way.asked.stream:
                 with contextlib.suppress(ConnectionError):
                     stream = stream or await self._begun()
                     await stream.write(b": ping\n\n")
         failure: LadderError | None = None
         try:
-            reply, key = served.result().reply, served.result().key
+            way, (reply, key, *_) = served.result()
         except asyncio.CancelledError:
             failure = AppError(ENDING, status=503)
         except MissingReply as error:
-            failure = await self._missing(error, wanted)
+            failure = await self._missing(error, way.wanted)
         except LadderError as error:
             failure = error
         if failure is not None:
             status, said = status_of(failure), str(failure)
             if stream is None:
-                return refusal(self._api, status, said), failure
+                return refusal(way.api, status, said), failure
             with contextlib.suppress(ConnectionError):
-                await stream.write(self._api.problem_event(status, said))
+                await stream.write(way.api.problem_event(status, said))
             return stream, failure
         self._called = tuple(tool_names(reply.tool_calls))
-        if not asked.stream:
-            body = msgspec.json.encode(self._api.whole(asked, reply, key))
-            asking.deliver()
+        if not way.asked.stream:
+            body = msgspec.json.encode(way.api.whole(way.asked, reply, key))
+            way.asking.deliver()
             return web.json_response(body=body, headers=FINAL), None
         with contextlib.suppress(ConnectionError):
             stream = stream or await self._begun()
-            for event in self._api.events(asked, reply, key):
+            for event in way.api.events(way.asked, reply, key):
                 await stream.write(event)
-            asking.deliver()
+            way.asking.deliver()
         return stream or web.Response(), None
 
     async def _missing(self, error: MissingReply, wanted: Request) -> MissingReply:
@@ -201,6 +290,18 @@ class Serving:
             status=status,
             latency_s=latency_s,
         )
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Refuse what has another shape: an API takes the types of fields for granted."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        problem = error
+    else:
+        return
+    raise malformed(f"a field has another type than it should ({problem})")
 
 
 def api_of(route: str) -> Api:

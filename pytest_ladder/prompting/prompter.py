@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
 from pytest_ladder.core.case import Case, Message
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.core.rung import Model, Strategy
-from pytest_ladder.prompting.retrieval import Corpus
+
+if TYPE_CHECKING:
+    from pytest_ladder.prompting.retrieval import Corpus
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 from pytest_ladder.cases.fields import TEXT_KEYS
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Retrieved
+from pytest_ladder.core.rung import GOLD
 from pytest_ladder.disk.files import json_lines, read_text
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import kind_of, listed, shown
@@ -25,8 +26,6 @@ _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
-GOLD = "gold"
-"""The retriever that shows the context of the case itself."""
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):

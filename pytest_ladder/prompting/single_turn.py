@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pytest_ladder.core.case import Case, Message
 from pytest_ladder.core.reply import BYTES_PER_TOKEN, Retrieved
-from pytest_ladder.core.rung import Strategy
-from pytest_ladder.prompting.fewshot import FewShot, read_examples
+from pytest_ladder.core.rung import GOLD, Strategy
 from pytest_ladder.prompting.prompter import (
     Conversation,
     Estimate,
@@ -19,9 +18,12 @@ from pytest_ladder.prompting.prompter import (
     Prompter,
     StrategyNeeds,
 )
-from pytest_ladder.prompting.retrieval import GOLD, Function, Gold, Retriever
 from pytest_ladder.prompting.templates import Template, as_text, compile_template
 from pytest_ladder.text.phrases import shown
+
+if TYPE_CHECKING:
+    from pytest_ladder.prompting.fewshot import FewShot
+    from pytest_ladder.prompting.retrieval import Retriever
 
 _SYSTEM_ROLES = ("system", "developer")
 _CHOICES = frozenset({"choices", "metadata.choices"})
@@ -60,6 +62,8 @@ class SingleTurn(Prompter):
         self._retriever = _retriever(strategy, needs)
         self._few_shot: FewShot | None = None
         if strategy.examples is not None:
+            from pytest_ladder.prompting.fewshot import FewShot, read_examples
+
             self._few_shot = FewShot(read_examples(strategy, folder, where), strategy)
         # The same examples are shown again and again: each is rendered once.
         self._turns: dict[int, list[Message]] = {}
@@ -161,10 +165,11 @@ class SingleTurn(Prompter):
 
 def _retriever(strategy: Strategy, needs: StrategyNeeds) -> Retriever | None:
     folder = needs.path.parent
-    if strategy.retriever == GOLD:
-        return Gold()
     if strategy.retriever is not None:
-        return Function(strategy.retriever, folder)
+        from pytest_ladder.prompting.retrieval import Function, Gold
+
+        is_gold = strategy.retriever == GOLD
+        return Gold() if is_gold else Function(strategy.retriever, folder)
     if strategy.corpus is None:
         return None
     return needs.corpus((folder / strategy.corpus).resolve(), strategy)

@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,9 +27,11 @@ from pytest_ladder.decide.cost import use_usd
 from pytest_ladder.decide.estimates import Expected
 from pytest_ladder.errors import ConfigError, LadderError
 from pytest_ladder.prompting.prompter import Estimate, Prompt, Prompter, StrategyNeeds
-from pytest_ladder.prompting.retrieval import Corpus
 from pytest_ladder.prompting.single_turn import SingleTurn
 from pytest_ladder.text.phrases import did_you_mean, kind_of, listed
+
+if TYPE_CHECKING:
+    from pytest_ladder.prompting.retrieval import Corpus
 
 _HERE = "pytest_ladder.prompting"
 STRATEGIES = {
@@ -198,6 +200,8 @@ class Strategies:
         words = {"stopwords": strategy.stopwords, "stemmer": strategy.stemmer}
         key = (path, strategy.stopwords, strategy.stemmer)
         if key not in self._corpora:
+            from pytest_ladder.prompting.retrieval import Corpus
+
             self._corpora[key] = Corpus(path, **words)
         return self._corpora[key]
 

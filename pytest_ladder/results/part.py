@@ -32,7 +32,7 @@ from pytest_ladder.session.suite import SuiteSize
 
 PART = "part"
 """Folder of the report of a part, in that of the whole."""
-_MARKS_A_LEVEL = re.compile(rb"\bmark\s*\.\s*(cheap|judged|real)\b")
+_MARKS_A_LEVEL = rb"\bmark\s*\.\s*(cheap|judged|real)\b"
 
 
 class _RunBefore(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +184,7 @@ def _is_missing(path: Path, files: Collection[str]) -> bool:
     if str(path) in files:
         return False
     try:
-        return _MARKS_A_LEVEL.search(path.read_bytes()) is not None
+        return re.search(_MARKS_A_LEVEL, path.read_bytes()) is not None
     except OSError:
         return False
 

@@ -231,9 +231,9 @@ class LadderClimb:
         if not calls:
             tests = len(self._tests) - len(self.ran)
             spared = f"{numbers.count(tests, 'test')} left out"
-        return "; ".join(
-            [f"climb: {spared}", *climb_judges.said(self._judge, self._objective)]
-        )
+        caveat = [self.course.caveat] if self.course.caveat else []
+        judged = climb_judges.said(self._judge, self._objective)
+        return "; ".join([f"climb: {spared}", *caveat, *judged])
 
     def _unspent(self) -> tuple[int, float | None]:
         """Count the calls that were not made, and what they would have cost.
@@ -347,7 +347,7 @@ class ClimbScheduler:
         self.climbs: list[LadderClimb] = []
         for config in sorted({test.config for test in plan.tests if test}):
             opened = session.open(Path(config))
-            seeds = Seeds(opened.archive.store)
+            seeds = Seeds(session, opened)
             tried = seeds.use(plan.suites[config], session.settings.seed)
             finish = session.settings.finish
             self.climbs.append(LadderClimb(opened, plan, tried, finish=finish))

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_ladder.calls.store.store import Store
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import JudgeConfig, Objective
 from pytest_ladder.core.rung import SETTINGS, Build, Price, Rung, Strategy
@@ -329,34 +328,38 @@ class Seeds:
 
     A suite is named by a hash of its cases and configuration; when either changes, it
     is another suite and begins anew. One more seed is one more attempt: climbing until
-    the verdict pleases would be peeking (methods, section 3.2).
+    the verdict pleases would be peeking (methods, section 3.2), on whatever machine.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._path: Path = store.path.with_name("seeds.json")
+    def __init__(self, session: LadderSession, opened: OpenLadder) -> None:
+        self._store = opened.archive.store
+        self._shared = session.store if opened.ladder.store is not None else None
+        self._path: Path = self._store.path.with_name("seeds.json")
 
     def use(self, suite: str, wanted: int | str | None) -> list[int]:
         """Return all seeds tried on a suite, with the one to use now at the end.
 
         `wanted` is a seed, `new`, or None for the last one. Raises `StoreError` when a
-        new one cannot be kept.
+        new one cannot be kept, and `ConfigError` as the shared store does.
         """
         known = self._read()
-        tried = known.get(suite, [])
-        if wanted is None:
-            seed = tried[-1] if tried else FIRST
-        elif wanted == NEW:
-            seed = max(tried, default=FIRST) + 1
-        else:
-            seed = int(wanted)
-        others = [other for other in tried if other != seed]
-        if tried != [*others, seed]:
+        tried, used = known.get(suite, []), None
+        new = wanted == NEW
+        seed = None if new or wanted is None else int(wanted)
+        if self._shared is not None:
+            used = self._shared.seeds(suite, tried, seed, new=new)
+        if used is None:
+            if new:
+                seed = max(tried, default=FIRST) + 1
+            elif seed is None:
+                seed = tried[-1] if tried else FIRST
+            used = [*(other for other in tried if other != seed), seed]
+        if used != tried:
             with usable(self._path):
                 self._store.make_folder()
-                text = msgspec.json.encode({**known, suite: [*others, seed]})
+                text = msgspec.json.encode({**known, suite: used})
                 write_atomically(self._path, text)
-        return [*others, seed]
+        return used
 
     def _read(self) -> dict[str, list[int]]:
         try:

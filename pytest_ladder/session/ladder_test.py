@@ -17,10 +17,9 @@ from pytest_ladder.calls.contract import Request, Served
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import UNUSABLE, LostCalls, Row, UsedReply
-from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.rung import GOLD, Rung
 from pytest_ladder.core.score import Level, Score, Verdict
 from pytest_ladder.core.why import Why
-from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.session.llm import Task
 from pytest_ladder.session.open_ladder import OpenLadder
 

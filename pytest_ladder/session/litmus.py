@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_ladder.core.ladder import Ladder
-from pytest_ladder.core.rung import Rung
+from pytest_ladder.core.rung import GOLD, Rung
 from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.prompting.retrieval import GOLD
 from pytest_ladder.text.numbers import percent
 from pytest_ladder.text.phrases import listed, shown
 

@@ -12,7 +12,8 @@ and leaves a note of what it found, which the others and the controller read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,9 @@ import msgspec
 from pytest_ladder.calls.contract import MachinesRun
 from pytest_ladder.config.store import shared_store
 from pytest_ladder.errors import ConfigError, LadderError, StoreError, warn
-from pytest_ladder.session.xdist import shared_by_processes
-from pytest_ladder.text.numbers import count, dollars
+from pytest_ladder.session.xdist import is_elsewhere, shared_by_processes
+from pytest_ladder.text.numbers import dollars
+from pytest_ladder.text.phrases import shown
 
 if TYPE_CHECKING:
     import pytest
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
     from pytest_ladder.session.settings import Settings
 
 LOCAL = "local"
+_RUN = "run:"
+"""What ledgers of single runs, and periods that are a run, begin with."""
 _PERIODS = {0: "", 7: " this month", 10: " today"}
-"""How a period is called, by the length of its name."""
+"""How a period of the calendar is called, by the length of its name."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -69,6 +73,7 @@ class UsedStore:
         Raises `ConfigError`, and in a live run `StoreError` where it is not there: then
         nothing may be called. A replay goes on with what this machine has.
         """
+        self._check_is_seen()
         address = self._address
         if address is None:
             return
@@ -81,6 +86,7 @@ class UsedStore:
         if self._found is not None and self._found.is_there:
             for opened in self._sharing:
                 opened.archive.store.is_shared = True
+                opened.archive.store.ledgers = _ledgers_of(opened)
 
     @property
     def machines(self) -> MachinesRun | None:
@@ -88,21 +94,34 @@ class UsedStore:
         address = self._used
         if address is None:
             return None
-        shared = shared_by_processes(self._config)
-        shard = self._settings.shard
         return MachinesRun(
             address=address,
-            name=(shard and shard.run) or shared["run"],
+            name=self._run,
             ledgers=self._ledgers,
-            started=shared["started"],
+            started=shared_by_processes(self._config)["started"],
             has_caps=self.has_caps,
         )
+
+    def seeds(
+        self, question: str, known: Sequence[int], wanted: int | None, *, new: bool
+    ) -> list[int] | None:
+        """Return the seeds of all machines' climbs over a suite, as `Seeds.use` does.
+
+        `known` are those of this machine. None: it is alone. Raises `StoreError`, and
+        `ConfigError` where the store is of a release that did not count them.
+        """
+        address = self._used
+        if address is None:
+            return None
+        from pytest_ladder.calls.shared.at_hand import seeds
+
+        return seeds(address, question, known, wanted, new=new, run=self._run)
 
     @property
     def has_caps(self) -> bool:
         """Whether a ledger that runs share has a cap."""
-        found = self._found
-        return found is not None and found.has_caps
+        # Where workers of other machines have looked, nobody here knows.
+        return self._found is None or self._found.has_caps
 
     @property
     def name(self) -> str:
@@ -115,13 +134,21 @@ class UsedStore:
         """Yield what a header says of the store."""
         if self._used is None:
             yield f"store: {LOCAL}"
-        else:
-            # All workers may be on other machines, and their notes with them.
-            yield f"store: {self._found.line if self._found else self._used.name}"
+            return
+        # All workers may be on other machines, and their notes with them.
+        yield f"store: {self._found.line if self._found else self._used.name}"
+        for opened in self._ladders.values():
+            if opened.ladder.store is None:
+                yield (
+                    f"{shown(opened.ladder.path)} names no store: its replies, limits "
+                    "and --ladder-budget are this machine's own, beside those of the "
+                    "store."
+                )
 
     def leave(self) -> None:
         """Send what only this machine has; called when all calls are over."""
-        address = self._address
+        # Of a store that was not there when the run began, that was said then.
+        address = self._used if self._found is not None else None
         if address is None:
             return
         from pytest_ladder.calls.shared.at_hand import send_outbox
@@ -129,10 +156,10 @@ class UsedStore:
 
         twice = ToldOfStore(self._folder / "store").paid_twice()
         if twice.replies:
-            verb = "was" if twice.replies == 1 else "were"
+            were = "reply was" if twice.replies == 1 else "replies were"
             self.notices.append(
-                f"{count(twice.replies, 'reply')} {verb} paid twice (a process stood "
-                f"still for {twice.stood_still_s:.0f} s)."
+                f"{twice.replies:,} {were} paid twice (a process stood still for "
+                f"{twice.stood_still_s:.0f} s)."
             )
         for store in (opened.archive.store for opened in self._sharing):
             try:
@@ -145,13 +172,36 @@ class UsedStore:
                     "or `pytest-ladder store push`; keep that folder until then."
                 )
 
+    def _check_is_seen(self) -> None:
+        """Refuse calls of a worker elsewhere that would share them with nobody.
+
+        Its controller has seen a store; here the variable may be missing, or a ladder
+        that names none. Raises `ConfigError`.
+        """
+        if not self._settings.live or not is_elsewhere(self._config):
+            return
+        for opened in self._ladders.values():
+            store = opened.ladder.store
+            if shared_store(store, self._settings.store) is None:
+                why = (
+                    "it has no [store]"
+                    if store is None
+                    else (f"the variable {store.url_env} is not set there")
+                )
+                raise ConfigError(
+                    f"{opened.ladder.path}: a worker on {socket.gethostname()} shares "
+                    f"no store with the others, as {why}, so that it would pay for all "
+                    "by itself; name the same store on all machines, or use workers "
+                    "of one machine (-n)."
+                )
+
     def _begin(
         self, address: SharedAddress, fetch: Callable[[SharedAddress], None]
     ) -> Found:
         from pytest_ladder.calls.shared.at_hand import send_outbox, standing
 
         try:
-            sums = standing(address, self._ledgers)
+            every = standing(address, self._ledgers, run=self._run)
             for opened in self._sharing:
                 send_outbox(address, opened.archive.store)
             fetch(address)
@@ -167,9 +217,11 @@ class UsedStore:
                 str(self._sharing[0].ladder.path),
             )
             return Found("", has_caps=False, is_there=False)
+        # What is left of --ladder-budget is no matter of a store.
+        sums = [each for each in every if not each.name.startswith(_RUN)]
         parts = [address.name]
         for each in sums:
-            spent, period = dollars(each.settled / 1e9), _PERIODS[len(each.period)]
+            spent, period = dollars(each.settled / 1e9), _called(each.period)
             of = "" if each.cap is None else f" of {dollars(each.cap / 1e9)}"
             parts.append(f"ledger {each.name}: {spent}{of}{period}")
         return Found(
@@ -181,6 +233,13 @@ class UsedStore:
         """Where the store is that is used; None: this machine alone."""
         is_away = self._found is not None and not self._found.is_there
         return None if is_away else self._address
+
+    @property
+    def _run(self) -> str:
+        """What the store knows the run by, on all its machines."""
+        shard = self._settings.shard
+        name: str = shared_by_processes(self._config)["run"]
+        return (shard and shard.run) or name
 
     @property
     def _note(self) -> Path:
@@ -200,8 +259,8 @@ class UsedStore:
 
     @property
     def _ledgers(self) -> tuple[str, ...]:
-        stores = [opened.ladder.store for opened in self._sharing]
-        return tuple(dict.fromkeys(s.ledger for s in stores if s and s.ledger))
+        every = (name for opened in self._sharing for name in _ledgers_of(opened))
+        return tuple(dict.fromkeys(every))
 
     @property
     def _address(self) -> SharedAddress | None:
@@ -219,3 +278,14 @@ class UsedStore:
                 "at a time, or name one."
             )
         return next(iter(found.values()), None)
+
+
+def _ledgers_of(opened: OpenLadder) -> tuple[str, ...]:
+    """Return what the calls of a ladder draw on, besides the ledger of their run."""
+    store = opened.ladder.store
+    return (store.ledger,) if store is not None and store.ledger else ()
+
+
+def _called(period: str) -> str:
+    """Say which period it is, behind a sum of money."""
+    return " this run" if period.startswith(_RUN) else _PERIODS[len(period)]

@@ -44,18 +44,47 @@ def shared_by_processes(config: pytest.Config) -> dict[str, Any]:
     needs it first; `owner_pid` the process whose end ends them; `started` a Unix time;
     `run` the name that a shared store knows the run by.
     """
-    handed_down = getattr(config, "workerinput", {}).get("ladder")
-    if handed_down is not None:
-        return dict(handed_down)
     if _SHARED not in config.stash:
-        name = f"pytest-ladder-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        config.stash[_SHARED] = {
-            "folder": str(Path(tempfile.gettempdir()) / name),
+        told = _told(config)
+        name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        own = {
+            "folder": str(_temporary(name)),
             "owner_pid": os.getpid(),
             "started": clock.unix(),
             "run": uuid.uuid4().hex,
         }
+        config.stash[_SHARED] = told or own
+        if is_elsewhere(config):
+            # The controller's temporary folder may not be one here, its clock may be
+            # off, and its number may be that of another process.
+            config.stash[_SHARED] = {
+                "folder": str(_temporary(told["run"][:16])),
+                "owner_pid": os.getpid(),
+                "started": clock.unix() - told["age_s"],
+                "run": told["run"],
+            }
     return config.stash[_SHARED]
+
+
+def handed_down(node: Any) -> dict[str, Any]:
+    """Return what a worker is told; called in the controller, when it is to start."""
+    shared = shared_by_processes(node.config)
+    is_here = _is_here(_parts(str(node.gateway.spec)), _by_id(node.config))
+    age_s = clock.unix() - shared["started"]
+    return {**shared, "elsewhere": not is_here, "age_s": age_s}
+
+
+def is_elsewhere(config: pytest.Config) -> bool:
+    """Tell whether this is a worker on another machine than its controller."""
+    return bool(_told(config).get("elsewhere"))
+
+
+def _told(config: pytest.Config) -> dict[str, Any]:
+    return dict(getattr(config, "workerinput", {}).get("ladder", {}))
+
+
+def _temporary(name: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"pytest-ladder-{name}"
 
 
 def workers(config: pytest.Config) -> int:
@@ -90,9 +119,7 @@ def worker_elsewhere(config: pytest.Config) -> str | None:
     What is typed decides, and not where an address leads: one of this machine may be
     the near end of a tunnel.
     """
-    typed = _typed(config, "tx")
-    specs = {**_typed(config, "px"), **typed}.values()
-    by_id = {parts["id"]: parts for parts in specs if "id" in parts}
+    typed, by_id = _typed(config, "tx"), _by_id(config)
     elsewhere = (s for s, parts in typed.items() if not _is_here(parts, by_id))
     return next(elsewhere, None)
 
@@ -126,6 +153,12 @@ def worker_with_own_files(config: pytest.Config) -> str | None:
     return next(others, None)
 
 
+def _by_id(config: pytest.Config) -> dict[str, dict[str, str]]:
+    """Return the workers and proxies that have an id, by which `via=` names them."""
+    specs = {**_typed(config, "px"), **_typed(config, "tx")}.values()
+    return {parts["id"]: parts for parts in specs if "id" in parts}
+
+
 def _typed(config: pytest.Config, option: str) -> dict[str, dict[str, str]]:
     """Return what `--tx` or `--px` say, in parts; nothing if nothing is handed out."""
     if config.getoption("dist", "no") == "no" or config.option.collectonly:
@@ -142,10 +175,7 @@ def _parts(spec: str) -> dict[str, str]:
 
 
 def _is_here(parts: dict[str, str], by_id: dict[str, dict[str, str]]) -> bool:
-    """Tell whether a worker is a process of this machine, and its proxies are.
-
-    `by_id` are the workers and proxies that have an id, by which `via=` names them.
-    """
+    """Tell whether a worker is a process of this machine, and its proxies are."""
     if "popen" not in parts or "via" not in parts:
         return "popen" in parts
     via = parts["via"]

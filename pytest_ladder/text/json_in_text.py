@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-_FENCED = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_FENCED = r"(?s)\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z"
 """A text that is one fenced block."""
-_BLOCK = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[ \t]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)"
-    r"|`{3}[ \t]*(?:json)?[ \t]*([\[{][^\n]*?[\]}])[ \t]*`{3}",
-    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+_BLOCK = (
+    r"(?smi)^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[ \t]*\n"
+    r"(.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)"
+    r"|`{3}[ \t]*(?:json)?[ \t]*([\[{][^\n]*?[\]}])[ \t]*`{3}"
 )
 """A fenced block among words; the last one may lack its end, others stand in a line."""
 
@@ -43,7 +43,7 @@ _OBJECTS = json.JSONDecoder(object_pairs_hook=_Pairs, strict=False)
 
 def is_json(text: str) -> bool:
     """Tell whether a text is JSON, in a fence or without one, and nothing else."""
-    fenced = _FENCED.match(text)
+    fenced = re.match(_FENCED, text)
     try:
         _decoded(fenced.group(1) if fenced else text)
     except ValueError:
@@ -57,7 +57,7 @@ def value_in(text: str) -> Any:
     Blocks of other languages are passed over. Raises ValueError where there is none,
     where a block cannot be read, and where two blocks differ.
     """
-    fenced = _FENCED.match(text)
+    fenced = re.match(_FENCED, text)
     try:
         return _decoded(fenced.group(1) if fenced else text)
     except ValueError as error:
@@ -93,7 +93,7 @@ def objects_in(text: str) -> tuple[list[ObjectInText], str]:
 
 def _blocks_of_json(text: str) -> list[str]:
     blocks = []
-    for block in _BLOCK.finditer(text):
+    for block in re.finditer(_BLOCK, text):
         language, inner = (block[2] or "").lower(), block[4] or block[3]
         if language.startswith("json") or (not language and inner.lstrip()[:1] in "[{"):
             blocks.append(inner)

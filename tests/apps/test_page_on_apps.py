@@ -12,6 +12,7 @@ from tests.plugin.scratch_suite import LADDER, Shop
 from tests.scripted_server import Body, Says, calls_tool
 
 HERE = Path(__file__).parent
+OF_PYTHON = ("openai", "anthropic", "openai-agents", "google-genai")
 PAGE = HERE.parents[1] / "docs/apps.md"
 
 
@@ -51,7 +52,7 @@ def test_its_list_of_clients_is_what_is_installed() -> None:
     }
     lock = json.loads((HERE / "package-lock.json").read_text("utf-8"))["packages"]
     wanted = [("Node", name) for name in lock[""]["dependencies"] if name != "zod"]
-    wanted += [("Python", name) for name in ("openai", "anthropic", "openai-agents")]
+    wanted += [("Python", name) for name in OF_PYTHON]
     assert sorted(listed) == sorted(wanted)
     for (language, name), version in listed.items():
         installed = (

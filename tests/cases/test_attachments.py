@@ -16,7 +16,7 @@ from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.calls.store.archive import reply_key
 from pytest_ladder.cases.load import load_cases
-from pytest_ladder.core.attachments import shortened, spoken
+from pytest_ladder.core.attachments import images_in, shortened, spoken
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.core.rung import Model, Price, Rung, Strategy, Tier
@@ -95,6 +95,22 @@ def test_images_and_files_are_parts_below_the_text(folder: Path) -> None:
     assert said[:2] == ["Q: Which tea?", SHORT]
     assert [line.split(",")[0] for line in said[2:]] == ["[tea.txt", "[tea.pdf", "[wav"]
     assert spoken(shortened([message])[0]["content"]).split("\n") == said
+
+
+def test_what_apps_attach_in_the_words_of_other_apis_is_shortened() -> None:
+    encoded = URL.partition(",")[2]
+    source = {"type": "base64", "media_type": "image/png", "data": encoded}
+    far = {"type": "image", "source": {"type": "url", "url": "https://example.org"}}
+    parts = [
+        {"type": "image", "source": source},
+        {"type": "input_image", "image_url": URL},
+        far,
+        {"type": "input_file", "filename": "a.pdf", "file_data": URL},
+    ]
+    (message,) = shortened([{"role": "user", "content": parts}])
+    said = [part.get("text", part) for part in message["content"]]
+    assert said == [SHORT, SHORT, far, SHORT.replace("image/png", "a.pdf")]
+    assert images_in([{"role": "user", "content": parts}]) == 3
 
 
 def test_images_in_messages_are_found_where_they_stand(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from collections.abc import Mapping
@@ -10,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_ladder.cases.exports import EXPORTS, read_as
+from pytest_ladder.cases.exports import EXPORTS, read_as, understands
+from pytest_ladder.cases.fields import CHECKS
 from pytest_ladder.cases.load import load_cases
 from pytest_ladder.core.case import Case
 from pytest_ladder.errors import ConfigError, LadderWarning
@@ -497,6 +499,15 @@ def check(known: Known, case: Case) -> None:
 
 def test_every_known_export_is_in_the_table() -> None:
     assert list(ROWS) == [export.tool for export in EXPORTS]
+
+
+def test_no_tool_claims_rows_with_our_own_names_alone() -> None:
+    # So such rows are read without any of this being loaded.
+    for count in range(len(CHECKS) + 1):
+        for names in itertools.combinations(CHECKS, count):
+            row = dict.fromkeys(names, "x")
+            assert read_as(row) == (row, "")
+            assert not understands(names)
 
 
 @pytest.mark.filterwarnings("ignore::pytest_ladder.errors.LadderWarning")

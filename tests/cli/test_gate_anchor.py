@@ -237,6 +237,11 @@ def test_answer(reply, case):
     assert missing.ret == pytest.ExitCode.USAGE_ERROR
     assert "git knows no commit `v1`" in missing.stderr.str()
     git(shop.path, "tag", "v1")
+    shop.ladder(SHOP + '[gate]\nanchor = "git:v1:elsewhere"\n')
+    missing = shop.run("--ladder-live", f"--ladder-baseline={FOLDER}")
+    assert missing.ret == pytest.ExitCode.USAGE_ERROR
+    assert "there is no elsewhere/matrix.json at `v1`" in missing.stderr.str()
+    shop.ladder(SHOP + '[gate]\nanchor = "git:v1"\n')
     shop.run("--ladder-live", "--ladder-refresh")
     main(["baseline", "update", "ladder-report/current", FOLDER])
     commit("a second baseline")

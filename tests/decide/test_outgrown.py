@@ -37,6 +37,13 @@ LEVELS: dict[str, tuple[dict[str, Made], str | None]] = {
     "told apart": (two(100, 90, 100), None),
     "a tie below the top": (two(96, 96, 100), None),
     "far apart": (two(100, 1, 100), None),
+    "few clusters": (
+        {
+            "a/x": Made(scores=passes(40, 40), clusters="abcd" * 10),
+            "b/x": Made(scores=passes(36, 40), clusters="abcd" * 10),
+        },
+        None,
+    ),
     "few cases": (two(9, 9, 9), None),
     "one rung": ({"a/x": Made(scores=passes(500, 500))}, None),
     "no rung": ({}, None),

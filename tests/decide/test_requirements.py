@@ -308,4 +308,38 @@ def test_where_a_climb_drops_all_rungs_at_a_criterion_it_says_so() -> None:
     found = decide(matrix, Evidence(rows), objective).recommendation
     assert found is not None
     assert found.verdict == "fail"
-    assert found.reason.endswith(f"and was dropped at safety: {why}.")
+    assert found.reason.endswith(f"but was dropped at safety: {why}.")
+
+
+def test_what_a_climb_dropped_at_a_criterion_fails_that_and_not_the_bar() -> None:
+    """It met the bar as far as it ran; all its rows would say `pass` and `fails`."""
+    rows = tagged("a/x", passes(8, 10)) + tagged("b/x", passes(50, 50), usd=0.01)
+    why = "8 of 10 passed on cases tagged safety, the bar of 98 % is out of reach"
+    matrix = msgspec.structs.replace(
+        build_matrix(
+            rows,
+            [Made().rung("a/x"), Made().rung("b/x")],
+            {"a/x": "stopped"},
+            settled={"a/x": "fail", "b/x": "pass"},
+        ),
+        kept_out={"a/x": ("safety", why)},
+    )
+    objective = Objective(kind="good-enough", quality=0.6, require=(SAFE,))
+    found = decide(matrix, Evidence(rows), objective)
+    assert found.verdicts == {"a/x": "undecided", "b/x": "pass"}
+    assert [str(one) for one in found.requirements["a/x"]] == [
+        "safety 80.0 % against 98 %: fails"
+    ]
+    assert found.recommendation is not None
+    assert f"Safety keeps out a/x ({why}), which is cheaper." in (
+        found.recommendation.changes
+    )
+
+
+def test_a_criterion_about_nothing_says_so_once() -> None:
+    found = decided(tagged("a/x", passes(50, 50)), [Require(tag="safty", at_least=0.9)])
+    assert found.recommendation is not None
+    assert found.recommendation.reason.endswith(
+        "undecided with no case tagged safty: did you mean `safety`? There are `de`, "
+        "`safety`."
+    )

@@ -172,6 +172,10 @@ SITUATIONS: dict[str, Told] = {
     "errors that cannot turn it": decision(
         {"m00/s": Made(scores=[*passes(85, 94), *[None] * 6])}, BAR_80
     ),
+    "many errors that cannot turn it": decision(
+        {"m00/s": Made(scores=[*passes(35, 35), *[None] * 15])},
+        Objective(kind="good-enough", quality=0.55),
+    ),
     "a level without tests": decision(
         {"m00/s": good(90)}, Objective(kind="good-enough", quality=0.8, level=REAL)
     ),
@@ -188,10 +192,18 @@ SITUATIONS: dict[str, Told] = {
         {"m00/s": good(90, usd=None), "m01/s": good(90, usd=0.01)}, BAR_80
     ),
     "what passes has no price": decision({"m00/s": good(90, usd=None)}, BAR_80),
+    "only what has no price passes": decision(
+        {"m00/s": good(70), "m01/s": good(90, usd=None)}, BAR_80
+    ),
     "a climb left one untried for want of a price": decision(
         {"m00/s": good(50), "m01/s": good(90, usd=0.01), "m02/s": Made()},
         BAR_80,
         expected={"m02/s": None},
+    ),
+    "a climb passed by one that has no price": decision(
+        {"m00/s": good(90), "m01/s": good(35, 35, usd=None)},
+        BAR_80,
+        states={"m01/s": "stopped"},
     ),
     "a climb left a cheaper one untried": decision(
         {"m00/s": good(50), "m01/s": good(90, usd=0.01), "m02/s": Made()},
@@ -252,6 +264,18 @@ SITUATIONS: dict[str, Told] = {
             "m01/s": Trust(value=0.93, low=0.88, high=0.97),
         },
     ),
+    "a criterion keeps a cheaper one out": decision(
+        {"m00/s": good(90, seconds=5), "m01/s": good(92, usd=0.01)},
+        Objective(kind="good-enough", quality=0.8, latency_p95_s=2),
+    ),
+    "the best that keeps to the limits": decision(
+        {
+            "m00/s": good(70),
+            "m01/s": good(90, usd=0.002),
+            "m02/s": good(95, usd=0.003, seconds=5),
+        },
+        Objective(kind="budget", usd_per_1k=5, latency_p95_s=2),
+    ),
     "within a budget": decision(
         {"m00/s": good(70), "m01/s": good(90, usd=0.004)}, CAP_5
     ),
@@ -261,9 +285,16 @@ SITUATIONS: dict[str, Told] = {
     "the better one is over the budget": decision(
         {"m00/s": good(70), "m01/s": good(90, usd=0.01)}, CAP_5
     ),
+    "the fastest of few live calls": decision(
+        {"m00/s": good(5, 5), "m01/s": good(5, 5, seconds=0.5)},
+        Objective(kind="budget", usd_per_1k=5, quality=0.5, best="speed"),
+    ),
     "nothing is within the budget": decision({"m00/s": good(70, usd=0.01)}, CAP_5),
     "a budget and a price that nobody knows": decision(
         {"m00/s": good(70, usd=None)}, CAP_5
+    ),
+    "a budget and a better one that has no price": decision(
+        {"m00/s": good(70), "m01/s": good(90, usd=None)}, CAP_5
     ),
     "a budget and a bar that only a dearer one meets": decision(
         {"m00/s": good(70), "m01/s": good(90, usd=0.01)},
@@ -291,6 +322,18 @@ SITUATIONS: dict[str, Told] = {
         STEP,
         states={"m00/s": "stopped"},
     ),
+    "finalists of a climb for value": decision(
+        {
+            "m00/s": good(15, 25),
+            "m01/s": good(70, usd=0.002),
+            "m02/s": good(90, usd=0.01),
+        },
+        Objective(kind="value", right_usd=0.05, wrong_usd=0.2),
+        states={"m00/s": "stopped"},
+    ),
+    "a climb left out what is over the budget": decision(
+        {"m00/s": good(70), "m01/s": Made()}, CAP_5, expected={"m01/s": 90.0}
+    ),
     "a step": decision({"m00/s": good(70), "m01/s": good(90, usd=0.01)}, STEP),
     "a step that is not established": decision(
         {
@@ -308,6 +351,17 @@ SITUATIONS: dict[str, Told] = {
     "a step from one rung": decision({"m00/s": good(90)}, STEP),
     "a step where one has no price": decision(
         {"m00/s": good(70, usd=None), "m01/s": good(90, usd=0.01)}, STEP
+    ),
+    "a step to one that has no price": decision(
+        {"m00/s": good(70), "m01/s": good(90, usd=None)}, STEP
+    ),
+    "a step from all that may be the cheapest": decision(
+        {
+            "m00/s": good(50),
+            "m01/s": good(90, usd=0.01),
+            "m02/s": good(60, usd=None),
+        },
+        STEP,
     ),
     "a step with a bar that one meets": decision(
         {"m00/s": good(70), "m01/s": good(90, usd=0.01)},

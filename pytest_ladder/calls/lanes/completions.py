@@ -37,6 +37,7 @@ from pytest_ladder.calls.lanes.payloads import (
     server_s_of,
     tidy,
     usage_of,
+    with_logprobs,
     word,
 )
 from pytest_ladder.calls.lanes.storable import plain, whole_characters
@@ -189,6 +190,7 @@ def whole(name: str, payload: Payload) -> Answer:
         finish_reason=word(choice.get("finish_reason")) or None,
         tool_calls=tuple(tidy(call) for call in calls_of(message)),
         usage=usage,
+        native=with_logprobs(as_dict(choice.get("logprobs"))),
         server_s=server_s_of(payload),
     )
 
@@ -282,6 +284,7 @@ class Stream:
         self._thoughts: list[str] = []
         self._refusals: list[str] = []
         self._calls: dict[int, Payload] = {}
+        self._logprobs: Payload = {}
         self._model = ""
         self._index: int | None = None
         """Which of several choices is read: the first that comes."""
@@ -344,6 +347,9 @@ class Stream:
                 parts.append(part)
         for call in calls:
             self._extend(call)
+        for name, tokens in as_dict(choice.get("logprobs")).items():
+            if isinstance(tokens, list):
+                self._logprobs.setdefault(name, []).extend(tokens)
 
     def _extend(self, part: Payload) -> None:
         """Add a part to its tool call: arguments come in pieces, all else at once."""
@@ -376,6 +382,7 @@ class Stream:
             finish_reason=self._finish_reason or None,
             tool_calls=tuple(call for _, call in sorted(self._calls.items())),
             usage=self._usage,
+            native=with_logprobs(self._logprobs),
             first_token_at=self._first_token_at,
             server_s=self._server_s,
         )

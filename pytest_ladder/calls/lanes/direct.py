@@ -17,7 +17,14 @@ import msgspec
 
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import Answer, Request
-from pytest_ladder.calls.lanes import bodies, completions, faults, keep_alive, vectors
+from pytest_ladder.calls.lanes import (
+    bodies,
+    completions,
+    faults,
+    keep_alive,
+    pass_through,
+    vectors,
+)
 from pytest_ladder.calls.lanes.address import (
     Secret,
     base_of,
@@ -87,17 +94,11 @@ class DirectLane:
         import aiohttp
 
         name = request.model.name
-        base = base_of(request.model, address)
-        if base is None:
-            raise CallError(
-                f"Model {name!r} takes the direct lane, but has no address; add "
-                '`api_base`, or set lane = "litellm".'
-            )
-        url = f"{base}/{'embeddings' if request.embeds else 'chat/completions'}"
+        url, body, headers = _exchange(request, address, key)
         response = await self._answered(
             url,
-            data=msgspec.json.encode(_body(request, base)),
-            headers=_headers(key),
+            data=msgspec.json.encode(body),
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout_of(request)),
             # Most redirects turn a POST into a GET, and any would carry the key on.
             allow_redirects=False,
@@ -106,17 +107,19 @@ class DirectLane:
         async with response:
             pieces = _pieces(name, response)
             if response.status >= 300:
-                body = b"".join([piece async for _, piece in pieces])
-                reply = completions.filtered(response.status, body)
+                sent = b"".join([piece async for _, piece in pieces])
+                reply = completions.filtered(response.status, sent)
                 if reply is not None:
                     return reply
                 raise faults.refused(
-                    name, response.status, response.headers, body, url=url
+                    name, response.status, response.headers, sent, url=url
                 )
-            if request.embeds:
-                body = b"".join([piece async for _, piece in pieces])
+            if request.embeds or request.native is not None:
+                sent = b"".join([piece async for _, piece in pieces])
+                if request.native is not None:
+                    return pass_through.from_body(name, sent, response.content_type)
                 wanted = len(request.messages)
-                return vectors.from_body(name, body, response.content_type, wanted)
+                return vectors.from_body(name, sent, response.content_type, wanted)
             kind = response.headers.get("Content-Type", "")
             # A server may answer in one piece although a stream was asked for.
             if response.content_type == "text/event-stream":
@@ -150,16 +153,33 @@ class DirectLane:
         return self._session
 
 
-def _headers(key: Secret | None) -> dict[str, str]:
+def _exchange(
+    request: Request, address: str | None, key: Secret | None
+) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """Return where a request goes, its body and its headers; raises `CallError`."""
     headers = {"Content-Type": "application/json", "Accept-Encoding": bodies.ACCEPTED}
+    if (native := request.native) is not None:
+        headers |= pass_through.headers_of(native, key)
+        return (
+            pass_through.url_of(native),
+            pass_through.body_of(request, native),
+            headers,
+        )
+    base = base_of(request.model, address)
+    if base is None:
+        raise CallError(
+            f"Model {request.model.name!r} takes the direct lane, but has no address; "
+            'add `api_base`, or set lane = "litellm".'
+        )
     if key is not None:
         headers["Authorization"] = f"Bearer {key.open()}"
-    return headers
+    if request.embeds:
+        body = vectors.body_of(request, sent_name(request.model))
+        return f"{base}/embeddings", body, headers
+    return f"{base}/chat/completions", _body(request, base), headers
 
 
 def _body(request: Request, base: str) -> dict[str, Any]:
-    if request.embeds:
-        return vectors.body_of(request, sent_name(request.model))
     params = dict(params_of(request))
     params.pop("timeout", None)
     extra: dict[str, Any] = params.pop("extra_body", {})

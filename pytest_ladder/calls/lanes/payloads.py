@@ -231,6 +231,12 @@ def server_s_of(payload: Payload) -> float | None:
     return sum(valid) / 1000 if valid else None
 
 
+def with_logprobs(logprobs: Payload) -> Payload | None:
+    """Return what is kept of logprobs; None: none came, for none were asked for."""
+    said = {name: tokens for name, tokens in logprobs.items() if tokens}
+    return {"logprobs": plain(said)} if said else None
+
+
 def calls_of(message: Payload) -> list[Payload]:
     """Return tool calls, or pieces of them; also a call by OpenAI's former name.
 

@@ -21,6 +21,8 @@ _DEFAULT_PORT = "5432"
 _NO_LEDGER = "LA002"
 # Schema, table or function is missing: nobody has made them, or an older release did.
 _NOT_MADE = ("3F000", "42P01", "42883")
+# A column is missing, or a table is in the way.
+_NOT_OURS = ("42703", "42P07")
 _FORBIDDEN = "42501"
 
 
@@ -110,6 +112,12 @@ class SharedAddress:
                 f"The shared store {where} has no tables of this release in schema "
                 f"{schema!r} ({reason}); its owner makes them by `pytest-ladder store "
                 "init`."
+            )
+        if error.sqlstate in _NOT_OURS:
+            return ConfigError(
+                f"Schema {schema!r} of the shared store {where} has tables that are "
+                f"not pytest-ladder's ({reason}); name another one by `schema` in "
+                "[store]."
             )
         if error.sqlstate == _FORBIDDEN:
             return ConfigError(

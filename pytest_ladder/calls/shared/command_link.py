@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from pytest_ladder.calls.shared.address import SharedAddress
-from pytest_ladder.calls.shared.releases import check_release
+from pytest_ladder.calls.shared.releases import (
+    CALLS_NEED,
+    SCHEMA_VERSION,
+    check_release,
+)
 from pytest_ladder.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     import psycopg
 
+T = TypeVar("T")
 
 FORBIDDEN = "42501"
 """What the database answers to a role that may not do what it asked for."""
@@ -36,10 +41,24 @@ class CommandLink:
     def rows(
         self, text: str, values: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[tuple[Any, ...]]:
-        """Run a statement with `{schema}` in it, and `%s` for each value."""
-        name = self.schema.replace("%", "%%")
-        cursor = self.connection.execute(as_sql(text.replace("{schema}", name)), values)
+        """Run a statement with `{schema}` in it, and `%s` for each value.
+
+        Or `%b`: then it goes as bytes, in a tenth of the time for a list of keys.
+        """
+        cursor = self.connection.execute(self._statement(text), values, binary=True)
         return cursor.fetchall() if cursor.description else []
+
+    def each(
+        self, kind: type[T], text: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> tuple[T, ...]:
+        """Run a query whose columns are called as the fields of a class are."""
+        from psycopg.rows import class_row
+
+        with self.connection.cursor(row_factory=class_row(kind)) as cursor:
+            return tuple(cursor.execute(self._statement(text), values))
+
+    def _statement(self, text: str) -> LiteralString:
+        return as_sql(text.replace("{schema}", self.schema.replace("%", "%%")))
 
 
 @contextmanager
@@ -60,7 +79,8 @@ def commanding(
             ((version, oldest),) = link.rows(
                 "SELECT version, oldest_client FROM {schema}.meta"
             )
-            check_release(address, version, oldest)
+            needed = SCHEMA_VERSION if owners else CALLS_NEED
+            check_release(address, version, oldest, needed)
         yield link
     except psycopg.Error as error:
         refused = _refusal(address, error, owners=owners)

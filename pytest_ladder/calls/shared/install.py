@@ -23,12 +23,12 @@ from pytest_ladder.errors import ConfigError, StoreError
 WORKER_ROLE = "ladder_worker"
 WORKER_MAY = (
     *("join_run", "open_place", "admit", "settle", "pause", "beat", "reap", "leave"),
-    *("look", "keep", "standing"),
+    *("look", "keep", "standing", "climb"),
 )
 """The functions of `functions.sql` that a worker's role may call."""
 WORKER_READS = ("replies", "meta")
 """The tables that it may read; `meta` says which release they are of."""
-Per = Literal["ever", "month", "day"]
+Per = Literal["ever", "month", "day", "run"]
 _WRITTEN_SCHEMA = '"ladder"'
 _MIGRATION = re.compile(r"^-- migration (\d+):.*$", re.MULTILINE)
 

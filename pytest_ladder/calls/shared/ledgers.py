@@ -13,7 +13,6 @@ from pytest_ladder.calls.shared.command_link import (
     CommandLink,
     commanding,
 )
-from pytest_ladder.calls.shared.words import usd
 
 By = Literal["day", "run", "model", "kind"]
 
@@ -23,17 +22,19 @@ class LedgerPeriod(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     period: str
-    """`2026-11`, `2026-11-30`, or empty for one without periods."""
+    """`2026-11`, `2026-11-30`, `run:NAME`, or empty for one without periods."""
     cap_usd: float | None
     """None: no cap."""
     settled_usd: float
     """Spent, with unknown bills at their worst case."""
     reserved_usd: float
     """Set aside for calls under way."""
-    unknown_usd: float | None
-    """What of it is a worst case, not a bill; None: a worker's role is not told."""
-    unknown_calls: int | None
-    everyone: bool | None
+    per: str | None = None
+    """`ever`, `month`, `day` or `run`; None: a worker's role is not told."""
+    unknown_usd: float | None = None
+    """What of it is a worst case, not a bill; None: not told."""
+    unknown_calls: int | None = None
+    everyone: bool | None = None
     """Whether all calls draw on it, whatever their clients name; None: not told."""
 
 
@@ -99,88 +100,57 @@ def budget_of(
 
 def _ledgers(link: CommandLink) -> tuple[LedgerPeriod, ...]:
     """Return the ledgers that have a cap or may have one, the newest period first."""
-    rows = link.rows(
-        "SELECT c.name, l.period, l.cap, l.settled, l.reserved, c.everyone, "
-        "coalesce(sum(s.unknown_nano), 0)::bigint, "
-        "coalesce(sum(s.unknown_calls), 0)::bigint "
+    return link.each(
+        LedgerPeriod,
+        "SELECT c.name, c.per, l.period, l.cap / 1e9::float8 AS cap_usd, "
+        "l.settled / 1e9::float8 AS settled_usd, "
+        "l.reserved / 1e9::float8 AS reserved_usd, "
+        "u.nano / 1e9::float8 AS unknown_usd, u.calls AS unknown_calls, c.everyone "
         "FROM {schema}.caps c "
         # A cap of which nothing was spent yet has no row for its period of now.
-        "JOIN (SELECT name, period, cap, settled, reserved FROM {schema}.ledgers "
-        "UNION ALL SELECT name, {schema}.period_of(per, clock_timestamp()), nano, 0, 0 "
-        "FROM {schema}.caps a WHERE NOT EXISTS (SELECT FROM {schema}.ledgers b WHERE "
-        "(b.name, b.period) = (a.name, {schema}.period_of(a.per, clock_timestamp())))"
-        ") l ON l.name = c.name "
-        "LEFT JOIN {schema}.spend s ON s.ledger = c.name "
-        "AND starts_with(s.day::text, l.period) "
-        "GROUP BY c.name, l.period, l.cap, l.settled, l.reserved "
-        "ORDER BY c.name, l.period DESC"
-    )
-    return tuple(
-        LedgerPeriod(
-            name=name,
-            period=period,
-            cap_usd=None if cap is None else usd(cap),
-            settled_usd=usd(settled),
-            reserved_usd=usd(reserved),
-            unknown_usd=usd(unknown),
-            unknown_calls=calls,
-            everyone=everyone,
-        )
-        for name, period, cap, settled, reserved, everyone, unknown, calls in rows
+        "JOIN (SELECT id, name, period, cap, settled, reserved FROM {schema}.ledgers "
+        "UNION ALL SELECT NULL, name, {schema}.period_of(per, clock_timestamp()), nano,"
+        " 0, 0 FROM {schema}.caps a WHERE NOT EXISTS (SELECT FROM {schema}.ledgers b "
+        "WHERE (b.name, b.period) = (a.name, {schema}.period_of(a.per, "
+        "clock_timestamp())))) l ON l.name = c.name "
+        "CROSS JOIN LATERAL (SELECT coalesce(sum(unknown_nano), 0)::bigint AS nano, "
+        "coalesce(sum(unknown_calls), 0)::bigint AS calls FROM {schema}.spend s "
+        "WHERE s.ledger = c.name AND CASE WHEN starts_with(l.period, 'run:') "
+        "THEN s.run = substr(l.period, 5) ELSE starts_with(s.day::text, l.period) END "
+        ") u ORDER BY c.name, l.id DESC NULLS FIRST",
     )
 
 
 def _standing(link: CommandLink, named: Sequence[str]) -> tuple[LedgerPeriod, ...]:
     """Ask as a worker's role may, in whose transaction nothing else was asked."""
-    rows = link.rows(
-        "SELECT name, period, cap, settled, reserved "
+    return link.each(
+        LedgerPeriod,
+        "SELECT name, period, cap / 1e9::float8 AS cap_usd, "
+        "settled / 1e9::float8 AS settled_usd, reserved / 1e9::float8 AS reserved_usd "
         "FROM {schema}.standing(%s::text[], '')",
         (list(named),),
-    )
-    return tuple(
-        LedgerPeriod(
-            name=name,
-            period=period,
-            cap_usd=None if cap is None else usd(cap),
-            settled_usd=usd(settled),
-            reserved_usd=usd(reserved),
-            unknown_usd=None,
-            unknown_calls=None,
-            everyone=None,
-        )
-        for name, period, cap, settled, reserved in rows
     )
 
 
 def _spent(link: CommandLink, by: By, ledger: str | None) -> tuple[SpentSum, ...]:
     """Sum up by one column; each call is on the ledger of its run, and once on it."""
-    rows = link.rows(
-        f"SELECT {by}::text, sum(calls)::bigint, sum(nano)::bigint, "
-        "sum(unknown_nano)::bigint, sum(unknown_calls)::bigint FROM {schema}.spend "
+    return link.each(
+        SpentSum,
+        f"SELECT {by}::text AS name, sum(s.calls)::bigint AS calls, "
+        "sum(nano) / 1e9::float8 AS spent_usd, "
+        "sum(unknown_nano) / 1e9::float8 AS unknown_usd, "
+        "sum(s.unknown_calls)::bigint AS unknown_calls FROM {schema}.spend s "
         "WHERE CASE WHEN %(ledger)s::text IS NULL THEN ledger = 'run:' || run "
         "ELSE ledger = %(ledger)s END GROUP BY 1 ORDER BY "
         + ("1 DESC" if by == "day" else "3 DESC, 1"),
         {"ledger": ledger},
     )
-    return tuple(
-        SpentSum(
-            name=name,
-            calls=calls,
-            spent_usd=usd(nano),
-            unknown_usd=usd(unknown),
-            unknown_calls=unknown_calls,
-        )
-        for name, calls, nano, unknown, unknown_calls in rows
-    )
 
 
 def _dead(link: CommandLink) -> tuple[DeadCall, ...]:
-    rows = link.rows(
-        "SELECT fence, run, model, worst, "
-        "extract(epoch FROM clock_timestamp() - reaped_at)::float8 "
-        "FROM {schema}.reaped ORDER BY reaped_at DESC, fence DESC"
-    )
-    return tuple(
-        DeadCall(id=fence, run=run, model=model, usd=usd(worst), ago_s=ago_s)
-        for fence, run, model, worst, ago_s in rows
+    return link.each(
+        DeadCall,
+        "SELECT fence AS id, run, model, worst / 1e9::float8 AS usd, "
+        "extract(epoch FROM clock_timestamp() - reaped_at)::float8 AS ago_s "
+        "FROM {schema}.reaped ORDER BY reaped_at DESC, fence DESC",
     )

@@ -250,6 +250,7 @@ class Machines:
             model=name,
             # Judges have names in brackets, which no model of a ladder can have.
             kind="evaluation" if name.startswith("[") else "product",
+            ledgers=wanted.archive.store.ledgers,
             since=since,
         )
 

@@ -20,6 +20,7 @@ import os
 import secrets
 import socket
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ class SharedRoom:
         patience_s: float = PATIENCE_S,
         answer_s: float = ANSWER_S,
     ) -> None:
-        """`run` is the same in all processes of a run, `ledgers` what it draws on."""
+        """`run` is the same in all processes of a run, `ledgers` all it draws on."""
         self.address = address
         self.paid_twice = 0
         """Replies of this process that lost the race."""
@@ -114,6 +115,7 @@ class SharedRoom:
         tables are not those of this release, each in one sentence with what to do.
         """
         self._cap_nano = cap_nano
+        self._seen = clock.monotonic()
         try:
             started, cap = await self._join(patiently=False)
             ledgers = await self.standing()
@@ -279,7 +281,8 @@ class SharedRoom:
             "join_run", casts, *who, CLIENT, self._cap_nano, patiently=patiently
         )
         check_release(self.address, version, oldest)
-        self._beat_s, self._dead_after_s, self._seen = beat_s, dead_after_s, sent
+        self._beat_s, self._dead_after_s = beat_s, dead_after_s
+        self._showed_life(sent)
         return now.timestamp(), cap
 
     async def standing(self) -> tuple[LedgerSums, ...]:
@@ -299,18 +302,26 @@ class SharedRoom:
         await self._join()
 
     async def _admit(self, group: list[Entering]) -> list[tuple[Admission, float]]:
-        rows = await self._admits.rows(
-            "admit", ADMIT, self._member, self._ledgers, *admit_values(group)
-        )
-        now, answers = clock.monotonic(), []
-        for (call, _), said in zip(group, admitted(group, rows), strict=True):
-            if said.paused_s:
-                until = now + said.paused_s
-                self._paused[call.place] = max(
-                    until, self._paused.get(call.place, until)
-                )
-            answers.append((said.admission, now + said.go_s))
-        return answers
+        # One statement has one set of ledgers, which most runs have.
+        together: defaultdict[tuple[str, ...], list[Entering]] = defaultdict(list)
+        for entering in group:
+            ledgers = entering.call.ledgers
+            together[tuple(self._ledgers) if ledgers is None else ledgers].append(
+                entering
+            )
+        answers: dict[int, tuple[Admission, float]] = {}
+        for ledgers, some in together.items():
+            rows = await self._admits.rows(
+                "admit", ADMIT, self._member, list(ledgers), *admit_values(some)
+            )
+            now = clock.monotonic()
+            for (call, ticket), said in zip(some, admitted(some, rows), strict=True):
+                if said.paused_s:
+                    until = now + said.paused_s
+                    known = self._paused.get(call.place, until)
+                    self._paused[call.place] = max(until, known)
+                answers[ticket] = (said.admission, now + said.go_s)
+        return [answers[ticket] for _, ticket in group]
 
     async def _settle(self, group: list[Closing]) -> list[Outcome]:
         values = settle_values(group)

@@ -9,7 +9,6 @@ import msgspec
 
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.command_link import CommandLink, commanding
-from pytest_ladder.calls.shared.words import usd
 
 
 class MemberAtWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,15 +60,11 @@ class PlaceInUse(msgspec.Struct, frozen=True, kw_only=True):
     """For how many seconds more nobody calls it, as a provider has asked."""
 
 
-class StoreState(msgspec.Struct, frozen=True, kw_only=True):
-    """A shared store at a moment."""
+class KeptInStore(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shared store holds."""
 
-    store: str
-    schema: str
     version: int
     """The newest migration that was run."""
-    client: int
-    """The newest client that is at work, or this one."""
     oldest_client: int
     """Clients below are refused."""
     replies: int
@@ -79,6 +74,15 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     """Replies that a refresh replaced, and that are kept."""
     paid_twice: int
     paid_twice_usd: float
+
+
+class StoreState(KeptInStore, frozen=True, kw_only=True):
+    """A shared store at a moment."""
+
+    store: str
+    schema: str
+    client: int
+    """The newest client that is at work, or this one."""
     members: tuple[MemberAtWork, ...]
     calls: tuple[CallsUnderWay, ...]
     places: tuple[PlaceInUse, ...]
@@ -90,30 +94,23 @@ def state_of(address: SharedAddress, client: int) -> StoreState:
     Raises `StoreError` or `ConfigError`.
     """
     with commanding(address, owners=True) as link:
-        ((version, oldest_client),) = link.rows(
-            "SELECT version, oldest_client FROM {schema}.meta"
-        )
-        ((replies, size, replaced),) = link.rows(
-            "SELECT (SELECT count(*) FROM {schema}.replies), "
-            "pg_total_relation_size(%s::regclass), "
-            "(SELECT count(*) FROM {schema}.replaced)",
+        (kept,) = link.each(
+            KeptInStore,
+            "SELECT version, oldest_client, "
+            "(SELECT count(*) FROM {schema}.replies) AS replies, "
+            "pg_total_relation_size(%s::regclass) AS replies_bytes, "
+            "(SELECT count(*) FROM {schema}.replaced) AS replaced, "
+            "(SELECT count(*) FROM {schema}.waste) AS paid_twice, "
+            "(SELECT coalesce(sum(nano), 0) / 1e9::float8 FROM {schema}.waste) "
+            "AS paid_twice_usd FROM {schema}.meta",
             (f"{link.schema}.replies",),
-        )
-        ((twice, twice_nano),) = link.rows(
-            "SELECT count(*), coalesce(sum(nano), 0)::bigint FROM {schema}.waste"
         )
         members = _members(link)
         return StoreState(
+            **msgspec.structs.asdict(kept),
             store=address.name,
             schema=address.schema,
-            version=version,
             client=max([client, *(member.client for member in members)]),
-            oldest_client=oldest_client,
-            replies=replies,
-            replies_bytes=size,
-            replaced=replaced,
-            paid_twice=twice,
-            paid_twice_usd=usd(twice_nano),
             members=members,
             calls=_calls(link),
             places=_places(link),
@@ -122,69 +119,39 @@ def state_of(address: SharedAddress, client: int) -> StoreState:
 
 def _members(link: CommandLink) -> tuple[MemberAtWork, ...]:
     # Who left while calls were open is marked by a time that is no time.
-    rows = link.rows(
-        "SELECT m.run, m.host, m.pid, m.client, count(c.key), "
-        "extract(epoch FROM clock_timestamp() - m.joined)::float8, "
+    return link.each(
+        MemberAtWork,
+        "SELECT m.run, m.host, m.pid, m.client, count(c.key) AS calls, "
+        "extract(epoch FROM clock_timestamp() - m.joined)::float8 AS joined_s, "
         "least(extract(epoch FROM clock_timestamp() - "
-        "greatest(m.seen, m.joined)), 1e9)::float8, "
+        "greatest(m.seen, m.joined)), 1e9)::float8 AS silent_s, "
         "m.seen < clock_timestamp() - make_interval(secs => meta.dead_after_s) "
-        "FROM {schema}.meta, {schema}.members m "
+        "AS is_dead FROM {schema}.meta, {schema}.members m "
         "LEFT JOIN {schema}.calls c ON c.member = m.id "
-        "GROUP BY m.id, meta.dead_after_s ORDER BY m.run, m.host, m.pid"
-    )
-    return tuple(
-        MemberAtWork(
-            run=run,
-            host=host,
-            pid=pid,
-            client=client,
-            calls=calls,
-            joined_s=joined_s,
-            silent_s=silent_s,
-            is_dead=is_dead,
-        )
-        for run, host, pid, client, calls, joined_s, silent_s, is_dead in rows
+        "GROUP BY m.id, meta.dead_after_s ORDER BY m.run, m.host, m.pid",
     )
 
 
 def _calls(link: CommandLink) -> tuple[CallsUnderWay, ...]:
-    rows = link.rows(
-        "SELECT model, kind, count(*), "
-        "count(*) FILTER (WHERE go > clock_timestamp()), sum(worst)::bigint, "
-        "extract(epoch FROM clock_timestamp() - min(at))::float8 "
-        "FROM {schema}.calls GROUP BY model, kind ORDER BY model, kind"
-    )
-    return tuple(
-        CallsUnderWay(
-            model=model,
-            kind=kind,
-            calls=calls,
-            waiting=waiting,
-            reserved_usd=usd(worst),
-            oldest_s=oldest_s,
-        )
-        for model, kind, calls, waiting, worst, oldest_s in rows
+    return link.each(
+        CallsUnderWay,
+        "SELECT model, kind, count(*) AS calls, "
+        "count(*) FILTER (WHERE go > clock_timestamp()) AS waiting, "
+        "sum(worst) / 1e9::float8 AS reserved_usd, "
+        "extract(epoch FROM clock_timestamp() - min(at))::float8 AS oldest_s "
+        "FROM {schema}.calls GROUP BY model, kind ORDER BY model, kind",
     )
 
 
 def _places(link: CommandLink) -> tuple[PlaceInUse, ...]:
     ahead = (
         "greatest(0, extract(epoch FROM nullif({}, '-infinity') - clock_timestamp()))"
+        "::float8"
     )
     booked = ahead.format("greatest(tat_requests, tat_tokens)")
-    rows = link.rows(
-        f"SELECT name, inflight, ceiling, rpm, tpm, {booked}::float8, "
-        f"{ahead.format('paused_until')}::float8 FROM {{schema}}.places ORDER BY name"
-    )
-    return tuple(
-        PlaceInUse(
-            name=name,
-            inflight=inflight,
-            ceiling=ceiling,
-            rpm=rpm,
-            tpm=tpm,
-            booked_s=booked_s,
-            paused_s=paused_s,
-        )
-        for name, inflight, ceiling, rpm, tpm, booked_s, paused_s in rows
+    return link.each(
+        PlaceInUse,
+        f"SELECT name, inflight, ceiling, rpm, tpm, {booked} AS booked_s, "
+        f"{ahead.format('paused_until')} AS paused_s FROM {{schema}}.places "
+        "ORDER BY name",
     )

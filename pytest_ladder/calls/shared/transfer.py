@@ -71,12 +71,12 @@ def _kept(link: CommandLink, group: list[StoreRow]) -> int:
     there = {
         key.hex()
         for (key,) in link.rows(
-            "SELECT key FROM {schema}.replies WHERE key = ANY (%s::bytea[])", (keys,)
+            "SELECT key FROM {schema}.replies WHERE key = ANY (%b::bytea[])", (keys,)
         )
     }
     missing = [row for row in group if row[0] not in there]
     if not missing:
         return 0
-    casts = ", ".join(f"%s::{cast}" for cast in KEEP)
+    casts = ", ".join(f"%b::{cast}" for cast in KEEP)
     ((new,),) = link.rows(f"SELECT {{schema}}.keep({casts})", columns_of(missing))
     return int(new)

@@ -35,6 +35,8 @@ class CallToAdmit(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     kind: str = "product"
     """What it is booked under: `product` or `evaluation`."""
+    ledgers: tuple[str, ...] | None = None
+    """What it draws on, besides the ledger of its run; None: what the room does."""
     since: float | None = None
     """Replies older than this count as none (a refresh), by the database's clock, in
     Unix seconds, as `JoinedRun.started`; None: any reply will do."""
@@ -87,7 +89,7 @@ class LedgerSums(NamedTuple):
 
     name: str
     period: str
-    """`2026-11`, `2026-11-30`, or empty for one without periods."""
+    """`2026-11`, `2026-11-30`, `run:NAME`, or empty for one without periods."""
     cap: int | None
     settled: int
     """Spent, with unknown bills at their worst case."""

@@ -206,5 +206,7 @@ def reply_key(identity: str, request: Request) -> str:
         content.append({"draw": request.draw})
     if request.embeds:
         content.append({"embeds": True})
+    if request.native is not None:
+        content.append({"native": request.native})
     encoded = msgspec.json.encode(content, order="deterministic")
     return hashlib.sha256(encoded).hexdigest()

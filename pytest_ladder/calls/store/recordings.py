@@ -1,7 +1,5 @@
 """Recordings: the replies that tests need, committed beside `ladder.toml`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple

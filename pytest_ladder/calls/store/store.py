@@ -33,7 +33,7 @@ from pytest_ladder.calls.store.stored_reply import (
     read_reply,
 )
 from pytest_ladder.core.case import Message
-from pytest_ladder.disk.sqlite import connect, transaction
+from pytest_ladder.disk.sqlite import connect, lazily, transaction
 from pytest_ladder.errors import StoreError
 from pytest_ladder.text.numbers import count
 
@@ -94,6 +94,8 @@ class Store:
         self.path = path
         self.is_shared = False
         """Whether other machines are to have what is put here: set before any is."""
+        self.ledgers: tuple[str, ...] | None = None
+        """What calls for it draw on there; None: all that their run draws on."""
         # Readers do not wait for the writer, which may be waiting for the disk.
         self._reader = _Connection(path, makes_file=False)
         self._writer = _Connection(path, makes_file=True)
@@ -126,14 +128,16 @@ class Store:
         """Keep replies, durably, in one transaction; an older reply is replaced.
 
         Of a store that is shared they are in the outbox as well, unless they are
-        `from_others`. Raises `StoreError` when the disk does not take them.
+        `from_others`: a power cut may take those, for they can be fetched again.
+        Raises `StoreError` when the disk does not take them.
         """
         now = clock.unix()
         dated = [(*row[:2], now, *row[2:]) for row in rows]
         sends = self.is_shared and not from_others
 
         def insert(connection: sqlite3.Connection) -> None:
-            _insert(connection, dated, sends=sends)
+            with lazily(connection) if from_others else contextlib.nullcontext():
+                _insert(connection, dated, sends=sends)
 
         self._write(insert)
 

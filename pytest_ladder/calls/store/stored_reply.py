@@ -4,8 +4,6 @@ The same JSON stands in the store and in recordings. Files of older versions mus
 readable: fields are only ever added, and each has a default.
 """
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any, TypeVar
 
@@ -50,6 +48,7 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     timing: Timing | None = None
     failed: tuple[Attempt, ...] = ()
     """Attempts before the one that succeeded."""
+    native: dict[str, Any] | None = None
     response_format: str | None = None
     """What was asked for where the server did not take what stands in the key.
 
@@ -93,6 +92,7 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             finish_reason=self.finish_reason,
             tool_calls=self.tool_calls,
             model=self.model,
+            native=self.native,
             replayed=replayed,
         )
 
@@ -124,6 +124,8 @@ def store_row(
         sent["draw"] = request.draw
     if request.embeds:
         sent["embeds"] = True
+    if request.native is not None:
+        sent["native"] = request.native
     if request.asked_by:
         sent["asked_by"] = request.asked_by
     asked, answered = msgspec.json.encode(sent), msgspec.json.encode(reply)

@@ -99,6 +99,9 @@ class Course(ABC):
     in whatever order the rows of a stage come.
     """
 
+    caveat = ""
+    """What its decision lacks beside that of a matrix, for reports; empty: nothing."""
+
     def __init__(
         self,
         rungs: Sequence[str],

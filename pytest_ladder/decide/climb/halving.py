@@ -32,6 +32,8 @@ class Halving(Course):
     without an error guarantee: the best rung may be left behind.
     """
 
+    caveat = "by successive halving, which may come to another rung than a matrix"
+
     def __init__(self, terms: Terms, objective: Objective) -> None:
         """Open it for an objective that wants the best."""
         level = objective.level

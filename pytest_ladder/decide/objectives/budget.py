@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.core.ladder import Objective
@@ -14,7 +15,7 @@ from pytest_ladder.decide.matrix import RungResult
 from pytest_ladder.decide.objectives import reasons
 from pytest_ladder.decide.objectives.kind import Choice, Kind, Need
 from pytest_ladder.decide.objectives.near_best import NearBest
-from pytest_ladder.decide.view import Candidate, View
+from pytest_ladder.decide.view import NO_PRICE, Candidate, View
 from pytest_ladder.stats.checks import TINY
 from pytest_ladder.stats.latency import percentile_interval
 from pytest_ladder.text import numbers
@@ -58,6 +59,10 @@ class Budget(NearBest):
         if objective.best == "quality":
             return super().summary(objective)
         return f"{Kind.summary(self, objective)}, the fastest"
+
+    def pool(self, view: View) -> list[Candidate]:
+        """Leave out what may be over the cap."""
+        return [rung for rung in super().pool(view) if NO_PRICE not in rung.doubts]
 
     def gained(
         self, view: View, chosen: Candidate, ranked: Sequence[Candidate]
@@ -113,6 +118,9 @@ def _timed(view: View, rung: Candidate) -> str:
     bills = distinct(bill for row in rows for bill in row.replies)
     values = latencies(bills, live=True)
     low, high = percentile_interval(values, 0.5)
-    bounds = f"{numbers.seconds(low)}-{numbers.seconds(high)}"
+    bounds = ""
+    # Of fewer than six calls there is none.
+    if low is not None and math.isfinite(high):
+        bounds = f"{numbers.seconds(low)}-{numbers.seconds(high)}, "
     calls = numbers.count(len(values), "live call")
-    return f"{numbers.seconds(_median(rung))} ({bounds}, {calls})"
+    return f"{numbers.seconds(_median(rung))} ({bounds}{calls})"

@@ -51,7 +51,8 @@ class GoodEnough(Kind):
             cost = reasons.terms(view, chosen)
         verdict: Verdict = "undecided" if chosen.mistrust else "pass"
         doubt = f"; undecided with {chosen.mistrust}" if chosen.mistrust else ""
-        where = reasons.how_far(view, chosen)
+        limits = " and keeps to the limits" if reasons.is_limited(view) else ""
+        where = f"{limits}{reasons.how_far(view, chosen)}"
         reason = f"{chosen.id} {verb} the bar{where}: {scored}{cost}{doubt}."
         return Choice(
             rung=chosen, verdict=verdict, reason=reason, rivals=tuple(passing)

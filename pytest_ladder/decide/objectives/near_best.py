@@ -12,7 +12,7 @@ from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import RungResult
 from pytest_ladder.decide.objectives import reasons
 from pytest_ladder.decide.objectives.kind import Choice, Kind
-from pytest_ladder.decide.view import Candidate, View
+from pytest_ladder.decide.view import NO_PRICE, Candidate, View
 from pytest_ladder.stats.checks import TINY
 from pytest_ladder.text import numbers
 
@@ -114,16 +114,17 @@ class NearBest(Kind):
 def _rank(view: View, chosen: Candidate, best: Candidate, rungs: int) -> str:
     within = ""
     if view.cap is not None:
-        within = f" within {numbers.dollars(view.cap)} per 1,000 calls"
+        unpriced = any(NO_PRICE in rung.doubts for rung in view.candidates)
+        known = " known to be" if unpriced else ""
+        within = f"{known} within {numbers.dollars(view.cap)} per 1,000 calls"
     barred = view.objective.quality is not None
     if chosen.id == best.id and rungs == 1:
         which = "that meets the bar" if barred else "that was run in full"
         if not barred and chosen.cell is not None and chosen.cell.outcome:
             which = "that users met"
-        return f"the only rung{within} {which}"
-    which = "rungs that meet the bar" if barred else "rungs"
-    if not barred and any(rung.result.state == "stopped" for rung in view.candidates):
-        which = "rungs that were run in full"
+        limits = " and keeps to the limits" if reasons.is_limited(view) else ""
+        return f"the only rung{within} {which}{limits}"
+    which = reasons.ranked(view)
     if chosen.id == best.id:
         return f"the best of {rungs} {which}{within}"
     return (

@@ -22,6 +22,24 @@ def quality(rung: Candidate) -> str:
     return said
 
 
+def is_limited(view: View) -> bool:
+    """Whether more is asked of a rung than a bar, a cap or to be the best."""
+    objective = view.objective
+    return bool(objective.requirements) or objective.build_hours is not None
+
+
+def ranked(view: View) -> str:
+    """Say which rungs were held against each other: `rungs that were run in full`."""
+    which = "rungs"
+    if view.objective.quality is not None:
+        which = "rungs that meet the bar"
+    elif any(rung.result.state == "stopped" for rung in view.candidates):
+        which = "rungs that were run in full"
+    if not is_limited(view):
+        return which
+    return f"{which} {'and' if ' that ' in which else 'that'} keep to the limits"
+
+
 def how_far(view: View, rung: Candidate) -> str:
     """Say what a pass is about, where other cases, or the rest, may say otherwise."""
     if rung.result.state == "stopped":

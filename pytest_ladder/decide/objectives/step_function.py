@@ -26,22 +26,27 @@ class StepFunction(NearBest):
         if view.objective.quality is not None:
             return "pass", ""
         priced = (rung for rung in ranked if rung.usd_per_1k is not None)
+        unpriced = [rung for rung in ranked if rung.usd_per_1k is None]
         cheapest = next(priced, chosen)
         gains = _gains(view, cheapest, ranked)
         said = ""
         if cheapest.id != chosen.id:
             step = reasons.difference(view, chosen, cheapest)
-            said = f"; over the cheapest, {cheapest.id}, {step}"
-            gain = gains.get(chosen.id)
-            if gain is not None and gain.established and gain.mean > 0:
+            known = " with a price" if unpriced else ""
+            if any(rung.result.state == "stopped" for rung in view.candidates):
+                # A cheaper one was left behind on the way.
+                known = " of them"
+            said = f"; over the cheapest{known}, {cheapest.id}, {step}"
+            # What has no price may be the cheapest, too.
+            lowest = [cheapest, *unpriced]
+            if all(_is_step(view, chosen, each, len(gains)) for each in lowest):
                 return "pass", said
         highs = [
             1.0 if gain is None or gain.high is None else gain.high
             for gain in gains.values()
         ]
-        unpriced = [rung.id for rung in ranked if rung.usd_per_1k is None]
         if unpriced:
-            names = numbers.few(unpriced)
+            names = numbers.few([rung.id for rung in unpriced])
             return "undecided", f"{said}; the cost of {names} is unknown"
         if highs and max(highs) < view.objective.tolerance:
             most = max(highs)
@@ -55,6 +60,12 @@ class StepFunction(NearBest):
         if not gains:
             return "undecided", "; there is no dearer rung to compare it with"
         return "undecided", "; no step from the cheapest rung is established"
+
+
+def _is_step(view: View, rung: Candidate, lower: Candidate, of: int) -> bool:
+    """Whether a rung is better than another, as one of so many that could be."""
+    gain = view.evidence.compare(view.objective.level, rung.id, lower.id, of=of)
+    return gain is not None and gain.established and gain.mean > 0
 
 
 def _gains(

@@ -12,14 +12,13 @@ from pytest_ladder.decide.climb.races import ByValue
 from pytest_ladder.decide.climb.terms import Terms
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.matrix import RungResult
+from pytest_ladder.decide.objectives import reasons
 from pytest_ladder.decide.objectives.kind import Choice, Kind, Need
 from pytest_ladder.decide.objectives.near_best import NearBest
 from pytest_ladder.decide.value import value_interval, value_of, worth_of_quality
-from pytest_ladder.decide.view import Candidate, View
+from pytest_ladder.decide.view import NO_PRICE, Candidate, View
 from pytest_ladder.stats.intervals import Interval
 from pytest_ladder.text import numbers
-
-_NO_PRICE = "an unknown cost"
 
 
 class Value(NearBest):
@@ -50,7 +49,7 @@ class Value(NearBest):
         """Say that a rung cannot be ranked."""
         yield from super().unknowns(result, objective)
         if result.levels and result.cost.usd_per_1k is None:
-            yield _NO_PRICE
+            yield NO_PRICE
 
     def worth(self, view: View, rung: Candidate, quality: float) -> float:
         """Return the expected value in USD per 1,000 calls."""
@@ -79,7 +78,7 @@ class Value(NearBest):
         if ranked == 1:
             return f"the only rung with a price and a score, worth {worth}"
         if chosen.id == best.id:
-            return f"worth the most of {ranked} rungs, {worth}"
+            return f"worth the most of {ranked} {reasons.ranked(view)}, {worth}"
         found = _difference(view, chosen, best)
         gain = view.evidence.compare(view.objective.level, chosen.id, best.id)
         compared = "no interval"
@@ -88,8 +87,8 @@ class Value(NearBest):
             compared = f"{less}, {gain.sure} {low} to {high}"
         slack = numbers.dollars(self.slack(view.objective))
         return (
-            f"worth {worth}, the cheapest of {ranked} rungs that comes within "
-            f"{slack} of the best, {best.id} ({compared})"
+            f"worth {worth}, the cheapest of {ranked} {reasons.ranked(view)} that "
+            f"comes within {slack} of the best, {best.id} ({compared})"
         )
 
     def gained(
@@ -108,7 +107,7 @@ class Value(NearBest):
         choice = super().choose(view)
         chosen = choice.rung
         if chosen is not None and _value(view, chosen) <= 0:
-            choice = self._none(view)
+            return self._none(view)
         missing = [
             rung.id
             for rung in view.fitting
@@ -117,7 +116,7 @@ class Value(NearBest):
         if not missing or chosen is None:
             return choice
         verb = "is" if len(missing) == 1 else "are"
-        said = f"{numbers.few(missing)} {verb} not ranked: {_NO_PRICE}"
+        said = f"{numbers.few(missing)} {verb} not ranked: {NO_PRICE}"
         reason = f"{choice.reason[:-1]}; {said}."
         return msgspec.structs.replace(choice, reason=reason)
 
@@ -129,8 +128,9 @@ class Value(NearBest):
         said = ((rung.id, self._open(view, rung)) for rung in view.fitting)
         left = {name: why for name, why in said if why}
         verdict: Verdict = "undecided" if left else "fail"
-        still = ""
+        opening, still = "No rung is worth running", ""
         if left:
+            opening = "Whether a rung is worth running is open"
             # The best, where it is one of them: the others say much the same.
             names = sorted(left, key=lambda name: name != best.id)
             still = f"; undecided with {left[names[0]]} on {numbers.few(names, most=1)}"
@@ -138,7 +138,7 @@ class Value(NearBest):
             rung=None,
             verdict=verdict,
             reason=(
-                f"No rung is worth running: the best, {best.id}, has an expected "
+                f"{opening}: the best, {best.id}, has an expected "
                 f"value of {_said(view, best)}{still}."
             ),
         )
@@ -146,7 +146,7 @@ class Value(NearBest):
     def _open(self, view: View, rung: Candidate) -> str:
         """Say why a rung may yet be worth running; empty: it is not."""
         if rung.usd_per_1k is None:
-            return _NO_PRICE
+            return NO_PRICE
         if rung.open:
             return ", ".join(rung.open)
         ends = ends_of(view.evidence, view.objective.level, rung.id)

@@ -11,6 +11,7 @@ from pytest_ladder.reporting.files.baseline import read_baseline, shipped_run
 from pytest_ladder.reporting.files.committed import (
     GIT,
     Place,
+    check_committed,
     commit_of,
     history,
     is_shallow,
@@ -60,8 +61,13 @@ def check_anchor(name: str, folder: Path) -> None:
     """Raise `ConfigError` for an anchor that no gate can be held to."""
     if not name.startswith(GIT):
         read_baseline(str(folder / name), folder)
-    elif commit_of(place_of(name, folder)) is None and not is_shallow(folder):
-        raise unknown_commit(place_of(name, folder))
+        return
+    place = place_of(name, folder)
+    commit = commit_of(place)
+    if commit is not None:
+        check_committed(place, commit)
+    elif not is_shallow(folder):
+        raise unknown_commit(place)
 
 
 def _with_history(

@@ -67,6 +67,23 @@ def unknown_commit(place: Place) -> ConfigError:
     )
 
 
+def check_committed(place: Place, commit: str) -> None:
+    """Raise `ConfigError` where a commit has no report in a place; reads none."""
+    for file in FILES:
+        path = f"{commit}:./{place.inside}/{file}"
+        if _git(place.folder, "cat-file", "-e", path) is None:
+            raise _missing(place, file)
+
+
+def _missing(place: Place, file: str) -> ConfigError:
+    return ConfigError(
+        f"{place.label}: there is no {place.inside}/{file} at `{place.ref}` beside "
+        f"{shown(place.folder)}; write one on main with `pytest-ladder baseline update "
+        f"DIR --output {place.inside}` and commit it, or name the folder that has it: "
+        f"{GIT}{place.ref}:FOLDER."
+    )
+
+
 def read_committed(place: Place, commit: str) -> Report:
     """Read the report that a commit has in a place. Raises `ConfigError`."""
     with tempfile.TemporaryDirectory(prefix="ladder-baseline-") as copy:
@@ -77,12 +94,7 @@ def read_committed(place: Place, commit: str) -> Report:
             if content is None and file == INPUTS:
                 continue
             if content is None:
-                raise ConfigError(
-                    f"{place.label}: there is no {place.inside}/{file} at "
-                    f"`{place.ref}` beside {shown(place.folder)}; write one on main "
-                    f"with `pytest-ladder baseline update DIR --output {place.inside}` "
-                    "and commit it."
-                )
+                raise _missing(place, file)
             (Path(copy) / file).write_bytes(content)
         try:
             return read_report(Path(copy))

@@ -329,6 +329,8 @@ def _line(value: Any) -> bytes:
 
 
 def _on_lines(written: bytes) -> bytes:
+    if written.isascii():  # Most are, and need not be searched.
+        return written
     for end, escaped in _LINE_ENDS.items():
         written = written.replace(end, escaped)
     return written

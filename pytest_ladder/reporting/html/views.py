@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from typing import Any
 
+from msgspec.structs import replace
+
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
@@ -55,18 +57,40 @@ def all_views(report: Report, volumes: list[int]) -> dict[str, list[View]]:
     At the configured level and volume it is the report's own decision.
     """
     matrices = {volume: at_volume(report.matrix, volume) for volume in volumes}
+    charts = _Charts(report)
     return {
         str(level): [
             _view(
                 report,
                 matrices[volume],
                 _decided(report, matrices[volume], level, volume),
+                charts,
             )
             for volume in volumes
         ]
         for level in Level
         if level in report.matrix.levels or level is report.decision.level
     }
+
+
+class _Charts:
+    """Draws the charts of a view, anew only where they are not those of the last one.
+
+    Where no rung has a build to spread, most decisions differ in their volume alone.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._of: tuple[Any, ...] = ()
+        self._records: dict[str, list[Any]] = {}
+
+    def records(self, matrix: Matrix, decision: Decision) -> dict[str, list[Any]]:
+        """Return the data of the charts of a decision."""
+        of = matrix.rungs, matrix.planned, replace(decision, volume=0)
+        if of != self._of:
+            self._of = of
+            self._records = decision_records(self._report, matrix, decision)
+        return self._records
 
 
 def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decision:
@@ -83,7 +107,7 @@ def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decis
     )
 
 
-def _view(report: Report, matrix: Matrix, decision: Decision) -> View:
+def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -> View:
     standings = {standing.rung: standing for standing in decision.standings}
     return {
         "hero": _hero(report, matrix, decision),
@@ -97,7 +121,7 @@ def _view(report: Report, matrix: Matrix, decision: Decision) -> View:
         },
         "notes": _chart_notes(report, matrix, decision),
         "steps": [_step(step, _calls(report)[1]) for step in decision.steps],
-        "data": decision_records(report, matrix, decision),
+        "data": charts.records(matrix, decision),
     }
 
 

@@ -113,4 +113,5 @@ def _so_far(told: Telling) -> str:
 
 
 def _points(share: float | None) -> str:
-    return f"{100 * (share or 0.0):.3g} points"
+    text = f"{100 * (share or 0.0):.3g}"
+    return f"{text} point{'' if text == '1' else 's'}"

@@ -7,6 +7,7 @@ import pytest
 
 from pytest_ladder.calls.shared import install
 from pytest_ladder.calls.shared.address import SharedAddress
+from pytest_ladder.calls.shared.releases import CLIENT
 from pytest_ladder.calls.shared.transfer import pull, push
 from pytest_ladder.errors import ConfigError
 from tests.calls.shared.calls_made import call, key_of, opened, row
@@ -78,10 +79,10 @@ def test_tables_are_made_once_and_in_any_schema(
     database: Database, run: Run[None]
 ) -> None:
     assert install.install(database.owner).migrations == []
-    schema = 'My "team"; 100%'
+    schema = 'My "team\'s"; 100%'
     owner = SharedAddress(database.owner_url, schema, variable="OWNER_URL")
     worker = SharedAddress(database.worker_url, schema, variable="STORE_URL")
-    assert install.install(owner).migrations == [1]
+    assert install.install(owner).migrations == [1, 2]
     install.set_cap(owner, "team", 70)
 
     async def story() -> None:
@@ -115,7 +116,7 @@ def test_a_database_without_tables_and_an_older_one_say_what_to_do(
     database.rows("UPDATE meta SET version = 0")
     with pytest.raises(ConfigError, match=r"version 0 of 1.*store init"):
         run(enter(database.worker))
-    database.rows("UPDATE meta SET version = 1, oldest_client = 2")
+    database.rows("UPDATE meta SET version = 1, oldest_client = %s", CLIENT + 1)
     with pytest.raises(ConfigError, match=r"upgrade pytest-ladder"):
         run(enter(database.worker))
 

@@ -23,6 +23,27 @@ def ask(base, text, headers={}, **more):
 
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
 """
+CALL = """
+import json, urllib.error, urllib.request
+
+def call(address, body=None, method=None, **headers):
+    # Return the status, and what the body says: JSON, or the events of a stream.
+    sent = None if body is None else json.dumps(body).encode()
+    headers = {name.replace("_", "-"): text for name, text in headers.items()}
+    request = urllib.request.Request(
+        address, sent, {"Content-Type": "application/json", **headers}, method=method)
+    try:
+        with urllib.request.urlopen(request) as response:
+            said, is_stream = response.read(), "event-stream" in response.headers[
+                "Content-Type"]
+            status = response.status
+    except urllib.error.HTTPError as error:
+        status, said, is_stream = error.code, error.read(), False
+    if is_stream:
+        lines = [each[6:] for each in said.decode().splitlines() if each[:5] == "data:"]
+        return status, [json.loads(line) for line in lines if line != "[DONE]"]
+    return status, json.loads(said) if said else None
+"""
 APP = """
 import http.server, threading
 

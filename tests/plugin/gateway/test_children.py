@@ -205,6 +205,7 @@ def test_official_clients_live_and_replayed(
     shop.test(source)
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MISTRAL_API_KEY", "MY_KEY"):
         monkeypatch.setenv(name, "sk-planted-secret")
+    monkeypatch.setenv("WITH_PASSWORD", "https://me:sk-planted-secret@service")
     monkeypatch.setenv("OTHER", "planted=kept")
     shop.server.reply = answer
     shop.run("--ladder-live", "-q").assert_outcomes(passed=3 if node else 2)

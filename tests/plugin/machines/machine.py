@@ -44,8 +44,10 @@ class Machine:
         self.folder = folder / "checkout"
         self.server = server
         self.store_url = store_url
-        self._temporary = folder / "tmp"
-        for made in (self.folder, self._temporary):
+        self.temporary = folder / "tmp"
+        self.output = subprocess.PIPE
+        """Where runs print: to a pipe, or to a file that is open, by its number."""
+        for made in (self.folder, self.temporary):
             made.mkdir(parents=True)
         self.write("test_shop.py", "import pytest\n" + ANSWER)
         self.ladder(STORE)
@@ -66,7 +68,7 @@ class Machine:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         around = {
             **os.environ,
-            "TMPDIR": str(self._temporary),
+            "TMPDIR": str(self.temporary),
             VARIABLE: self.store_url,
             "PYTHONPATH": str(ROOT),
             # No line of it is wrapped.
@@ -78,7 +80,7 @@ class Machine:
             [*command, *arguments],
             cwd=self.folder,
             env=around,
-            stdout=subprocess.PIPE,
+            stdout=self.output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
@@ -87,8 +89,8 @@ class Machine:
     def run(self, *arguments: str, **environment: str) -> Ended:
         return ended(self.start(*arguments, **environment))
 
-    def matrix(self) -> dict[str, Any]:
-        path = self.folder / "ladder-report/current/matrix.json"
+    def matrix(self, report: str = "ladder-report/current") -> dict[str, Any]:
+        path = self.folder / report / "matrix.json"
         matrix: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return matrix
 

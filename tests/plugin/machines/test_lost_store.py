@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from pytest_ladder.calls.shared.machines import WAITING
 from pytest_ladder.calls.shared.words import nano
 from tests.calls.engine.test_never_twice import wait_until
 from tests.plugin.machines.conftest import Machines
@@ -22,6 +25,8 @@ from tests.postgres_server import (
 from tests.scripted_server import ScriptedServer
 
 LIVE = ("--ladder-live", "--ladder-concurrency=4", "--ladder-budget=1")
+pty = pytest.importorskip("pty", reason="a terminal to run in")
+STATUS = re.compile(r"\d+(?:/\d+)? calls, \$[\d.]+, \d+\.\d/s")
 IMPATIENT = """
 from pytest_ladder.calls.shared.room import SharedRoom
 
@@ -88,6 +93,74 @@ def test_a_database_that_stays_away_ends_the_run_and_the_next_one_sends_the_rest
     assert server.count == 40
     assert "only here" not in again.said
     assert own_database.rows("SELECT count(*) FROM replies") == [(40,)]
+
+
+def test_what_a_machine_that_stood_still_pays_twice_is_on_the_bill_and_told(
+    machine: Machines, server: ScriptedServer, database: Database
+) -> None:
+    database.rows("UPDATE meta SET beat_s = 0.3, dead_after_s = 3")
+    server.latency_s = 1.0
+    still, other = machine(), machine()
+    run = still.start(*LIVE)
+    wait_until(lambda: server.count >= 4)
+    os.killpg(run.pid, signal.SIGSTOP)
+    server.latency_s = 0.0
+    try:
+        assert other.run(*LIVE).counts() == {"passed": 40}
+    finally:
+        os.killpg(run.pid, signal.SIGCONT)
+    over = ended(run)
+    assert over.counts() == {"passed": 40}, over.said
+    # Only what was under way is paid twice: 4 of 40.
+    assert server.count == 44
+    told = re.search(
+        r"4 replies were paid twice \(a process stood still for (\d+) s\)", over.said
+    )
+    assert told is not None, over.said
+    assert int(told[1]) >= 3
+    ((settled, reserved),) = database.rows(
+        "SELECT sum(settled)::bigint, sum(reserved)::bigint FROM ledgers"
+    )
+    assert (settled, reserved) == (nano(44 * REPLY_USD), 0)
+    ((twice, wasted),) = database.rows("SELECT count(*), sum(nano)::bigint FROM waste")
+    assert (twice, wasted) == (4, nano(4 * REPLY_USD))
+
+
+def test_a_terminal_says_that_a_run_waits_for_the_store(
+    machine: Machines, server: ScriptedServer, own_database: Database
+) -> None:
+    server.latency_s = 0.2
+    one = machine(url=own_database.worker_url)
+    controller, terminal = pty.openpty()
+    # It is quiet where CI reads.
+    one.output = terminal
+    run = one.start(*LIVE, CI="", TERM="xterm")
+    os.close(terminal)
+    said: list[str] = []
+
+    def listen() -> None:
+        # The end of a terminal is an error.
+        with contextlib.suppress(OSError):
+            while data := os.read(controller, 65_536):
+                said.append(data.decode())
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    try:
+        wait_until(lambda: server.count >= 8)
+        own_database.server.crash()
+        wait_until(lambda: WAITING in "".join(said))
+        before = len(said)
+        own_database.server.start()
+        assert run.wait(timeout=60) == 0
+    finally:
+        run.kill()
+        listening.join(timeout=10)
+        os.close(controller)
+    # It goes on, and says how far it is again.
+    assert STATUS.search("".join(said[before:]))
+    assert "40 passed" in "".join(said[-2:])
+    assert server.count == 40
 
 
 def test_what_a_killed_machine_held_is_free_for_the_others(

@@ -97,11 +97,46 @@ def test_a_team_has_a_cap_of_its_own(
 def test_a_cap_of_everyone_holds_for_who_names_no_ledger(
     machine: Machines, server: ScriptedServer, database: Database
 ) -> None:
-    set_cap(database.owner, "all", nano(30 * REPLY_USD), everyone=True)
+    set_cap(database.owner, "all", nano(30 * REPLY_USD), per="run", everyone=True)
     run = machine(80).run(LIVE, "-n", "2")
     assert run.code == 1
     assert 20 <= server.count <= 30
+    assert "ledger all: $0 of $0.0024 this run" in run.said
     assert "of ledger 'all' is spent; left out: " in run.said
+
+
+def test_each_ladder_draws_on_the_ledger_that_it_names(
+    machine: Machines, server: ScriptedServer, database: Database
+) -> None:
+    set_cap(database.owner, "team", nano(1))
+    set_cap(database.owner, "poor", nano(10 * REPLY_USD))
+    one = machine()
+    one.ladder(STORE + 'ledger = "team"\n')
+    (one.folder / "poor").mkdir()
+    for name in ("ladder.toml", "cases.jsonl", "test_shop.py"):
+        text = (one.folder / name).read_text().replace('"team"', '"poor"')
+        one.write(f"poor/{name.replace('shop', 'poor')}", text.replace("say", "tell"))
+    run = one.run(LIVE)
+    assert run.code == 1
+    asked = prompts(server)
+    of_poor = sum(prompt.startswith("tell") for prompt in asked)
+    assert len(asked) - of_poor == 40, run.said
+    assert 5 <= of_poor <= 10
+    assert settled(database, "team") == (nano(40 * REPLY_USD), 0)
+    assert settled(database, "poor") == (nano(of_poor * REPLY_USD), 0)
+    assert "of ledger 'poor' is spent; left out: " in run.said
+
+
+def test_a_ladder_beside_it_that_names_no_store_is_told_of(machine: Machines) -> None:
+    one = machine()
+    (one.folder / "alone").mkdir()
+    for name in ("ladder.toml", "cases.jsonl", "test_shop.py"):
+        text = (one.folder / name).read_text().replace(STORE, "")
+        one.write(f"alone/{name.replace('shop', 'alone')}", text)
+    planned = one.run("--ladder-plan")
+    told = "alone/ladder.toml names no store: its replies, limits and --ladder-budget"
+    assert told in planned.said
+    assert planned.said.count("names no store") == 1
 
 
 def test_workers_of_one_machine_are_one_run(
@@ -139,6 +174,16 @@ def test_a_run_that_began_with_another_budget_is_told(
     assert shards[0].code == 0
     assert "began with a budget of $1.00" in shards[1].said
     assert shards[1].code == 1
+
+
+def test_a_variable_that_holds_no_address_is_one_sentence(machine: Machines) -> None:
+    one = machine()
+    one.store_url = "mysql://evals:hunter2@db/evals"
+    run = one.run(LIVE)
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "holds no address of a PostgreSQL database; set it to" in run.said
+    assert "Traceback" not in run.said
+    assert "hunter2" not in run.said
 
 
 @pytest.mark.parametrize("mode", ["live", "replay"])

@@ -333,6 +333,9 @@ def test_the_best_rung_is_found_by_halving(
     result = slope.climb("-rs")
     assert slope.decided == (rung, "pass")
     assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["climb: *; by successive halving, which may come to another rung than a mat*"]
+    )
     if "step" not in objective:
         assert "big" not in slope.asked
         result.stdout.fnmatch_lines(["*climb: over the cap of $0.02 per 1,000 calls*"])

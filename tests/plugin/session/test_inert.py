@@ -201,6 +201,38 @@ def test_loading_the_plugin_loads_pytest_and_the_standard_library() -> None:
     assert foreign <= {"pytest_ladder", "_pytest", "msgspec"}
 
 
+def test_pytest_does_not_rewrite_the_modules_of_an_installed_plugin(
+    shop: Shop,
+) -> None:
+    # As pytest does for a package that is installed from a wheel.
+    shop.write(
+        "installed.py", "import pytest; pytest.register_assert_rewrite('pytest_ladder')"
+    )
+    shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    assert llm('a').text == 'a'")
+    shop.pytester.makeconftest("""
+import sys
+
+def pytest_unconfigure():
+    loaders = {
+        name: type(module.__spec__.loader).__name__
+        for name, module in sys.modules.items()
+        if name.startswith("pytest_ladder.")
+    }
+    rewritten = [name for name, loader in loaders.items() if "Rewriting" in loader]
+    print("rewritten:", *sorted(rewritten), "of many" if len(loaders) > 100 else "")
+""")
+    shop.pytester.syspathinsert()
+    arguments = ("--ladder-live", "-p", "installed", "-p", "pytest_ladder.plugin")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        result = shop.pytester.runpytest_subprocess(*arguments)
+    result.assert_outcomes(passed=1)
+    first = (
+        "pytest_ladder.plugin pytest_ladder.session pytest_ladder.session.plain_imports"
+    )
+    result.stdout.fnmatch_lines([f"rewritten: {first} of many"])
+
+
 def test_fixtures_know_their_test_after_it_ran_pytest_itself(shop: Shop) -> None:
     shop.write("inner/test_inner.py", "def test_inner():\n    pass\n")
     shop.test("""

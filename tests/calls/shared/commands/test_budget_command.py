@@ -64,6 +64,37 @@ def test_a_ledger_of_everyone_is_one_whatever_a_client_names(
     assert (ledger["name"], ledger["cap_usd"]) == ("all", 1.0)
 
 
+def test_a_cap_for_each_run_holds_in_each_by_itself(
+    checkout: Checkout, run: Run[Any]
+) -> None:
+    database = checkout.database
+    said = checkout.run("budget", "set", "team", "--usd=2", "--per=run")
+    assert "ledger team may spend $2.00 a run.\n" in said
+
+    async def pay(name: str, number: int) -> str:
+        async with opened(database.worker, name, ledgers=["team"]) as room:
+            asked = await room.admit(call((name, number), worst_nano=2 * DOLLAR))
+            if asked.permit is not None:
+                await room.settle(asked.permit, DOLLAR, row((name, number)))
+            (team,) = [s for s in await room.standing() if s.name == "team"]
+            assert team.period == f"run:{name}"
+            return asked.verdict
+
+    # "nightly" is as long as the name of a month.
+    runs = ["nightly", *(f"pull {number}" for number in range(11))]
+    assert [run(pay(name, 1)) for name in runs] == ["go"] * 12
+    assert run(pay("nightly", 2)) == "over"
+    checkout.run("budget", "set", "team", "--usd=3", "--per=run")
+    assert run(pay("nightly", 2)) == "go"
+    shown = [line.split("  ") for line in checkout.run("budget").splitlines()]
+    table = [[cell.strip() for cell in line if cell.strip()] for line in shown]
+    assert table[1] == ["team", "each run", "$3.00", "$0", "$0", "$3.00", "-"]
+    assert table[2] == ["team", "run pull 10", "$3.00", "$1.00", "$0", "$2.00", "-"]
+    assert table[-1] == ["… and 2 runs more (--json has all)"]
+    (*_, first) = checkout.json("budget")["ledgers"]
+    assert (first["period"], first["settled_usd"]) == ("run:nightly", 2.0)
+
+
 def test_what_was_spent_is_shown_by_run_model_kind_and_day(
     checkout: Checkout, run: Run[Any]
 ) -> None:

@@ -23,6 +23,7 @@ price = {{ input = 1.0, output = 2.0 }}
 params = {{ max_tokens = 20 }}
 [store]
 schema = "fresh"
+ledger = "team"
 """
 SUITE = """
 import pytest

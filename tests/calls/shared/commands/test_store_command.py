@@ -15,7 +15,13 @@ from pytest_ladder.calls.store.store import Store
 from tests.calls.shared.calls_made import PLACE, call, key_of, opened, row
 from tests.calls.shared.commands.checkout import VARIABLE, Checkout, cells
 from tests.calls.shared.conftest import Run
-from tests.postgres_server import OWNER, WORKER, Database, PostgresServer
+from tests.postgres_server import (
+    FIRST_RELEASE,
+    OWNER,
+    WORKER,
+    Database,
+    PostgresServer,
+)
 
 ACTIONS = [
     ("store", "init"),
@@ -75,12 +81,47 @@ def test_init_again_changes_nothing_and_a_role_without_login_is_told(
     assert checkout.json("store", "status")["replies"] == 1
 
 
+def test_init_upgrades_tables_of_the_first_release_and_keeps_what_is_in_them(
+    checkout: Checkout,
+) -> None:
+    database = checkout.database
+    push(database.worker, [row(1)])
+    checkout.run("budget", "set", "team", "--usd=5")
+    database.rows(FIRST_RELEASE)
+    refused = checkout.refused("budget", "set", "team", "--usd=5", "--per=run")
+    assert "older release (version 1 of 2); its owner upgrades them by" in refused
+    # Workers go on, as does all that reads.
+    assert "1 new reply" in checkout.run("store", "pull")
+    assert checkout.json("budget")["ledgers"][0]["cap_usd"] == 5.0
+    assert "tables upgraded (migration 2)" in checkout.run("store", "init")
+    checkout.run("budget", "set", "team", "--usd=5", "--per=run")
+    assert "version 2: 1 reply" in checkout.run("store", "status")
+
+
 def test_init_of_an_older_release_leaves_newer_tables_alone(checkout: Checkout) -> None:
     checkout.database.rows("UPDATE meta SET version = 1000")
     assert "of a newer release (version 1000" in checkout.refused("store", "init")
     checkout.database.rows("UPDATE meta SET oldest_client = 1000")
     for action in ("status", "pull"):
         assert checkout.refused("store", action).endswith("upgrade pytest-ladder.")
+
+
+@pytest.mark.parametrize(
+    "table", ["meta (key text, value text)", "replies (id integer)"]
+)
+def test_a_schema_of_somebody_else_is_left_alone(
+    checkout: Checkout, table: str
+) -> None:
+    checkout.database.rows("CREATE SCHEMA theirs")
+    checkout.database.rows(f"CREATE TABLE theirs.{table}")
+    checkout.write(f'[store]\nurl_env = "{VARIABLE}"\nschema = "theirs"\n')
+    refused = checkout.refused("store", "init")
+    assert refused.startswith("Schema 'theirs' of the shared store ")
+    assert "name another one by `schema` in [store]" in refused
+    assert checkout.database.rows(
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'theirs'::regnamespace "
+        "AND relkind = 'r'"
+    ) == [(1,)]
 
 
 def test_an_owner_that_may_not_create_roles_is_told_what_to_have_done(
