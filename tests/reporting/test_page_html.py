@@ -239,7 +239,18 @@ def test_prompts_repeat_lines_and_are_kept_once() -> None:
             {"content": [{"type": "image_url", "image_url": "x"}]},
             '{"type": "image_url", "image_url": "x"}',
         ),
-        ({"content": "", "tool_calls": [{"id": "1"}]}, '[{"id": "1"}]'),
+        ({"content": "", "tool_calls": [{"id": "1"}]}, '{"id": "1"}'),
+        ({"content": "", "tool_calls": None}, ""),
+        (
+            {
+                "content": "Let me look.",
+                "tool_calls": [
+                    {"id": "1", "function": {"name": "find", "arguments": '{"a":1}'}},
+                    {"id": "2", "function": {"name": "all", "arguments": ""}},
+                ],
+            },
+            'Let me look.\nfind({"a":1})\nall()',
+        ),
     ],
 )
 def test_messages_of_any_shape_become_text(message: dict[str, Any], text: str) -> None:

@@ -61,11 +61,11 @@ async function start() {
   show_steps();
   show_rest();
   await after_paint();
-  await draw_charts();
-  await after_paint();
   await load_cases();
   performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
+  await after_paint();
+  await draw_charts();
   for (const rest of [draw_when_idle, with_views, with_replies]) {
     await idle();
     await rest();
