@@ -109,7 +109,7 @@ def test_a_log_tells_that_a_rerun_waits_which_no_timeout_ends(
 def test_a_worker_says_what_its_long_wait_at_the_end_is_for(
     shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    shop.server.script(hangs(4))
+    shop.server.script(hangs(12))
     shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    llm('hello')\n")
     arguments = ("--ladder-live", "--timeout=0.3", "-n1")
     shop.run_with("timeout", *arguments).assert_outcomes(failed=1)
