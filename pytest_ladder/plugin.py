@@ -7,8 +7,7 @@ the first ladder test is collected or reported.
 
 from __future__ import annotations
 
-import functools
-import gc
+import contextlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +163,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if ladder is not None:
         _begin(ladder, session)
     outcome = yield
+    if ladder is not None:
+        ladder.end_calls(interrupted=False)
     results = known_results(session.config)
     if results is not None:
         results.report_run_failures(session)
@@ -171,7 +172,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 def _begin(ladder: LadderSession, session: pytest.Session) -> None:
-    _exempt_from_garbage_collection()
+    from pytest_ladder.session.garbage import exempt_what_stays
+
+    exempt_what_stays()
     ladder.open_gateway = _open_gateway
     if ladder.settings.live or ladder.settings.plan:
         from pytest_ladder.prefetch import prefetch
@@ -183,19 +186,6 @@ def _open_gateway(ladder: LadderSession) -> AppGateway:
     from pytest_ladder.gateway.server import Gateway
 
     return Gateway(ladder)
-
-
-@functools.cache
-def _exempt_from_garbage_collection() -> None:
-    """Let the garbage collector pass over modules and collected tests, once a process.
-
-    Most of them live to the end of the process, and the collector would look through
-    all of them again and again: a seventh of the time of a replay of 1,000 tests. What
-    is garbage by now is collected first. Not for a later run in the same process: what
-    that collects need not live on. A test of leaks calls `gc.unfreeze()`.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 # First, so that a timeout of the test does not count what others do.
@@ -276,13 +266,14 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, Any] | None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report, close the engine and the local servers, log the report."""
+    """End the calls, write the report, close engine and servers, log the report."""
     results, ladder = known_results(session.config), known_session(session.config)
-    try:
-        _write(session, results)
-    finally:
+    with contextlib.ExitStack() as last:
         if ladder is not None:
-            ladder.close(interrupted=session.exitstatus not in (0, 1))
+            last.callback(ladder.close)
+        last.callback(_write, session, results)
+        if ladder is not None:
+            ladder.end_calls(interrupted=session.exitstatus not in (0, 1))
     if results is not None:
         _log(results)
 
@@ -316,6 +307,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _lacks_rows(terminalreporter.config):
         problem = "ladder gate: BROKEN: no row was evaluated, so nothing was compared."
         terminalreporter.write_line(problem, red=True)
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_timeout_set_timer(item: pytest.Item) -> Generator[None, object, object]:
+    """Have a timeout of pytest-timeout end the waits of a test's threads, too."""
+    outcome, session = (yield), known_session(item.config)
+    if session is not None and session.settings.live:
+        from pytest_ladder.session.alarm import end_waits_at_alarm
+
+        end_waits_at_alarm(session)
+    return outcome
 
 
 def _lacks_rows(config: pytest.Config) -> bool:

@@ -7,8 +7,9 @@ processes share is asked of the `Coordinator`: the claim on the reply, money, li
 no lock against threads.
 
 Ctrl-C never arrives here: it is raised in the main thread, and the end of the run then
-cancels the tasks (`CallsInFlight.close`). A cancelled attempt gives back what it holds;
-if it was sent, its worst case stays spent, for it may be billed. Only the tasks in
+cancels the tasks (`CallsInFlight.end`). A cancelled attempt gives back what it holds;
+if it was sent, its worst case stays spent and is told of at the end of the run, for it
+may be billed. Only the tasks in
 `Coordinator.writing` are not cancelled.
 """
 
@@ -62,6 +63,8 @@ _DEFAULT_CONCURRENCY = 32
 # only slow the first, and its waiting would be reported as latency and cost.
 _LOCAL_CONCURRENCY = 1
 _THIS_MACHINE = "local models"
+# Why an attempt that was sent has no reply, where nobody waited for it any longer.
+_ENDED = "The run ended."
 
 
 class _Way(NamedTuple):
@@ -137,6 +140,9 @@ class Caller:
             if not isinstance(outcome, Served) and failed:
                 # Between two attempts another process has taken the call over.
                 self._note_lost(wanted, failed)
+        except asyncio.CancelledError:
+            self._note_lost(wanted, failed)
+            raise
         except LadderError as error:
             final = error if isinstance(error, CallError) else None
             error.lost = self._note_lost(wanted, failed, final)
@@ -222,6 +228,10 @@ class Caller:
                 answer, timing = await self.sender.send(
                     request, archive.folder, asked, way.door, way.quota
                 )
+            except asyncio.CancelledError:
+                took_s = clock.monotonic() - sent
+                failed.append(Attempt(problem=_ENDED, took_s=took_s, cost_usd=None))
+                raise
             except CallError as error:
                 took_s = clock.monotonic() - sent
                 attempt = self._bills.failure(request, error, took_s)

@@ -11,17 +11,19 @@ first call. `_lock` guards only that start against `close`.
 
 The main thread waits in steps of 0.1 s, so that Ctrl-C, which Python raises between two
 steps, ends the wait: the call is then no longer waited for, and `KeyboardInterrupt`
-goes on to pytest, whose end of session calls `close`. Other threads wait without steps,
-and get `CancelledError` from `close`.
+goes on to pytest, whose end of session calls `end`. Other threads wait without steps,
+and get `CancelledError` from `end`, or from `let_threads_go`. `_asked` and
+`_in_threads` are changed by single steps that Python does not interrupt, so that they
+need no lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pytest_ladder import clock
 from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
@@ -47,6 +49,13 @@ Waiting = Callable[[], AbstractContextManager[None]]
 _WAIT_STEP_S = 0.1
 # How long a thread lets the engine's go first: Python's own switch interval.
 _GIVE_WAY_S = 0.005
+
+
+class _Asked(NamedTuple):
+    """What a test waits for."""
+
+    request: Request
+    archive: Archive
 
 
 class Watcher(Protocol):
@@ -76,6 +85,10 @@ class Engine:
         shared = settings.folder if settings.is_shared else None
         self.called = CalledKeys(shared and shared / "called")
         self.failed = FailedCalls(shared and shared / "failed")
+        self._asked: dict[Future[Served], _Asked] = {}
+        """What tests asked for, and have not got."""
+        self._in_threads: set[Future[Served]] = set()
+        """Those of them that threads of tests wait for."""
         self._in_flight: CallsInFlight | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -83,7 +96,7 @@ class Engine:
     @property
     def budget(self) -> Spending | None:
         """The budget of the run, None if there is none."""
-        return self.calls.coordinator.spending
+        return (self._in_flight or self.calls).coordinator.spending
 
     @property
     def scripted(self) -> dict[str, ScriptedModel]:
@@ -139,7 +152,8 @@ class Engine:
             if served is None:
                 calls = self.calls
                 future = calls.submit(request, archive, ahead=ahead is not None)
-                served = self._wait(future, ahead or contextlib.nullcontext)
+                with self._noted(future, request, archive, by_test=ahead is None):
+                    served = self._wait(future, ahead or contextlib.nullcontext)
             return served
         except LadderError as error:
             failure = error
@@ -158,7 +172,8 @@ class Engine:
                 import asyncio
 
                 future = self.calls.submit(request, archive, ahead=ahead)
-                served = await asyncio.wrap_future(future)
+                with self._noted(future, request, archive, by_test=not ahead):
+                    served = await asyncio.wrap_future(future)
             return served
         except LadderError as error:
             failure = error
@@ -218,19 +233,41 @@ class Engine:
         if self._in_flight is not None:
             self._in_flight.idle.wait(_GIVE_WAY_S)
 
-    def close(self, *, patience_s: float = 0.0) -> None:
+    def let_threads_go(self) -> None:
+        """End the waits of all threads that a test has started, by `CancelledError`.
+
+        Called on the main thread, also in a signal's handler, when the test is to end:
+        what joins them, such as asyncio's end, would wait for their replies. The calls
+        go on.
+        """
+        for future in list(self._in_threads):
+            future.cancel()
+
+    def forget_test(self) -> tuple[str, ...]:
+        """Return the keys that the test which has ended asked for, and did not get."""
+        left, self._asked = self._asked, {}
+        keys = (each.archive.key(each.request) for each in left.values())
+        return tuple(dict.fromkeys(keys))
+
+    def end(self, *, patience_s: float = 0.0) -> None:
         """Cancel what is under way, close connections, and end the thread.
 
         Replies that have arrived are still written, and calls that were sent get
         `patience_s` seconds to end: they are paid for, and another worker may wait for
         them; the watcher is told after a second, and Ctrl-C ends that wait. Threads
         that wait for any other reply get `CancelledError`; calls of the engine after
-        this raise `Abandoned`.
+        this raise `Abandoned`. What was sent in vain is in `failed`.
         """
         with self._lock:
             self._closed = True
         if self._in_flight is not None:
-            self._in_flight.close(patience_s=patience_s, waits=self._watcher.ending)
+            self._in_flight.end(patience_s=patience_s, waits=self._watcher.ending)
+
+    def close(self, *, patience_s: float = 0.0) -> None:
+        """Do what `end` does, if need be, and give back what the run holds."""
+        self.end(patience_s=patience_s)
+        if self._in_flight is not None:
+            self._in_flight.coordinator.close()
 
     def _find(self, request: Request, archive: Archive, key: str) -> Served | None:
         """Look a reply up; one that this run called for counts as live."""
@@ -261,11 +298,35 @@ class Engine:
         since = self.called.since(key) if self.settings.live else None
         return None if since is None else archive.store.get(key, since=since)
 
+    @contextlib.contextmanager
+    def _noted(
+        self,
+        future: Future[Served],
+        request: Request,
+        archive: Archive,
+        *,
+        by_test: bool,
+    ) -> Iterator[None]:
+        """Note what a test asks for, until it has it or knows why there is none."""
+        if by_test:
+            self._asked[future] = _Asked(request, archive)
+        try:
+            yield
+        except LadderError:
+            self._asked.pop(future, None)
+            raise
+        self._asked.pop(future, None)
+
     def _wait(self, future: Future[Served], waiting: Waiting) -> Served:
         """Wait for a reply; the main thread shows progress meanwhile."""
         if threading.current_thread() is not threading.main_thread():
-            with waiting():
-                return future.result()
+            if future in self._asked:
+                self._in_threads.add(future)
+            try:
+                with waiting():
+                    return future.result()
+            finally:
+                self._in_threads.discard(future)
         from concurrent.futures import wait
 
         begun = clock.monotonic()

@@ -2,7 +2,7 @@
 
 The way of a call: in-flight de-duplication → the caller.
 
-Threads: `submit`, `feed`, `run` and `close` are called from any thread, and hand
+Threads: `submit`, `feed`, `run` and `end` are called from any thread, and hand
 coroutines to the loop; all other methods and `_tasks` are used on the loop's thread
 only, and need no lock. From the table `_arrived` any thread may take, by
 `take_arrived`, in one step that Python does not interrupt. `_lock` guards the start and
@@ -10,11 +10,12 @@ the end of the loop: `_loop`, `_thread`, and `caller.stopping` for those who sta
 something. `idle` is set by the loop's selector and read by threads that give
 way (`Engine.give_way`).
 
-Ctrl-C is raised in the main thread and never here. It leads to `close`, which cancels
+Ctrl-C is raised in the main thread and never here. It leads to `end`, which cancels
 all tasks but those that write paid replies, waits for these at most a second, and stops
-the loop. During the patient `close` of a run that ended by itself it ends the patience,
-and nothing else. The thread is a daemon: a further Ctrl-C can end the process without
-it, and then a reply that was not yet written is lost.
+the loop; the thread then cancels what is left, so that no task is dropped unfinished.
+During the patient `end` of a run that ended by itself it ends the patience, and nothing
+else. The thread is a daemon: a further Ctrl-C can end the process without it, and then
+a reply that was not yet written is lost.
 """
 
 from __future__ import annotations
@@ -144,13 +145,13 @@ class CallsInFlight:
             if self._loop is None:
                 self._loop = _new_loop(self.idle)
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="ladder-engine", daemon=True
+                    target=_run, args=(self._loop,), name="ladder-engine", daemon=True
                 )
                 self._thread.start()
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def close(self, *, patience_s: float, waits: Waits) -> None:
-        """Do what `Engine.close` does; `waits` is called once, if it takes long."""
+    def end(self, *, patience_s: float, waits: Waits) -> None:
+        """Do what `Engine.end` does; `waits` is called once, if it takes long."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -164,11 +165,9 @@ class CallsInFlight:
                 # Who has lost patience is not to lose the summary of the run as well.
                 self._end(loop, 0.0, waits)
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(_CLOSING_S)
-            if not thread.is_alive():
-                loop.close()
+            # It takes a second at most for what is left, unless user code holds it up.
+            thread.join(2 * _CLOSING_S)
             self.idle.set()
-        self.coordinator.close()
 
     def _end(
         self, loop: asyncio.AbstractEventLoop, patience_s: float, waits: Waits
@@ -353,6 +352,16 @@ class CallsInFlight:
         await _cancel(asyncio.all_tasks() - spared)
         await writes.finish()
         await self.caller.sender.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped; what did not end in time is cancelled then."""
+    loop.run_forever()
+    if left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left, timeout=_CLOSING_S))
+    loop.close()
 
 
 def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:

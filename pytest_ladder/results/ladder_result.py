@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.row import Exchange, Outcome, Row
 from pytest_ladder.core.why import Why
@@ -22,7 +21,6 @@ from pytest_ladder.decide.funnel import funnelled
 from pytest_ladder.decide.matrix import Matrix
 from pytest_ladder.errors import LadderError
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.sentences.matrix import unused_calls, unused_failures
 from pytest_ladder.results.rows import Payload
 from pytest_ladder.session.open_ladder import OpenLadder
 
@@ -223,18 +221,3 @@ def unpriced(result: LadderResult) -> Iterator[str]:
                 "no list. Add `price = { input = …, output = … }` to its [[model]], in "
                 "USD per million tokens."
             )
-
-
-def unused(items: Items, engine: Engine) -> Iterator[str]:
-    """Yield a sentence on replies, and one on failures, that are in no row.
-
-    They were called for ahead of a test that then did not run, or asked otherwise.
-    """
-    rows = [row for item in items.values() for row in item.rows]
-    bills = [bill for row in rows for bill in (*row.replies, *row.evaluations)]
-    used = {key for bill in bills for key in (bill.key, *bill.calls)}
-    if costs := engine.called.costs_but_of(used):
-        yield unused_calls(costs)
-    told = {lost.key for row in rows for lost in row.lost}
-    if failed := [lost for lost in engine.failed.lost() if lost.key not in told]:
-        yield unused_failures(failed)

@@ -43,9 +43,9 @@ from pytest_ladder.results.ladder_result import (
     real_use,
     states_of,
     unpriced,
-    unused,
     with_planned,
 )
+from pytest_ladder.results.late_calls import put_on_rows, unused
 from pytest_ladder.results.outdated import Begun
 from pytest_ladder.results.part import part_of, place
 from pytest_ladder.results.rows import Payload
@@ -125,6 +125,11 @@ class Results:
     def finished(self) -> list[LadderResult]:
         """The result of each ladder; made when first asked for, after the last test."""
         if self._finished is None:
+            if self.session.settings.live:
+                # Now: the folder that workers share is gone at the end.
+                self.session.engine.called.read()
+                self.session.engine.failed.read()
+                put_on_rows(self.items, self.session.engine)
             self._finished = list(self._results())
         return self._finished
 
@@ -146,9 +151,6 @@ class Results:
 
             shared = Path(shared_by_processes(self.session.config)["folder"])
             self._of_servers = [*notices(shared), *lost_tools(shared)]
-            # Now: the folder that workers share is gone at the end.
-            self.session.engine.called.read()
-            self.session.engine.failed.read()
         if session.exitstatus != pytest.ExitCode.OK:
             self._finished = [result.of_failed_run() for result in self.finished]
         for result in self.finished:

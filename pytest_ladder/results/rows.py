@@ -59,6 +59,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Rows of this test on one rung, before anything was deselected."""
     expected_of: dict[str, int] = {}
     """Those of them whose case has a tag that the test asks a share of, by tag."""
+    left: tuple[str, ...] = ()
+    """Keys of replies that the test asked for, and had not got when it ended."""
     skipped: int = 0
     """Rows that it has none of, for the test itself was to skip them."""
     module: str = ""
@@ -381,6 +383,7 @@ def _payload(
         expected_of={
             tag: _expected(item, shape.rows_of_tags.get(tag, 0)) for tag in test.shares
         },
+        left=session.engine.forget_test() if session.settings.live else (),
         skipped=record.skipped,
         module=test.module,
         module_items=session.module_items(test.path),

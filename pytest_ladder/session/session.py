@@ -105,6 +105,7 @@ class LadderSession:
         self._module_items: dict[Path, int] = {}
         self._suites: dict[str, SuiteSize] = {}
         self._waited_before_s = 0.0
+        self._are_calls_over = False
         self.running = RunningTest(self)
         self.open_gateway: Callable[[LadderSession], AppGateway] | None = None
         """Starts what serves apps; the plugin hands it in before the first test."""
@@ -359,20 +360,30 @@ class LadderSession:
         elif self.apps.late:
             late.append([str(self.apps.late).encode()])
 
-    def close(self, *, interrupted: bool) -> None:
-        """Close the engine, the status line and the stores; called at the end of a run.
+    def end_calls(self, *, interrupted: bool) -> None:
+        """End all calls, once, before the report that tells of them is written.
 
-        In a run with xdist workers do so, and the controller, which ends last, also
-        stops local servers and removes the folder of the run. `interrupted`: after
-        Ctrl-C, or an error of pytest's own, calls that were sent are not waited for.
+        `interrupted` (Ctrl-C, or pytest's own error): nothing sent is waited for.
         """
+        if self._are_calls_over:
+            return
         if self.prefetch is not None:
             self.prefetch.stop()
         self._close_apps()
         if "engine" in self.__dict__:
-            self.engine.close(patience_s=0.0 if interrupted else _PATIENCE_S)
+            self.engine.end(patience_s=0.0 if interrupted else _PATIENCE_S)
         if self.prefetch is not None:
             self.stuck_rehearsals = self.prefetch.stuck_rehearsals()
+        self._are_calls_over = True
+
+    def close(self) -> None:
+        """Close engine, status line and stores, at the end of a run, in each process.
+
+        The controller of xdist, which ends last, also stops local servers and removes
+        the folder of the run.
+        """
+        if "engine" in self.__dict__:
+            self.engine.close()
         if "status" in self.__dict__:
             self.status.close()
         if self.settings.live and self.names_store:

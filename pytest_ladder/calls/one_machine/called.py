@@ -69,6 +69,11 @@ class CalledKeys:
         with self._lock:
             self._read()
 
+    def usd(self, key: str) -> float | None:
+        """Return what the reply with a key of this run cost; None: nobody knows."""
+        with self._lock:
+            return self._came[key].usd
+
     def costs_but_of(self, keys: Container[str]) -> list[float | None]:
         """Return what the replies with other keys than these cost, each in USD."""
         with self._lock:

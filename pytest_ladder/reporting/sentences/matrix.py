@@ -189,7 +189,15 @@ def unused_failures(lost: Sequence[LostCalls]) -> str:
     usd = None if None in costs else math.fsum(filter(None, costs))
     spent = _lost_usd(usd, at_most=any(calls.at_most for calls in lost))
     calls = count(sum(calls.calls for calls in lost), "more call")
-    return f"{calls}, made ahead of tests that did not ask: no reply; {spent}."
+    whose = "made ahead of tests that did not ask, or under way when the run ended"
+    return f"{calls}, {whose}: no reply; {spent}."
+
+
+def late_replies(replies: int) -> str:
+    """Say of replies that came too late that they are not lost."""
+    which = "1 reply" if replies == 1 else f"{replies:,} replies"
+    stored = "it is" if replies == 1 else "they are"
+    return f"{which} came after the test had ended; {stored} stored for the next run."
 
 
 def spend_sentence(spend: Spend) -> str:
