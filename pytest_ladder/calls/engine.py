@@ -51,7 +51,7 @@ _WAIT_STEP_S = 0.1
 _GIVE_WAY_S = 0.005
 
 
-class _Asked(NamedTuple):
+class _Want(NamedTuple):
     """What a test waits for."""
 
     request: Request
@@ -85,7 +85,7 @@ class Engine:
         shared = settings.folder if settings.is_shared else None
         self.called = CalledKeys(shared and shared / "called")
         self.failed = FailedCalls(shared and shared / "failed")
-        self._asked: dict[Future[Served], _Asked] = {}
+        self._asked: dict[Future[Served], _Want] = {}
         """What tests asked for, and have not got."""
         self._in_threads: set[Future[Served]] = set()
         """Those of them that threads of tests wait for."""
@@ -309,7 +309,7 @@ class Engine:
     ) -> Iterator[None]:
         """Note what a test asks for, until it has it or knows why there is none."""
         if by_test:
-            self._asked[future] = _Asked(request, archive)
+            self._asked[future] = _Want(request, archive)
         try:
             yield
         except LadderError:

@@ -32,9 +32,12 @@ def results_of(config: pytest.Config) -> Results:
 
 
 def known_results(config: pytest.Config) -> Results | None:
-    """Return the run's results if a row arrived; a shard has some without any."""
+    """Return the run's results if a row arrived.
+
+    A shard has some without any, and so has a live run: what it paid for is told.
+    """
     settings = read_settings(config)
     runs = not (is_worker(config) or config.option.collectonly or settings.plan)
-    if settings.shard is not None and runs:
+    if (settings.shard is not None or settings.live) and runs:
         return results_of(config)
     return config.stash.get(_RESULTS, None)

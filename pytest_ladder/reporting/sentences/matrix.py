@@ -189,7 +189,7 @@ def unused_failures(lost: Sequence[LostCalls]) -> str:
     usd = None if None in costs else math.fsum(filter(None, costs))
     spent = _lost_usd(usd, at_most=any(calls.at_most for calls in lost))
     calls = count(sum(calls.calls for calls in lost), "more call")
-    whose = "made ahead of tests that did not ask, or under way when the run ended"
+    whose = "made ahead of tests that did not ask, or under way at the end"
     return f"{calls}, {whose}: no reply; {spent}."
 
 

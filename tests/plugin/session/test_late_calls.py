@@ -6,16 +6,13 @@ pytest-timeout ends a test while its call is under way; Ctrl-C ends the run.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
+from tests.calls.engine.test_never_twice import wait_until
 from tests.plugin.scratch_suite import Shop
 from tests.scripted_server import fails, hangs
 
@@ -102,9 +99,7 @@ def test_a_call_that_fails_after_a_timeout_is_told_once(shop: Shop) -> None:
 def test_a_rerun_that_gets_the_reply_pays_for_it_once(shop: Shop) -> None:
     shop.server.latency_s = 1.5
     shop.test(ONE)
-    result = shop.run_with(
-        "timeout", *TIMEOUT, "-p", "rerunfailures", "--reruns=1"
-    )
+    result = shop.run_with("timeout", *TIMEOUT, "-p", "rerunfailures", "--reruns=1")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["spent $* on 1 call; 0 replayed"])
     result.stdout.no_fnmatch_line("*after the test had ended*")
@@ -131,3 +126,30 @@ def test_a_timeout_ends_the_waits_of_threads(
     result.assert_outcomes(failed=1)
     assert result.duration < 20, "the server hangs for 60 s"
     assert lost(shop)[::2] == (3, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.processes
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["plain", "xdist"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_ctrl_c_tells_of_the_call_under_way(
+    shop: Shop, workers: tuple[str, ...], before: int
+) -> None:
+    """Also where it was the first one, so that the run has no row at all."""
+    shop.server.reply = lambda body: "yes" if "yes" in str(body) else hangs()
+    asked = "say yes" if before else "hello"
+    shop.test(ONE.replace("hello", asked) + ONE.replace("one", "two"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--ladder-live", *workers],
+        cwd=shop.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: shop.server.count == before + 1)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    told = "1 more call, made ahead of tests that did not ask, or under way at the end"
+    assert f"{told}: no reply; at most $0.000" in output, output

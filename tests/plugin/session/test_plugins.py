@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from subprocess import PIPE
 
 import pytest
 
@@ -106,14 +109,20 @@ def test_a_log_tells_that_a_rerun_waits_which_no_timeout_ends(
 
 
 @pytest.mark.processes
-def test_a_worker_says_what_its_long_wait_at_the_end_is_for(
-    shop: Shop, capfd: pytest.CaptureFixture[str]
-) -> None:
-    shop.server.script(hangs(12))
+def test_a_worker_says_what_its_long_wait_at_the_end_is_for(shop: Shop) -> None:
+    shop.server.script(hangs())
     shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    llm('hello')\n")
-    arguments = ("--ladder-live", "--timeout=0.3", "-n1")
-    shop.run_with("timeout", *arguments).assert_outcomes(failed=1)
-    assert f"ladder gw0: 30 s {LONG_WAIT}\n" in capfd.readouterr().err
+    arguments = ("-p", "timeout", "--ladder-live", "--timeout=0.3", "-n1")
+    command = [sys.executable, "-m", "pytest", *arguments]
+    with subprocess.Popen(
+        command, cwd=shop.path, stdout=PIPE, stderr=PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert f"ladder gw0: 30 s {LONG_WAIT}\n" in iter(process.stderr.readline, "")
+        # It is said while the worker waits, so its call still hangs here.
+        shop.server.stop()
+        output, _ = process.communicate(timeout=60)
+    assert "1 failed" in output
 
 
 def test_without_a_terminal_the_report_is_written(shop: Shop) -> None:
