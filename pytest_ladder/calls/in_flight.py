@@ -350,8 +350,10 @@ class CallsInFlight:
             # A task may have begun to write since.
             spared |= {*writes.writing}
         await _cancel(asyncio.all_tasks() - spared)
-        await writes.finish()
-        await self.caller.sender.close()
+        try:
+            await writes.finish()
+        finally:
+            await self.caller.sender.close()
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

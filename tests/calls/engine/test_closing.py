@@ -159,3 +159,27 @@ def test_a_long_wait_is_told_once_and_ctrl_c_ends_it(
     for future in futures:
         with pytest.raises(CancelledError):
             future.result(10)
+
+
+def test_what_takes_too_long_at_the_end_is_cancelled_and_not_dropped(
+    desk: Desk, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_seen, store = threading.Event(), desk.archive.store
+    put = store.put
+
+    def put_slowly(rows: Sequence[StoreRow]) -> None:
+        is_seen.wait(20)
+        put(rows)
+
+    store.put = put_slowly  # type: ignore[method-assign, assignment]
+    future = desk.submit("question 0")
+    progress = desk.engine.progress
+    wait_until(lambda: server.count == 1 and progress.in_flight == 0)
+    desk.engine.close()
+    is_seen.set()
+    with pytest.raises(CancelledError):
+        future.result(10)
+    # The thread that writes is none of the loop's, and what was paid for is kept.
+    wait_until(lambda: desk.count_stored(1) == 1)
+    gc.collect()
+    assert "Task was destroyed" not in caplog.text
