@@ -145,7 +145,7 @@ def test_every_point_is_named_and_no_name_covers_another(models: int) -> None:
     points = chart_spec(report)["datasets"]["points"]
     numbers = {rung.id: n for n, rung in enumerate(report.matrix.rungs, 1)}
     for size, (width, height) in enumerate(SIZES):
-        places, _ = pixels(points, [], width, height)
+        places, *_ = pixels(points, [], width, height)
         boxes = []
         for point, (x, y) in zip(points, places, strict=True):
             dx, dy, _, _, text = point["spots"][size]

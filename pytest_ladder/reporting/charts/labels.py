@@ -74,7 +74,7 @@ def spots_of(
             -points[n]["quality"],
         ),
     )
-    places, bars = pixels(points, lines, width, height)
+    places, bars, caps = pixels(points, lines, width, height)
     wanted = []
     for n in rank:
         number = str(points[n]["number"])
@@ -84,6 +84,7 @@ def spots_of(
     taken: list[Box] = []
     for y in bars:
         taken += [(0, y - 16, 90, y), (0, y - 1, width, y + 1)]
+    taken += [(x - 1, 0, x + 1, height) for x in caps]
     taken += _stairs([places[n] for n in rank if points[n]["on_front"]])
     placed = place(tuple(wanted), width, height, tuple(taken))
     return [spot for _, spot in sorted(zip(rank, placed, strict=True))]
@@ -99,13 +100,13 @@ def _stairs(front: Sequence[tuple[float, float]]) -> list[Box]:
 
 def pixels(
     points: Sequence[Record], lines: Sequence[Line], width: int, height: int
-) -> tuple[list[tuple[float, float]], list[float]]:
-    """About where points are drawn, and lines across: scales take in all that is drawn.
+) -> tuple[list[tuple[float, float]], list[float], list[float]]:
+    """About where points are drawn, and lines: scales take in all that is drawn.
 
-    The second are pixels from the top.
+    Lines across are in pixels from the top, then those that stand from the left.
     """
     if not points:
-        return [], []
+        return [], [], []
     bars = [line.at for line in lines if line.of == "quality"]
     caps = [math.log(line.at) for line in lines if line.of == "cost" and line.at > 0]
     left = min([math.log(point["usd_low"]) for point in points] + caps)
@@ -118,7 +119,8 @@ def pixels(
         (36 + (math.log(p["usd"]) - left) * across, 12 + (top - p["quality"]) * down)
         for p in points
     ]
-    return places, [12 + (top - bar) * down for bar in bars]
+    across_at = [12 + (top - bar) * down for bar in bars]
+    return places, across_at, [36 + (cap - left) * across for cap in caps]
 
 
 @functools.lru_cache(maxsize=16)
