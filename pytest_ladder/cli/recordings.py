@@ -160,13 +160,8 @@ def _findings(stock: Inventory) -> Iterator[str]:
     if changed:
         yield f"recorded with another prompt, model or parameter: {len(changed):,}"
         yield from _listed(map(_missing, changed))
-    # What a changed case had before goes when it is recorded anew, and is told there.
-    before = {each.change.recording.key for each in changed if each.change}
-    spare = {
-        path: [each for each in recordings if each.key not in before]
-        for path, recordings in stock.spare.items()
-    }
-    if any(spare.values()):
+    spare = stock.left_over
+    if spare:
         yield f"needed by no test: {sum(map(len, spare.values())):,}"
         yield from _listed(
             line
@@ -232,7 +227,7 @@ def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[st
         # Few files are named; else the arguments are as they were.
         chosen = files if not arguments and len(files) <= _MOST_NAMED else arguments
         yield f"Record what is missing: pytest {_typed([*chosen, '--ladder-live'])}"
-    if any(stock.spare for stock in stocks):
+    if any(stock.left_over for stock in stocks):
         typed = _typed(["recordings", "prune", *arguments])
         yield f"Remove what no test needs: pytest-ladder {typed}"
     if any(stock.damaged for stock in stocks):

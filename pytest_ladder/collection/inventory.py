@@ -57,6 +57,20 @@ class Inventory:
     """Files that no commit will have, though git knows tests that need them."""
 
     @property
+    def left_over(self) -> dict[Path, list[Recording]]:
+        """What is spare, without what changed cases were recorded as.
+
+        That goes when they are recorded anew.
+        """
+        changes = [each.change for each in self.missing if each.change is not None]
+        before = {change.recording.key for change in changes}
+        left = {
+            path: [each for each in recordings if each.key not in before]
+            for path, recordings in self.spare.items()
+        }
+        return {path: recordings for path, recordings in left.items() if recordings}
+
+    @property
     def is_clean(self) -> bool:
         """Whether there is nothing to do."""
         return not (self.missing or self.spare or self.damaged or self.unknown_to_git)

@@ -6,11 +6,11 @@ for is only known when it runs: recordings that may be theirs are never taken fo
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ class _Stock:
                 item.rung,
                 case,
                 sample,
-                lambda request, case=case: self._need(request, item, case),
+                functools.partial(self._need, item=item, case=case),
             )
             if not known.is_all:
                 module.unfinished[case.id] = test.nodeid
@@ -284,7 +284,7 @@ class _Stock:
                 users.add(name)
         return users
 
-    @cached_property
+    @functools.cached_property
     def _users(self) -> dict[str, set[str]]:
         """The test files that are known to need a reply, by its key."""
         users = defaultdict(set)
@@ -293,7 +293,7 @@ class _Stock:
                 users[key].add(name)
         return users
 
-    @cached_property
+    @functools.cached_property
     def _keys_in(self) -> dict[str, set[str]]:
         """The keys that are recorded for each test file."""
         return {
@@ -301,7 +301,7 @@ class _Stock:
             for name, (_, recordings) in self._files.items()
         }
 
-    @cached_property
+    @functools.cached_property
     def _without_recordings(self) -> list[LadderTest]:
         """Tests of unknown requests that were never recorded where they are now.
 

@@ -54,8 +54,7 @@ def test_another_test_file_with_the_same_ids_has_nothing_to_tell(
 
 
 def test_a_further_sample_is_no_change(recorded: Shop) -> None:
-    recorded.ladder("samples = 2\n" + FILE)
-    assert told(recorded) == ""
+    assert told(recorded, "--ladder-samples=2") == ""
 
 
 def test_another_rung_is_not_recorded_and_has_nothing_to_tell(recorded: Shop) -> None:
