@@ -104,7 +104,12 @@ def test_a_climb_asks_for_the_seeds_of_all_machines(
     climb = ("--ladder=climb", "--ladder-report=climb")
     assert payer.run(*climb, LIVE).code == 0
     assert other.run(*climb, LIVE, "--ladder-seed=new").code == 0
+    assert payer.run("--ladder=matrix", LIVE).code == 0
     again = payer.run(*climb)
     assert again.code == 0, again.said
     assert NOT_ASKED not in again.said
     assert payer.matrix("climb")["run"]["attempts"] == ["0", "1"]
+    payer.store_url = DOWN
+    alone = payer.run(*climb)
+    assert alone.code == 0, alone.said
+    assert "evals@127.0.0.1:9 cannot be reached" in alone.said
