@@ -39,11 +39,16 @@ _CHOOSE = """([id, value]) => {
     field.value = value;
     field.dispatchEvent(new Event("input", { bubbles: true }));
 }"""
+_CHOOSE_RUNGS = _CHOOSE.replace('"input"', '"change"')
 _CLICK = "(selector) => document.querySelector(selector).click()"
 _HOLD = """globalThis.held = [];
 globalThis.requestIdleCallback = (call) => globalThis.held.push(call);"""
-_RELEASE = "() => { while (globalThis.held.length) globalThis.held.shift()(); }"
-_IDLE = "charts below the window, drawn when idle"
+_RELEASE = """() => {
+    globalThis.requestIdleCallback = (call) => setTimeout(call, 0);
+    for (const call of globalThis.held) call();
+}"""
+_ALL_THERE = "html[data-drawn]"
+_IDLE = "charts below the window and replies, when idle"
 ACTIONS: dict[str, tuple[str, Any]] = {
     "cases that rungs disagree on": (_CHOOSE, ["f-show", "split"]),
     "cases of a tag": (_CHOOSE, ["f-tag", "de"]),
@@ -51,6 +56,8 @@ ACTIONS: dict[str, tuple[str, Any]] = {
     "cases with a word": (_CHOOSE, ["f-text", "oolong"]),
     "sort the matrix": (_CLICK, "#matrix-table thead th:nth-child(2) button"),
     "sort the tags": (_CLICK, "#tags-table thead th:nth-child(3) button"),
+    "tags of all rungs": (_CHOOSE_RUNGS, ["tags-rung", ""]),
+    "sort the tags of all rungs": (_CLICK, "#tags-table thead th:nth-child(3) button"),
 }
 """What a reader does, as scripts: a driver's own would be counted in."""
 
@@ -122,7 +129,7 @@ def _opened(browser: Browser, file: Path) -> tuple[float, dict[str, float], list
     opened = _busy_s(session) - before
     acted = {}
     if page.locator("#grid").count():
-        acted[_IDLE] = _acting(page, session, _RELEASE, None)
+        acted[_IDLE] = _acting(page, session, _RELEASE, None, until=_ALL_THERE)
         for name, (script, argument) in ACTIONS.items():
             acted[name] = _acting(page, session, script, argument)
     context.close()
@@ -130,9 +137,12 @@ def _opened(browser: Browser, file: Path) -> tuple[float, dict[str, float], list
     return opened, acted, asked
 
 
-def _acting(page: Page, session: CDPSession, script: str, argument: Any) -> float:
+def _acting(
+    page: Page, session: CDPSession, script: str, argument: Any, until: str = "html"
+) -> float:
     before = _busy_s(session)
     page.evaluate(script, argument)
+    page.wait_for_selector(until, state="attached", timeout=60_000)
     # A word is looked for once nobody has typed for a moment.
     page.wait_for_timeout(300)
     page.evaluate(_TWO_FRAMES)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Here, and not asked of the package's metadata: every report names it, and reading all
 # of that with its README takes as long as three replayed tests.
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "CallError",

@@ -107,6 +107,8 @@ def _attachment(field: str, name: str, folder: Path) -> tuple[Attachment, int]:
         size = path.stat().st_size
         if path.exists() and not path.is_file():
             raise ConfigError(f"{where} is no file; name one.")
+        if not size:
+            raise ConfigError(f"{where} is empty; put the file there.")
         if size > MOST_BYTES:
             raise ConfigError(
                 f"{where} has {size:,} bytes, and may have {MOST_BYTES:,}; make it "

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.text.phrases import kind_of
 
 # For pytest: a mistake in a case is not to be read in lines of ours.
 __tracebackhide__ = True
@@ -16,8 +17,17 @@ _LONGEST_QUOTE = 60
 
 
 def text_of(reply: Reply | str) -> str:
-    """Return the text to check; a reply's is without its thoughts."""
-    return reply if isinstance(reply, str) else reply.text
+    """Return the text to check; a reply's is without its thoughts.
+
+    Raises `ConfigError` for what is neither a reply nor a text.
+    """
+    text: Any = reply if isinstance(reply, str) else getattr(reply, "text", None)
+    if not isinstance(text, str):
+        raise ConfigError(
+            f"The check was given {kind_of(reply)} to look at; give it the reply, or a "
+            "text."
+        )
+    return text
 
 
 def expected_of(wanted: Any) -> Any:

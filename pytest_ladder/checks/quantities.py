@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_ladder.checks.asked import expected_of, name_of, quoted, text_of
 from pytest_ladder.core.case import Case
@@ -13,52 +13,16 @@ from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Score
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import ANSWER_WORDS
+from pytest_ladder.text.quantities import Quantity, plain_unit, quantities
 
 __tracebackhide__ = True
 
-_GROUPS = "[,\u2019\u00a0\u202f]"
-_NUMBER = re.compile(
-    rf"(?<![\w.])(?:(?P<before>[$€£¥₹]|[A-Z]{{3}}\b)\s?)?(?P<sign>[-+\u2212](?!\s))?"
-    rf"(?:(?P<behind>[$€£¥₹])\s?)?"
-    rf"(?P<digits>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?P<power>[eE][-+]?\d+\b)?"
-    r"(?:[ \u00a0\u202f-]?(?P<after>%|[$€£¥₹]|[^\W\d_°µ²³/][\w°²³/]*|[°µ][\w/]*))?"
-)
 # Where a reply says that this is the answer: GSM8K's mark, LaTeX's box, words.
 _ANSWERS = re.compile(
     rf"####|\\boxed\{{|(?<![a-z])(?:final\s)?(?:{ANSWER_WORDS})(?:\sis|\s?[:=\uff1a])"
     r"|\btherefore\b|\bso\sthe\b",
     re.IGNORECASE,
 )
-_MARKUP = re.compile(
-    r"(?<!\w)[*_`]+|[*_`]+(?!\w)|\\(?:text|mathrm|,|!)|\\(?=[%$])|(?<=\\boxed)\{\s*|[{}]"
-)
-_SWAPPED = str.maketrans(".,", ",.")
-_SAME_UNIT = {
-    "percent": "%",
-    "prozent": "%",
-    "pct": "%",
-    "usd": "$",
-    "dollar": "$",
-    "eur": "€",
-    "euro": "€",
-    "gbp": "£",
-    "pound": "£",
-    "jpy": "¥",
-    "yen": "¥",
-}
-_SYMBOL_LENGTH = 3
-"""Units of up to so many letters are told apart by case: mW is not MW."""
-
-
-class Quantity(NamedTuple):
-    """A number that stands in a text."""
-
-    value: float
-    units: tuple[str, ...]
-    """What stands before and behind it, as units are compared; words that are none
-    among them."""
-    text: str
 
 
 def number(  # noqa: PLR0913 - each option is one word of the question
@@ -89,6 +53,8 @@ def number(  # noqa: PLR0913 - each option is one word of the question
     comma groups thousands; with `decimal=","` it is the other way round. Raises
     `ConfigError` for a case that expects no number.
     """
+    if decimal not in (".", ","):
+        raise ConfigError(f'decimal={decimal!r} is neither "." nor ","; write one.')
     wanted = _expected(case, decimal)
     factors = _factors(unit, wanted)
     text = text_of(reply)
@@ -106,23 +72,6 @@ def number(  # noqa: PLR0913 - each option is one word of the question
     if right:
         return Score(value=1.0, reason=f"says {answer.text}")
     return Score(value=0.0, reason=f"says {answer.text}; {wanted.text} is expected")
-
-
-def quantities(text: str, decimal: str = ".") -> list[Quantity]:
-    """Return the numbers of a text in their order, with what stands beside them."""
-    plain = _MARKUP.sub("", text)
-    if decimal == ".":
-        return [_quantity(match) for match in _NUMBER.finditer(plain)]
-    found = map(_quantity, _NUMBER.finditer(plain.translate(_SWAPPED)))
-    return [each._replace(text=each.text.translate(_SWAPPED)) for each in found]
-
-
-def _quantity(match: re.Match[str]) -> Quantity:
-    digits = re.sub(_GROUPS, "", match["digits"]) + (match["power"] or "")
-    value = float(digits) * (-1 if match["sign"] in ("-", "\u2212") else 1)
-    beside = (match["before"], match["behind"], match["after"])
-    units = tuple(_plain(unit) for unit in beside if unit)
-    return Quantity(value, units, match[0].strip())
 
 
 def _in_units(
@@ -148,7 +97,8 @@ def _announced(
 
 def _expected(case: Case | Any, decimal: str) -> Quantity:
     expected = expected_of(case)
-    if isinstance(expected, int | float) and not isinstance(expected, bool):
+    is_number = isinstance(expected, int | float) and not isinstance(expected, bool)
+    if is_number and math.isfinite(expected):
         return Quantity(float(expected), (), f"{expected:,}")
     found = quantities(expected, decimal) if isinstance(expected, str) else []
     if len(found) != 1 or not math.isfinite(found[0].value):
@@ -166,9 +116,9 @@ def _expected(case: Case | Any, decimal: str) -> Quantity:
 def _factors(unit: str | Mapping[str, float], wanted: Quantity) -> dict[str, float]:
     """Return the units that count and what each is in the expected one; {}: any."""
     if isinstance(unit, str):
-        units = [_plain(unit)] if unit else list(wanted.units)
+        units = [plain_unit(unit)] if unit else list(wanted.units)
         return dict.fromkeys(units, 1.0)
-    factors = {_plain(name): factor for name, factor in unit.items()}
+    factors = {plain_unit(name): factor for name, factor in unit.items()}
     # The table may say what units are in another one than the expected number has.
     own = _factor(wanted, factors) if wanted.units else None
     return {name: factor / (own or 1.0) for name, factor in factors.items()}
@@ -179,13 +129,3 @@ def _factor(quantity: Quantity, factors: Mapping[str, float]) -> float | None:
         return 1.0
     known = [factors[unit] for unit in quantity.units if unit in factors]
     return known[0] if known else None
-
-
-def _plain(unit: str) -> str:
-    """Write a unit as it is compared: one word for `percent` and `%`, no plural."""
-    unit = unit.strip()
-    name = unit.casefold()
-    singular = name[:-1] if name.endswith("s") and not name.endswith("ss") else name
-    if (same := _SAME_UNIT.get(name) or _SAME_UNIT.get(singular)) is not None:
-        return same
-    return unit if len(unit) <= _SYMBOL_LENGTH else singular

@@ -25,6 +25,8 @@ _EDGES = (
     ".,;:!?\"'()[]{}<>*_`~\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u3001\u3002\uff0c"
 )
 """What stands around words and is no part of them."""
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
+"""Where a line may break: what nobody sees makes no other word."""
 
 
 def exact(reply: Reply | str, case: Case | Any) -> Score:
@@ -104,7 +106,8 @@ def tokens(text: str) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """Cut a text at blanks, and between characters of scripts that have none."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    shown = text.translate(_INVISIBLE)
+    folded = unicodedata.normalize("NFKC", shown).casefold()
     words = (word.strip(_EDGES) for word in _UNSPACED.sub(r" \1 ", folded).split())
     return [word for word in words if word and word not in _ARTICLES] or folded.split()
 

@@ -121,7 +121,7 @@ def _lines(
         request, times = alike[0], len(alike)
         yield ""
         again = f", {times} times" if times > 1 else ""
-        yield f"request {number}{again}: about {_tokens(request)} tokens"
+        yield f"request {number}{again}: about {_tokens(request)}"
         for message in shortened(request.messages):
             yield f"  {message.get('role')}:"
             yield from _indented(content_text(message))
@@ -152,8 +152,9 @@ def _said(request: Request) -> tuple[Any, Any]:
 
 def _tokens(request: Request) -> str:
     from pytest_ladder.core.reply import BYTES_PER_TOKEN
+    from pytest_ladder.text.numbers import count
 
-    return f"{max(1, request.prompt_bytes // BYTES_PER_TOKEN):,}"
+    return count(max(1, request.prompt_bytes // BYTES_PER_TOKEN), "token")
 
 
 def _value(value: Any) -> str:

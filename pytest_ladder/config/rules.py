@@ -298,11 +298,12 @@ def _check_prompts(source: Source, place: Place, strategy: Strategy) -> None:
     prompt = compile_template(strategy.prompt, source.head((*place, "prompt")))
     fields = prompt.fields
     if strategy.system is not None:
-        key = source.head((*place, "system"))
-        fields |= compile_template(strategy.system, key).fields
+        head = source.head((*place, "system"))
+        fields |= compile_template(strategy.system, head).fields
     if not fields:
+        key = "prompt" if strategy.prompt_file is None else "prompt_file"
         raise source.error(
-            (*place, "prompt"),
+            (*place, key),
             "it shows nothing of the case, so that every case would get the same "
             "message; write {input} where the case's input belongs.",
         )

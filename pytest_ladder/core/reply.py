@@ -1,5 +1,7 @@
 """A reply: what came back from a model, with what it cost and how long it took."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -215,3 +217,16 @@ def _fit(value: Any, schema: Any) -> Any:
     except ValueError as error:
         name = getattr(schema, "__name__", str(schema))
         raise ReplyNotJson(f"The reply does not fit {name}: {error}") from error
+
+
+def called(tool_calls: Iterable[Any]) -> list[str]:
+    """Write calls of tools as people read them: `name(arguments)`, each on its line."""
+    lines = []
+    for call in tool_calls:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            arguments = function.get("arguments") or ""
+            lines.append(f"{function.get('name')}({arguments})")
+        else:
+            lines.append(json.dumps(call, ensure_ascii=False, default=str))
+    return lines

@@ -34,6 +34,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     errors: int = 0
     """Rows of either that came to no score: for `better` they count as misses of the
     tried one and passes of the other, for `worse` the other way round."""
+    over_budget: int = 0
+    """Those of the `errors` that are none: the budget did not allow a call."""
     why: str = ""
     """What keeps it undecided besides its interval; empty: nothing else does."""
     usd_per_1k: float | None = None
@@ -67,9 +69,10 @@ def hold_against(
         if shipped is not None and rung in by_id and not by_id[rung].levels:
             why = f"{rung} was not run; --ladder-live asks for what is not stored"
         cells = [
-            by_id[name].levels.get(level)
+            cell
             for name in (rung, current)
             if name in by_id and level is not None
+            if (cell := by_id[name].levels.get(level)) is not None
         ]
         found.append(
             Tried(
@@ -78,7 +81,8 @@ def hold_against(
                 level=level,
                 verdict=verdict,
                 compared=compared,
-                errors=sum(cell.errors for cell in cells if cell is not None),
+                errors=sum(cell.errors for cell in cells),
+                over_budget=sum(cell.over_budget for cell in cells),
                 why=why,
                 usd_per_1k=costs.get(rung),
                 against_usd_per_1k=costs.get(current),

@@ -72,7 +72,7 @@ ENDING = "The run is ending."
 _BROKEN = "The gateway broke over this request; the log has a traceback."
 
 
-class _Way(NamedTuple):
+class _AsRead(NamedTuple):
     """A request as one API reads it."""
 
     api: Api
@@ -139,7 +139,7 @@ class Serving:
         task.add_done_callback(working.discard)
         return await self._when_there(way, task)
 
-    def _chosen(self, body: Body) -> _Way:
+    def _chosen(self, body: Body) -> _AsRead:
         """Choose how a request is asked; raises `AppError`.
 
         It is passed through where the rung's provider speaks its API, unless only its
@@ -156,17 +156,17 @@ class Serving:
                 return translated
         return way
 
-    def _is_stored(self, way: _Way) -> bool:
+    def _is_stored(self, way: _AsRead) -> bool:
         archive = self._visit.opened.archive
         return archive.find(archive.key(way.wanted)) is not None
 
-    def _translated(self, body: Body) -> _Way | None:
+    def _translated(self, body: Body) -> _AsRead | None:
         """Read a request for chat completions; None: they have no words for it."""
         with contextlib.suppress(AppError):
             return self._way(APIS[self._route], body)
         return None
 
-    async def _served(self, way: _Way, body: Body) -> tuple[_Way, Served]:
+    async def _served(self, way: _AsRead, body: Body) -> tuple[_AsRead, Served]:
         """Ask; what a server has no route for is asked in translation, at once."""
         ask, native = self._visit.asker.ask_async, way.wanted.native
         translated = None
@@ -181,7 +181,7 @@ class Serving:
         self._translating.add((self._route, way.wanted.model.id))
         return translated, served
 
-    def _way(self, api: Api, body: Body) -> _Way:
+    def _way(self, api: Api, body: Body) -> _AsRead:
         """Read a request in the words of an API; raises `AppError`."""
         self._asked = asked = self._read(api, body)
         wanted = request_of(asked, self._visit)
@@ -189,7 +189,7 @@ class Serving:
         draw, asking = draw_of(self._visit.asked, key, self._request)
         if not wanted.embeds:  # the vectors of a text are always the same
             wanted = msgspec.structs.replace(wanted, draw=draw)
-        return _Way(api, asked, wanted, asking)
+        return _AsRead(api, asked, wanted, asking)
 
     def _is_native(self, body: Body) -> bool:
         with _reading():
@@ -228,8 +228,8 @@ class Serving:
 
     async def _when_there(
         self,
-        way: _Way,
-        served: asyncio.Task[tuple[_Way, Served]],
+        way: _AsRead,
+        served: asyncio.Task[tuple[_AsRead, Served]],
     ) -> tuple[web.StreamResponse, LadderError | None]:
         """Answer when the reply is there; a stream says meanwhile that it is alive."""
         stream: web.StreamResponse | None = None

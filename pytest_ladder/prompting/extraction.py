@@ -6,10 +6,12 @@ to the text.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pytest_ladder.core.thoughts import joined
@@ -22,6 +24,7 @@ _LABEL = re.compile(
 )
 _STEP = re.compile(r"\.?([^.\[\]$\s]+)|\[(\d+)\]")
 _THINK = "Think step by step."
+_NOTHING: Any = object()
 
 
 class FoundAnswer(NamedTuple):
@@ -107,14 +110,15 @@ class TagExtractor(Extractor):
     def find(self, said: str, *, cut_off: bool) -> FoundAnswer | None:
         """Find it; without an end, which may be a stop sequence, it is all the rest."""
         ends = [*self._end.finditer(said)]
-        end = ends[-1] if ends else None
-        limit = len(said) if end is None else end.start()
+        limit = ends[-1].start() if ends else len(said)
         begins = [*self._begin.finditer(said, 0, limit)]
-        if not begins or (end is None and cut_off):
+        if not begins or (not ends and cut_off):
             return None
-        answer = said[begins[-1].end() : limit].strip()
-        after = "" if end is None else said[end.end() :]
-        thoughts = joined([said[: begins[-1].start()], after])
+        begin = begins[-1]
+        # A later end belongs to an outer tag, or is one that the model talks about.
+        end = self._end.search(said, begin.end())
+        answer = said[begin.end() : end.start() if end else None].strip()
+        thoughts = joined([said[: begin.start()], said[end.end() :] if end else ""])
         return FoundAnswer(thoughts, answer) if answer else None
 
     def written(self, answer: str) -> str:
@@ -155,17 +159,25 @@ class JsonExtractor(Extractor):
         )
 
     def find(self, said: str, *, cut_off: bool) -> FoundAnswer | None:
-        """Find it, in the last object where words stand around them."""
-        value = _json_in(said)
+        """Find it; where words or objects stand around, in the last that has it."""
+        for value in _json_in(said):
+            found = self._at(value)
+            if found is not _NOTHING:
+                answer = "" if found is None else as_text(found).strip()
+                return FoundAnswer(said, answer) if answer else None
+        return None
+
+    def _at(self, value: Any) -> Any:
+        """Return what stands at the path; `_NOTHING` where it leads nowhere."""
         for step in self._steps:
-            holds = isinstance(value, list if isinstance(step, int) else dict)
-            if not holds or (step not in value and not isinstance(step, int)):
-                return None
-            if isinstance(step, int) and step >= len(value):
-                return None
+            if isinstance(step, int):
+                leads = isinstance(value, list) and step < len(value)
+            else:
+                leads = isinstance(value, dict) and step in value
+            if not leads:
+                return _NOTHING
             value = value[step]
-        answer = "" if value is None else as_text(value).strip()
-        return FoundAnswer(said, answer) if answer else None
+        return value
 
     def written(self, answer: str) -> str:
         """Write an object that holds it."""
@@ -189,14 +201,14 @@ def _steps_of(path: str) -> list[str | int]:
     return steps
 
 
-def _json_in(said: str) -> Any:
-    """Return the value that a text is, or else the last object in it; None: neither."""
+def _json_in(said: str) -> Iterator[Any]:
+    """Yield the value that a text is, or else the objects in it, the last first."""
     try:
-        return value_in(said)
+        yield value_in(said)
+        return
     except ValueError:
         pass
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         found, _ = objects_in(said)
-        return json.loads(found[-1].text, strict=False) if found else None
-    except (ValueError, RecursionError):
-        return None
+        for each in reversed(found):
+            yield json.loads(each.text, strict=False)

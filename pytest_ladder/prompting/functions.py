@@ -7,6 +7,7 @@ function, stays a value, and never becomes code.
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from pytest_ladder.text.phrases import shown
 
 _LONGEST_RESULT = 50_000
 """Characters of a result that a model is shown; of the rest it is told the length."""
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+"""Where an object lies in the memory of this process."""
 _IN_PLACE = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.VAR_POSITIONAL,
@@ -57,7 +60,8 @@ class CallableFunction:
         }
         try:
             return _as_text(self._call(**given))
-        except Exception as error:  # noqa: BLE001 - the model may do better next time
+        # SystemExit is what functions of a command line raise for wrong arguments.
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the model may do better
             return f"Error: {type(error).__name__}: {error}"
 
 
@@ -149,13 +153,18 @@ def _schema(spec: str, arguments: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _as_text(result: Any) -> str:
-    """Write a result as a model reads it: a text as it is, all else as JSON."""
+    """Write a result as a model reads it: a text as it is, all else as JSON.
+
+    The same in every process, or no replay would find the next call.
+    """
     if isinstance(result, str):
         text = result
     else:
+        if isinstance(result, set | frozenset):
+            result = sorted(result, key=repr)
         try:
             text = msgspec.json.encode(result).decode()
         except (TypeError, ValueError, RecursionError):
-            text = str(result)
+            text = _ADDRESS.sub("", str(result))
     left = len(text) - _LONGEST_RESULT
     return text if left <= 0 else f"{text[:-left]}\n[{left} characters left out]"

@@ -12,6 +12,8 @@ import msgspec
 from pytest_ladder.core.case import Case, Message
 from pytest_ladder.core.reply import Reply, Retrieved
 from pytest_ladder.core.rung import Model, Strategy
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.text.phrases import kind_of
 
 if TYPE_CHECKING:
     from pytest_ladder.prompting.retrieval import Corpus
@@ -111,12 +113,22 @@ class Prompter(ABC):
     def converse(self, case: Case) -> Conversation:
         """Put a case to a model; raises `ConfigError` for one that it cannot use."""
 
+    def begun(self, case: Case) -> Conversation:
+        """Begin a conversation; raises `ConfigError` where `converse` makes none."""
+        conversation: Any = self.converse(case)
+        if not isinstance(conversation, Generator):
+            raise ConfigError(
+                f'The strategy "{self.strategy.name}" does not converse: `converse` '
+                f"returned {kind_of(conversation)} without asking; yield prompts."
+            )
+        return conversation
+
     def known(self, case: Case) -> list[Prompt]:
         """Return the prompts that are known before anything is asked.
 
         By default the first one: those after it may depend on the reply to it.
         """
-        conversation = self.converse(case)
+        conversation = self.begun(case)
         try:
             return [next(conversation)]
         except StopIteration:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.reply import BYTES_PER_TOKEN
+from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
 from pytest_ladder.core.rung import Strategy
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.prompting.prompter import (
@@ -17,7 +19,7 @@ from pytest_ladder.prompting.prompter import (
     Prompt,
     StrategyNeeds,
 )
-from pytest_ladder.prompting.templates import compile_template
+from pytest_ladder.prompting.templates import Template, compile_template
 from pytest_ladder.prompting.think import AnswerOptions, Think, out_of_range
 from pytest_ladder.text.phrases import shown
 
@@ -85,18 +87,30 @@ class Refine(Think):
     def converse(self, case: Case) -> Conversation:
         """Ask for a draft, and then for critiques and drafts in turn."""
         first = self.prompt(case)
-        reply = yield first
+        draft = yield first
         for _ in range(self.strategy.rounds):
-            for template in (self._critique, self._revise):
-                # Faults are told in plain words, whatever form a reply has.
-                form = ("response_format",) if template is self._critique else ()
-                if not reply.text.strip():
-                    # Nothing was said that anybody could criticise, or write anew by.
-                    return self.answered(reply)
-                asked = self.rendered(template, case, first.retrieved)
-                more = {"role": "user", "content": asked}
-                reply = yield Prompt(messages=[*reply.messages, more], without=form)
-        return self.answered(reply)
+            if not draft.text.strip():
+                # Nothing was said that anybody could criticise.
+                break
+            # Faults are told in plain words, whatever form a reply has.
+            form = ("response_format",)
+            asked = self._after(draft, self._critique, case, first)
+            faults = yield msgspec.structs.replace(asked, without=form)
+            if not faults.text.strip():
+                # No fault was told by which it could be written anew.
+                break
+            draft = yield self._after(faults, self._revise, case, first)
+        return self.answered(draft)
+
+    def _after(
+        self, reply: Reply, template: Template, case: Case, first: Prompt
+    ) -> Prompt:
+        """Make the prompt that goes on after a reply."""
+        more = {
+            "role": "user",
+            "content": self.rendered(template, case, first.retrieved),
+        }
+        return Prompt(messages=[*reply.messages, more])
 
 
 def grown(first: float, calls: int, added: float, said: float = 50) -> Estimate:

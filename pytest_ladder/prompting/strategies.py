@@ -73,6 +73,12 @@ def prompter_class(use: str, folder: Path) -> type[Prompter]:
     if inspect.isabstract(found):
         missing = listed(sorted(found.__abstractmethods__))
         raise ConfigError(f"the strategy {use} lacks {missing}; write it.")
+    options: Any = found.options
+    if not (isinstance(options, type) and issubclass(options, Strategy)):
+        raise ConfigError(
+            f"the `options` of the strategy {use} are no keys of a strategy; derive "
+            "them from pytest_ladder.Strategy."
+        )
     return found
 
 
@@ -119,14 +125,15 @@ class Strategies:
                 f"the case is {kind_of(case)} and no Case, as of a fixture `case` of "
                 "your own; return pytest_ladder.Case(id=…, input=…), or rename it."
             )
-        conversation = self.prompter(rung.strategy).converse(case)
+        conversation = self.prompter(rung.strategy).begun(case)
         retrieved: list[Retrieved] = []
         try:
             request = self._requests(rung, sample, params or {})
             prompt = next(conversation)
             while True:
+                asked = request.next(prompt)
                 retrieved += prompt.retrieved
-                served = yield request.next(prompt)
+                served = yield asked
                 prompt = conversation.send(served.reply)
         except StopIteration as end:
             reply = end.value
@@ -145,7 +152,16 @@ class Strategies:
 
         Raises `ConfigError` for files or cases that the strategy cannot use.
         """
-        prompts = self.prompter(rung.strategy).known(case)
+        prompter = self.prompter(rung.strategy)
+        try:
+            prompts = prompter.known(case)
+        except LadderError:
+            raise
+        except Exception as error:
+            from pytest_ladder.prompting.user_code import raised
+
+            problem = f'The strategy "{rung.strategy.name}" raised'
+            raise raised(problem, error, self._folder) from error
         return [self._requests(rung, sample, {}).next(prompt) for prompt in prompts]
 
     def known_passages(self, rung: Rung, case: Case) -> tuple[Retrieved, ...]:
@@ -155,7 +171,13 @@ class Strategies:
 
     def estimate(self, strategy: Strategy) -> Estimate:
         """Say what one conversation takes; reads no corpus."""
-        return self._class_of(strategy).estimate(strategy, self._folder)
+        estimate: Any = self._class_of(strategy).estimate(strategy, self._folder)
+        if not isinstance(estimate, Estimate):
+            raise ConfigError(
+                f'The strategy "{strategy.name}" estimates {kind_of(estimate)}; return '
+                "a pytest_ladder.Estimate."
+            )
+        return estimate
 
     def all_is_known(self, strategy: Strategy) -> bool:
         """Tell whether all its requests are known before anything is asked."""
@@ -244,7 +266,16 @@ class _Requests:
         self._is_alongside = False
 
     def next(self, prompt: Prompt) -> Request:
-        """Return the request of a prompt, with those that are made alongside it."""
+        """Return the request of a prompt, with those that are made alongside it.
+
+        Raises `ConfigError` for what is no prompt, as a strategy of the user's own may
+        yield.
+        """
+        if not isinstance(prompt, Prompt):
+            raise ConfigError(
+                f'The strategy "{self._rung.strategy.name}" yielded {kind_of(prompt)}; '
+                "yield a pytest_ladder.Prompt."
+            )
         request = self._plain(prompt)
         if prompt.alongside or self._is_alongside:
             request = msgspec.structs.replace(

@@ -6,7 +6,6 @@ Wang et al., *Self-Consistency Improves Chain of Thought Reasoning in Language M
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter
 from decimal import Decimal
@@ -21,15 +20,15 @@ from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model, Strategy
 from pytest_ladder.prompting.prompter import Conversation, Estimate, Prompt, at_once
 from pytest_ladder.prompting.think import NO_ANSWER, AnswerOptions, Think, out_of_range
+from pytest_ladder.text.quantities import Quantity, quantities, whole_quantity
 
 TIED = "tied"
 """What is odd about a reply for which another one has as many votes."""
 _MOST_VOTES = 1000
-_NUMBER = re.compile(
-    r"(?<![\w.,])[-+\u2212]?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?"
-)
+_SYMBOLS = frozenset("%$€£¥₹")
+"""Units that make no other answer of a number: many votes go without them."""
 
-Ballot = str | Decimal
+Ballot = str | tuple[Decimal, tuple[str, ...]]
 """What two votes have in common that are for the same answer."""
 
 
@@ -63,8 +62,8 @@ class VoteOver(Think):
         if (model.params | strategy.params).get("temperature") != 0:
             return ""
         return (
-            f'model "{model.name}" has temperature = 0, at which votes hardly differ, '
-            "and each is paid for; give it a higher one, or a [[model]] of its own."
+            f'model "{model.name}" votes at temperature = 0, at which votes hardly '
+            "differ, and each is paid for; add `params = { temperature = 0.7 }` here."
         )
 
     @classmethod
@@ -129,24 +128,31 @@ def _ballot(answer: Reply, choices: tuple[str, ...]) -> Ballot | None:
     """Return what an answer is counted under; None: it is no vote.
 
     Case, white space, marks and punctuation make no other answer; `1,000.0` is 1000,
-    and where the case has choices a letter is its choice. Refusals are one answer.
+    `5-day` is 5 days, and where the case has choices a letter is its choice. Refusals
+    are one answer.
     """
     if answer.refusal is not None:
         return "\N{REPLACEMENT CHARACTER}refused"
     text = answer.text.strip()
     if choices and (letters := chosen_letters(text, choices)):
         return " ".join(sorted(letters))
-    number = _NUMBER.fullmatch(text.strip("$€£%.*_` ").strip())
-    if number is not None:
-        return _decimal(number[0])
+    quantity = whole_quantity(text)
+    if quantity is not None:
+        units = (unit for unit in quantity.units if unit not in _SYMBOLS)
+        return _exact(quantity), tuple(units)
     return plain_words(text) or text or None
 
 
 def _number_in(text: str) -> Decimal | None:
     """Return the number in a text; None where there is none, or more than one."""
-    numbers = {_decimal(number) for number in _NUMBER.findall(text)}
+    numbers = {*map(_exact, quantities(text))}
     return numbers.pop() if len(numbers) == 1 else None
 
 
-def _decimal(number: str) -> Decimal:
-    return Decimal(number.replace(",", "").replace("\u2212", "-"))
+def _exact(quantity: Quantity) -> Decimal:
+    """Return a number to its last digit; one with a power of ten as a float holds it.
+
+    What a model writes behind an `e` may be more than any exact number can hold.
+    """
+    has_power = "e" in quantity.digits.lower()
+    return Decimal(quantity.value if has_power else quantity.digits)

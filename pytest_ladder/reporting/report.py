@@ -12,6 +12,7 @@ import msgspec
 from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.making import Making
+from pytest_ladder.core.reply import called
 from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.core.score import Level
@@ -209,8 +210,8 @@ def content_text(message: Mapping[str, Any]) -> str:
             else json.dumps(part, ensure_ascii=False, default=str)
             for part in content
         ]
-    if message.get("tool_calls"):
-        texts.append(json.dumps(message["tool_calls"], ensure_ascii=False, default=str))
+    calls = message.get("tool_calls")
+    texts += called(calls if isinstance(calls, list | tuple) else ())
     return "\n".join(texts)
 
 

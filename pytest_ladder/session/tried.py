@@ -83,9 +83,11 @@ def _check(ladder: Ladder, id_: str, tried: Sequence[Model]) -> None:
                 f"--ladder=matrix --ladder-rungs='{model.name}/*' instead."
             )
         if model.name == _name(id_):
+            fix = f"rename that in {shown(ladder.path)}"
+            if model in tried:
+                fix = "try one at a time"
             raise ConfigError(
-                f"{where} would be called `{model.name}`, as another model is; rename "
-                f"that in {shown(ladder.path)}, or try one at a time."
+                f"{where} would be called `{model.name}`, as {model.id} is; {fix}."
             )
     if problem := _unknown(ladder, id_):
         raise ConfigError(f"{where}: {problem}")

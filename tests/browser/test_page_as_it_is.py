@@ -66,6 +66,27 @@ def test_paper_has_every_chart_and_every_case(
     assert tab.complaints == []
 
 
+def test_what_waits_for_an_idle_moment_comes_earlier_if_it_is_asked_for(
+    tab: Tab, tmp_path: Path, report: Report
+) -> None:
+    tab.page.add_init_script("globalThis.requestIdleCallback = () => {};")
+    tab.page.goto(written(tmp_path, report).as_uri())
+    tab.page.wait_for_selector("html[data-ready]")
+    cells, reason = tab.page.locator("#grid .cell"), tab.page.locator("#hero-reason")
+    said = reason.inner_text()
+    tab.page.locator("#volume").fill("60")
+    expect(reason).not_to_have_text(said)
+    cells.first.click()
+    expect(tab.page.locator("#detail .reply").first).not_to_be_empty()
+    tab.page.keyboard.press("Escape")
+    tab.page.fill("#f-text", "no case says this")
+    expect(cells).to_have_count(0)
+    tab.page.locator("#plot-latency").scroll_into_view_if_needed()
+    expect(tab.page.locator("#plot-latency svg")).to_have_count(1)
+    assert tab.page.locator("html[data-drawn]").count() == 0
+    assert tab.complaints == []
+
+
 def test_tags_of_one_rung_are_sorted_from_the_worst(
     tab: Tab, tmp_path: Path, report: Report
 ) -> None:

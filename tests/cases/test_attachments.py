@@ -52,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "tea.pdf": PDF,
         "tea.wav": WAV,
         "odd.png": b"\0\1\2",
+        "empty.png": b"",
         "../secret.png": PNG,
     }
     for name, data in files.items():
@@ -185,6 +186,7 @@ REFUSED = {
     "tea.pdf": "is by its content application/pdf; use PNG, JPEG, GIF or WebP.",
     "https://example.org/a.png": "is no file beside the cases; download it, and name "
     "its path.",
+    "empty.png": "is empty; put the file there.",
     "large.png": "has 20,971,521 bytes, and may have 20,971,520; make it smaller.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -89,6 +90,15 @@ def test_token_f1(said: str, expected: Any, f1: float) -> None:
         ("5 °C", "-5 °C", {}, False),
         ("\u22125 °C", "-5 °C", {}, True),
         ("3 + 4 = 7, so the answer is \\boxed{7}. I took 2 steps.", 7, {}, True),
+        ("\\boxed{7}", 7, {}, True),
+        ("$\\boxed{ 7.0 }$", 7, {"only": True}, True),
+        ("1.000.000", 1, {}, False),
+        ("on 01.12.2026: 7", 7, {"only": True}, True),
+        ("it is 0,5 km", 5, {}, False),
+        ("it is 0.5 km", 5, {"decimal": ","}, False),
+        ("1'000 or 1_000", 1000, {"only": True}, True),
+        ("US$5", "$5", {}, True),
+        ("HK$5", "$5", {}, False),
         ("first 6, then 3\n#### 18", 18, {}, True),
         ("5*3 is 15", 15, {}, True),
         ("between 3-5", 5, {}, True),
@@ -115,6 +125,26 @@ def test_token_f1(said: str, expected: Any, f1: float) -> None:
 )
 def test_number(said: str, expected: Any, options: Any, right: bool) -> None:
     assert bool(checks.number(said, case(expected), **options)) is right
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "expected", "options", "told"),
+    [
+        (checks.number, "5", float("nan"), {}, "expects nan, which is not one number"),
+        (checks.number, "5", 5, {"decimal": "x"}, "decimal='x' is neither"),
+        (checks.number, None, 5, {}, "The check was given null to look at; give it"),
+        (checks.exact, {"a": "x"}, "x", {}, "The check was given an object to look at"),
+    ],
+)
+def test_what_nobody_can_check_is_a_mistake_and_no_miss(
+    check: Any, said: Any, expected: Any, options: Any, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        check(said, expected, **options)
+
+
+def test_what_nobody_sees_makes_no_other_word() -> None:
+    assert checks.exact("Os\u00adlo\u200b", "Oslo")
 
 
 def test_a_decimal_comma_without_the_option_is_told_of_it() -> None:
@@ -169,6 +199,8 @@ def test_json_fields(said: str, expected: Any, options: Any, value: float) -> No
         ("Sorry to hear your tea arrived broken! We refund it.", False),
         ("No, you cannot return it.", False),
         ("I can't wait to help you!", False),
+        ("I can't help but smile at that.", False),
+        ("I couldn't help noticing it.", False),
         ("I do not know.", False),
         ("Here it is. " * 40 + "I can't help with that.", False),
     ],

@@ -108,9 +108,10 @@ def test_votes_of_a_model_that_never_varies_get_a_word(
     model = 'id = "openai/m"\nparams = { temperature = 0 }'
     vote = '[[strategy]]\nname = "s"\nuse = "vote"\n'
     assert said(tmp_path, model, vote) == [
-        'ladder.toml:8: strategy "s": use: model "m" has temperature = 0, at which '
-        "votes hardly differ, and each is paid for; give it a higher one, or a "
-        "[[model]] of its own."
+        'ladder.toml:8: strategy "s": use: model "m" votes at temperature = 0, at '
+        "which votes hardly differ, and each is paid for; add `params = { temperature "
+        "= 0.7 }` here."
     ]
+    assert said(tmp_path, model, vote + "params = { temperature = 0.7 }\n") == []
     assert said(tmp_path, model.replace("= 0", "= 0.7"), vote) == []
     assert said(tmp_path, model, vote.replace("vote", "think")) == []

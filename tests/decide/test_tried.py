@@ -153,6 +153,19 @@ def test_what_is_worse_is_not_to_be_kept() -> None:
     assert line.endswith("What 1,000 calls cost is unknown, against $1.00.")
 
 
+def test_what_was_held_against_nothing_is_not_to_be_kept() -> None:
+    made = report(Made(scores=[None] * 200), NEW)
+    (held_back,) = made.tried
+    made = msgspec.structs.replace(
+        made, tried=[msgspec.structs.replace(held_back, over_budget=150)]
+    )
+    (line,) = tried_sentences(made)
+    assert lines_to_keep(made) == []
+    assert (
+        "has no score at the cheap level; 50 errors and 150 not run: budget. " in line
+    )
+
+
 def test_what_is_undecided_says_why() -> None:
     made = report(Made(scores=HIDING), NEW)
     (line,) = tried_sentences(made)

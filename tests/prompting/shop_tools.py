@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -30,6 +31,19 @@ def shipping(address: Address, express: bool = False) -> dict[str, Any]:
 
 def echo(text: str) -> str:
     return text
+
+
+def teas() -> set[str]:
+    return {"sencha", "matcha", "gyokuro"}
+
+
+def tin() -> Any:
+    return object()
+
+
+def parsed(flag: str) -> str:
+    """Read a flag as commands do, which end the program over what they do not know."""
+    return str(argparse.ArgumentParser().parse_args([flag]))
 
 
 def novel() -> str:

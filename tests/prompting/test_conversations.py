@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,16 @@ VOTES: dict[str, tuple[dict[str, Any], list[Said], str, float, str | None]] = {
     "tie": ({"votes": 4}, ["a b", "x", "A  b!", "X"], "a b", 0.5, "tied"),
     "all different": ({}, ["x", "y", "z"], "x", 1 / 3, "tied"),
     "numbers": ({}, ["7", "1,000", "$1000.00"], "1,000", 2 / 3, None),
+    "numbers in other words": ({}, ["(4)", "5", "$\\boxed{4.0}$"], "(4)", 2 / 3, None),
+    "a number with a unit": ({}, ["4 g", "4 kg", "4.0 kg."], "4 kg", 2 / 3, None),
+    "numbers to the last digit": (
+        {},
+        ["9" * 29, "9" * 30, "9" * 30],
+        "9" * 30,
+        2 / 3,
+        None,
+    ),
+    "powers": ({}, ["1e3", "1000", "1e99999999999999999999"], "1e3", 2 / 3, None),
     "no answer is no vote": (
         {"extract": "tag"},
         ["hm", "hm", "<answer>2</answer>"],
@@ -212,6 +223,13 @@ VOTES: dict[str, tuple[dict[str, Any], list[Said], str, float, str | None]] = {
         ["4", "1", "3", "-2"],
         "1",
         0.25,
+        None,
+    ),
+    "median of what one number is": (
+        {"pick": "median", "votes": 4},
+        ["2,5", "1e3", "1000", "v2.0"],
+        "1e3",
+        0.5,
         None,
     ),
     "median of some": (
@@ -341,6 +359,15 @@ def test_nothing_is_asked_about_a_draft_without_words(strategies: Strategies) ->
     assert (reply.flag, len(model.asked)) == ("filtered", 1)
 
 
+def test_a_critique_without_words_leaves_the_draft_as_it_is(
+    strategies: Strategies,
+) -> None:
+    model = Speaker("3", "It is odd.", "2", " ")
+    reply = model.put(strategies, refine(rounds=2), case()).reply
+    assert (reply.text, reply.flag, len(model.asked)) == ("2", None, 4)
+    assert reply.cost_usd == 2.0
+
+
 # -- tools ---------------------------------------------------------------------------
 
 
@@ -407,6 +434,9 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
         "Error: wrong arguments: Expected `str`, got `object` - at `$.tea`",
     ),
     "what raises": ("stock", {"tea": "coffee"}, "Error: KeyError: 'coffee'"),
+    "a set": ("teas", {}, '["gyokuro","matcha","sencha"]'),
+    "no text": ("tin", {}, "<object object>"),
+    "what ends a program": ("parsed", {"flag": "-x"}, "Error: SystemExit: 2"),
     "code": ("echo", {"text": "{__import__('os')}"}, "{__import__('os')}"),
     "depth": ("stock", '{"tea":' * 100_000, "Error: wrong arguments: "),
     "a long result": ("novel", {}, "x" * 50_000 + "\n[10000 characters left out]"),
@@ -420,7 +450,7 @@ def test_hostile_arguments_stay_arguments(
     strategies: Strategies, name: str, arguments: Any, told: str
 ) -> None:
     model = Speaker(calls((name, arguments)), "Sorry.")
-    strategy = tools("stock", "echo", "novel")
+    strategy = tools("stock", "echo", "novel", "parsed", "teas", "tin")
     assert model.put(strategies, strategy, case()).reply.text == "Sorry."
     assert model.asked[1].messages[-1]["content"].startswith(told)
 
@@ -494,6 +524,64 @@ def test_every_kind_begins_with_examples_and_passages(
     assert [m["role"] for m in first.messages] == ["user", "assistant"] * 2 + ["user"]
     assert "even" in first.messages[-1]["content"]
     assert [passage.source for passage in first.retrieved] == ["sums.md"]
+
+
+def first_requests(path: Path) -> list[Request]:
+    ladder = load_ladder(path)
+    strategies = Strategies(ladder)
+    strategies.estimate(ladder.strategies[0])
+    return strategies.known_requests(ladder.rungs[0], case())
+
+
+OWN = """
+from pytest_ladder import Estimate, SingleTurn, Strategy
+
+class Mine(SingleTurn):
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            "options = 3",
+            "the `options` of the strategy own_of_tests:Mine are no keys of a "
+            "strategy; derive them from pytest_ladder.Strategy.",
+        ),
+        (
+            "converse = lambda self, case: case.input",
+            'The strategy "s" does not converse: `converse` returned a text without '
+            "asking; yield prompts.",
+        ),
+        (
+            "def converse(self, case): yield [case.input]",
+            'The strategy "s" yielded a list; yield a pytest_ladder.Prompt.',
+        ),
+        (
+            "def converse(self, case): yield case.nothing",
+            "The strategy \"s\" raised AttributeError: 'Case' object has no attribute "
+            "'nothing' in own_of_tests.py:5; correct it there.",
+        ),
+        (
+            "estimate = classmethod(lambda cls, strategy, folder: 3)",
+            'The strategy "s" estimates a number; return a pytest_ladder.Estimate.',
+        ),
+    ],
+)
+def test_a_class_that_keeps_no_promise_gets_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_of_tests", raising=False)
+    (tmp_path / "own_of_tests.py").write_text(OWN.format(body=body))
+    (tmp_path / "ladder.toml").write_text(
+        '[[model]]\nname = "bot"\ntier = "off-the-shelf"\nid = "openai/bot"\n'
+        '[[strategy]]\nname = "s"\nuse = "own_of_tests:Mine"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        first_requests(tmp_path / "ladder.toml")
+    assert str(caught.value).endswith(told)
 
 
 def test_the_class_of_the_docs_holds_its_conversation(

@@ -58,6 +58,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     files = {
         "answer.txt": "Be {metadata.tone}.\r\nQ: {input}\r\n",
         "system.txt": "You sell tea.\n",
+        "constant.txt": "Which tea?\n",
         "wrong.txt": "One\nTwo {inptu}\n",
         "empty.txt": "\n",
         "queue.json": json.dumps(SCHEMA),
@@ -218,6 +219,9 @@ def _served(reply: Reply) -> Any:
 
 
 MISTAKES = {
+    'prompt_file = "constant.txt"': 'ladder.toml:8: strategy "s": prompt_file: it '
+    "shows nothing of the case, so that every case would get the same message; write "
+    "{input} where the case's input belongs.",
     'prompt = "{input}"\nprompt_file = "answer.txt"': 'ladder.toml:9: strategy "s": '
     "prompt_file: `prompt` and `prompt_file` exclude each other; keep one of them.",
     'prompt_file = "none.txt"': 'ladder.toml:8: strategy "s": prompt_file: there is no '
@@ -248,7 +252,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), MISTAKES.items(), ids=range(11))
+@pytest.mark.parametrize(("text", "expected"), MISTAKES.items(), ids=range(12))
 def test_a_mistake_gets_a_sentence_with_file_line_and_fix(
     load: Load, tmp_path: Path, text: str, expected: str
 ) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.without_texts import without_texts
 from pytest_ladder.review.material import candidates_of
 from tests.cli.written_report import a_report, a_row, some_rows
+from tests.reporting.test_page_html import cases_of
 
 SECRET = "quartzite"
 
@@ -40,15 +38,6 @@ def with_cases(report: Report) -> Report:
         for row in report.rows
     }
     return msgspec.structs.replace(report, cases=cases)
-
-
-def columns(report: Report) -> dict[str, Any]:
-    found = re.search(r'id="data-cases">([^<]*)<', page_html(report))
-    assert found is not None
-    text = found[1]
-    plain = text if text[:1] == "{" else gzip.decompress(base64.b64decode(text))
-    read: dict[str, Any] = json.loads(plain)
-    return read
 
 
 def test_a_case_is_written_as_json_has_it_whatever_its_type() -> None:
@@ -95,13 +84,13 @@ def test_the_page_has_them_without_exchanges_and_from_older_rows(
     tmp_path: Path,
 ) -> None:
     report = msgspec.structs.replace(with_cases(a_report()), exchanges={})
-    told = columns(report)
+    told = cases_of(page_html(report))
     case = told["cases"][3]
     asked, expected = (told["texts"][number] for number in case[4:])
     assert asked == f"which colour is {case[1]}?"
     assert expected == '{"colour": "blue"}'
     old = a_row("small/plain", 39, input="which colour?", expected="blue")
-    told = columns(a_report([old, a_row("small/plain", 1)]))
+    told = cases_of(page_html(a_report([old, a_row("small/plain", 1)])))
     texts = [[told["texts"][n] for n in case[4:]] for case in told["cases"]]
     assert texts == [["", ""], ["which colour?", "blue"]]
 
@@ -123,7 +112,7 @@ def test_no_file_of_a_report_without_texts_quotes_anybody(tmp_path: Path) -> Non
     write_report(tmp_path, without_texts(report))
     for file in tmp_path.iterdir():
         assert SECRET not in file.read_text(encoding="utf-8"), file.name
-    told = columns(without_texts(report))
+    told = cases_of(page_html(without_texts(report)))
     assert SECRET not in json.dumps(told)
     with pytest.raises(ConfigError, match="no replies to show"):
         candidates_of(without_texts(report))

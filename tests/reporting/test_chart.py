@@ -167,6 +167,7 @@ def test_every_point_is_named_and_no_name_covers_another(models: int) -> None:
         (1e-9, 1e9, [1e-9, 1e-6, 1e-3, 1, 1e3, 1e6, 1e9]),
         (1.0, 1.6, [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6]),
         (0.04, 0.04, [0.04]),
+        (0.0036353, 0.0036353, [0.00364]),
     ],
 )
 def test_ticks_of_a_logarithmic_axis_are_round_and_few(

@@ -44,7 +44,7 @@ def test_terminal_markdown_page_and_json_say_it() -> None:
     )
     assert SAID + "c07." in printed
     assert f"- {markdown_text(SAID + 'c07.', 1000)}" in matrix_markdown(report)
-    (view, *_) = data_of(page_html(report), "summary")["views"]["cheap"]
+    (view, *_) = data_of(page_html(report), "views")["cheap"]
     assert view["notes"][0] == SAID + "c07."
     (level,) = matrix_json(report)["outgrown"]
     assert (level["level"], level["telling"], level["hardest"]) == ("cheap", 1, ["c07"])

@@ -65,6 +65,13 @@ def data_of(page: str, name: str) -> Any:
     return json.loads(gzip.decompress(base64.b64decode(text)))
 
 
+def cases_of(page: str) -> Any:
+    """The cases with what was said in them, as the page puts both together."""
+    cases, said = data_of(page, "cases"), data_of(page, "replies")
+    rows, texts = cases["rows"] | said["rows"], cases["texts"] + said["texts"]
+    return cases | said | {"rows": rows, "texts": texts}
+
+
 def with_texts(report: Report, text: str) -> Report:
     """The report as if every reply had been this text."""
     rows = [msgspec.structs.replace(row, text=text, reason=text) for row in report.rows]
@@ -111,7 +118,7 @@ def test_hostile_text_is_data_and_never_markup(text: str) -> None:
     clean = read(page_html(report)).elements
     page = page_html(with_texts(report, text))
     assert [tag for tag, _ in read(page).elements] == [tag for tag, _ in clean]
-    kept = data_of(page, "cases")["texts"]
+    kept = cases_of(page)["texts"]
     assert text.encode(errors="replace").decode() in kept
 
 
@@ -128,13 +135,14 @@ def test_hostile_names_and_reasons_do_not_leave_the_headline() -> None:
 
 def test_every_view_is_what_decide_says_of_that_level_and_volume() -> None:
     report = sample_report(3, 2, 40)
-    summary = data_of(page_html(report), "summary")
+    page = page_html(report)
+    summary, views = data_of(page, "summary"), data_of(page, "views")
     for level in (Level.CHEAP, Level.JUDGED):
         for place in (0, 17, 44):
             volume = summary["volumes"][place]
             matrix = at_volume(report.matrix, volume)
             decision = decide(matrix, report.evidence, report.objective, level=level)
-            view = summary["views"][level][place]
+            view = views[level][place]
             advice = decision.recommendation
             assert advice is not None
             assert view["hero"]["rung"] == advice.rung
@@ -144,7 +152,8 @@ def test_every_view_is_what_decide_says_of_that_level_and_volume() -> None:
     start = summary["volumes"].index(summary["start"]["volume"])
     advice = report.decision.recommendation
     assert advice is not None
-    assert summary["views"]["cheap"][start]["hero"]["reason"] == advice.reason
+    assert summary["view"] == views["cheap"][start]
+    assert summary["view"]["hero"]["reason"] == advice.reason
 
 
 @pytest.mark.parametrize("volume", [1, 7, 999, 100_000, 1_234_567, 10**9])
@@ -164,7 +173,7 @@ def test_no_objective_is_said_and_nothing_is_recommended() -> None:
         report, objective=None, decision=decide(report.matrix, report.evidence, None)
     )
     page = page_html(bare)
-    hero = data_of(page, "summary")["views"]["cheap"][0]["hero"]
+    hero = data_of(page, "views")["cheap"][0]["hero"]
     assert hero["verdict"] == "none"
     assert hero["rung"] is None
     assert "[objective]" in hero["reason"]
@@ -175,40 +184,43 @@ def test_rungs_that_were_not_run_are_named_with_their_reason() -> None:
     report = sample_report(2, 2, 12, states={"smol-ft/few-shot": "not run"})
     why = "climb: decided at smol/few-shot"
     report = msgspec.structs.replace(report, reasons={"smol-ft/few-shot": why})
-    view = data_of(page_html(report), "summary")["views"]["cheap"][0]
+    view = data_of(page_html(report), "views")["cheap"][0]
     assert view["notes"] == [f"smol-ft/few-shot: not run ({why})."]
 
 
 def test_texts_go_first_those_of_passing_cases_before_others() -> None:
     report = sample_report(2, 2, 60, judged=False)
     whole = len(page_html(report))
-    cases = data_of(page_html(report), "cases")
+    cases = cases_of(page_html(report))
     assert cases["note"] == ""
     assert all(cases["rows"]["said"])
 
     smaller = page_html(report, max_bytes=whole - 1)
-    cases = data_of(smaller, "cases")
+    cases = cases_of(smaller)
     assert len(smaller) < whole
     assert "prompts of cases that passed are left out" in cases["note"]
     outcomes = cases["rows"]["outcome"]
     for outcome, said in zip(outcomes, cases["rows"]["said"], strict=True):
         assert bool(said) is (outcome != 0)
 
-    least = data_of(page_html(report, max_bytes=1000), "cases")
+    least = cases_of(page_html(report, max_bytes=1000))
     assert "prompts are left out" in least["note"]
-    assert "cut at 0 characters" in least["note"]
+    assert "replies are left out" in least["note"]
+    # What a case asks is kept once, and says what the case is about.
+    asked = {least["texts"][case[4]] for case in least["cases"]}
+    assert asked == {case.asked for case in report.cases.values()}
     assert len(least["rows"]["case"]) == len(report.rows)
 
 
 def test_sixteen_rungs_with_500_cases_stay_below_two_megabytes() -> None:
     page = page_html(sample_report(4, 4, 500, judged=False))
     assert len(page.encode()) < 2_000_000
-    assert data_of(page, "cases")["note"] == ""
+    assert cases_of(page)["note"] == ""
 
 
 def test_prompts_repeat_lines_and_are_kept_once() -> None:
     report = sample_report(1, 4, 30, judged=False)
-    cases = data_of(page_html(report), "cases")
+    cases = cases_of(page_html(report))
     assert len(cases["lines"]) == len(set(cases["lines"]))
     talk = cases["talks"][cases["rows"]["said"][0][0]]
     lines = ["\n".join(cases["lines"][n] for n in said) for _, *said in talk]
@@ -227,7 +239,18 @@ def test_prompts_repeat_lines_and_are_kept_once() -> None:
             {"content": [{"type": "image_url", "image_url": "x"}]},
             '{"type": "image_url", "image_url": "x"}',
         ),
-        ({"content": "", "tool_calls": [{"id": "1"}]}, '[{"id": "1"}]'),
+        ({"content": "", "tool_calls": [{"id": "1"}]}, '{"id": "1"}'),
+        ({"content": "", "tool_calls": None}, ""),
+        (
+            {
+                "content": "Let me look.",
+                "tool_calls": [
+                    {"id": "1", "function": {"name": "find", "arguments": '{"a":1}'}},
+                    {"id": "2", "function": {"name": "all", "arguments": ""}},
+                ],
+            },
+            'Let me look.\nfind({"a":1})\nall()',
+        ),
     ],
 )
 def test_messages_of_any_shape_become_text(message: dict[str, Any], text: str) -> None:
@@ -248,7 +271,7 @@ def test_errors_and_unknown_costs_stay_apart_from_numbers() -> None:
         for row in report.rows
     ]
     page = page_html(msgspec.structs.replace(report, rows=rows))
-    columns = data_of(page, "cases")["rows"]
+    columns = cases_of(page)["rows"]
     assert set(columns["score"]) == {None}
     assert set(columns["cost"]) == {None}
     assert set(columns["outcome"]) == {2}
@@ -288,8 +311,9 @@ def test_planned_rungs_follow_the_volume() -> None:
     matrix = msgspec.structs.replace(report.matrix, planned=(plan,))
     report = msgspec.structs.replace(report, matrix=matrix)
     report = revised(report, Objective(kind="step-function"), 10_000_000)
-    summary = data_of(page_html(report), "summary")
-    views, volumes = summary["views"]["cheap"], summary["volumes"]
+    page = page_html(report)
+    summary, views = data_of(page, "summary"), data_of(page, "views")["cheap"]
+    volumes = summary["volumes"]
     said = [view["hero"]["changes"][-1] for view in views]
     assert all(text.startswith("planned: own/rag would cost") for text in said)
     assert "at 10,000 calls against" in said[volumes.index(10_000)]
@@ -319,5 +343,5 @@ def test_where_no_rung_is_next_the_page_says_why(
     info = RunInfo(id="run", started="2026-01-01T00:00:00+00:00", mode="matrix")
     goal = Objective(kind="good-enough", quality=0.8)
     page = page_html(report_on(info, ladder(made)[0], rows_of(made), goal))
-    (view, *_) = data_of(page, "summary")["views"]["cheap"]
+    (view, *_) = data_of(page, "views")["cheap"]
     assert (view["hero"]["next"], view["hero"]["last"]) == (None, told)

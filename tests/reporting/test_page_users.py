@@ -25,7 +25,8 @@ NAMES = [outcome[0] for outcome in OUTCOMES]
 
 
 def summary_of(report: Report) -> Any:
-    return data_of(page_html(report), "summary")
+    page = page_html(report)
+    return data_of(page, "summary") | {"views": data_of(page, "views")}
 
 
 def users_of(report: Report) -> Any:

@@ -95,7 +95,8 @@ MISTAKES = {
     "twice": ("openai/x,openai/x", "--ladder-try=openai/x is given twice; *"),
     "two of one name": (
         "openai/a:b,openai/a-b",
-        "--ladder-try=openai/a-b would be called `openai-a-b`, as another model is; *",
+        "--ladder-try=openai/a-b would be called `openai-a-b`, as openai/a:b is; try "
+        "one at a time.",
     ),
 }
 

@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import has_parts
-from pytest_ladder.core.reply import Reply, Timing, Usage
+from pytest_ladder.core.reply import Reply, Timing, Usage, called
 from pytest_ladder.core.thoughts import joined, split_thoughts
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -63,12 +63,7 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     @property
     def shown(self) -> str:
         """What people read of it: what was said, and the tools that were called."""
-        called = [
-            f"{function.get('name')}({function.get('arguments')})"
-            for call in self.tool_calls
-            if isinstance(function := call.get("function"), dict)
-        ]
-        return "\n".join([*filter(None, [self.said]), *called])
+        return "\n".join([*filter(None, [self.said]), *called(self.tool_calls)])
 
     def reply_to(self, request: Request, *, replayed: bool) -> Reply:
         """Rebuild the reply to the request that it answers.

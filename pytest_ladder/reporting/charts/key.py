@@ -46,9 +46,15 @@ def numbers_of(report: Report) -> dict[str, int]:
 
 
 def key_of(report: Report) -> list[KeyModel]:
-    """List the numbers of rungs by their models, that with the lowest number first."""
+    """List the numbers of rungs by their models, both in the order of ladder.toml.
+
+    Where the report does not know it, the model with the lowest number comes first.
+    """
     numbers, strategies = numbers_of(report), strategies_of(report)
-    models: dict[str, list[RungResult | PlannedRung]] = {}
+    known = {rung.model for rung in _rungs(report)}
+    models: dict[str, list[RungResult | PlannedRung]] = {
+        model.name: [] for model in report.models if model.name in known
+    }
     for rung in _rungs(report):
         models.setdefault(rung.model, []).append(rung)
     return [

@@ -82,10 +82,13 @@ def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Give round numbers from `low` to `high`, at most `most` where that is possible.
 
     In steps of 1, 2, 5 over few powers of ten, of whole powers over more; over less
-    than a factor of three evenly, as on any axis. Both ends are above 0.
+    than a factor of three evenly, as on any axis. Of one price it is that, in the
+    digits that people read. Both ends are above 0.
     """
+    if high <= low:
+        return [float(f"{low:.3g}")]
     if high < 3 * low:
-        step = 10 ** math.floor(math.log10(high - low)) if high > low else high
+        step = 10 ** math.floor(math.log10(high - low))
         fitting = (
             step * n for n in (0.2, 0.5, 1, 2, 5) if (high - low) / n < most * step
         )

@@ -1,7 +1,9 @@
 """The rows as columns, for the part of the page in which people look at cases.
 
-Texts are kept once: prompts, which repeat instructions, examples and passages, line by
-line, since the window of gzip is too small to find them again.
+What filters and grid need comes first; replies, bills and prompts, which are most of
+the page, apart from it: a page is usable before it has read them. Texts are kept once:
+prompts, which repeat instructions, examples and passages, line by line, since the
+window of gzip is too small to find them again.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ Columns = dict[str, Any]
 
 COST_DIGITS = 4
 """Significant digits of costs and latencies of single replies."""
+LEAST_ASKED = 400
+"""Characters that are kept of what a case asks and expects, however many replies."""
 OUTCOMES = (Outcome.PASSED, Outcome.MISSED, Outcome.ERROR)
 
 
@@ -40,7 +44,9 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
             left.append("prompts of cases that passed are left out")
         if self.prompts == "none":
             left.append("prompts are left out")
-        if self.clip is not None:
+        if self.clip == 0:
+            left.append("replies are left out")
+        elif self.clip is not None:
             left.append(f"texts are cut at {self.clip:,} characters")
         if not left:
             return ""
@@ -65,8 +71,12 @@ class _Numbered:
         return number
 
 
-def case_columns(report: Report, keep: Keep) -> Columns:
-    """Turn the rows into columns; texts are numbers of `texts` and `lines`."""
+def case_columns(report: Report, keep: Keep) -> tuple[Columns, Columns]:
+    """Turn the rows into columns: of cases and results, and of all that was said.
+
+    Texts are numbers of `texts`, which go on from the first columns to the second, and
+    of `lines`.
+    """
     return _Writer(report, keep).columns()
 
 
@@ -87,26 +97,32 @@ class _Writer:
         self.talks = _Numbered()
         self.talk_of: dict[str, int] = {}
 
-    def columns(self) -> Columns:
+    def columns(self) -> tuple[Columns, Columns]:
         """Give the columns with their tables."""
         facts = {row.unit: (list(row.tags), row.cluster or "") for row in self.rows}
         texts = self._case_texts()
-        rows = self._rows(self.rows)
+        results = self._results()
+        cases = [
+            [*unit, *facts[unit], *map(self._asked, texts.get(unit, ("", "")))]
+            for unit in self.cases.values
+        ]
+        first = len(self.texts.values)
         before = list(self._before())
+        said = self._said()
         return {
-            "rows": rows,
+            "rows": results,
             "before": before,
-            "cases": [
-                [*unit, *facts[unit], *map(self._text, texts.get(unit, ("", "")))]
-                for unit in self.cases.values
-            ],
-            "tests": self.tests.values,
+            "cases": cases,
             "levels": self.levels.values,
+            "texts": self.texts.values[:first],
+            "note": self.keep.note if self.report.info.texts else f"{LEFT_OUT}.",
+        }, {
+            "rows": said,
+            "tests": self.tests.values,
             "sources": self.sources.values,
-            "texts": self.texts.values,
+            "texts": self.texts.values[first:],
             "lines": self.lines.values,
             "talks": self.talks.values,
-            "note": self.keep.note if self.report.info.texts else f"{LEFT_OUT}.",
         }
 
     def _before(self) -> Iterator[list[Any]]:
@@ -131,20 +147,27 @@ class _Writer:
         kept = self.report.cases
         return texts | {unit: (case.asked, case.wanted) for unit, case in kept.items()}
 
-    def _rows(self, rows: Sequence[Row]) -> Columns:
-        """Give what each row says, column by column."""
-        bills = [row.replies for row in rows]
-        usages = [[bill.usage for bill in of_row if bill.usage] for of_row in bills]
+    def _results(self) -> Columns:
+        """Give what came of each row, column by column."""
+        rows = self.rows
         return {
             "case": [self.cases.number_of((row.source, row.case)) for row in rows],
             "rung": [self.rungs[row.rung] for row in rows],
             "level": [self.levels.number_of(row.level.value) for row in rows],
-            "test": [self.tests.number_of(row.test) for row in rows],
-            "sample": [row.sample for row in rows],
             "outcome": [OUTCOMES.index(row.outcome) for row in rows],
             "score": [row.score for row in rows],
-            "scores": [row.scores or 0 for row in rows],
             "why": [row.why or "" for row in rows],
+        }
+
+    def _said(self) -> Columns:
+        """Give what was said in each row and what it took, column by column."""
+        rows = self.rows
+        bills = [row.replies for row in rows]
+        usages = [[bill.usage for bill in of_row if bill.usage] for of_row in bills]
+        return {
+            "test": [self.tests.number_of(row.test) for row in rows],
+            "sample": [row.sample for row in rows],
+            "scores": [row.scores or 0 for row in rows],
             "reason": [self._text(row.reason) for row in rows],
             "text": [self._text(row.text) for row in rows],
             "flag": [
@@ -189,14 +212,16 @@ class _Writer:
         return self.talk_of[key]
 
     def _lines(self, text: str) -> list[int]:
-        return [self.lines.number_of(self._cut(line)) for line in text.split("\n")]
+        cut = (_cut(line, self.keep.clip) for line in text.split("\n"))
+        return list(map(self.lines.number_of, cut))
+
+    def _asked(self, text: str) -> int:
+        clip = self.keep.clip
+        limit = None if clip is None else max(clip, LEAST_ASKED)
+        return self.texts.number_of(_cut(text, limit))
 
     def _text(self, text: str) -> int:
-        return self.texts.number_of(self._cut(text))
-
-    def _cut(self, text: str) -> str:
-        limit = self.keep.clip
-        return text if limit is None or len(text) <= limit else f"{text[:limit]}…"
+        return self.texts.number_of(_cut(text, self.keep.clip))
 
 
 def _wanted(rows: Iterable[Row], keep: Keep) -> set[str]:
@@ -210,6 +235,10 @@ def _wanted(rows: Iterable[Row], keep: Keep) -> set[str]:
         for bill in (*row.replies, *row.evaluations)
         for key in bill.calls or (bill.key,)
     }
+
+
+def _cut(text: str, limit: int | None) -> str:
+    return text if limit is None or len(text) <= limit else f"{text[:limit]}…"
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

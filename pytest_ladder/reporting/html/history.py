@@ -47,7 +47,8 @@ def history_html(moments: Sequence[Moment]) -> str:
 <body>
 <main>
 <section aria-labelledby="title"><h1 id="title">{_safe(title)}</h1>
-<p class="lead">Bars are 95 % intervals. {_safe(LEGEND)}</p>
+<p class="lead">{_safe(f"Bars are 95 % intervals. {LEGEND}").replace(" %", "&nbsp;%")}
+</p>
 <ul class="reasons">{said}</ul></section>
 {"".join(_charts(moments))}
 <section aria-labelledby="runs"><h2 id="runs">The runs</h2>

@@ -14,6 +14,7 @@ import html
 import json
 import re
 import zlib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -38,7 +39,7 @@ from pytest_ladder.reporting.html.tables import (
     rung_table,
     tag_table,
 )
-from pytest_ladder.reporting.html.views import all_views, volumes_around
+from pytest_ladder.reporting.html.views import View, all_views, volumes_around
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import part_sentence, price_column
 
@@ -94,31 +95,33 @@ def page_html(report: Report, max_bytes: int = MAX_BYTES) -> str:
     room = (
         max_bytes - sum(len(text) for text in slots.values()) - len(_asset("page.html"))
     )
-    slots["cases"] = _cases(report, room)
+    slots["cases"], slots["replies"] = _cases(report, room)
     return _SLOT.sub(lambda slot: slots[slot[1]], _asset("page.html"))
 
 
-def _cases(report: Report, room: int) -> str:
-    """Give the cases with as much of their texts as has room.
+def _cases(report: Report, room: int) -> tuple[str, ...]:
+    """Give the cases, and what was said in them, with as much of the texts as has room.
 
     All of them first, as most reports are small; then by halves, since each try writes
     and compresses every row.
     """
-    made = {0: _data(case_columns(report, KEEPS[0]))}
+    made = {}
 
     def fits(step: int) -> bool:
-        made[step] = _data(case_columns(report, KEEPS[step]))
-        return len(made[step]) <= room
+        made[step] = tuple(map(_data, case_columns(report, KEEPS[step])))
+        return sum(map(len, made[step])) <= room
 
-    if len(made[0]) <= room:
+    if fits(0):
         return made[0]
     last = len(KEEPS) - 1
     step = 1 + bisect.bisect_left(range(1, last), True, key=fits)
-    return made.get(step) or _data(case_columns(report, KEEPS[last]))
+    return made.get(step) or tuple(map(_data, case_columns(report, KEEPS[last])))
 
 
 def _slots(report: Report) -> dict[str, str]:
     script, style = _script(), style_of(*STYLES)
+    volumes = volumes_around(report.decision.volume)
+    views = all_views(report, volumes)
     # Of the bundle as the page unpacks it; it is not unpacked for each report.
     charts_hash = f"'sha256-{_asset('vega.min.js.sha256').strip()}'"
     title, advice = "pytest-ladder report", report.decision.recommendation
@@ -133,7 +136,8 @@ def _slots(report: Report) -> dict[str, str]:
         "headline": html.escape(headline),
         "part": html.escape(part_sentence(report.info.part)),
         "style": style,
-        "summary": _data(_summary(report)),
+        "summary": _data(_summary(report, volumes, views)),
+        "views": _data(views),
         "charts": base64.b64encode(_bytes_of("vega.min.js.gz")).decode(),
         "script": script,
     }
@@ -152,11 +156,12 @@ def policy_of(style: str, *scripts: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-def _summary(report: Report) -> dict[str, Any]:
-    """Give all data of the page but the cases."""
-    volumes = volumes_around(report.decision.volume)
-    views = all_views(report, volumes)
+def _summary(
+    report: Report, volumes: list[int], views: Mapping[str, Sequence[View]]
+) -> dict[str, Any]:
+    """Give what the page shows as it opens, but the cases."""
     given = report.decision
+    start = volumes.index(given.volume)
     latency, strategies = latency_records(report), strategies_of(report)
     users, specs = None, {}
     if report.users is not None:
@@ -175,7 +180,8 @@ def _summary(report: Report) -> dict[str, Any]:
         "objective": _objective(report),
         "texts": report.info.texts,
         "volumes": volumes,
-        "views": views,
+        "view": views[str(given.level)][start],
+        "measured": list(views),
         "rungs": rung_table(report),
         "strategies": strategies,
         "shapes": [SHAPES[shape_of(strategies, name)] for name in strategies],

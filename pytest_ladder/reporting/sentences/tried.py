@@ -9,7 +9,8 @@ from typing import Any
 from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.tried import Tried
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.text.numbers import count, dollars, points, points_between
+from pytest_ladder.reporting.sentences.matrix import unfinished
+from pytest_ladder.text.numbers import dollars, points, points_between
 
 _KEPT = ("adapter", "params", "api_base", "api_key_env", "lane")
 """Keys of a tried model beside name, tier and id."""
@@ -23,13 +24,14 @@ def tried_sentences(report: Report) -> list[str]:
 def lines_to_keep(report: Report) -> list[str]:
     """Return the lines of ladder.toml that keep the models that were tried.
 
-    Without those whose rungs are all worse than what ships.
+    Without those whose rungs are all worse than what ships, or were held against
+    nothing.
     """
     names = {tried.rung.rpartition("/")[0] for tried in report.tried}
     worth = {
         tried.rung.rpartition("/")[0]
         for tried in report.tried
-        if tried.verdict != "worse"
+        if tried.verdict != "worse" and tried.compared is not None
     }
     lines: list[str] = []
     for model in report.models:
@@ -46,7 +48,7 @@ def _sentence(tried: Tried) -> str:
     if tried.why:
         reasons.append(tried.why)
     if tried.errors:
-        reasons.append(count(tried.errors, "error"))
+        reasons.append(unfinished(tried.errors, tried.over_budget))
     known = f": {'; '.join(reasons)}" if reasons else ""
     return f"{said}{known}. {_cost(tried)}"
 

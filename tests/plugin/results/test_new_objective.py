@@ -183,6 +183,8 @@ def _data_of(folder: Path) -> Any:
     page = (folder / "index.html").read_text(encoding="utf-8")
     packed = re.search('id="data-summary">([^<]*)<', page)
     assert packed is not None
+    if packed[1].startswith("{"):
+        return json.loads(packed[1])
     return json.loads(gzip.decompress(base64.b64decode(packed[1])))
 
 

@@ -92,7 +92,7 @@ def run_apart(
 def shown(result: pytest.RunResult) -> str:
     """Return the output without times, and without the list of plugins."""
     text = result.stdout.str() + result.stderr.str()
-    text = re.sub(r"(, )?ladder-[\d.]+", "", text)
+    text = re.sub(r"(, )?ladder-[\w.]+", "", text)
     # Workers finish in any order, and either may get the test that fails.
     text = re.sub(r"\[gw\d\]", "[gw]", text)
     text = re.sub(r"^[.FsxE]+ .*$", "", text, flags=re.MULTILINE)

@@ -51,7 +51,7 @@ const moved_on = (one, broke) => data.rungs.flatMap((_, rung) => (is_broken(one,
 function show_moved() {
   const cases = [...new Set(explorer.before.map(([one]) => one))].map((one) => ({ one, broken: moved_on(one, true), fixed: moved_on(one, false) }));
   cases.sort((a, b) => b.broken.length - a.broken.length || b.fixed.length - a.fixed.length || a.one - b.one);
-  const named = (rungs) => (rungs.length > 4 ? `${rungs.length} rungs` : rungs.map((rung) => data.rungs[rung].id).join(", "));
+  const named = (rungs) => (rungs.length > (is_narrow() ? 1 : 4) ? `${rungs.length} rungs` : rungs.map((rung) => data.rungs[rung].id).join(", "));
   const lines = cases.slice(0, MOST_MOVED).map(({ one, broken, fixed }) => {
     const open = () => open_detail(one, [...broken, ...fixed][0]);
     const name = explorer.cases[one][1] || explorer.cases[one][0];

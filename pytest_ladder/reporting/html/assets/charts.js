@@ -16,13 +16,12 @@ const colour_of = (strategy) => {
   return palette[data.strategies.indexOf(strategy) % palette.length];
 };
 
-async function load_charts() {
+const with_engine = once_unpacked("data-charts", (text) => {
   const script = document.createElement("script");
-  script.textContent = await unpacked("data-charts");
+  script.textContent = text;
   document.head.append(script);
   chart_engine = globalThis.ladderCharts;
-  draw_charts();
-}
+});
 
 // A chart costs more than all else of the page: first those that are seen, the others
 // once nothing else is to be done.
@@ -33,20 +32,21 @@ function is_seen(name) {
   return top < innerHeight && bottom > 0;
 }
 
-function draw_seen() {
-  for (const name of stale) if (printing || is_seen(name)) draw(name);
+async function draw_seen() {
+  const wanted = (name) => printing || is_seen(name);
+  if (![...stale].some(wanted)) return;
+  // Paper does not wait.
+  if (!chart_engine) await with_engine();
+  for (const name of stale) if (wanted(name)) draw(name);
 }
 
-function draw_when_idle() {
-  const [name] = stale;
-  if (!name) document.documentElement.dataset.drawn = "yes";
-  if (!chart_engine || !name) return;
-  // Safari has no such callback.
-  const later = globalThis.requestIdleCallback || ((call) => setTimeout(call, 50));
-  later(() => {
-    if (stale.has(name)) draw(name);
-    draw_when_idle();
-  });
+async function draw_when_idle() {
+  await with_engine();
+  while (stale.size) {
+    await idle();
+    const [name] = stale;
+    if (name) draw(name);
+  }
 }
 
 const shape_of = (strategy) => data.shapes[data.strategies.indexOf(strategy)];
@@ -57,11 +57,10 @@ const is_narrow = () => innerWidth < 560;
 const size_of = () => (is_narrow() ? 2 : innerWidth < 1000 ? 1 : 0);
 
 function draw_charts() {
-  if (!chart_engine) return;
   for (const name of Object.keys(data.specs)) stale.add(name);
-  draw_seen();
-  if (document.documentElement.dataset.ready) draw_when_idle();
   $("plot-roi").hidden = view().data.steps.length === 0;
+  if (document.documentElement.dataset.ready) draw_when_idle();
+  return draw_seen();
 }
 
 const signals = () => ({ narrow: is_narrow(), size: size_of(), ticks: view().data.ticks });

@@ -17,7 +17,8 @@ function shown_rows() {
   });
 }
 
-function save_csv() {
+async function save_csv() {
+  await with_replies();
   const lines = [CSV_HEADS, ...shown_rows()].map((cells) => cells.map(csv_cell).join(","));
   const file = new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" });
   const link = el("a", { href: URL.createObjectURL(file), download: "cases.csv" });

@@ -18,10 +18,29 @@ function bytes_of(base64) {
   return bytes;
 }
 
+// What need not be there at once is unpacked when it is first asked for, or when idle.
+function once_unpacked(id, use) {
+  let waiting = null;
+  return () => (waiting ||= unpacked(id).then(use));
+}
+
+// Safari has no such callback.
+const idle = () => new Promise((done) => (globalThis.requestIdleCallback ? requestIdleCallback(() => done()) : setTimeout(done, 50)));
+
 let data = null;
 const state = { level: "", at: 0 };
 
-const view = () => data.views[state.level][state.at];
+// What is decided at other levels and volumes than the configured ones.
+let views = null;
+const with_views = once_unpacked("data-views", (text) => (views = JSON.parse(text)));
+
+const view = () => (as_configured() ? data.view : views[state.level][state.at]);
+
+async function vary(change) {
+  await with_views();
+  Object.assign(state, change);
+  follow();
+}
 
 const level_name = (level) => data.levels[level];
 

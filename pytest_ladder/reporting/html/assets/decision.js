@@ -62,7 +62,7 @@ function show_controls() {
 
 function set_up_controls() {
   $("objective").textContent = data.objective;
-  const levels = Object.keys(data.views);
+  const levels = data.measured;
   const choices = levels.map((level) =>
     el(
       "label",
@@ -73,15 +73,9 @@ function set_up_controls() {
   );
   $("levels").append(el("div", { class: "choices" }, ...choices));
   $("levels").hidden = levels.length < 2;
-  $("levels").addEventListener("change", (event) => {
-    state.level = event.target.value;
-    follow();
-  });
+  $("levels").addEventListener("change", (event) => vary({ level: event.target.value }));
   $("volume").max = data.volumes.length - 1;
-  $("volume").addEventListener("input", () => {
-    state.at = Number($("volume").value);
-    follow();
-  });
+  $("volume").addEventListener("input", () => vary({ at: Number($("volume").value) }));
   $("controls").addEventListener("submit", (event) => event.preventDefault());
   $("controls").addEventListener("reset", (event) => {
     event.preventDefault();

@@ -2,7 +2,8 @@
 
 let opened = { one: 0, rungs: [0, null] };
 
-function open_detail(one, rung) {
+async function open_detail(one, rung) {
+  await with_replies();
   opened = { one, rungs: [rung, opened.rungs[1] === rung ? null : opened.rungs[1]] };
   show_detail();
   if (!$("detail").open) $("detail").showModal();

@@ -1,6 +1,7 @@
 // The explorer: a grid of cases by rungs, filtered, and filled as far as one looks.
 
 const FIRST = 16;
+const MOST_BESIDE = 300;
 const CHUNK = 60;
 const PASSED = 0;
 const MISSED = 1;
@@ -22,6 +23,13 @@ async function load_cases() {
 }
 
 const value_of = (name, row) => explorer.rows[name][row];
+
+// Replies, prompts and bills, for the case that is opened and the word that is looked for.
+const with_replies = once_unpacked("data-replies", (text) => {
+  const { rows, texts, ...rest } = JSON.parse(text);
+  Object.assign(explorer, rest, { rows: { ...explorer.rows, ...rows }, texts: explorer.texts.concat(texts) });
+  for (const row of $("grid").tBodies[0].rows) fill_answer(row);
+});
 
 function set_up_filters() {
   const levels = explorer.levels;
@@ -90,12 +98,14 @@ function is_disputed(one, rung) {
   return new Set(found.filter((result) => result && !result.error).map((result) => result.passed)).size > 1;
 }
 
-function filter_cases() {
+async function filter_cases() {
+  const wanted = $("f-text").value.trim();
+  if (wanted) await with_replies();
   explorer.level = Number($("f-level").value);
   const tag = $("f-tag").value;
   const why = $("f-why").value;
   const shown = SHOWN[$("f-show").value];
-  const has_text = text_filter($("f-text").value.trim());
+  const has_text = text_filter(wanted);
   const found = [];
   explorer.cases.forEach((one, n) => {
     if (tag && !one[2].includes(tag)) return;
@@ -180,7 +190,7 @@ function text_columns() {
   const rung = data.rungs.indexOf(answering());
   const answer = (n) => {
     const [row] = rows_at(n, rung);
-    return row === undefined ? "" : explorer.texts[value_of("text", row)];
+    return row === undefined || !explorer.rows.text ? "" : explorer.texts[value_of("text", row)];
   };
   const columns = {
     asked: has(4) && ((n) => own_lines(explorer.texts[explorer.cases[n][4]])),
@@ -208,7 +218,14 @@ function shared_lines() {
 }
 
 const case_texts = (n) =>
-  explorer.columns.map(([name, text]) => el("td", { class: `text ${name}` }, el("div", { dir: "auto" }, text(n).slice(0, 300))));
+  explorer.columns.map(([name, text]) => el("td", { class: `text ${name}` }, el("div", { dir: "auto" }, text(n).slice(0, MOST_BESIDE))));
+
+// Replies come after the first cases are shown.
+function fill_answer(row) {
+  const cell = row.querySelector(".answer div");
+  const [, answer] = explorer.columns.find(([name]) => name === "answer") || [];
+  if (cell && answer) cell.textContent = answer(explorer.found[row.sectionRowIndex]).slice(0, MOST_BESIDE);
+}
 
 function cell_button(n, r, rung) {
   const result = results_at(n)[r];
@@ -221,7 +238,7 @@ function cell_button(n, r, rung) {
     const per_cent = Math.round(100 * result.score);
     said = result.score === 1 ? "passed" : result.score === 0 ? "missed" : `${per_cent} %, ${result.passed ? "passed" : "missed"}`;
     look = result.score === 1 ? ["k-pass", "●"] : result.score === 0 ? ["k-miss", "×"] : ["k-part", String(per_cent)];
-    button.style.setProperty("--share", per_cent + "%");
+    if (look[0] === "k-part") button.style.setProperty("--share", per_cent + "%");
   }
   button.classList.add(look[0]);
   button.textContent = look[1];

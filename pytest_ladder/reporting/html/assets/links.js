@@ -14,8 +14,9 @@ function open_linked() {
   if (!wanted.has("case")) return;
   const one = explorer.cases.findIndex(([source, id]) => (id || source) === wanted.get("case") && source === (wanted.get("source") ?? source));
   const rung = data.rungs.findIndex(({ id }) => id === (wanted.get("rung") || view().hero.rung));
-  if (one < 0) $("cases-count").textContent = `This report has no case ${wanted.get("case")}.`;
-  else open_detail(one, Math.max(0, rung));
+  if (one >= 0) return open_detail(one, Math.max(0, rung));
+  $("cases-count").textContent = `This report has no case ${wanted.get("case")}.`;
+  $("cases").scrollIntoView();
 }
 
 function copy_button(one, rung) {

@@ -61,12 +61,16 @@ async function start() {
   show_steps();
   show_rest();
   await after_paint();
-  await load_charts();
-  await after_paint();
   await load_cases();
   performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
-  draw_when_idle();
+  await after_paint();
+  await draw_charts();
+  for (const rest of [draw_when_idle, with_views, with_replies]) {
+    await idle();
+    await rest();
+  }
+  document.documentElement.dataset.drawn = "yes";
 }
 
 start();

@@ -1,5 +1,8 @@
 // Tables: the steps, the matrix, the spend, how it was run.
 
+const MOST_TAG = 44;
+const FEW_RUNGS = 4;
+
 function table(id, heads, lines, left = 1) {
   const cells = heads.map((text, n) => el("th", { scope: "col", class: n < left ? "left" : "" }, text));
   fill(id, el("thead", {}, el("tr", {}, ...cells)), el("tbody", {}, ...lines));
@@ -38,7 +41,7 @@ function show_steps() {
 
 function show_matrix() {
   const shown = view();
-  const levels = Object.keys(data.views);
+  const levels = data.measured;
   const heads = ["rung", ...levels.map(level_name), "verdict", `$ per ${data.calls} calls`, "latency p50 / p95", "stands", "tokens in / out", "calls live / replayed"];
   const rungs = new Map(data.rungs.map((rung) => [rung.id, rung]));
   const lines = shown.order.map((id) => matrix_line(rungs.get(id), shown, levels));
@@ -64,14 +67,14 @@ function matrix_line(rung, shown, levels) {
 }
 
 // Two figures with a slash between them, which a narrow column breaks there.
-const pair_of = (text) => el("td", { class: "pair" }, ...text.split(" / ").map((part, n) => el("span", { class: "whole" }, (n ? " / " : "") + part.replaceAll(" ", "\u00a0"))));
+const pair_of = (text) => el("td", { class: "pair" }, text.replaceAll(" ", "\u00a0").replace("/\u00a0", "/ "));
 
 function cost_cell(rung, cost) {
   const measured = Object.keys(rung.levels).length > 0;
-  const node = el("td", {}, measured ? cost : "");
+  const node = el("td", { class: "cost" }, measured ? cost : "");
   if (!rung.build) return node;
   if (measured) node.append(el("small", {}, `to use ${rung.serve}`));
-  node.append(el("small", {}, `to build ${rung.build}`));
+  node.append(el("small", {}, `to build ${rung.build.replace(" h", "\u00a0h")}`));
   return node;
 }
 
@@ -81,7 +84,7 @@ function quality_cell(cell) {
   const errors = cell.errors ? `, ${number(cell.errors)} error${cell.errors === 1 ? "" : "s"}` : "";
   const small = cell.coverage < 0.95 ? el("small", {}, `coverage ${per_cent(cell.coverage)}`) : null;
   const notes = (cell.notes || []).map((text) => el("small", {}, text));
-  return el("td", { class: "measured" }, top, el("small", {}, `${cell.interval}, n = ${number(cell.n)}${cell.units || ""}${errors}`), small, ...notes);
+  return el("td", { class: "measured" }, top, el("small", {}, `${cell.interval}, n\u00a0=\u00a0${number(cell.n)}${cell.units || ""}${errors}`), small, ...notes);
 }
 
 function meter({ quality, low, high }) {
@@ -97,28 +100,34 @@ function meter({ quality, low, high }) {
 function show_tags() {
   const { heads, lines, notes } = data.tags;
   $("tags").hidden = $("tags-link").hidden = lines.length === 0;
-  const made = lines.map((cells) => line(...cells));
-  // Of many rungs paper gets those that matter; lines name their rung second.
-  const kept = [view().hero.rung, ...data.rungs.filter((rung) => rung.current).map(({ id }) => id)];
+  const made = lines.map(([tag, ...rest]) => line(new Text(middle(tag, MOST_TAG)), ...rest));
   made.forEach((one, n) => {
+    one.cells[0].title = lines[n][0];
     one.cells[1].className = "left";
-    one.classList.toggle("screen", data.rungs.length > 16 && !kept.includes(lines[n][1]));
   });
   table("tags-table", heads, made, 2);
   offer_rungs(lines, made);
-  const printed = made.some((one) => one.classList.contains("screen")) ? [el("span", { class: "paper" }, " Here only of the rung that is recommended and of the one that ships.")] : [];
-  $("tags-note").replaceChildren(notes.join(" "), ...printed);
+  $("tags-note").textContent = notes.join(" ");
 }
 
-// One rung at a time, so that sorting by quality says where it is worst.
+// One rung at a time, so that sorting by quality says where it is worst; of many rungs
+// those that matter come first, on paper too. Lines name their rung second.
 function offer_rungs(lines, made) {
   const picker = $("tags-rung");
   const there = new Set(lines.map((cells) => cells[1]));
-  const said = ({ id, current }) => id + (current ? " (ships)" : id === view().hero.rung ? " (recommended)" : "");
-  const offered = data.rungs.filter(({ id }) => there.has(id)).map((rung) => el("option", { value: rung.id }, said(rung)));
-  picker.replaceChildren(el("option", { value: "" }, "all rungs"), ...offered);
+  const offered = data.rungs.filter(({ id }) => there.has(id));
+  const picked = ({ id }) => id === view().hero.rung;
+  const ours = offered.filter((rung) => rung.current || picked(rung)).map(({ id }) => id);
+  const said = (rung) => rung.id + (rung.current ? " (ships)" : picked(rung) ? " (recommended)" : "");
+  const options = [["", "all rungs"], ...(ours.length > 1 ? [["ours", "recommended and shipped"]] : []), ...offered.map((rung) => [rung.id, said(rung)])];
+  picker.replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
   picker.parentElement.hidden = there.size < 2;
-  picker.onchange = () => made.forEach((one, n) => (one.hidden = Boolean(picker.value) && lines[n][1] !== picker.value));
+  if (there.size > FEW_RUNGS) picker.value = ours.length > 1 ? "ours" : (ours[0] ?? "");
+  picker.onchange = () => {
+    const shown = picker.value === "ours" ? ours : [picker.value];
+    made.forEach((one, n) => (one.hidden = Boolean(picker.value) && !shown.includes(lines[n][1])));
+  };
+  picker.onchange();
 }
 
 function show_rest() {

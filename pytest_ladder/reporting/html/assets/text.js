@@ -41,6 +41,7 @@ function usd(value) {
 
 function seconds(value) {
   if (value === null || value === undefined) return "n/a";
+  if (value < 0.0005) return "<1 ms";
   return value < 0.0995 ? Math.round(value * 1000) + " ms" : value.toPrecision(2) + " s";
 }
 
