@@ -50,7 +50,7 @@ class Found(msgspec.Struct, frozen=True):
     is_there: bool = True
 
 
-class Wanted(Protocol):
+class RepliesToFetch(Protocol):
     """Replies that a session is known to ask for, and does not have."""
 
     def __bool__(self) -> bool:
@@ -78,7 +78,7 @@ class UsedStore:
         self.notices: list[str] = []
         """What is to be told at the end of the run; made by `leave`."""
 
-    def use(self, wanted: Wanted) -> None:
+    def use(self, wanted: RepliesToFetch) -> None:
         """Look whether the store is there, and bring what others have paid for.
 
         Raises `ConfigError`, and in a live run `StoreError` where it is not there: then
@@ -207,7 +207,7 @@ class UsedStore:
                     "of one machine (-n)."
                 )
 
-    def _begin(self, address: SharedAddress, wanted: Wanted) -> Found:
+    def _begin(self, address: SharedAddress, wanted: RepliesToFetch) -> Found:
         if self._can_do_without(wanted):
             line = f"{self.name}: not asked, as all replies known of are at hand"
             return Found(line, has_caps=False)
@@ -241,7 +241,7 @@ class UsedStore:
             ", ".join(parts), has_caps=any(each.cap is not None for each in sums)
         )
 
-    def _can_do_without(self, wanted: Wanted) -> bool:
+    def _can_do_without(self, wanted: RepliesToFetch) -> bool:
         """Tell whether a run has nothing to ask of the store, and nothing to send.
 
         A plan tells how it stands with the ledgers, and a climb asks for its seeds.
