@@ -58,6 +58,9 @@ class Watcher(Protocol):
     def show(self) -> None:
         """Called again and again while it waits."""
 
+    def ending(self, calls: int, most_s: float) -> None:
+        """Called once if the end of a run waits for calls, so many seconds at most."""
+
 
 class Engine:
     """Looks replies up, or calls models for them."""
@@ -222,13 +225,14 @@ class Engine:
 
         Replies that have arrived are still written, and calls that were sent get
         `patience_s` seconds to end: they are paid for, and another worker may wait for
-        them. Threads that wait for any other reply get `CancelledError`; calls of the
-        engine after this raise `Abandoned`.
+        them; the watcher is told after a second, and Ctrl-C ends that wait. Threads
+        that wait for any other reply get `CancelledError`; calls of the engine after
+        this raise `Abandoned`.
         """
         with self._lock:
             self._closed = True
         if self._in_flight is not None:
-            self._in_flight.close(patience_s=patience_s)
+            self._in_flight.close(patience_s=patience_s, waits=self._watcher.ending)
 
     def _find(self, request: Request, archive: Archive, key: str) -> Served | None:
         """Look a reply up; one that this run called for counts as live."""

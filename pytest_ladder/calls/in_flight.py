@@ -12,8 +12,9 @@ way (`Engine.give_way`).
 
 Ctrl-C is raised in the main thread and never here. It leads to `close`, which cancels
 all tasks but those that write paid replies, waits for these at most a second, and stops
-the loop. The thread is a daemon: a second Ctrl-C during `close` can end the process
-without it, and then a reply that was not yet written is lost.
+the loop. During the patient `close` of a run that ended by itself it ends the patience,
+and nothing else. The thread is a daemon: a further Ctrl-C can end the process without
+it, and then a reply that was not yet written is lost.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from pytest_ladder.errors import Abandoned, LadderError, StoreError
 T = TypeVar("T")
 Find = Callable[[Request, Archive, str], Served | None]
 """Looks up the reply to a request by its key."""
+Waits = Callable[[int, float], None]
+"""Is told how many calls that were sent the end waits for, and how many seconds."""
 
 # Calls of one model that wait for their turn ahead of the tests that want them.
 _AHEAD_WINDOW = 500
@@ -146,23 +149,39 @@ class CallsInFlight:
                 self._thread.start()
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def close(self, *, patience_s: float) -> None:
-        """Do what `Engine.close` does."""
+    def close(self, *, patience_s: float, waits: Waits) -> None:
+        """Do what `Engine.close` does; `waits` is called once, if it takes long."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
             self.caller.stopping = True
         if loop is not None and thread is not None:
-            ending = self._shut_down(patience_s)
-            closing = asyncio.run_coroutine_threadsafe(ending, loop)
-            with contextlib.suppress(TimeoutError):
-                closing.result(patience_s + _CLOSING_S)
+            try:
+                self._end(loop, patience_s, waits)
+            except KeyboardInterrupt:
+                if not patience_s:
+                    raise
+                # Who has lost patience is not to lose the summary of the run as well.
+                self._end(loop, 0.0, waits)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_CLOSING_S)
             if not thread.is_alive():
                 loop.close()
             self.idle.set()
         self.coordinator.close()
+
+    def _end(
+        self, loop: asyncio.AbstractEventLoop, patience_s: float, waits: Waits
+    ) -> None:
+        """Wait until all tasks are over, so long at most and a second besides."""
+        ending = self._shut_down(patience_s)
+        closing = asyncio.run_coroutine_threadsafe(ending, loop)
+        concurrent.futures.wait([closing], _CLOSING_S)
+        sent = len(self.caller.sent)
+        if patience_s and sent and not closing.done():
+            waits(sent, patience_s)
+        with contextlib.suppress(TimeoutError):
+            closing.result(patience_s)
 
     async def _answer(
         self, request: Request, archive: Archive, *, ahead: bool

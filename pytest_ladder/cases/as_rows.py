@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pytest_ladder.core.case import Case
+from pytest_ladder.errors import ConfigError
+from pytest_ladder.text.phrases import shown
 
 _FIELDS = ("id", "input", "images", "files", "expected", "context", "cluster", "tags")
+
+
+def check_is_jsonl(path: Path) -> None:
+    """Raise `ConfigError` where cases shall go to a file of another form."""
+    if path.suffix != ".jsonl":
+        raise ConfigError(
+            f"{shown(path)}: cases are written as JSONL; name it "
+            f"{path.with_suffix('.jsonl').name}."
+        )
 
 
 def json_lines(cases: Iterable[Case]) -> bytes:

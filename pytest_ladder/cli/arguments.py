@@ -39,6 +39,12 @@ def add_command(
     )
 
 
+def add_actions(commands: Subparsers, name: str, short: str) -> Subparsers:
+    """Add a command that does nothing but by one of its actions; return those."""
+    parser = commands.add_parser(name, help=short)
+    return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+
 def add_reports(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the folders of one report or more; `what` says whose they are."""
     parser.add_argument(

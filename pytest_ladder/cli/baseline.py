@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_ladder.cli.arguments import Given, Subparsers, add_command
+from pytest_ladder.cli.arguments import Given, Subparsers, add_actions, add_command
 from pytest_ladder.cli.judge_arguments import calibrated_by, labels_in
 from pytest_ladder.cli.printing import say
 from pytest_ladder.cli.reach import labels_in_reach
@@ -49,10 +49,9 @@ examples:
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its arguments."""
-    parser = commands.add_parser(
-        "baseline", help="make what changes are compared with out of runs of main"
+    actions = add_actions(
+        commands, "baseline", "make what changes are compared with out of runs of main"
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     update = add_command(
         actions,
         "update",

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_ladder.cases.as_rows import json_lines
+from pytest_ladder.cases.as_rows import check_is_jsonl, json_lines
 from pytest_ladder.cases.files import FileRow
 from pytest_ladder.cases.load import load_file
 from pytest_ladder.cases.names import FIELD_OF
 from pytest_ladder.cases.told import Told
-from pytest_ladder.cli.arguments import Given, Subparsers, add_command
+from pytest_ladder.cli.arguments import Given, Subparsers, add_actions, add_command
 from pytest_ladder.cli.cases_export import add_export_to
 from pytest_ladder.cli.cases_pull import add_pull_to
 from pytest_ladder.core.case import Case
-from pytest_ladder.disk.files import write_atomically, writing
+from pytest_ladder.disk.files import check_is_new, write_atomically, writing
 from pytest_ladder.errors import ConfigError, LadderWarning
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
@@ -43,10 +43,9 @@ _NAMED = {
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its actions."""
-    parser = commands.add_parser(
-        "cases", help="bring cases in from other tools; export replies to train on"
+    actions = add_actions(
+        commands, "cases", "bring cases in from other tools; export replies to train on"
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     convert = add_command(
         actions,
         "convert",
@@ -74,15 +73,9 @@ def add_to(commands: Subparsers) -> None:
 def _convert(given: Given) -> int:
     """Convert a file; what is said of it goes beside the cases, to standard error."""
     output: Path | None = given.output
-    if output is not None and output.exists():
-        raise ConfigError(
-            f"{shown(output)} exists already; name another file, or remove it."
-        )
-    if output is not None and output.suffix != ".jsonl":
-        raise ConfigError(
-            f"{shown(output)}: cases are written as JSONL; name it "
-            f"{output.with_suffix('.jsonl').name}."
-        )
+    if output is not None:
+        check_is_new(output)
+        check_is_jsonl(output)
     named = {
         field: name for field in _NAMED if (name := getattr(given, field)) is not None
     }

@@ -11,7 +11,7 @@ import msgspec
 from pytest_ladder.cli.arguments import Given, Subparsers, share
 from pytest_ladder.cli.printing import say
 from pytest_ladder.core.case import WrittenCase
-from pytest_ladder.disk.files import write_atomically, writing
+from pytest_ladder.disk.files import check_is_new, write_atomically, writing
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.report import Report
@@ -71,10 +71,7 @@ def add_export_to(actions: Subparsers) -> None:
 
 def _run(given: Given) -> int:
     output: Path = given.output
-    if output.exists():
-        raise ConfigError(
-            f"{shown(output)} exists already; name another file, or remove it."
-        )
+    check_is_new(output)
     report = read_report(given.folder)
     check_replies(report)
     if not report.cases:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_ladder.cases.as_rows import json_lines
+from pytest_ladder.cases.as_rows import check_is_jsonl, json_lines
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, whole
 from pytest_ladder.cli.printing import ProgressLine, say
 from pytest_ladder.disk.files import write_atomically, writing
@@ -68,11 +68,7 @@ def add_pull_to(actions: Subparsers) -> None:
 
 def _run(given: Given) -> int:
     output: Path = given.output
-    if output.suffix != ".jsonl":
-        raise ConfigError(
-            f"{shown(output)}: cases are written as JSONL; name it "
-            f"{output.with_suffix('.jsonl').name}."
-        )
+    check_is_jsonl(output)
     if output.exists() and not given.replace:
         raise ConfigError(
             f"{shown(output)} exists already; name another file, or replace it with "

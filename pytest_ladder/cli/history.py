@@ -69,7 +69,10 @@ def _run(given: Given) -> int:
             f"--output {shown(output)}: a history is written as .html or .md; name it "
             f"{output.with_suffix('.html').name}."
         )
-    runs = list(_committed(given.git) if given.git else _read(given.folders))
+    if given.git:
+        runs = list(_committed(given.git))
+    else:
+        runs = [run_of(read_report(path), shown(path)) for path in given.folders]
     if not runs:
         raise ConfigError("There is no report to show.")
     moments = history_of(runs)
@@ -85,11 +88,6 @@ def _run(given: Given) -> int:
             write_atomically(output, written(moments).encode(errors="replace"))
         say(f"written to {shown(output)}")
     return 0
-
-
-def _read(folders: list[Path]) -> Iterator[Run]:
-    for folder in folders:
-        yield run_of(read_report(folder), shown(folder))
 
 
 def _committed(inside: str) -> Iterator[Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_ladder.cli.arguments import Subparsers
+from pytest_ladder.cli.arguments import Subparsers, add_actions
 from pytest_ladder.cli.log_mlflow import add_mlflow_to
 from pytest_ladder.cli.log_otel import add_otel_to
 
@@ -12,7 +12,6 @@ _ACTIONS = (add_mlflow_to, add_otel_to)
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its actions, one a destination."""
-    parser = commands.add_parser("log", help="send a report to where people look")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = add_actions(commands, "log", "send a report to where people look")
     for add_action_to in _ACTIONS:
         add_action_to(actions)

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ladder.cli.arguments import Given, Subparsers, add_command, positive, share
+from pytest_ladder.cli.arguments import (
+    Given,
+    Subparsers,
+    add_actions,
+    add_command,
+    positive,
+    share,
+)
 from pytest_ladder.cli.printing import ProgressLine, say
 from pytest_ladder.cli.reach import go_where
 from pytest_ladder.config.load import find_ladder, load_ladder
@@ -51,10 +58,9 @@ apart with 80 % power.
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its actions."""
-    parser = commands.add_parser(
-        "outcomes", help="import what real users did, and plan experiments"
+    actions = add_actions(
+        commands, "outcomes", "import what real users did, and plan experiments"
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, short, description, run in (
         ("check", "say what is wrong with raw files", _CHECK, _check),
         ("import", "write outcomes/NAME.json from raw files", _IMPORT, _import),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ladder.calls.store.recordings import Recording, forget
-from pytest_ladder.cli.arguments import Given, Subparsers
+from pytest_ladder.cli.arguments import Given, Subparsers, add_actions
 from pytest_ladder.cli.printing import say
 from pytest_ladder.disk.files import writing
 from pytest_ladder.errors import ConfigError
@@ -58,10 +58,11 @@ _EXAMPLES = {
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its two actions."""
-    parser = commands.add_parser(
-        "recordings", help="check that all is recorded that tests need, and no more"
+    actions = add_actions(
+        commands,
+        "recordings",
+        "check that all is recorded that tests need, and no more",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add(
         actions, "check", _CHECK, "list what is missing, spare or damaged"
     ).set_defaults(run=_check)

@@ -105,7 +105,12 @@ def add_to(commands: Subparsers) -> None:
     )
     add_reports(parser, "a report, the one with its matrix.json")
     _add_outputs(parser.add_argument_group("what is written"))
-    _add_against(parser.add_argument_group("what it is compared with"))
+    compared = parser.add_argument_group("what it is compared with")
+    compared.add_argument(
+        "--against",
+        metavar="BASE",
+        help="the report to hold it against: FILE, DIR or git:REF, as for gate",
+    )
     _add_objective(parser.add_argument_group("what is changed"))
     parser.set_defaults(run=_run)
 
@@ -134,14 +139,6 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         type=Path,
         help="write a badge for a README, as SVG: verdict, rung and quality",
-    )
-
-
-def _add_against(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--against",
-        metavar="BASE",
-        help="the report to hold it against: FILE, DIR or git:REF, as for gate",
     )
 
 

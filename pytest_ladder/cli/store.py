@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pytest_ladder.cli.arguments import Given, Subparsers, add_command, age
+from pytest_ladder.cli.arguments import Given, Subparsers, add_actions, add_command, age
 from pytest_ladder.cli.printing import ProgressLine, say, say_json
 from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
@@ -46,8 +46,7 @@ the variable holds the owner's address.
 
 def add_to(commands: Subparsers) -> None:
     """Add the command with its actions."""
-    parser = commands.add_parser("store", help="the database that machines share")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = add_actions(commands, "store", "the database that machines share")
     init = _add(actions, "init", "make its tables, or upgrade them", _INIT, _init)
     init.add_argument(
         "--worker-role",

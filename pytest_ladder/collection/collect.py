@@ -277,7 +277,9 @@ def _ladder_test(
         uses_reply=bool({"reply", "verdict"} & uses),
         uses_judge=bool({"judge", "verdict"} & uses),
         judged=judged,
-        uses_score="score" in uses or markers.is_graded(judged),
+        # A judge that a body calls may be asked for a grade.
+        uses_score=bool({"score", "judge"} & uses)
+        or (judged is not None and judged.graded),
         pack=markers.is_packed(options.get("pack", False), uses, cases, where),
     )
 

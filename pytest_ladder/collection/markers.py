@@ -80,22 +80,20 @@ def judged_of(
             f"{where} is judged by a rubric, and {opened.ladder.path} has no judge; "
             'add [judge] with an `id`, such as "openai/gpt-5-mini".'
         )
+    if isinstance(standard, Rubric):
+        grades_retrieval = "retrieved" in standard.needs
+        graded = grades_retrieval or standard.is_graded
+    else:
+        grades_retrieval = standard in METRICS.values()
+        graded = True  # Nobody knows what a function returns before it does.
     return Judged(
         rubric=rubric,
         judge=judge,
         scale=options.get("scale"),
         samples=count_of(options.get("samples", 1), where),
-        grades_retrieval=(
-            "retrieved" in standard.needs
-            if isinstance(standard, Rubric)
-            else standard in METRICS.values()
-        ),
+        grades_retrieval=grades_retrieval,
+        graded=graded,
     )
-
-
-def is_graded(judged: Judged | None) -> bool:
-    """Tell whether a judge may say anything between pass and fail."""
-    return judged is not None and (judged.scale == "graded" or judged.grades_retrieval)
 
 
 def ladder_options(definition: pytest.Item, where: str) -> dict[str, Any]:

@@ -4,6 +4,9 @@ The JSON of `outcomes/NAME.json`, which is committed. Older files must stay read
 fields are only ever added, and each has a default.
 """
 
+# Annotations are evaluated here, not kept as text: msgspec would compile each of them
+# when the first file is read, and that took longer than all else of a run's outcomes.
+
 import datetime
 from typing import Literal
 

@@ -132,6 +132,14 @@ def json_byte(error: Exception) -> int | None:
     return int(offset.group(1)) if offset else None
 
 
+def check_is_new(path: Path) -> None:
+    """Raise `ConfigError` where a file would be lost, which nobody asked for."""
+    if path.exists():
+        raise ConfigError(
+            f"{shown(path)} exists already; name another file, or remove it."
+        )
+
+
 @contextlib.contextmanager
 def writing(path: Path, advice: str = "") -> Iterator[None]:
     """Raise `LadderError` where a file cannot be written, with advice at its end."""

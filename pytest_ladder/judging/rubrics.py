@@ -57,6 +57,11 @@ class Rubric(msgspec.Struct, frozen=True, kw_only=True):
     """`passage`: each retrieved passage is judged; the score is the share that pass."""
 
     @property
+    def is_graded(self) -> bool:
+        """Whether a verdict may be anything between pass and fail."""
+        return self.scale == "graded" or self.each == "passage"
+
+    @property
     def hash(self) -> str:
         """Changes with everything that may change a verdict, names aside."""
         unnamed = msgspec.structs.replace(self, name="", version="")

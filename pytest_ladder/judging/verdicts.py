@@ -213,7 +213,7 @@ def nothing_retrieved(rubric: Rubric, judge: str) -> Verdict:
     return Verdict(
         passed=False,
         score=0.0,
-        graded=rubric.each == "passage" or rubric.scale == "graded",
+        graded=rubric.is_graded,
         reason="Nothing was retrieved.",
         judge=judge,
         rubric=rubric.id,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate.result import Figure
-from pytest_ladder.decide.history import COST, Moment, Run, Step
+from pytest_ladder.decide.history import COST, Moment, Run
 from pytest_ladder.reporting.files.baseline import compared_run
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.markdown import table_row
@@ -103,17 +103,14 @@ def _line(moment: Moment, levels: Sequence[Level]) -> Iterator[str]:
     yield moment.started[:10]
     yield moment.label
     yield moment.rung or NOT_AVAILABLE
-    marks = {step.what: _mark(step) for step in moment.steps}
+    arrows = {"up": " ▲", "down": " ▼"}
+    marks = {step.what: arrows[step.direction] for step in moment.steps}
     for level in levels:
         figure = moment.levels.get(level)
         yield _quality(figure) + marks.get(str(level), "")
     yield _between(moment.cost, dollars) + marks.get(COST, "")
     yield _between(moment.latency, seconds)
     yield dollars(moment.spent_usd)
-
-
-def _mark(step: Step) -> str:
-    return " ▲" if step.direction == "up" else " ▼"
 
 
 def _quality(figure: Figure | None) -> str:

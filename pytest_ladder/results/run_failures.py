@@ -65,7 +65,9 @@ def surprising_bills(ladder: LadderSession) -> list[str]:
     Where the budget was kept all the same; where it was not, they fail the run.
     """
     budget = _budget(ladder)
-    if budget is None or _is_reached(budget):
+    if budget is None:
+        return []
+    if budget.refused().calls > 0 or budget.spent_usd() > budget.cap_usd:
         return []
     return [str(surprise) for surprise in budget.surprises()]
 
@@ -76,10 +78,6 @@ def _budget(ladder: LadderSession) -> Spending | None:
     if not has_one and ladder.settings.live and ladder.names_store:
         has_one = ladder.store.has_caps
     return ladder.engine.budget if has_one else None
-
-
-def _is_reached(budget: Spending) -> bool:
-    return budget.refused().calls > 0 or budget.spent_usd() > budget.cap_usd
 
 
 def _budget_report(items: Items, ladder: LadderSession) -> Iterator[pytest.TestReport]:

@@ -16,6 +16,7 @@ from pytest_ladder.judging.calibration.labels import (
     Label,
     label_of,
     next_labels,
+    unlabelled,
 )
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
 from pytest_ladder.judging.retrieval_metrics import METRICS
@@ -120,17 +121,14 @@ def _shares(
     most: int,
     rater: str,
 ) -> dict[Subject, int]:
-    unlabelled, have = {}, {}
+    left, have = {}, {}
     for subject, questions in questions_of.items():
         replies = [question.judged for question in questions]
-        left = next_labels(replies, labels, len(replies), rater=rater)
-        unlabelled[subject] = len(left)
-        have[subject] = len({judged.key for judged in replies}) - len(left)
+        left[subject] = len(unlabelled(replies, labels, rater))
+        have[subject] = len({judged.key for judged in replies}) - left[subject]
     shares = dict.fromkeys(questions_of, 0)
-    for _ in range(min(most, sum(unlabelled.values()))):
-        free = [
-            subject for subject in questions_of if shares[subject] < unlabelled[subject]
-        ]
+    for _ in range(min(most, sum(left.values()))):
+        free = [subject for subject in questions_of if shares[subject] < left[subject]]
         neediest = min(free, key=lambda subject: have[subject] + shares[subject])
         shares[neediest] += 1
     return shares

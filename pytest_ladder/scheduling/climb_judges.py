@@ -118,7 +118,7 @@ def _planned(item: LadderItem, test: str) -> PlannedJudge:
         weight=weight,
         judge=models,
         rubric=standard.id,
-        graded=standard.scale == "graded" or standard.each == "passage",
+        graded=standard.is_graded,
     )
 
 

@@ -64,6 +64,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     grades_retrieval: bool
     """Whether there is nothing to judge without retrieval."""
+    graded: bool
+    """Whether it may say anything between pass and fail."""
 
     def verdict(self, jury: Jury, reply: Reply, case: Case) -> Verdict:
         """Return the verdict that the marker asks for."""
@@ -107,7 +109,7 @@ class LadderTest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     uses_reply: bool
     """Whether the test uses `reply`."""
     uses_score: bool
-    """Whether the test uses `score`, and may give any number from 0 to 1."""
+    """Whether the test may give any number from 0 to 1, by `score` or a judge."""
     uses_judge: bool
     """Whether the test uses `judge` or `verdict`."""
     judged: Judged | None = None

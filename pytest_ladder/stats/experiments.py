@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+
+import msgspec
 
 from pytest_ladder.stats.checks import (
     check_counts,
@@ -39,7 +40,7 @@ TUNED_FOR = 5000
 _Z95 = NormalDist().inv_cdf(0.975)
 
 
-class Moments(NamedTuple):
+class Moments(msgspec.Struct, frozen=True):
     """What an arm's mean rests on; the variance is that of a unit, not of the mean."""
 
     n: int
@@ -52,7 +53,7 @@ class Moments(NamedTuple):
         return math.sqrt(self.variance / self.n)
 
 
-class BeforeAfter(NamedTuple):
+class BeforeAfter(msgspec.Struct, frozen=True):
     """Sums over an arm's units of a measure y, and of x: the same before exposure."""
 
     n: int
@@ -64,7 +65,7 @@ class BeforeAfter(NamedTuple):
     """Sum of x times y."""
 
 
-class Adjusted(NamedTuple):
+class Adjusted(msgspec.Struct, frozen=True):
     """Two arms after what was known before exposure is taken out (CUPED)."""
 
     theta: float
@@ -73,7 +74,7 @@ class Adjusted(NamedTuple):
     control: Moments
 
 
-class Difference(NamedTuple):
+class Difference(msgspec.Struct, frozen=True):
     """A Welch comparison: two-sided p, and an interval of the difference."""
 
     difference: float
@@ -85,7 +86,7 @@ class Difference(NamedTuple):
     high: float
 
 
-class TwoProportions(NamedTuple):
+class TwoProportions(msgspec.Struct, frozen=True):
     """Pooled z, two-sided p, and an interval for the first rate minus the second."""
 
     z: float
@@ -94,7 +95,7 @@ class TwoProportions(NamedTuple):
     high: float
 
 
-class Lift(NamedTuple):
+class Lift(msgspec.Struct, frozen=True):
     """A difference as a share of the control's mean, with a 95 % interval."""
 
     lift: float
@@ -103,14 +104,14 @@ class Lift(NamedTuple):
     high: float
 
 
-class SampleRatio(NamedTuple):
+class SampleRatio(msgspec.Struct, frozen=True):
     """Chi-square of the units that the arms got, against the shares planned."""
 
     chi2: float
     p: float
 
 
-class AlwaysValid(NamedTuple):
+class AlwaysValid(msgspec.Struct, frozen=True):
     """An interval, and a two-sided p, that hold however often they are looked at."""
 
     low: float

@@ -47,6 +47,17 @@ def test_answer(reply, case):
 """
 ANSWER_HALF = ANSWER.replace("cheap", "cheap(at_least=0.5)")
 """The same, and half of the cases are enough."""
+TWO_TESTS = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl")
+
+@pytest.mark.cheap(at_least=0.5)
+def test_answer(reply, case):
+    assert reply.text.endswith(case.expected)
+
+@pytest.mark.cheap(at_least=0.5)
+def test_short(reply):
+    assert len(reply.text) < 10
+"""
 TONE = """
 pytestmark = pytest.mark.ladder(cases="cases.jsonl")
 

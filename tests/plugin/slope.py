@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -111,6 +116,28 @@ class Slope:
     def climb(self, *arguments: str) -> Any:
         """Climb live."""
         return self.shop.run("--ladder=climb", "--ladder-live", *arguments)
+
+    def stopped(self, how: signal.Signals, *arguments: str) -> tuple[int, str]:
+        """Climb in a process that gets a signal after 20 calls: status and output."""
+        command = [sys.executable, "-m", "pytest", "--ladder=climb", "--ladder-live"]
+        process = subprocess.Popen(
+            [*command, "--ladder-concurrency=4", *arguments],
+            cwd=self.shop.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while self.shop.server.count < 20 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.killpg(process.pid, how)
+            output, _ = process.communicate(timeout=30)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        return process.returncode, output
 
     @property
     def matrix(self) -> dict[str, Any]:

@@ -176,6 +176,30 @@ def test_a_german_spreadsheet_is_read(suite: Suite) -> None:
     assert suite.sums("paid") == {"control": (6, 6003), "treatment": (6, 6003)}
 
 
+def test_a_question_over_lines_and_stars_are_a_forms_own(suite: Suite) -> None:
+    question = 'Wie war die "Antwort"?\n(5 Sterne: sehr gut)'
+    suite.ladder(
+        JUNE,
+        '[[outcome]]\nname = "csat"\nkind = "rating"\nexperiment = "june"\n'
+        'ratings = "s.csv"\nscale = [1, 5]\n'
+        "column = 'Wie war die \"Antwort\"? (5 Sterne: sehr gut)'\n",
+    )
+    drawn = ["★★★★☆", "⭐⭐⭐⭐", "★ ★ ★ ★", "🌟🌟🌟🌟", "⭐️⭐️⭐️⭐️", "4"]
+    rows = [("control", stars) for stars in drawn]
+    suite.write("s.csv", table([("variant", question), *rows], ";"))
+    assert suite.sums("csat")["control"] == (6, 24)
+    suite.write("s.csv", table([("variant", question), *rows, ("control", "☆")]))
+    assert "s.csv:9: 0 is not on the scale 1 to 5" in suite.run("check").err
+
+
+def test_a_share_typed_as_a_mean_says_which_kind_it_is(suite: Suite) -> None:
+    units = UNITS.replace("units =", "table =")
+    suite.ladder(JUNE, units, 'kind = "rate"\n')
+    rows = [("group", "test_units", "test_mean", "sd"), ("control", 900, 0.12, 0.325)]
+    suite.write("u.csv", table(rows))
+    assert 'or say kind = "mean"' in suite.run("check").err
+
+
 def test_a_unit_with_two_values_is_counted_apart_from_a_copy(suite: Suite) -> None:
     suite.ladder(JUNE, UNITS, 'kind = "mean"\n')
     rows = [(f"u{n}", ("control", "treatment")[n % 2], -n) for n in range(12)]
@@ -204,6 +228,21 @@ def test_metadata_as_text_names_the_rung_and_replies_are_counted(suite: Suite) -
     assert (rag["rung"], rag["units"], rag["sum"]) == ("bot/rag", 12, 6)
     assert rag["replies"] == 24
     assert "of the replies 50.0 % of 24 (bot/rag) got a thumb" in suite.run("show").out
+
+
+def test_replies_of_users_who_are_left_out_are_not_waited_for(suite: Suite) -> None:
+    suite.ladder(JUNE, THUMBS, 'experiment = "june"\n')
+    of = ("bot/few", "bot/rag")
+    # u0 voted in both arms; each of the others has two replies of one arm.
+    traces = [(f"t{n}", f"u{n // 2}", {"rung": of[n // 2 % 2]}) for n in range(26)]
+    traces[1] = ("t1", "u0", {"rung": of[1]})
+    cells = [(name, user, json.dumps(about)) for name, user, about in traces]
+    suite.write("t.csv", table([("id", "userId", "metadata"), *cells]))
+    votes = [(f"t{n}", n % 4 < 2) for n in (0, 1, *range(2, 26, 2))]
+    suite.write("s.csv", table([("traceId", "value"), *votes]))
+    few, rag = suite.imported("thumbs")["variants"]
+    assert (few["units"], few["replies"]) == (6, 12)
+    assert (rag["units"], rag["replies"]) == (6, 12)
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,6 @@ class Store:
         found = self._read(key, *rows[0]) if rows else None
         return None if found is None else found[0]
 
-    def has(self, key: str) -> bool:
-        """Tell whether a reply is stored."""
-        return bool(self._select("SELECT 1 FROM replies WHERE key = ?", [key]))
-
     def among(self, keys: Sequence[str]) -> set[str]:
         """Return which of many replies are stored."""
         found: set[str] = set()

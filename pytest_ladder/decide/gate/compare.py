@@ -305,7 +305,11 @@ def _verdict(checks: Sequence[Check]) -> tuple[Verdict, list[Check]]:
     """Return the worst verdict with its checks; none of a pass."""
     order: tuple[Verdict, ...] = ("fail", "undecided")
     for verdict in order:
-        worst = [check for check in checks if check.verdict == verdict]
+        # Users decide: what they say of a promotion is read before all else.
+        worst = sorted(
+            (check for check in checks if check.verdict == verdict),
+            key=lambda check: check.kind != "users",
+        )
         if worst:
             return verdict, worst
     return "pass", []

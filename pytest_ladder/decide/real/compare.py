@@ -76,7 +76,8 @@ def compare(
     apart, share = a.mean - b.mean, lift(a, b)
     if aggregate.analysis == "sequential":
         se = math.hypot(a.se, b.se)
-        low, high, p = always_valid(apart, se, a.n + b.n, tails / rivals)
+        wide = always_valid(apart, se, a.n + b.n, tails / rivals)
+        low, high, p = wide.low, wide.high, wide.p
     else:
         low, high, p = _one_look(aggregate, ours, theirs, a, b, tails / rivals)
     few = too_few(aggregate, min(a.n, b.n))
@@ -110,8 +111,8 @@ def _arms(
     """Return both arms, without what is explained by the time before exposure."""
     before = before_and_after(ours), before_and_after(theirs)
     if before[0] is not None and before[1] is not None:
-        _, a, b = adjusted(before[0], before[1])
-        return a, b
+        found = adjusted(before[0], before[1])
+        return found.treated, found.control
     return moments_of(aggregate, ours), moments_of(aggregate, theirs)
 
 

@@ -52,7 +52,8 @@ def moments_of(aggregate: Aggregate, variant: VariantSums) -> Moments | None:
     width = abs(ends[1] - ends[0]) if ends else abs(own.mean)
     per = (variant.per_sum or own.n) / own.n
     share = 1 / (own.n + 1)
-    return own._replace(variance=(width / per) ** 2 * share * (1 - share))
+    variance = (width / per) ** 2 * share * (1 - share)
+    return msgspec.structs.replace(own, variance=variance)
 
 
 def _moments(aggregate: Aggregate, variant: VariantSums) -> Moments | None:
@@ -109,8 +110,8 @@ def deciding_value(aggregate: Aggregate, variant: VariantSums) -> OutcomeValue |
         return None
     if aggregate.analysis == "fixed":
         return value_of(aggregate, variant)
-    low, high, _ = always_valid(own.mean, own.se, own.n)
-    return _with_quality(aggregate, own, low, high)
+    wide = always_valid(own.mean, own.se, own.n)
+    return _with_quality(aggregate, own, wide.low, wide.high)
 
 
 def too_few(aggregate: Aggregate, units: int) -> str:

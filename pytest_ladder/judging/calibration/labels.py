@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -199,12 +199,11 @@ def next_labels(
     """
     judged = list(judged)
     strata = _shuffled_strata(judged, seed)
-    own = [label for label in labels if label.rater == rater]
-    done = {label.key: label for label in tied(own, judged)}
+    free = unlabelled(judged, labels, rater)
     have: Counter[_Stratum] = Counter()
     open_: dict[_Stratum, list[JudgedReply]] = {}
     for stratum, members in strata.items():
-        left = [j for j in members if not _is_labelled(j, done)]
+        left = [j for j in members if j.key in free]
         have[stratum] = len(members) - len(left)
         open_[stratum] = left
     picked: list[JudgedReply] = []
@@ -214,6 +213,16 @@ def next_labels(
         have[stratum] += 1
     random.Random(seed).shuffle(picked)
     return picked
+
+
+def unlabelled(
+    judged: Collection[JudgedReply], labels: Iterable[Label], rater: str
+) -> set[Key]:
+    """Return the keys of the replies of one test that a rater has not labelled."""
+    own = [label for label in labels if label.rater == rater]
+    done = {label.key: label for label in tied(own, judged)}
+    distinct = {reply.key: reply for reply in judged}
+    return {key for key, reply in distinct.items() if not _is_labelled(reply, done)}
 
 
 def _is_labelled(judged: JudgedReply, done: dict[Key, Label]) -> bool:

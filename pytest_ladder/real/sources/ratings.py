@@ -18,7 +18,7 @@ from pytest_ladder.real.sources import exports
 from pytest_ladder.real.sources.exports import first_of, flat_rows
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
-from pytest_ladder.real.sources.values import is_up, number_at, told
+from pytest_ladder.real.sources.values import is_up, number_at, stars, told
 from pytest_ladder.text.phrases import did_you_mean, listed
 
 _PROMOTERS, _PASSIVES = 9, 7
@@ -157,7 +157,9 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
             return float(found.index(said) + 1)
         near = did_you_mean(text[:60], words, f"the scale is {listed(words)}.")
         raise file.error(vote.line, f"{told(text)} is no word of the scale; {near}")
-    grade = number_at(file.error, vote.line, "the grade", text, outcome.decimal)
+    grade = stars(text)
+    if grade is None:
+        grade = number_at(file.error, vote.line, "the grade", text, outcome.decimal)
     low, high = (float(step) for step in scale)
     if low <= grade <= high and grade.is_integer():
         return grade

@@ -110,9 +110,13 @@ class RawFile:
     def find_column(self, role: str, named: str | None, fix: str) -> str | None:
         """Return the same, or None where no column is known as such."""
         if named is not None:
-            if self.columns.count(named) == 1:
-                return named
-            if named in self.columns:
+            same = [name for name in self.columns if name == named]
+            # A form's question may go over lines, which nobody types into TOML.
+            words = named.split()
+            same = same or [name for name in self.columns if name.split() == words]
+            if len(same) == 1:
+                return same[0]
+            if same:
                 raise self.error(1, f"two columns are called `{named}`; rename one.")
             among = f"the columns are {listed(self.columns)}."
             near = did_you_mean(named, self.columns, among)

@@ -105,11 +105,14 @@ def _check_complete(
     }.get(outcome.kind, [set()])
     if "n" in found and any(set(found) >= {*columns} for columns in needed):
         return
+    fix = "add what is missing"
+    if outcome.kind == "rate" and "mean" in found:
+        fix += ', or say kind = "mean", which a share is as well'
     ways = " or ".join(listed(["n", *sorted(columns)]) for columns in needed)
     raise file.error(
         1,
         f'a "{outcome.kind}" needs the columns {ways} beside the variant, and there '
-        f"are {listed(file.columns)}; add what is missing.",
+        f"are {listed(file.columns)}; {fix}.",
     )
 
 

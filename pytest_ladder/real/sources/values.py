@@ -95,6 +95,13 @@ def is_up(text: str) -> bool | None:
     return True if plain in _UP else False if plain in _DOWN else None
 
 
+def stars(text: str) -> float | None:
+    """Count the stars of a grade that is drawn, such as `★★★☆☆`; None: it is not."""
+    drawn = "".join(text.split()).replace("\ufe0f", "")
+    full = len(drawn) - len(drawn.lstrip("★⭐🌟"))
+    return float(full) if drawn and not drawn[full:].strip("☆") else None
+
+
 def _plain(text: str) -> str:
     """Leave out of a word what makes no difference: case, `_`, the tone of a skin."""
     kept = "".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Container
 
 import msgspec
 
@@ -99,7 +100,7 @@ class Votes:
             if who not in several:
                 own = by_variant.setdefault(answer.variant, [])
                 own.append((who, answer.grade))
-        replies = self._replies()
+        replies = self._replies(several)
         sums = []
         for variant, grades in by_variant.items():
             if self._is_thumb:
@@ -172,10 +173,17 @@ class Votes:
         who = who or vote.trace or own
         return who, vote.trace or (own if self._is_thumb else ""), variant
 
-    def _replies(self) -> Counter[str]:
-        """Count the replies of each variant that traces tell of."""
-        of = (self._traces.by_id[name].variant for name in self._traces.whole)
-        names = map(self._variants.known, of)
+    def _replies(self, several: Container[str]) -> Counter[str]:
+        """Count the replies of each variant that traces tell of.
+
+        Whose votes are left out, theirs are too: the share that got a vote is of both.
+        """
+        traces = (self._traces.by_id[name] for name in self._traces.whole)
+        names = (
+            self._variants.known(trace.variant)
+            for trace in traces
+            if trace.unit not in several and not self._met_several(trace.unit)
+        )
         return Counter(name for name in names if name is not None)
 
     def _fix(self) -> str:

@@ -282,11 +282,6 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _style() -> str:
-    return "".join(_asset(f"{name}.css") for name in STYLES)
-
-
-@cache
 def _script() -> str:
     parts = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}\n}})();\n'

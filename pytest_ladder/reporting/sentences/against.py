@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -64,8 +64,8 @@ def _line(rung: RungAgainst, levels: Sequence[Level], *, short: bool) -> Iterato
     yield from (f"{n:,}" for n in (rung.broken, rung.fixed, rung.unchanged))
     changes = {change.level: change for change in rung.levels}
     yield from (_quality(changes.get(level), short=short) for level in levels)
-    yield _money(rung.cost)
-    yield _latency(rung.latency)
+    yield _rise(rung.cost, dollars)
+    yield _rise(rung.latency, seconds)
 
 
 def _quality(change: LevelChange | None, *, short: bool) -> str:
@@ -79,16 +79,10 @@ def _quality(change: LevelChange | None, *, short: bool) -> str:
     )
 
 
-def _money(rise: Rise) -> str:
+def _rise(rise: Rise, text: Callable[[float | None], str]) -> str:
     if rise.before.value is None or rise.after.value is None:
         return NOT_AVAILABLE
-    return f"{dollars(rise.before.value)} → {dollars(rise.after.value)}{_share(rise)}"
-
-
-def _latency(rise: Rise) -> str:
-    if rise.before.value is None or rise.after.value is None:
-        return NOT_AVAILABLE
-    return f"{seconds(rise.before.value)} → {seconds(rise.after.value)}{_share(rise)}"
+    return f"{text(rise.before.value)} → {text(rise.after.value)}{_share(rise)}"
 
 
 def _share(rise: Rise) -> str:

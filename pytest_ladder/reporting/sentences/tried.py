@@ -67,13 +67,11 @@ def _difference(tried: Tried) -> Iterator[str]:
 
 def _cost(tried: Tried) -> str:
     own, other = tried.usd_per_1k, tried.against_usd_per_1k
-    told = "What 1,000 calls cost is unknown" if own is None else _per_1k(own)
+    told = "What 1,000 calls cost is unknown"
+    if own is not None:
+        told = f"It costs {dollars(own)} per 1,000 calls"
     against = "an unknown cost" if other is None else dollars(other)
     return f"{told}, against {against}."
-
-
-def _per_1k(usd: float) -> str:
-    return f"It costs {dollars(usd)} per 1,000 calls"
 
 
 def _table(model: Model) -> Iterator[str]:

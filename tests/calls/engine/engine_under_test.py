@@ -38,6 +38,7 @@ class Desk:
         self.folder = place
         self.api_base = api_base
         self._runs = 1
+        self.watcher = Unwatched()
         self.archive = Archive(place)
         self.engine = self.another_engine(**settings)
 
@@ -49,7 +50,7 @@ class Desk:
             "owner_pid": os.getpid(),
         }
         made = EngineSettings(**(defaults | settings))
-        return Engine(made, Progress(), Unwatched())
+        return Engine(made, Progress(), self.watcher)
 
     def start_anew(self, **settings: Any) -> None:
         """Begin another run over the same archive."""
@@ -116,6 +117,8 @@ class Unwatched:
         yield
 
     def show(self) -> None: ...
+
+    def ending(self, calls: int, most_s: float) -> None: ...
 
 
 def asker_of(engine: Engine, archive: Archive) -> Asker:

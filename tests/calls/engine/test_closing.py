@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 import time
 import warnings
@@ -134,3 +135,27 @@ def test_a_call_that_fails_at_the_end_is_not_tried_again(
     wait_until(lambda: server.in_flight == 1)
     desk.engine.close(patience_s=10)
     assert server.count == 1
+
+
+def test_a_long_wait_is_told_once_and_ctrl_c_ends_it(
+    desk: Desk, server: ScriptedServer
+) -> None:
+    server.reply = lambda _: hangs()
+    told: list[tuple[int, float]] = []
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def tell(calls: int, most_s: float) -> None:
+        told.append((calls, most_s))
+        threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    desk.watcher.ending = tell  # type: ignore[method-assign]
+    futures = [desk.submit("say blue"), desk.submit("say red")]
+    wait_until(lambda: server.in_flight == 2)
+    begun = time.monotonic()
+    desk.engine.close(patience_s=40)
+    assert time.monotonic() - begun < 30, "a call hangs for 60 s"
+    assert told == [(2, 40)]
+    for future in futures:
+        with pytest.raises(CancelledError):
+            future.result(10)

@@ -136,6 +136,19 @@ def test_an_experiment_that_is_not_sound_leaves_a_promotion_undecided(
     assert check(result, "users").reason.startswith(said)
 
 
+def test_an_open_promotion_is_said_before_other_open_checks() -> None:
+    few = {rung: Made(scores=passes(3, 5), usd=0.001) for rung in (FEW, RAG)}
+    result = gate(
+        compared_run(report(None, few, current=FEW)),
+        compared_run(report(declared(OPEN), few, current=RAG)),
+        Gate(),
+    )
+    assert {"quality", "users"} <= {
+        one.kind for one in result.checks if one.verdict == "undecided"
+    }
+    assert result.reason.startswith("resolved: bot/rag +2.0 points against bot/few")
+
+
 # RW21, looked at once: 210 of 2,400 against 190 of 2,380, where less is better.
 @pytest.mark.parametrize(
     ("margin", "verdict", "end"),

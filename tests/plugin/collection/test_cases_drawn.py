@@ -11,20 +11,9 @@ import pytest
 from pytest_ladder.cli.main import main
 from pytest_ladder.collection.selection import chosen
 from pytest_ladder.core.case import Case
-from tests.plugin.scratch_suite import CHANGED, LADDER, ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import CHANGED, LADDER, ONE_WORKER, TWO_TESTS, Run, Shop
 from tests.scripted_server import fails
 
-TWO_TESTS = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap(at_least=0.5)
-def test_answer(reply, case):
-    assert reply.text.endswith(case.expected)
-
-@pytest.mark.cheap(at_least=0.5)
-def test_short(reply):
-    assert len(reply.text) < 10
-"""
 FREE = """
 @pytest.mark.cheap
 def test_free(llm):

@@ -18,19 +18,8 @@ from pytest_ladder.cli.main import main
 from pytest_ladder.collection.selection import chosen
 from pytest_ladder.collection.sharding import deal, pieces_of
 from pytest_ladder.core.case import Case
-from tests.plugin.scratch_suite import LADDER, ONE_WORKER, Run, Shop
+from tests.plugin.scratch_suite import LADDER, ONE_WORKER, TWO_TESTS, Run, Shop
 
-TWO_TESTS = """
-pytestmark = pytest.mark.ladder(cases="cases.jsonl")
-
-@pytest.mark.cheap(at_least=0.5)
-def test_answer(reply, case):
-    assert reply.text.endswith(case.expected)
-
-@pytest.mark.cheap(at_least=0.5)
-def test_short(reply):
-    assert len(reply.text) < 10
-"""
 OBJECTIVE = """
 [objective]
 kind = "good-enough"

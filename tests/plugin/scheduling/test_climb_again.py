@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -57,28 +53,11 @@ def test_what_an_interrupted_climb_paid_for_is_not_paid_again(
     slope: Slope, how: signal.Signals
 ) -> None:
     slope.shop.server.latency_s = 0.05
-    command = [sys.executable, "-m", "pytest", "--ladder=climb"]
-    process = subprocess.Popen(
-        [*command, "--ladder-live", "--ladder-concurrency=4"],
-        cwd=slope.shop.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while slope.shop.server.count < 20 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.killpg(process.pid, how)
-        output, _ = process.communicate(timeout=30)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    status, output = slope.stopped(how)
     paid = slope.shop.server.count
     assert 20 <= paid < 50, output
     if how is signal.SIGINT:
-        assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+        assert status == pytest.ExitCode.INTERRUPTED, output
         assert slope.decided == (None, "undecided"), output
         assert slope.states["mid/plain"] == "stopped"
         assert slope.states["big/plain"] == "not run"

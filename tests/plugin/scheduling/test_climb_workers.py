@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
-import time
 
 import pytest
 
@@ -278,27 +275,8 @@ def test_modules_of_one_worker_are_left_and_entered_in_order(slope: Slope) -> No
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupt_is_reported_and_paid_for_once(slope: Slope) -> None:
     slope.shop.server.latency_s = 0.05
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "pytest", "-n2", "--ladder=climb"),
-            *("--ladder-live", "--ladder-concurrency=4"),
-        ],
-        cwd=slope.shop.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while slope.shop.server.count < 20 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    status, output = slope.stopped(signal.SIGINT, "-n2")
+    assert status == pytest.ExitCode.INTERRUPTED, output
     assert slope.matrix["recommendation"]["verdict"] == "undecided"
     slope.shop.server.latency_s = 0.0
     result = slope.climb("-n2")

@@ -405,6 +405,45 @@ def test_answer(reply, case, score):
     assert result.ret == 0
 
 
+GRADED = '''
+RUBRIC = """+++
+scale = "graded"
+shown = ["expected"]
++++
+It is polite."""
+
+def own(reply, case):
+    return 0.75
+'''
+
+
+@pytest.mark.parametrize(
+    "standard",
+    ['rubric="It is polite.", scale="graded"', "rubric=RUBRIC", "judge=own", ""],
+    ids=["marker", "rubric", "function", "call"],
+)
+def test_grades_are_bet_on_wherever_it_stands_that_a_judge_grades(
+    slope: Slope, standard: str
+) -> None:
+    judging(slope, 0.6)
+    tone = TONE.replace('rubric="It says right."', standard)
+    if not standard:
+        tone = tone.replace("(verdict)", "(reply, judge)").replace(
+            "verdict", 'judge(reply, "It is polite.", scale="graded")'
+        )
+    slope.shop.test(GRADED + tone)
+    answer = slope.shop.server.reply
+    grade = json.dumps({"reason": "fine", "grade": 4})
+    slope.shop.server.reply = lambda body: (
+        grade if body["model"] == "judge" else answer(body)
+    )
+    slope.climb()
+    looks = slope.matrix["climb"]
+    # No count of passes is a bound for what may lie between pass and fail.
+    assert looks[0].startswith("small/plain, judged: 3.75 of 5 "), looks
+    assert not [look for look in looks if "pass from" in look]
+
+
 def test_clusters_stay_in_one_piece(slope: Slope) -> None:
     slope.shop.cases(
         [

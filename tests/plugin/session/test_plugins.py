@@ -16,6 +16,7 @@ pytestmark = pytest.mark.ladder(cases="cases.jsonl")
 def test_answer(reply, case):
     assert case.expected in reply.text
 """
+LONG_WAIT = "at most for 1 call under way: it was sent and may be billed"
 FLAKY = """
 tries = []
 
@@ -79,13 +80,40 @@ def test_a_timeout_while_waiting_for_a_reply_is_an_error(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is under way at the end is paid for, so the run waits for it a while.
-    monkeypatch.setattr("pytest_ladder.session.session._PATIENCE_S", 0.5)
+    monkeypatch.setattr("pytest_ladder.session.session._PATIENCE_S", 1.5)
     shop.server.script(hangs())
     shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    llm('hello')\n")
     result = shop.run_with("timeout", "--ladder-live", "--timeout=0.3")
     result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"ladder: 1.5 s {LONG_WAIT}; Ctrl-C ends the wait"])
     assert [row["outcome"] for row in shop.rows()] == ["error"]
     assert result.duration < 20, "the server hangs for 60 s"
+
+
+def test_a_log_tells_that_a_rerun_waits_which_no_timeout_ends(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_ladder.session.status_line._LONG_S", 1.0)
+    shop.server.script(hangs(2.5))
+    shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    llm('hello')\n")
+    arguments = ("-p", "rerunfailures", "--ladder-live", "--timeout=0.3", "--reruns=1")
+    result = shop.run_with("timeout", *arguments)
+    result.stdout.fnmatch_lines(
+        ["ladder: test_shop.py::test_one*(call) has waited 1 s for a reply; *params*"]
+    )
+    assert str(result.stdout).count("has waited") == 1
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.processes
+def test_a_worker_says_what_its_long_wait_at_the_end_is_for(
+    shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop.server.script(hangs(12))
+    shop.test("@pytest.mark.cheap\ndef test_one(llm):\n    llm('hello')\n")
+    arguments = ("--ladder-live", "--timeout=0.3", "-n1")
+    shop.run_with("timeout", *arguments).assert_outcomes(failed=1)
+    assert f"ladder gw0: 30 s {LONG_WAIT}\n" in capfd.readouterr().err
 
 
 def test_without_a_terminal_the_report_is_written(shop: Shop) -> None:
