@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.store.differences import Difference, in_texts, in_values
+from pytest_ladder.calls.store.differences import RequestDifference, in_texts, in_values
 from pytest_ladder.core.case import Message
 from pytest_ladder.gateway.app_request import keyed
 from pytest_ladder.session.app_link import Visit
@@ -68,7 +68,7 @@ def _kept(visit: Visit) -> Iterator[_Kept]:
             yield _Kept(None, recording.prompt, None)
 
 
-def _difference(request: Request, kept: _Kept, visit: Visit) -> Difference:
+def _difference(request: Request, kept: _Kept, visit: Visit) -> RequestDifference:
     """Return the first difference between a request and one that is stored."""
     ignore = visit.opened.ladder.gateway.ignore
     asked = keyed(request.messages, ignore) or request.messages
@@ -84,7 +84,7 @@ def _difference(request: Request, kept: _Kept, visit: Visit) -> Difference:
             return in_values(f"messages[{index}]", one, other, index)
     alike = min(len(asked), len(stored_messages))
     if len(asked) != len(stored_messages):
-        return Difference(
+        return RequestDifference(
             "the number of messages", len(asked), len(stored_messages), (alike, 0)
         )
     params = kept.params or {}
@@ -92,4 +92,4 @@ def _difference(request: Request, kept: _Kept, visit: Visit) -> Difference:
         wanted, had = request.params.get(name), params.get(name)
         if wanted != had:
             return in_values(name, wanted, had, alike)
-    return Difference("the model", request.model.id, "another one", (alike, 0))
+    return RequestDifference("the model", request.model.id, "another one", (alike, 0))

@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.archive import TRANSPORT_PARAMS, Archive, prompt_of
-from pytest_ladder.calls.store.differences import Difference, in_texts, in_values
+from pytest_ladder.calls.store.differences import RequestDifference, in_texts, in_values
 from pytest_ladder.calls.store.recordings import Recording
 from pytest_ladder.core.case import has_parts
 
@@ -55,7 +55,7 @@ def change_of(
         return None
     prompt, identity = prompt_of(request.messages[-1]), archive.identity(request.model)
 
-    def nearness(pair: tuple[Recording, Difference]) -> tuple[bool, bool, int]:
+    def nearness(pair: tuple[Recording, RequestDifference]) -> tuple[bool, bool, int]:
         recording, found = pair
         return recording.identity == identity, not found.place, found.alike[1]
 
@@ -81,7 +81,7 @@ def _of_model(new: str, old: str) -> Iterator[str]:
         yield f"another model: {new[:_LONGEST_ID]!r} / recorded {old[:_LONGEST_ID]!r}"
 
 
-def _of_prompt(found: Difference, new: str, old: str) -> str:
+def _of_prompt(found: RequestDifference, new: str, old: str) -> str:
     """Word a difference of the last message; attachments stand as a line of text."""
     lines = zip(new.splitlines(), old.splitlines(), strict=False)
     one, other = next(((a, b) for a, b in lines if a != b), ("", ""))

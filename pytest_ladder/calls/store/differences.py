@@ -10,7 +10,7 @@ _BEFORE = 12
 """Characters before that, at most, that are quoted for the word they belong to."""
 
 
-class Difference(NamedTuple):
+class RequestDifference(NamedTuple):
     """The first difference of two requests."""
 
     place: str
@@ -21,7 +21,7 @@ class Difference(NamedTuple):
     """How many messages are alike, and how many characters of the next."""
 
 
-def in_values(place: str, new: Any, old: Any, alike: int) -> Difference:
+def in_values(place: str, new: Any, old: Any, alike: int) -> RequestDifference:
     """Return the first difference within two values that differ."""
     if isinstance(new, str) and isinstance(old, str):
         return in_texts(place, new, old, alike)
@@ -34,14 +34,16 @@ def in_values(place: str, new: Any, old: Any, alike: int) -> Difference:
         for index, (one, other) in enumerate(zip(new, old, strict=False)):
             if one != other:
                 return in_values(f"{place}[{index}]", one, other, alike)
-        return Difference(f"the length of {place}", len(new), len(old), (alike, 0))
-    return Difference(place, _short(new), _short(old), (alike, 0))
+        return RequestDifference(
+            f"the length of {place}", len(new), len(old), (alike, 0)
+        )
+    return RequestDifference(place, _short(new), _short(old), (alike, 0))
 
 
-def in_texts(place: str, new: str, old: str, alike: int) -> Difference:
+def in_texts(place: str, new: str, old: str, alike: int) -> RequestDifference:
     """Return where two texts begin to differ, quoted from there."""
     if new == old:
-        return Difference("", new, old, (alike, len(new)))
+        return RequestDifference("", new, old, (alike, len(new)))
     same = next(
         (i for i, (a, b) in enumerate(zip(new, old, strict=False)) if a != b),
         min(len(new), len(old)),
@@ -50,7 +52,7 @@ def in_texts(place: str, new: str, old: str, alike: int) -> Difference:
     begin = same
     while begin > max(0, same - _BEFORE) and not new[begin - 1].isspace():
         begin -= 1
-    return Difference(
+    return RequestDifference(
         f"{place}, character {same + 1}",
         new[begin : begin + _SHOWN],
         old[begin : begin + _SHOWN],
