@@ -6,16 +6,17 @@ store loads none of it.
 
 Workers of xdist begin one after another, under a file lock in the folder of the run:
 the first looks whether the store is there, sends the outbox and has replies fetched,
-and leaves a note of what it found, which the others and the controller read.
+and leaves a note of what it found, which the others and the controller read. A replay
+that has all it asks for, and nothing to send, leaves the store alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -49,6 +50,16 @@ class Found(msgspec.Struct, frozen=True):
     is_there: bool = True
 
 
+class RepliesToFetch(Protocol):
+    """Replies that a session is known to ask for, and does not have."""
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+
+    def fetch(self, address: SharedAddress) -> None:
+        """Bring those that others have paid for. Raises `StoreError`."""
+
+
 class UsedStore:
     """What the ladders of a session share with other machines."""
 
@@ -67,8 +78,8 @@ class UsedStore:
         self.notices: list[str] = []
         """What is to be told at the end of the run; made by `leave`."""
 
-    def use(self, fetch: Callable[[SharedAddress], None]) -> None:
-        """Look whether the store is there; `fetch` brings what others have paid for.
+    def use(self, wanted: RepliesToFetch) -> None:
+        """Look whether the store is there, and bring what others have paid for.
 
         Raises `ConfigError`, and in a live run `StoreError` where it is not there: then
         nothing may be called. A replay goes on with what this machine has.
@@ -82,7 +93,8 @@ class UsedStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / "store.lock"):
             if self._found is None:
-                self._note.write_bytes(msgspec.json.encode(self._begin(address, fetch)))
+                found = self._begin(address, wanted)
+                self._note.write_bytes(msgspec.json.encode(found))
         if self._found is not None and self._found.is_there:
             for opened in self._sharing:
                 opened.archive.store.is_shared = True
@@ -195,16 +207,17 @@ class UsedStore:
                     "of one machine (-n)."
                 )
 
-    def _begin(
-        self, address: SharedAddress, fetch: Callable[[SharedAddress], None]
-    ) -> Found:
+    def _begin(self, address: SharedAddress, wanted: RepliesToFetch) -> Found:
+        if self._can_do_without(wanted):
+            line = f"{self.name}: not asked, as all replies known of are at hand"
+            return Found(line, has_caps=False)
         from pytest_ladder.calls.shared.at_hand import send_outbox, standing
 
         try:
             every = standing(address, self._ledgers, run=self._run)
             for opened in self._sharing:
                 send_outbox(address, opened.archive.store)
-            fetch(address)
+            wanted.fetch(address)
         except StoreError as error:
             if self._settings.live:
                 raise StoreError(
@@ -226,6 +239,18 @@ class UsedStore:
             parts.append(f"ledger {each.name}: {spent}{of}{period}")
         return Found(
             ", ".join(parts), has_caps=any(each.cap is not None for each in sums)
+        )
+
+    def _can_do_without(self, wanted: RepliesToFetch) -> bool:
+        """Tell whether a run has nothing to ask of the store, and nothing to send.
+
+        A plan tells how it stands with the ledgers, and a climb asks for its seeds.
+        """
+        settings = self._settings
+        if settings.live or settings.plan or settings.mode == "climb":
+            return False
+        return not wanted and not any(
+            opened.archive.store.outbox(1) for opened in self._sharing
         )
 
     @property

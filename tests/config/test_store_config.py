@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.config.store import read_store, shared_store
 from pytest_ladder.core.ladder import StoreConfig
@@ -45,6 +47,37 @@ def test_without_the_table_nothing_is_shared(
     path = written(tmp_path, "")
     assert load_ladder(path).store is read_store(path) is None
     assert shared_store(None, "auto") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("postgresql://", "postgres@localhost"),
+        ("postgres://me@db", "me@db"),
+        ("postgresql://me:a%40b%2Fc@db:5432/evals", "evals@db"),
+        ("postgresql://me:a#b?c:d@db:6432/my%20evals", "my evals@db:6432"),
+        ("postgresql://me:hunter2@[2001:db8::1]:6432/evals", "evals@2001:db8::1:6432"),
+        ("postgresql://[::1]/evals", "evals@::1"),
+        ("postgresql://me@%2Fvar%2Frun/evals", "evals@/var/run"),
+        ("postgresql:///evals?host=/var/run&port=6432", "evals@/var/run:6432"),
+        ("postgresql://db/evals?dbname=a+b&user=me&password=c", "a+b@db"),
+        ("postgresql://me@one:6432,two:6433/evals", "evals@one,two:6432,6433"),
+        ("postgresql:///?user=me&hostaddr=127.0.0.1", "me@127.0.0.1"),
+    ],
+)
+def test_a_store_is_named_as_libpq_reads_its_address(url: str, name: str) -> None:
+    assert SharedAddress(url, "ladder", variable="TEAM_PG").name == name
+    read = conninfo_to_dict(url)
+    host = read.get("host") or read.get("hostaddr") or "localhost"
+    port = str(read.get("port") or "5432")
+    database = read.get("dbname") or read.get("user") or "postgres"
+    assert name == f"{database}@{host}" + (f":{port}" if port != "5432" else "")
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:hun/ter2@db", "postgres://[::1/db"])
+def test_what_libpq_cannot_use_is_no_address(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"TEAM_PG holds no address"):
+        SharedAddress(url, "ladder", variable="TEAM_PG").connected()
 
 
 @pytest.mark.parametrize("value", ["db.internal:5432/evals", "me:hunter2@db.internal"])

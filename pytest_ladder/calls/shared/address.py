@@ -3,12 +3,17 @@
 It may hold a password. So it lies in an object that shows host and database only, is
 handed to psycopg in one place each (`connecting`, `connected`), and what psycopg raises
 there goes no further: its frames hold the URL, and some of its words quote it.
+
+psycopg is loaded by who connects: a replay that has all replies only names the store.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
 
 from pytest_ladder.errors import ConfigError, StoreError
 
@@ -24,57 +29,63 @@ _NOT_MADE = ("3F000", "42P01", "42883")
 # A column is missing, or a table is in the way.
 _NOT_OURS = ("42703", "42P07")
 _FORBIDDEN = "42501"
+_URL = re.compile(
+    r"postgres(?:ql)?://(?:(?P<user>[^:@/]*)(?::[^@/]*)?@)?"
+    r"(?P<places>(?:\[[^\]/]*\]|[^:,/?\[\]])*(?::\d*)?"
+    r"(?:,(?:\[[^\]/]*\]|[^:,/?\[\]])*(?::\d*)?)*)"
+    r"(?:/(?P<database>[^?]*))?(?:\?(?P<more>.*))?",
+    re.DOTALL,
+)
+"""An address as libpq takes it apart; user and password end at the first `@`."""
+_PLACE = re.compile(r"\[?(?P<host>[^\]]*?)\]?(?::(?P<port>\d*))?")
 
 
 class SharedAddress:
     """A database and the schema in it; shows neither password nor parameters."""
 
     def __init__(self, url: str, schema: str, *, variable: str) -> None:
-        """Raises `ConfigError` where psycopg is missing or does not understand it."""
+        """Raises `ConfigError` where it is no address.
+
+        What it says of anything but the place is read when something connects.
+        """
         self.schema = schema
         self.variable = variable
         """The environment variable that it came from."""
-        parameters = _parameters(url)
-        if parameters is None:
-            raise ConfigError(
-                f"The variable {variable} holds no address of a PostgreSQL database; "
-                "set it to postgresql://user@host:port/database."
-            )
-        host = parameters.get("host") or parameters.get("hostaddr") or "localhost"
-        port = str(parameters.get("port") or _DEFAULT_PORT)
-        user, database = parameters.get("user"), parameters.get("dbname")
-        self.shown = f"{host}" if port == _DEFAULT_PORT else f"{host}:{port}"
+        self._url = url
+        parts = _named(url)
+        if parts is None:
+            raise self._no_address()
+        host = parts.get("host") or parts.get("hostaddr") or "localhost"
+        port = parts.get("port") or _DEFAULT_PORT
+        self.shown = host if port == _DEFAULT_PORT else f"{host}:{port}"
         """Host and port, for people."""
-        self.name = f"{database or user or 'postgres'}@{self.shown}"
+        database = parts.get("dbname") or parts.get("user") or "postgres"
+        self.name = f"{database}@{self.shown}"
         """Database and host, for people."""
-        # Transactions may each run on another connection of a pooler, which therefore
-        # knows no prepared statements; a group of calls hardly gains by them.
-        self._parameters = {
-            "connect_timeout": _CONNECT_S,
-            "application_name": "pytest-ladder",
-            **parameters,
-            "autocommit": True,
-            "prepare_threshold": None,
-        }
 
     def __repr__(self) -> str:
         return f"SharedAddress({self.name!r}, schema {self.schema!r})"
 
     async def connecting(self) -> psycopg.AsyncConnection[Any] | str:
-        """Connect for the engine's loop; a text says why it did not work."""
+        """Connect for the engine's loop; a text says why it did not work.
+
+        Raises `ConfigError` where psycopg is missing or cannot use the address.
+        """
+        parameters = self._parameters
         import psycopg
 
         try:
-            return await psycopg.AsyncConnection.connect(**self._parameters)
+            return await psycopg.AsyncConnection.connect(**parameters)
         except (psycopg.Error, OSError) as error:
             return self.reason(error)
 
     def connected(self) -> psycopg.Connection[Any]:
-        """Connect for a command. Raises `StoreError`."""
+        """Connect for a command. Raises `StoreError`, and `ConfigError` as above."""
+        parameters = self._parameters
         import psycopg
 
         try:
-            return psycopg.Connection.connect(**self._parameters)
+            return psycopg.Connection.connect(**parameters)
         except (psycopg.Error, OSError) as error:
             reason = self.reason(error)
         raise StoreError(
@@ -132,6 +143,28 @@ class SharedAddress:
             )
         return StoreError(f"The shared store {where} answered: {reason}.")
 
+    @cached_property
+    def _parameters(self) -> dict[str, Any]:
+        """What psycopg connects with; raises `ConfigError` where there is none."""
+        parameters = _parameters(self._url)
+        if parameters is None:
+            raise self._no_address()
+        # Transactions may each run on another connection of a pooler, which therefore
+        # knows no prepared statements; a group of calls hardly gains by them.
+        return {
+            "connect_timeout": _CONNECT_S,
+            "application_name": "pytest-ladder",
+            **parameters,
+            "autocommit": True,
+            "prepare_threshold": None,
+        }
+
+    def _no_address(self) -> ConfigError:
+        return ConfigError(
+            f"The variable {self.variable} holds no address of a PostgreSQL database; "
+            "set it to postgresql://user@host:port/database."
+        )
+
 
 def from_environment(variable: str, schema: str) -> SharedAddress | None:
     """Return the address that a variable holds; None: it is not set.
@@ -143,6 +176,24 @@ def from_environment(variable: str, schema: str) -> SharedAddress | None:
     return SharedAddress(os.environ[variable], schema, variable=variable)
 
 
+def _named(url: str) -> dict[str, str] | None:
+    """Return what names a database in a URL, without its password; None: it is none."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        return None
+    places = [_PLACE.fullmatch(place) for place in found["places"].split(",")]
+    hosts = [unquote(place["host"]) for place in places if place]
+    ports = [place["port"] or "" for place in places if place]
+    parts = {
+        "user": unquote(found["user"] or ""),
+        "host": ",".join(hosts),
+        "port": ",".join(ports) if any(ports) else "",
+        "dbname": unquote(found["database"] or ""),
+    }
+    more = parse_qsl((found["more"] or "").replace("+", "%2B"))
+    return parts | {name: value for name, value in more if name in (*parts, "hostaddr")}
+
+
 def _parameters(url: str) -> dict[str, Any] | None:
     """Take a URL apart; None: it is none. Raises `ConfigError` without psycopg."""
     try:
@@ -152,8 +203,6 @@ def _parameters(url: str) -> dict[str, Any] | None:
         psycopg = None  # type: ignore[assignment]
     if psycopg is None:
         raise ConfigError(f"A shared store needs psycopg: {EXTRA}.")
-    if not url.startswith(("postgresql://", "postgres://")):
-        return None
     try:
         return dict(conninfo_to_dict(url))
     except psycopg.Error:
