@@ -181,7 +181,7 @@ def test_what_takes_too_long_at_the_end_is_cancelled_and_not_dropped(
         future.result(10)
     # The thread that writes is none of the loop's, and what was paid for is kept.
     wait_until(lambda: desk.count_stored(1) == 1)
-    del future, progress
+    del future
     desk.start_anew()
     gc.collect()
     assert "Task was destroyed" not in caplog.text
