@@ -195,7 +195,7 @@ def test_the_terminal_says_the_same() -> None:
 def test_cases_that_flipped_on_several_tests_count_once() -> None:
     old, new = [], []
     for test, worse in (("a", 11), ("b", 8)):
-        before, after = changed(worse, 0, 20, 20 - worse)
+        before, after = changed(worse, 0, 20, 20)
         old += rows(before, test=f"test_shop.py::test_{test}")
         new += rows(after, test=f"test_shop.py::test_{test}")
     result = gate(side(old), side(new), Gate())
