@@ -10,7 +10,10 @@ import pytest
 
 from tests.plugin.scratch_suite import CHANGED, JUDGE, LADDER, Run, Shop
 
-CASES = [{"id": f"c{n}", "input": f"say {n}", "expected": str(n)} for n in range(16)]
+CASES = [
+    {"id": f"c{n}", "input": f"say {n}", "tags": ["odd"] if n % 2 else []}
+    for n in range(16)
+]
 HEAD = 'pytestmark = pytest.mark.ladder(cases="cases.jsonl")\n'
 CHEAP = """
 @pytest.mark.cheap(at_least=0.5)
@@ -153,13 +156,8 @@ def test_another_reply_is_not_held_to_the_checks_of_one(shop: Shop) -> None:
 def test_shares_are_of_what_was_collected(shop: Shop) -> None:
     cheap = CHEAP.replace("0.5", "0.7")  # 11 of 16 pass, and 12 are needed.
     tagged = '@pytest.mark.cheap(at_least=0.75, tag="odd")'
-    tags = [{**case, "tags": ["odd"] if n % 2 else []} for n, case in enumerate(CASES)]
-    CASES[:], before = tags, list(CASES)
-    try:
-        source = HEAD + cheap.replace("@", f"{tagged}\n@", 1)
-        result = gated(shop, source, model=Model(varies=True), temperature=1)
-    finally:
-        CASES[:] = before
+    source = HEAD + cheap.replace("@", f"{tagged}\n@", 1)
+    result = gated(shop, source, model=Model(varies=True), temperature=1)
     assert rows_of(shop, "test_answer") == in_each(1, 2, 3)
     said = "11 of 16 passed; at_least=0.7 needs 12 of 16."
     result.stdout.fnmatch_lines([f"*{said} The misses are*"])
