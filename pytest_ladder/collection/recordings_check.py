@@ -150,11 +150,9 @@ class _Stock:
             if not known.is_all:
                 module.unfinished[case.id] = test.nodeid
             if test.judged is not None:
-                self._note_verdict(item, case, sample, known.reply)
+                self._note_verdict(item, case, known.reply)
 
-    def _note_verdict(
-        self, item: LadderItem, case: Case, sample: int, reply: Reply | None
-    ) -> None:
+    def _note_verdict(self, item: LadderItem, case: Case, reply: Reply | None) -> None:
         """Note what a judge would be asked about a reply."""
         test, rung = item.test, item.rung
         judged = test.judged
@@ -165,7 +163,7 @@ class _Stock:
         if reply is None:
             module.unjudged[case.id] = test.nodeid
             return
-        doubt = (case.source, case.id, sample) in self._checked
+        doubt = (case.source, case.id) in self._checked
 
         def look_up(request: Request) -> StoredReply | None:
             return self._need(request, item, case, judge=True, doubt=doubt)
@@ -325,13 +323,16 @@ def _by_case(recordings: list[Recording]) -> dict[str, list[Recording]]:
     return by_case
 
 
-def _checked(items: list[LadderItem]) -> set[tuple[str, str, int]]:
-    """Return the cases and samples that a cheap check may keep from the judge."""
+def _checked(items: list[LadderItem]) -> set[tuple[str, str]]:
+    """Return the cases that a cheap check may keep from the judge.
+
+    In any sample: a check of one counts for the same reply in another.
+    """
     return {
-        (case.source, case.id, sample)
+        (case.source, case.id)
         for item in items
         if item.test.level is Level.CHEAP
-        for case, sample in item.cases_and_samples
+        for case, _ in item.cases_and_samples
     }
 
 

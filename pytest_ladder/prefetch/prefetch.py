@@ -92,13 +92,17 @@ class Prefetch:
             self._begin(range(self._end))
 
     def release(self, indices: list[int]) -> None:
-        """Ask for the replies of these tests, the next stage of a climb.
+        """Ask for the replies of these tests, the next stage of a climb or of a gate.
 
-        Does nothing in another run, which asks for all from the start.
+        Does nothing for collected tests without a climb: all are asked for from the
+        start. Samples of a gate fail nothing, so nothing of them ends early.
         """
-        if self._climbs and not self._may_end_early:
+        is_of_gate = not self._climbs
+        if is_of_gate:
+            indices = [index for index in indices if index >= self._end]
+        if indices and (is_of_gate or not self._may_end_early):
             self._feed([self._items[index] for index in indices])
-            self._released.extend(indices)
+            self._released.extend(() if self._may_end_early else indices)
             self._start_threads()
 
     def step(self, item: pytest.Item) -> None:
@@ -110,7 +114,8 @@ class Prefetch:
         )
         if not placeholder:
             self._begun.add(self._current)
-            self._add_extra_samples()
+            if self._batch is not None and self._current >= self._end:
+                self.release(list(self._batch))
         self._context = contextvars.copy_context()
         if self._may_end_early and not self._climbs:
             begin = max(self._asked_to, self._current)
@@ -149,20 +154,6 @@ class Prefetch:
             with self._choosing:
                 self._released.extend(self._later.pop(waiting, ()))
             self._start_threads()
-
-    def _add_extra_samples(self) -> None:
-        """Ask for the replies of extra samples when the first of their number runs.
-
-        Whether there is a third sample shows when the second ones are over.
-        """
-        begin, item = self._end, self._items[self._current]
-        if self._current < begin or item is None:
-            return
-        later = self._items[self._current :]
-        same = itertools.takewhile(lambda i: i and i.sample == item.sample, later)
-        self._end = self._current + sum(1 for _ in same)
-        if not self._may_end_early:
-            self._begin(range(begin, self._end))
 
     def _begin(self, indices: range) -> None:
         """Ask for what is known of these tests, and begin to rehearse the others."""

@@ -294,12 +294,12 @@ def _verdict(
     assert case is not None
     missed: bool | None = False
     if item.test.opened.has_funnel:
-        missed = session.cheap_checks.any_missed(item)
+        missed = session.cheap_checks.any_missed(item, reply)
     while missed is None:
         rehearsal.check()
         with rehearsal.others_run():
             session.cheap_checks.wait(_CHEAP_CHECKS_S)
-        missed = session.cheap_checks.any_missed(item)
+        missed = session.cheap_checks.any_missed(item, reply)
     return None if missed else judged.verdict(judge, reply, case)
 
 

@@ -158,9 +158,11 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
     if not flips:
         return ""
     order = ", most frequent first" if len(flips) > 1 else ""
-    broken = sum(flip.broken for flip in flips)
+    broken = len({flip.unit for flip in flips if flip.broken})
     order = f", {broken:,} of them broken{order}" if broken else order
-    start = f"\n### {count(len(flips), 'case')} {how}{order}\n\n"
+    start = (
+        f"\n### {count(len({flip.unit for flip in flips}), 'case')} {how}{order}\n\n"
+    )
     room -= len(start.encode()) + 100
     kept: list[str] = []
     # One by one: there may be thousands, and few of them fit.
@@ -174,7 +176,9 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
         block = folded(f"{name}{test}: {scores}", both)
         room -= len(block.encode()) + 1
         if room < 0:
-            kept.append(f"And {count(len(flips) - len(kept), 'more case')}.")
+            left = {flip.unit for flip in flips[len(kept) :]}
+            more = left - {flip.unit for flip in flips[: len(kept)]}
+            kept.append(f"And {count(len(more), 'more case')}.")
             break
         kept.append(block)
     return start + "\n".join(kept) + "\n"

@@ -95,7 +95,8 @@ def complete_report(
         )
         if skipped and record.item.test.level is Level.CHEAP:
             # A judged test of the case need not wait for this check.
-            session.cheap_checks.note(record.item, missed=False)
+            name = test_id_of(session, record.item)
+            session.cheap_checks.note(record.item, name, missed=False, text=None)
         if skipped and record.why is None:
             record.skipped = sum(1 for _ in record.item.parts())
         rows = [] if skipped else [row_of(session, record, problem, report.when)]
@@ -167,7 +168,9 @@ def row_of(
     outcome = outcome_of(record, problem, phase)
     score = _score(record, outcome)
     if test.level is Level.CHEAP:
-        session.cheap_checks.note(item, missed=outcome is Outcome.MISSED)
+        text = None if score is None else record.whole_text
+        missed = outcome is Outcome.MISSED
+        session.cheap_checks.note(item, test_id, missed=missed, text=text)
     return Row(
         test=test_id,
         rung=item.rung.id,
@@ -339,11 +342,6 @@ def _add_properties(item: pytest.Item, report: Any, rows: Sequence[Row]) -> None
         owner.user_properties[:] = [*others, *properties]
 
 
-def _expected(item: LadderItem, rows: int) -> int:
-    """Count rows of a test on one rung, with what the gate asked for so far."""
-    return rows * item.sample // item.test.samples if item.is_extra else rows
-
-
 def _untold_cases(
     session: LadderSession, item: LadderItem, rows: Sequence[Row]
 ) -> Iterator[WrittenCase]:
@@ -379,10 +377,8 @@ def _payload(
         refused_key=refused_key,
         extra=item.is_extra,
         test=test.nodeid,
-        expected=_expected(item, shape.rows),
-        expected_of={
-            tag: _expected(item, shape.rows_of_tags.get(tag, 0)) for tag in test.shares
-        },
+        expected=shape.rows,
+        expected_of={tag: shape.rows_of_tags.get(tag, 0) for tag in test.shares},
         left=session.engine.forget_test() if session.settings.live else (),
         skipped=record.skipped,
         module=test.module,

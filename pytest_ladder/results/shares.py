@@ -56,7 +56,7 @@ def share_reports(config: pytest.Config, items: Items) -> Iterator[pytest.TestRe
             continue
         # `--lf` runs the misses again.
         for arrived in asked.arrived:
-            if arrived.payload.missed and not arrived.payload.extra:
+            if arrived.payload.missed:
                 last_failed[nodeids[id(arrived)]] = True
         yield made_reports.failed(asked.name, problem, asked.arrived[0].location)
 
@@ -75,7 +75,9 @@ def _asked(items: Items, *, packed: bool) -> Iterator[_Asked]:
     tests: dict[str, list[Arrived]] = defaultdict(list)
     for arrived in items.values():
         payload = arrived.payload
-        if arrived.rows and payload.current and payload.packed is packed:
+        # Samples of the gate are for the gate alone.
+        counts = payload.current and not payload.extra
+        if arrived.rows and counts and payload.packed is packed:
             tests[f"{payload.test}[{payload.rung}] share"].append(arrived)
     for name, group in tests.items():
         rows = [row for arrived in group for row in arrived.rows]

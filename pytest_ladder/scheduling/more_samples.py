@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.decision import ESCALATED
 from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.disk.files import write_atomically
@@ -30,10 +31,10 @@ from pytest_ladder.text import numbers
 if TYPE_CHECKING:
     from pytest_ladder.results.results import Results
 
+_Test = tuple[str, str]
+"""The configuration, and the node id of a test function."""
 _Unit = tuple[str, str, str]
-"""The test with the user's parameters, the file of the case, and the case."""
-_Came = tuple[str, float | None]
-"""The text of a reply, and its score."""
+"""The configuration, the file of the case, and the case."""
 _FILE = "extra-samples.json"
 # What compares a reply with an earlier one, or times it, has one sample only.
 _OF_ONE_SAMPLE = frozenset({"benchmark", "snapshot"})
@@ -47,9 +48,15 @@ class ExtraSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The configuration file of its ladder."""
     test: str
     """Node id of the test function."""
+    level: Level
     sample: int
     is_greedy: bool
-    """Whether all that is asked for it is asked for at temperature 0."""
+    """Whether its replies are known requests, made at temperature 0."""
+
+    @property
+    def turn(self) -> tuple[int, bool]:
+        """When it runs: sample by sample, and the cheap checks of each come first."""
+        return self.sample, self.level is not Level.CHEAP
 
 
 class SampleScheduler:
@@ -117,34 +124,44 @@ class SampleScheduler:
             for index, sample in self._wanted.items()
             if (sample.config, sample.test) not in settled
         }
-        first = min((sample.sample for sample in self._wanted.values()), default=0)
-        self._stage = [i for i, s in self._wanted.items() if s.sample == first]
+        first = min((sample.turn for sample in self._wanted.values()), default=None)
+        self._stage = [i for i, s in self._wanted.items() if s.turn == first]
         for index in self._stage:
             del self._wanted[index]
         config = self._results.session.config
         pytest_internals.count_more_tests(config, len(self._stage))
 
-    def _settled(self) -> set[tuple[str, str]]:
+    def _settled(self) -> set[_Test]:
         """Return the tests whose replies cannot vary, each with its configuration.
 
-        Those at temperature 0 that had the same reply and score each time, in all of
-        their cases: where one case varies the others may as well, and to draw again
-        only for those that did would favour what came twice.
+        Those at temperature 0 of which all cases had the same reply each time, and
+        from plain code the same score: where one case varies the others may as well,
+        and to draw again only for those that did would favour what came twice. Tests of
+        a case share its reply, so what the cheap checks drew says it for the judged.
         """
         greedy = {(s.config, s.test) for s in self._extra_samples if s.is_greedy}
-        came: defaultdict[tuple[str, str], defaultdict[_Unit, list[_Came]]]
-        came = defaultdict(lambda: defaultdict(list))
+        units = defaultdict[_Test, set[_Unit]](set)
+        said = defaultdict[_Unit, dict[int, str]](dict)
+        vary = set[_Unit | _Test]()
+        scores = dict[tuple[_Unit, str], float | None]()
         for arrived in self._results.items.values():
             payload = arrived.payload
             test = (payload.config, payload.test)
-            if payload.current and test in greedy:
-                for row in payload.rows:
-                    unit = (row.test, row.source, row.case)
-                    came[test][unit].append((row.whole_text, row.score))
+            for row in payload.rows if payload.current and test in greedy else ():
+                unit = (payload.config, row.source, row.case)
+                units[test].add(unit)
+                if row.score is not None or row.replies:
+                    said[unit][row.sample] = row.whole_text
+                    if row.whole_text != next(iter(said[unit].values())):
+                        vary.add(unit)
+                score = scores.setdefault((unit, row.test), row.score)
+                if row.level is not Level.JUDGED and row.score != score:
+                    vary.add(test)
         return {
             test
-            for test, units in came.items()
-            if all(len(each) > 1 and len(set(each)) == 1 for each in units.values())
+            for test, cases in units.items()
+            if vary.isdisjoint({test, *cases})
+            and all(len(said[unit]) > 1 for unit in cases)
         }
 
     def _announce(self, gates: Sequence[GateResult]) -> None:
@@ -163,15 +180,17 @@ class SampleScheduler:
 def make_extra_samples(session: LadderSession, items: Sequence[pytest.Item]) -> None:
     """Make the tests of samples that run only if the gate asks for them.
 
-    The second samples of all cases come before the third ones, as they run.
+    The second samples of all cases come before the third ones, and cheap checks before
+    what is judged, as they run.
     """
+    tests = [i for i in session.items_of(items) if _may_have_extra_samples(i)]
+    tests.sort(key=lambda item: item.test.level is not Level.CHEAP)
     session.extra_samples = [
         pytest_internals.with_parameter(item.function, SAMPLE, sample, f"s{sample}")
         for sample in range(2, ESCALATED + 1)
-        for item in session.items_of(items)
-        if _may_have_extra_samples(item) and sample > item.test.samples
+        for item in tests
+        if sample > item.test.samples
     ]
-    session.cheap_checks.expect(session.items_of(session.extra_samples))
 
 
 def extra_samples_of(session: LadderSession) -> list[ExtraSample]:
@@ -181,6 +200,7 @@ def extra_samples_of(session: LadderSession) -> list[ExtraSample]:
             nodeid=item.nodeid,
             config=str(item.test.opened.ladder.path),
             test=item.test.nodeid,
+            level=item.test.level,
             sample=item.sample,
             is_greedy=_is_greedy(item),
         )
@@ -211,12 +231,12 @@ def _may_have_extra_samples(item: LadderItem) -> bool:
 
 
 def _is_greedy(item: LadderItem) -> bool:
-    """Tell whether all calls of a test are known, and are made at temperature 0."""
-    test = item.test
-    judges = test.opened.judges if test.uses_judge else ()
-    asked = [item.rung.params, *(judge.params for judge in judges)]
-    greedy = all(params.get("temperature") == 0 for params in asked)
-    return greedy and test.uses_reply and not item.makes_unknown_requests
+    """Tell whether the replies of a test are known requests at temperature 0.
+
+    The judge may be of two minds of such a reply, which says nothing of the reply.
+    """
+    greedy = item.rung.params.get("temperature") == 0 and item.test.uses_reply
+    return greedy and not item.makes_unknown_requests
 
 
 def _sentence(gate: GateResult) -> str:

@@ -1,5 +1,8 @@
 """Cheap checks that are over: a case that missed one is not judged (the funnel).
 
+It holds sample by sample. A check that a sample lacks, for it takes fewer of them,
+counts by what it said of the same reply.
+
 Each process has one `CheapChecks`. It is written to by the main thread, when a test is
 over, and read by the main thread, before a verdict, and by the threads of rehearsals,
 which wait for the checks of their case. The condition `_news` guards what is known and
@@ -15,19 +18,51 @@ result. Ctrl-C needs no care here: no thread waits longer than a tenth of a seco
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk.shared_lines import SharedLines
 from pytest_ladder.session.ladder_test import LadderItem
 
-_CaseKey = tuple[str, str, str, str, int]
-"""Configuration file, rung, file of the case, case and sample."""
+_CaseKey = tuple[str, str, str, str]
+"""Configuration file, rung, file of the case, and case."""
+
+
+class _Check(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A cheap check of a case and sample that is over: a line of the shared file."""
+
+    of: _CaseKey
+    sample: int
+    test: str
+    """The test with the user's parameters: one that runs again counts once."""
+    missed: bool
+    said: str | None
+    """Hash of the reply; None: the check did not come to an end."""
+
+
+class _Case(msgspec.Struct):
+    """What is known of one case on one rung."""
+
+    expected: dict[int, int] = {}
+    """Checks that were selected, by sample."""
+    missed: dict[int, dict[str, bool]] = {}
+    """Whether each check that is over missed, by sample and test."""
+    missed_by: dict[str, set[str]] = {}
+    """The tests whose check a reply missed, by its hash."""
+
+    def is_awaited(self, sample: int) -> bool:
+        """Tell whether a check that counts for a sample is not over."""
+        most = max(self.expected.values(), default=0)
+        # One that takes fewer samples counts by what it says of another one.
+        own = self.expected.get(sample, 0) == most
+        needed = {sample: most} if own else self.expected
+        return any(len(self.missed.get(s, ())) < n for s, n in needed.items())
 
 
 class CheapChecks:
@@ -38,55 +73,65 @@ class CheapChecks:
 
     def __init__(self, shared: Path | None) -> None:
         self._shared = None if shared is None else SharedLines(shared)
-        self._expected: dict[_CaseKey, int] = defaultdict(int)
-        self._known: dict[_CaseKey, dict[str, bool]] = defaultdict(dict)
-        """Whether each check missed, by node id: one that runs again counts once."""
+        self._cases: dict[_CaseKey, _Case] = {}
+        """Those of which checks were selected."""
         self._news = threading.Condition()
 
     def expect(self, items: Iterable[LadderItem]) -> None:
         """Count the cheap checks that were selected, if anything is judged at all.
 
-        Called on the main thread, when tests are collected.
+        Called on the main thread, when tests are collected. Samples that the gate asks
+        for are not expected: their checks run before anything of them is judged.
         """
         selected = list(items)
         if any(item.test.judged is not None for item in selected):
             for item in selected:
                 if item.test.level is Level.CHEAP:
-                    for key in _keys(item):
-                        self._expected[key] += 1
+                    for key, sample in _parts(item):
+                        expected = self._cases.setdefault(key, _Case()).expected
+                        expected[sample] = expected.get(sample, 0) + 1
 
-    def note(self, item: LadderItem, *, missed: bool) -> None:
+    def note(
+        self, item: LadderItem, test: str, *, missed: bool, text: str | None
+    ) -> None:
         """Note that a cheap check is over, of all its cases if it is packed.
 
-        Called on the main thread, when the test is over.
+        `test` is its name with the user's parameters, `text` the reply that it looked
+        at; None: it did not come to an end. Called on the main thread, when the test is
+        over.
         """
-        if not self._expected:
-            return
-        nodeid = item.nodeid
-        news = [(key, nodeid, missed) for key in _keys(item) if key in self._expected]
+        news = [
+            _Check(key, sample, test, missed, None if text is None else _hash(text))
+            for key, sample in _parts(item)
+            if key in self._cases
+        ]
         if not news:
             return
         with self._news:
-            for key, *_ in news:
-                self._known[key][nodeid] = missed
+            for check in news:
+                self._take(check)
             self._news.notify_all()
         if self._shared is not None:
-            self._shared.append(msgspec.json.encode(entry) for entry in news)
+            self._shared.append(map(msgspec.json.encode, news))
 
-    def any_missed(self, item: LadderItem) -> bool | None:
+    def any_missed(self, item: LadderItem, reply: Reply) -> bool | None:
         """Tell whether a cheap check of the case missed, so that it is not judged.
 
-        None: not all of its checks are over. Called on any thread.
+        `reply` is to be judged. None: not all of the checks are over. Called on any
+        thread.
         """
-        (key,) = _keys(item)
-        if key not in self._expected:
+        ((key, sample),) = _parts(item)
+        case = self._cases.get(key)
+        if case is None:
             return False
         with self._news:
             self._read()
-            known = self._known[key]
-            if any(known.values()):
+            own = case.missed.get(sample, {})
+            if any(own.values()):
                 return True
-            return None if len(known) < self._expected[key] else False
+            if not item.is_extra and case.is_awaited(sample):
+                return None
+            return not case.missed_by.get(_hash(reply.whole_text), set()) <= own.keys()
 
     def wait(self, seconds: float) -> None:
         """Wait for news of this process, so long at most; called on any thread."""
@@ -96,13 +141,21 @@ class CheapChecks:
     def _read(self) -> None:
         """Read what other workers noted; called with the lock held."""
         for line in self._shared.new() if self._shared is not None else ():
-            key, nodeid, missed = msgspec.json.decode(
-                line, type=tuple[_CaseKey, str, bool]
-            )
-            self._known[key][nodeid] = missed
+            self._take(msgspec.json.decode(line, type=_Check))
+
+    def _take(self, check: _Check) -> None:
+        """Take in a check that is over; called with the lock held."""
+        case = self._cases[check.of]
+        case.missed.setdefault(check.sample, {})[check.test] = check.missed
+        if check.missed and check.said is not None:
+            case.missed_by.setdefault(check.said, set()).add(check.test)
 
 
-def _keys(item: LadderItem) -> list[_CaseKey]:
+def _parts(item: LadderItem) -> list[tuple[_CaseKey, int]]:
     path, rung = str(item.test.opened.ladder.path), item.rung.id
     each = item.cases_and_samples
-    return [(path, rung, case.source, case.id, sample) for case, sample in each]
+    return [((path, rung, case.source, case.id), sample) for case, sample in each]
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()

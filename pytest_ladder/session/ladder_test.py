@@ -289,6 +289,11 @@ class Record(msgspec.Struct, kw_only=True, eq=False):
                     self.evaluations[index] = marked
 
     @property
+    def whole_text(self) -> str | None:
+        """What its last reply really said; None: it is not known to have had one."""
+        return (self.said or self.text) if self.replies or self.text else None
+
+    @property
     def leaves_row_if_skipped(self) -> bool:
         """Whether it leaves a row even if it was skipped."""
         refused = self.why is Why.BUDGET and self.item.is_extra

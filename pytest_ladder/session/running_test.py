@@ -186,7 +186,7 @@ class RunningTest:
         if judged.grades_retrieval and not retrieves:
             pytest.skip(f"{rung.id} retrieves nothing that could be judged")
         if test.opened.has_funnel:
-            missed = self._process.cheap_checks.any_missed(record.item)
+            missed = self._process.cheap_checks.any_missed(record.item, reply)
             record.unsure = missed is None
             if missed:
                 record.why = Why.FUNNEL

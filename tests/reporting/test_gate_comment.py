@@ -192,6 +192,18 @@ def test_the_terminal_says_the_same() -> None:
     assert lines[-1] == "  and 9 more cases flipped"
 
 
+def test_cases_that_flipped_on_several_tests_count_once() -> None:
+    old, new = [], []
+    for test, worse in (("a", 11), ("b", 8)):
+        before, after = changed(worse, 0, 20, 20)
+        old += rows(before, test=f"test_shop.py::test_{test}")
+        new += rows(after, test=f"test_shop.py::test_{test}")
+    result = gate(side(old), side(new), Gate())
+    assert len(result.flips) == 19
+    assert list(gate_lines(result))[-1] == "  and 6 more cases flipped"
+    assert "### 11 cases worse" in gate_markdown(result)
+
+
 def test_cases_that_were_not_compared_are_named() -> None:
     old = rows([1.0] * 40)
     new = [*rows([1.0] * 39, case_hash=["new", *(f"h{n}" for n in range(1, 39))])]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.decide.decision import Recommendation, Verdict
-from pytest_ladder.decide.gate.pairs import function_of
+from pytest_ladder.decide.gate.pairs import collected_samples, function_of
 from pytest_ladder.decide.gate.result import (
     READ_DIFFERENTLY,
     Check,
@@ -122,10 +122,12 @@ def coverage_checks(old: Sequence[Row], new: Sequence[Row]) -> Iterator[Check]:
 def share_checks(rows: Sequence[Row], partial: Mapping[str, int]) -> Iterator[Check]:
     """Judge the shares that tests ask for; of others pytest fails each miss itself.
 
+    As the run does: of the samples that were collected, not of the gate's own.
+
     `partial` says how many rows tests have of which a part ran, and tags in them.
     """
     tests: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in collected_samples(rows):
         tests[function_of(row.test)].append(row)
     for test, group in sorted(tests.items()):
         for share in shares_in(group):

@@ -141,11 +141,21 @@ def varying_samples(rows: Sequence[Row]) -> list[Row]:
     most: defaultdict[str, int] = defaultdict(int)
     for row in rows:
         most[row.test] = max(most[row.test], row.sample)
-    return [
-        row
-        for row in rows
-        if row.why is not Why.GATE_SAMPLE or most[row.test] >= ESCALATED
-    ]
+    own = {id(row) for row in collected_samples(rows)}
+    return [row for row in rows if id(row) in own or most[row.test] >= ESCALATED]
+
+
+def collected_samples(rows: Sequence[Row]) -> list[Row]:
+    """Leave out the samples that only a gate asked for.
+
+    A row of one that was held back from the judge, or broke, does not say so itself;
+    others of its test and sample do.
+    """
+    further: dict[str, int] = {}
+    for row in rows:
+        if row.why is Why.GATE_SAMPLE:
+            further[row.test] = min(row.sample, further.get(row.test, row.sample))
+    return [row for row in rows if row.sample < further.get(row.test, row.sample + 1)]
 
 
 def scores_of(pairs: Pairs) -> Scores:

@@ -230,6 +230,11 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that holds after a correction for all cases."""
 
     @property
+    def unit(self) -> tuple[str, str]:
+        """The case: its file and id; of a test without cases the test."""
+        return self.source, self.case
+
+    @property
     def move(self) -> float:
         """After less before, in [-1, 1]: how often it flips, and which way."""
         return self.after.score - self.before.score

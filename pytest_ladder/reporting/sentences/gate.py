@@ -110,18 +110,7 @@ def notes(result: GateResult) -> Iterator[str]:
         yield f"Without {it} this gate would say {result.without_odd.upper()}."
     yield from _about_p([suite for suite in result.suites if _p(suite)])
     if result.escalation == "run":
-        most = max((suite.samples for suite in result.suites), default=ESCALATED)
-        drop = "One sample of every case showed a possible drop"
-        if most < ESCALATED:
-            yield (
-                f"{drop}; more samples would show the same, for at temperature 0 the "
-                "replies did not vary."
-            )
-        else:
-            yield (
-                f"{drop}, so the run took more: the figures after the change are means "
-                f"over {ESCALATED}."
-            )
+        yield _what_more_showed(result.suites)
     elif _may_turn(result) and result.escalation != "budget":
         yield (
             "Two more samples of every case would make the verdict surer; a run with "
@@ -225,21 +214,42 @@ def _below_headline(result: GateResult, *, verbose: bool) -> Iterator[str]:
         scores = f"{passed(flip.before)} -> {passed(flip.after)}"
         p = "" if flip.p is None or flip.move > 0 else f", {p_value(flip.p)}"
         yield f"{flip.case or flip.test} {how}: {scores}{p} ({flip.test})"
-    if len(result.flips) > most:
-        yield f"and {count(len(result.flips) - most, 'more case')} flipped"
+    named = {flip.unit for flip in result.flips[:most]}
+    more = {flip.unit for flip in result.flips} - named
+    if more:
+        yield f"and {count(len(more), 'more case')} flipped"
+    elif len(result.flips) > most:
+        yield "and these cases flipped on other tests as well"
     if verbose:
         for case in result.flakiness.cases:
             yield f"flaky: {flaky_case(case)}"
 
 
+def _what_more_showed(suites: Sequence[Suite]) -> str:
+    """Say that the gate asked for more samples, and which figures rest on them."""
+    drop = "One sample of every case showed a possible drop"
+    first = [suite.name for suite in suites if suite.samples < ESCALATED]
+    if first and len(first) == len(suites):
+        return (
+            f"{drop}; more samples would show the same, for at temperature 0 the "
+            "replies did not vary."
+        )
+    means = f"the figures after the change are means over {ESCALATED}"
+    of_first = (
+        f", but for those of {few(first)}: replies did not vary at temperature 0, or "
+        "tests are not repeated"
+    )
+    return f"{drop}, so the run took more: {means}{of_first if first else ''}."
+
+
 def _single_cases(result: GateResult) -> Iterator[str]:
     """Name the cases that are broken, and those that were flaky before."""
-    broken = [flip.case or flip.test for flip in result.flips if flip.broken]
+    broken = {f.unit: f.case or f.test for f in result.flips if f.broken}
     if broken:
         number = count(len(broken), "case")
         yield (
             f"Broken by its own samples, corrected for all cases: {number}: "
-            f"{few(broken)}."
+            f"{few(list(broken.values()))}."
         )
     found = result.flakiness
     if found.cases:
