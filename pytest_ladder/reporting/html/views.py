@@ -120,7 +120,9 @@ def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -
             if rung.levels
         },
         "notes": _chart_notes(report, matrix, decision),
-        "steps": [_step(step, _calls(report)[1]) for step in decision.steps],
+        "steps": [
+            _step(step, _calls(report)[1], decision.volume) for step in decision.steps
+        ],
         "data": charts.records(matrix, decision),
     }
 
@@ -324,13 +326,15 @@ def _shipped(
     return f"{text} Switching: {change}."
 
 
-def _step(step: Roi, by: int) -> list[str]:
+def _step(step: Roi, by: int, volume: int) -> list[str]:
     """Give the cells of the table of steps; the page names the columns alike."""
-    money = return_text(step.points_per_1000_usd) if step.established else ""
+    money = ""
+    if step.established:
+        money = return_text(step.points_per_1000_usd, volume)
     usd = step.usd_per_good_answer
     good = dollars(times(usd, 1000)) if step.established else ""
     hour = step.points_per_build_hour
-    volume = step.break_even_volume
+    even = step.break_even_volume
     return [
         step.from_rung,
         step.to_rung,
@@ -339,5 +343,5 @@ def _step(step: Roi, by: int) -> list[str]:
         money or "not established",
         good or "not established",
         "" if hour is None else signed(hour),
-        "" if volume is None else count(round(volume), "call"),
+        "" if even is None else count(round(even), "call"),
     ]
