@@ -76,9 +76,11 @@ def details(decision: Decision) -> Iterator[str]:
         yield f"{advice.rung} scores at least {floor} on cases like these, 95 % sure."
     if advice.switch is not None:
         step = advice.switch
-        yield f"From the current {step.from_rung} to {step.to_rung}: {_gain(step, decision.volume)}."
+        gain = _gain(step, decision.volume)
+        yield f"From the current {step.from_rung} to {step.to_rung}: {gain}."
     if advice.roi is not None:
-        yield f"The next rung is {advice.roi.to_rung}: {_gain(advice.roi, decision.volume)}."
+        gain = _gain(advice.roi, decision.volume)
+        yield f"The next rung is {advice.roi.to_rung}: {gain}."
     elif advice.next_rung is not None:
         yield f"The next rung worth trying is {advice.next_rung}."
     yield from advice.changes
