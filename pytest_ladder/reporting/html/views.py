@@ -13,7 +13,8 @@ from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.reporting.charts.records import decision_records
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.report import Report, decides
+from pytest_ladder.reporting.sentences.aim import aim_sentences, aim_title, without
 from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
     outgrown_sentence,
@@ -212,8 +213,16 @@ def _no_objective(report: Report, matrix: Matrix, decision: Decision) -> View:
             f"The best quality at {report.level_name(decision.level)} is "
             f"{percent(best[0])}, by {best[1]}."
         )
-    title = f"{count(len(measured), 'rung')}, no objective"
-    reason += " For advice, write an [objective] into ladder.toml."
+    title = aim_title(report) or f"{count(len(measured), 'rung')}, {without(report)}"
+    if said := " ".join(aim_sentences(report)):
+        reason = said
+    elif decides(report.info.mode):
+        reason += " For advice, write an [objective] into ladder.toml."
+    else:
+        reason += (
+            " For advice, run `pytest --ladder=matrix`, with an [objective] in "
+            "ladder.toml."
+        )
     others = _user_lines(report, decision, None)
     if report.tried:
         from pytest_ladder.reporting.sentences.tried import tried_sentences
