@@ -121,7 +121,7 @@ def _best_told(given: Given, folders: Sequence[Path]) -> tuple[Telling | None, P
     newest, *older = folders
     told, best = _by_rows(given, newest), newest
     for folder in older:
-        asked = argparse.Namespace(**vars(given))
+        asked = Given(**vars(given))
         if told is not None:
             asked.rungs, asked.level = told.rungs, told.level
         try:

@@ -221,7 +221,7 @@ SITUATIONS: dict[str, Told] = {
     ),
     "the next rung was stopped after a few cases": decision(
         {
-            "m00/s": Made(scores=[1, 0, 1, 0] * 2 + passes(28, 32), usd=0.001),
+            "m00/s": Made(scores=[1.0, 0.0, 1.0, 0.0] * 2 + passes(28, 32), usd=0.001),
             "m01/s": good(5, 5, usd=0.01),
         },
         msgspec.structs.replace(BAR_80, quality=0.7),
