@@ -19,7 +19,7 @@ class _Run(msgspec.Struct, frozen=True):
     ladder: str = ""
 
 
-class _Measured(msgspec.Struct, frozen=True):
+class _LevelsOf(msgspec.Struct, frozen=True):
     levels: dict[str, msgspec.Raw] = {}
 
 
@@ -27,7 +27,7 @@ class _Written(msgspec.Struct, frozen=True):
     """What is read of a `matrix.json`."""
 
     run: _Run = _Run()
-    rungs: tuple[_Measured, ...] = ()
+    rungs: tuple[_LevelsOf, ...] = ()
 
 
 def ladder_in_reach(folder: Path) -> Ladder | None:
