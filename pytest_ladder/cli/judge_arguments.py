@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_ladder.cli.arguments import Given
-from pytest_ladder.cli.reach import go_where, labels_in_reach, ladder_in_reach
+from pytest_ladder.cli.printing import say
+from pytest_ladder.cli.reach import (
+    go_where,
+    is_judged,
+    labels_in_reach,
+    ladder_in_reach,
+)
 from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.core.review import ADJUDICATOR
 from pytest_ladder.errors import ConfigError
@@ -35,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         help="folder of a report, the one with its matrix.json (default: the newest "
-        f"of {listed(map(str, _FOLDERS))})",
+        f"with what is asked about, of {listed(map(str, _FOLDERS))})",
     )
     parser.add_argument(
         "--labels",
@@ -46,13 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report_folder(given: Given) -> Path:
-    """Return the folder that is given, else that of the newest report."""
+def report_folder(given: Given, *, judged: bool = True) -> Path:
+    """Return the folder that is given, else that of the newest report.
+
+    `judged`: of the newest with a judged level, if there is any.
+    """
     if given.folder is not None:
         return Path(given.folder)
     written = {folder: folder / "matrix.json" for folder in _FOLDERS}
     reports = [folder for folder, file in written.items() if file.is_file()]
-    return max(reports, key=lambda f: written[f].stat().st_mtime, default=_FOLDERS[0])
+    reports.sort(key=lambda f: written[f].stat().st_mtime, reverse=True)
+    newest = next(iter(reports), _FOLDERS[0])
+    found = next(filter(is_judged, reports), newest) if judged else newest
+    if found != newest:
+        say(
+            f"By {shown(found)}: in {shown(newest)}, which is newer, nothing is judged."
+        )
+    return found
 
 
 def labels_path(given: Given) -> Path:
@@ -136,8 +152,11 @@ def nothing_judged(given: Given, report: Report) -> ConfigError:
             f"{shown(given.folder)}: no judged reply is of a test with "
             f"{given.test!r} in its id; correct --test or leave it out."
         )
+    others = (folder for folder in _FOLDERS if folder != given.folder)
+    judged = next(filter(is_judged, others), None)
+    instead = "" if judged is None else f"name {shown(judged)}, where replies are, or "
     return ConfigError(
         f"{shown(given.folder)}: no judge graded any of its {len(report.rows):,} rows; "
-        "run tests that are marked `judged`, such as "
+        f"{instead}run tests that are marked `judged`, such as "
         '@pytest.mark.judged(judge="correctness").'
     )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pytest_ladder.cli.arguments import Given, Subparsers, add_command, positive
 from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
@@ -20,7 +22,7 @@ _DESCRIPTION = """\
 Print rungs, calls, tokens, dollars and hosts of the full matrix; further arguments go
 to pytest. With --tell, say instead how many cases, samples or labels would tell two
 rungs apart by so many points, 4 times in 5, and what these would cost: from the rows of
-the newest report of a matrix or a climb, without a call.
+the report of a matrix or a climb in which most cases ran on both, without a call.
 """
 _EXAMPLES = """\
 examples:
@@ -60,7 +62,8 @@ def add_to(commands: Subparsers) -> None:
         "--report",
         type=Path,
         metavar="DIR",
-        help="folder of the report (default: the newest of a matrix or a climb)",
+        help="folder of the report (default: of the last matrix and the last climb "
+        "the one with most cases of both rungs)",
     )
     parser.set_defaults(run=_run, takes_rest=True)
 
@@ -100,16 +103,39 @@ def _tell(given: Given) -> int:
             f"--tell runs no pytest, so that it has no use for {' '.join(given.rest)}; "
             "leave it out, or --tell."
         )
-    folder = given.report or _newest()
-    told = None if folder is None else _by_rows(given, folder)
-    source = "" if folder is None else shown(folder)
+    folders = [given.report] if given.report else _newest_first()
+    told, source = None, ""
+    if folders:
+        told, folder = _best_told(given, folders)
+        source = shown(folder)
     for line in telling_lines(told or _by_prices(given), source):
         say(line)
     return 0
 
 
-def _newest() -> Path | None:
-    """Return the folder of the newest report with several rungs."""
+def _best_told(given: Given, folders: Sequence[Path]) -> tuple[Telling | None, Path]:
+    """Plan from the report in which most cases ran on both rungs, and name it.
+
+    The newest says which two rungs, where it can: a climb stops most of them early.
+    """
+    newest, *older = folders
+    told, best = _by_rows(given, newest), newest
+    for folder in older:
+        asked = Given(**vars(given))
+        if told is not None:
+            asked.rungs, asked.level = told.rungs, told.level
+        try:
+            other = _by_rows(asked, folder)
+        except ConfigError:
+            # It knows nothing of these two, and is none that was asked for.
+            continue
+        if other is not None and (told is None or other.n > told.n):
+            told, best = other, folder
+    return told, best
+
+
+def _newest_first() -> list[Path]:
+    """Return the folders of reports with several rungs."""
     from pytest_ladder.session.options import REPORT_FOLDER
 
     written = {
@@ -117,7 +143,7 @@ def _newest() -> Path | None:
         for folder in (Path(REPORT_FOLDER), Path(REPORT_FOLDER) / "climb")
     }
     there = [folder for folder, file in written.items() if file.is_file()]
-    return max(there, key=lambda f: written[f].stat().st_mtime, default=None)
+    return sorted(there, key=lambda f: written[f].stat().st_mtime, reverse=True)
 
 
 def _by_rows(given: Given, folder: Path) -> Telling | None:
@@ -146,11 +172,15 @@ def _by_rows(given: Given, folder: Path) -> Telling | None:
         return None
     judge = _judge(report, pair) if level is Level.JUDGED else None
     try:
-        return telling(
+        told = telling(
             report.rows, report.evidence, level, pair, given.tell / 100, judge
         )
     except ValueError as error:
         raise ConfigError(f"{error} Name two rungs that do with --rungs.") from None
+    stopped = (rung.id for rung in report.matrix.rungs if rung.state == "stopped")
+    return msgspec.structs.replace(
+        told, stopped=tuple(rung for rung in stopped if rung in pair)
+    )
 
 
 def _about_users() -> ConfigError:

@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_ladder.config.load import FILE, find_ladder, load_ladder
 from pytest_ladder.core.ladder import Ladder
+from pytest_ladder.core.score import Level
 from pytest_ladder.disk import git
 from pytest_ladder.text.phrases import listed, shown
 
@@ -18,10 +19,15 @@ class _Run(msgspec.Struct, frozen=True):
     ladder: str = ""
 
 
+class _LevelsOf(msgspec.Struct, frozen=True):
+    levels: dict[str, msgspec.Raw] = {}
+
+
 class _Written(msgspec.Struct, frozen=True):
     """What is read of a `matrix.json`."""
 
     run: _Run = _Run()
+    rungs: tuple[_LevelsOf, ...] = ()
 
 
 def ladder_in_reach(folder: Path) -> Ladder | None:
@@ -40,6 +46,13 @@ def labels_in_reach(folder: Path) -> Path | None:
     """Return the file of labels of the ladder in reach, which need not be there."""
     ladder = ladder_in_reach(folder)
     return None if ladder is None else ladder.labels
+
+
+def is_judged(folder: Path) -> bool:
+    """Whether there is a report here that has a judged level."""
+    written = _written(folder)
+    rungs = () if written is None else written.rungs
+    return any(Level.JUDGED in rung.levels for rung in rungs)
 
 
 def go_where() -> str:
@@ -62,14 +75,8 @@ def _named_by(folder: Path) -> Path | None:
     A report may come from anywhere, so it only names a file within the checkout that
     it lies in, or else that of the working folder.
     """
-    try:
-        written = msgspec.json.decode(
-            (folder / "matrix.json").read_bytes(), type=_Written
-        )
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        # Reading the report says what is wrong with it.
-        return None
-    if not written.run.ladder.endswith(".toml"):
+    written = _written(folder)
+    if written is None or not written.run.ladder.endswith(".toml"):
         return None
     for start in (folder.resolve(), Path.cwd()):
         root = git.checkout_of(start)
@@ -79,3 +86,12 @@ def _named_by(folder: Path) -> Path | None:
         if path.is_relative_to(root.resolve()) and path.is_file():
             return path
     return None
+
+
+def _written(folder: Path) -> _Written | None:
+    """Read what matters here of a report; None: reading it says what is wrong."""
+    try:
+        content = (folder / "matrix.json").read_bytes()
+        return msgspec.json.decode(content, type=_Written)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None

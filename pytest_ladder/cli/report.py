@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -22,12 +24,14 @@ from pytest_ladder.cli.arguments import (
 from pytest_ladder.cli.comparing import compared_with
 from pytest_ladder.cli.judge_arguments import calibrated_by, labels_in, reviewed_by
 from pytest_ladder.cli.printing import say, show
+from pytest_ladder.cli.reach import ladder_in_reach
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.ladder import Ladder, Objective
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.objectives.table import OBJECTIVES
 from pytest_ladder.disk.files import write_atomically, writing
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.judging.calibration.labels import Label
 from pytest_ladder.reporting.charts.badge import badge_svg
 from pytest_ladder.reporting.charts.picture import picture_png, picture_svg
 from pytest_ladder.reporting.charts.theme import Theme
@@ -35,6 +39,8 @@ from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.revise import replanned, repriced, revised
+from pytest_ladder.reporting.sentences.judges import are_unlabelled
+from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 
 _OBJECTIVE = {
@@ -185,8 +191,29 @@ def _run(given: Given) -> int:
             _draw(given.png, picture_png(report, given.theme))
         if given.badge is not None:
             _draw(given.badge, badge_svg(report).encode())
+        if change.ladder is None:
+            for line in _labels_beside(report, folder):
+                say(line)
         show(report, target)
     return 0
+
+
+def _labels_beside(report: Report, folder: Path) -> Iterator[str]:
+    """Say how labels are taken in that were given after the run."""
+    ladder = ladder_in_reach(folder) if report.calibrations else None
+    if ladder is None or not are_unlabelled(report.calibrations):
+        return
+    labels: tuple[Label, ...] = ()
+    # What is wrong with the file is told by who needs it.
+    with contextlib.suppress(ConfigError):
+        labels = labels_in(ladder.labels)
+    if labels:
+        words = ["pytest-ladder", "report", shown(folder)]
+        words += ["--config", shown(ladder.path), "--output", "DIR"]
+        yield (
+            f"{shown(ladder.labels)} holds {count(len(labels), 'label')}, and this "
+            f"report none; to take them in: {shlex.join(words)}"
+        )
 
 
 def _targets(

@@ -120,7 +120,7 @@ def _run(given: Given) -> int:
     _check_raters(given)
     _public_address(given)
     named = [] if given.folder is None else [shown(given.folder)]
-    given.folder = report_folder(given)
+    given.folder = report_folder(given, judged=given.ask == "labels")
     report = read_report(given.folder)
     review = (labels_asked if given.ask == "labels" else reviews_asked)(given, report)
     answers = review.answers

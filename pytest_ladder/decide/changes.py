@@ -100,7 +100,11 @@ def _bars(view: View, chosen: Candidate) -> Iterator[str]:
             known = "was run in full"
             if chosen.cell is not None and chosen.cell.outcome:
                 known = "users met"
-            yield f"{above}, and no dearer rung that {known} is better."
+            what = f"that {known} is better"
+            # One that was stopped may look better on the few cases that it ran.
+            if not any(rung.is_whole for rung in dearer):
+                what = known
+            yield f"{above}, and no dearer rung {what}."
     nearest = _nearest(fitting[:index])
     if nearest is not None:
         bar = numbers.percent(nearest.least)

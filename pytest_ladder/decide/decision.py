@@ -74,6 +74,8 @@ class Roi(msgspec.Struct, frozen=True, kw_only=True):
     """Calls from which `to_rung` is the cheaper one; None: never, or always."""
     established: bool
     """False where the paired interval covers 0 or there is none."""
+    only_cases: int | None = None
+    """Cases that `points` rests on, where a rung was stopped or one ran more."""
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,7 +126,20 @@ def roi(
             else None
         ),
         established=gain is not None and gain.established,
+        only_cases=_only(first, second, gain.n, level) if gain else None,
     )
+
+
+def _only(
+    first: RungResult, second: RungResult, shared: int, level: Level
+) -> int | None:
+    """Return how many cases both finished; None: all, or users, who are not paired."""
+    if level is Level.REAL:
+        return None
+    cells = (rung.levels.get(level) for rung in (first, second))
+    ran = max((cell.n for cell in cells if cell), default=0)
+    stopped = "stopped" in (first.state, second.state)
+    return shared if stopped or shared < ran else None
 
 
 def _on_front(

@@ -112,6 +112,8 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     labels: Amount | None
     """Of each rung, with the cases at hand; None: no judge decides the level."""
     judge: Judge | None
+    stopped: tuple[str, ...] = ()
+    """Which of the two rungs were stopped before all cases ran."""
 
 
 class _Spread(NamedTuple):

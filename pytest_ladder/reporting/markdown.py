@@ -10,6 +10,7 @@ from pytest_ladder.decide.matrix import RungResult, outcome_at
 from pytest_ladder.reporting.charts.render import mermaid_chart
 from pytest_ladder.reporting.missed_markdown import missed_markdown
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.aim import aim_sentences
 from pytest_ladder.reporting.sentences.judges import (
     EXPLAINED,
     MEASURES,
@@ -126,6 +127,8 @@ def _decision(report: Report) -> Iterator[str]:
     if said is not None:
         yield f"**{markdown_text(said, MAX_BYTES)}**"
     looks = [look.sentence for look in report.looks]
+    if stands := " ".join(aim_sentences(report)):
+        yield markdown_text(stands, MAX_BYTES)
     more = [*details(report.decision), *looks]
     if more:
         kept, left = within(

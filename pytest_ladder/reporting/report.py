@@ -76,9 +76,19 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the rungs that were held against the current one: of `--ladder-try`."""
     tests: dict[str, int] = {}
     """Rows of each test on all rungs, before anything was left out, by node id."""
+    aim: Objective | None = None
+    """What ladder.toml asks for, in a run that decides nothing by it; None: nothing."""
     ladder: str = ""
     """Its configuration file, as a path from the root of the checkout; empty: it is in
     none, or not known."""
+
+
+def decides(mode: str) -> bool:
+    """Whether a run of this mode decides where ladder.toml has an objective.
+
+    One rung by itself decides nothing.
+    """
+    return mode in ("matrix", "climb")
 
 
 class LookTold(msgspec.Struct, frozen=True, kw_only=True):

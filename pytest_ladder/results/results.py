@@ -28,6 +28,7 @@ from pytest_ladder.errors import LadderError
 from pytest_ladder.reporting.report import (
     LookTold,
     Report,
+    decides,
     report_on,
 )
 from pytest_ladder.reporting.without_texts import without_texts
@@ -303,7 +304,7 @@ class Results:
         if climb:
             matrix = msgspec.structs.replace(matrix, kept_out=climb.kept_out)
         judged = None
-        if mode in ("matrix", "climb"):  # One rung by itself decides nothing.
+        if decides(mode):
             judged, matrix = objective, with_planned(opened, matrix)
         base = self._baseline(opened)
         others = base.rows if base else ()

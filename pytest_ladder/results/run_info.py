@@ -15,7 +15,7 @@ from pytest_ladder import __version__
 from pytest_ladder.core.why import Why
 from pytest_ladder.decide.decision import MoreSamples, Part
 from pytest_ladder.disk import git
-from pytest_ladder.reporting.report import RunInfo, machine_info
+from pytest_ladder.reporting.report import RunInfo, decides, machine_info
 from pytest_ladder.results.ladder_result import Arrived
 from pytest_ladder.results.part import suite_of
 from pytest_ladder.session.open_ladder import OpenLadder
@@ -45,6 +45,7 @@ def run_info(
         current=opened.current.id,
         strategies=tuple(one.name for one in opened.ladder.strategies),
         tried=opened.tried,
+        aim=None if decides(session.settings.mode) else opened.ladder.objective,
         escalation=_state_of_extra_samples(items),
         stopped=stopped,
         part=part,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from pytest_ladder.review.questions import item_of, questions_of
 from pytest_ladder.review.sessions import Session
 from pytest_ladder.review.store import labels_kept_in
 from tests.cli.written_report import Command
-from tests.judging.judged_rows import a_report, labels_for, some_rows
+from tests.judging.judged_rows import a_report, labels_for, some_rows, unjudged
 
 JUDGE = Model(name="[judge]", tier=Tier.OFF_THE_SHELF, id="openai/judge")
 M = '[[model]]\nname = "m"\ntier = "off-the-shelf"\nid = "openai/m"\n'
@@ -281,6 +282,54 @@ def test_mistakes_are_one_sentence(
     status, _, err = command(what, function, "--labels", "none")
     assert status == 2
     assert "no judge graded any of its 2 rows" in err
+
+
+@pytest.mark.parametrize("what", ["label", "calibrate"])
+def test_a_newer_report_without_a_judge_does_not_hide_the_judged_one(
+    what: str, shop: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.path)
+    folder = put(shop.path / "ladder-report", ROWS)
+    climb = shop.path / "ladder-report" / "climb"
+    write_report(climb, a_report([row for n in range(9) for row in unjudged(n)[1:]]))
+    later = (folder / "matrix.json").stat().st_mtime + 5
+    os.utime(climb / "matrix.json", (later, later))
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\n"))
+    status, out, err = command(what)
+    assert (status, err) == (0, "")
+    said = (
+        "By ladder-report: in ladder-report/climb, which is newer, nothing is judged."
+    )
+    assert out.startswith(f"{said}\n")
+    status, _, err = command(what, climb)
+    assert status == 2
+    assert "name ladder-report, where replies are, or run tests that are" in err
+
+
+def test_a_report_says_that_labels_lie_beside_it(
+    shop: Any, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.path)
+    put(shop.path / "ladder-report", ROWS)
+    _, out, _ = command("report", "ladder-report")
+    assert "to take them in" not in out
+    path = shop.path / "labels.jsonl"
+    path.write_text("".join(map(line_of, labels_for(ROWS, 30, 4, 3, 20))))
+    _, out, _ = command("report", "ladder-report")
+    assert (
+        "labels.jsonl holds 57 labels, and this report none; to take them in: "
+        "pytest-ladder report ladder-report --config ladder.toml --output DIR\n"
+    ) in out
+    assert "uncalibrated: no labels in this report" in out
+    (shop.path / "ladder.toml").write_text(
+        '[[model]]\nname = "m"\ntier = "off-the-shelf"\nid = "openai/m"\n'
+        '[[strategy]]\nname = "plain"\n[[strategy]]\nname = "rag"\n'
+    )
+    taken = ("report", "ladder-report", "--config", "ladder.toml", "--output", "DIR")
+    status, out, err = command(*taken)
+    assert (status, err) == (0, "")
+    assert "uncalibrated" not in out
+    assert "to take them in" not in out
 
 
 def test_an_unknown_test_is_named(report: Path, command: Command) -> None:

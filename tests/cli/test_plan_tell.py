@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.cli.written_report import Command, a_report, written
+from tests.cli.written_report import Command, a_report, some_rows, written
 from tests.judging.judged_rows import a_report as judged_report
-from tests.judging.judged_rows import labels_for, some_rows
+from tests.judging.judged_rows import labels_for
+from tests.judging.judged_rows import some_rows as judged_rows
 from tests.plugin.scratch_suite import LADDER
 
 CONFIG = LADDER.format(api_base="http://127.0.0.1:1")
@@ -29,12 +31,31 @@ def test_it_plans_from_the_newest_report(there: Path, command: Command) -> None:
     # Recommended is small/rag, and the best of the others is tuned/rag.
     assert lines[0].startswith("To tell small/rag from tuned/rag by 10 points at the ")
     assert lines[1] == (
-        "  cases: 145 (60 to 267), 105 more than there are: 210 calls, $0.325."
+        "  cases: 145 (60 to 267), 105 more than both ran: 210 calls, $0.325."
     )
     assert lines[3] == (
         "By ladder-report: the two differ on 8 of 40 cases, which tell 19.8 points."
     )
     assert lines[4].startswith("So far small/rag is -20.0 points (")
+
+
+def test_a_climb_that_stopped_a_rung_does_not_hide_the_matrix(
+    there: Path, command: Command
+) -> None:
+    written(there / "ladder-report")
+    rows = [*some_rows(["small/rag"]), *some_rows(["tuned/rag"], range(5))]
+    climb = a_report(rows, states={"tuned/rag": "stopped"})
+    folder = written(there / "ladder-report/climb", climb)
+    later = (there / "ladder-report/matrix.json").stat().st_mtime + 5
+    os.utime(folder / "matrix.json", (later, later))
+    _, out, err = command("plan", "--tell", "10")
+    assert "By ladder-report: the two differ on 8 of 40 cases" in out, err
+    assert "stopped" not in out
+    (there / "ladder-report/matrix.json").unlink()
+    _, out, _ = command("plan", "--tell", "10")
+    assert "more than both ran" in out
+    assert "By ladder-report/climb: the two differ on 0 of 5 cases" in out
+    assert "\ntuned/rag was stopped before all cases ran.\n" in out
 
 
 def test_rungs_level_and_report_can_be_named(there: Path, command: Command) -> None:
@@ -71,8 +92,8 @@ def test_without_a_report_it_says_what_it_assumes(
 
 
 JUDGED = [
-    *some_rows(80, 20, rung="m/plain"),
-    *some_rows(60, 40, rung="m/loud"),
+    *judged_rows(80, 20, rung="m/plain"),
+    *judged_rows(60, 40, rung="m/loud"),
 ]
 
 

@@ -219,6 +219,14 @@ SITUATIONS: dict[str, Told] = {
         states={"m00/s": "stopped", "m01/s": "stopped"},
         settled={"m00/s": "fail", "m01/s": "pass"},
     ),
+    "the next rung was stopped after a few cases": decision(
+        {
+            "m00/s": Made(scores=[1.0, 0.0, 1.0, 0.0] * 2 + passes(28, 32), usd=0.001),
+            "m01/s": good(5, 5, usd=0.01),
+        },
+        msgspec.structs.replace(BAR_80, quality=0.7),
+        states={"m01/s": "stopped"},
+    ),
     "a run that was stopped": decision(
         {"m00/s": good(4, 15), "m01/s": good(20, 40, usd=0.01)},
         BAR_80,

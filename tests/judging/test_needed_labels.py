@@ -15,6 +15,7 @@ from pytest_ladder.judging.calibration.corrected import RungQuality
 from pytest_ladder.judging.calibration.judged_level import trust_of
 from pytest_ladder.judging.calibration.label_plan import label_plans
 from pytest_ladder.judging.calibration.labels import JudgedReply, label_of
+from pytest_ladder.reporting.sentences.judges import lacking
 from tests.judging.judged_rows import a_report, labels_for, some_rows
 from tests.judging.labelling import JUDGE, RUBRIC, judged, labelled, many
 
@@ -143,6 +144,11 @@ def test_a_poor_judge_is_not_made_good_by_more_labels() -> None:
     found = calibrate(labelled(replies, 30, 25, 25, 30), replies)
     assert not rung(found).may_gate
     assert found.errors.why_not.startswith("a judge that is too poor: sensitivity +")
+    # Nor does a rung with few of its own ask for more of them, to no end.
+    other = [*replies, *many(40, 40, rung="m/t")]
+    found = calibrate(labelled(replies, 30, 25, 25, 30), other)
+    assert list(lacking(found)) == []
+    assert list(lacking(calibrate(labelled(replies, 40, 4, 2, 8), other)))
     same = calibrate(labelled(replies, 50, 0, 20, 0), replies)
     assert same.errors.why_not == "labels by which people only ever said pass"
 

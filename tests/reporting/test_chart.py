@@ -285,17 +285,17 @@ def test_names_cannot_leave_their_place_in_the_markdown_chart() -> None:
     ("points_per_1000_usd", "text"),
     [
         (None, "n/a"),
-        (35.04, "35 points per $1,000"),
-        (-0.5, "-0.5 points per $1,000"),
-        (100.0, "100 points per $1,000"),
-        (1_234_567.0, "1 point per $0.00081"),
-        (-2_000.0, "-1 point per $0.50"),
+        (35.04, "35 points per $1,000 at 1,000,000 calls"),
+        (-0.5, "-0.5 points per $1,000 at 1,000,000 calls"),
+        (100.0, "100 points per $1,000 at 1,000,000 calls"),
+        (1_234_567.0, "1 point per $0.00081 at 1,000,000 calls"),
+        (-2_000.0, "-1 point per $0.50 at 1,000,000 calls"),
     ],
 )
 def test_a_return_beyond_all_there_is_to_gain_is_told_by_the_price_of_a_point(
     points_per_1000_usd: float | None, text: str
 ) -> None:
-    assert return_text(points_per_1000_usd) == text
+    assert return_text(points_per_1000_usd, 1_000_000) == text
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,11 @@ from pytest_ladder.judging.calibration.corrected import (
     rung_quality,
 )
 from pytest_ladder.judging.calibration.labels import MIN_STRATUM, JudgedReply, Label
-from pytest_ladder.judging.calibration.needed import errors_of, strata_missing
+from pytest_ladder.judging.calibration.needed import (
+    errors_of,
+    missing_to_gate,
+    strata_missing,
+)
 from pytest_ladder.judging.calibration.pairing import paired
 from pytest_ladder.stats.agreement import MIN_JUDGE
 from pytest_ladder.text.numbers import count
@@ -163,7 +167,11 @@ def calibrate(
     pairs = [*found.here, *found.elsewhere]
     agreement = judge_agreement(pairs) if pairs else None
     errors = errors_of([*judged, *others], pairs, agreement, found.voided)
-    measured = None if agreement is None else MeasuredJudge(agreement, errors.line)
+    measured = None
+    if agreement is not None:
+        known = not missing_to_gate([*judged, *others], pairs).all
+        helpless = known and bool(errors.why_not)
+        measured = MeasuredJudge(agreement, errors.line, helpless)
     replies = {reply.key: reply for reply in judged}
     return Calibration(
         test=test,

@@ -49,6 +49,8 @@ class MeasuredJudge(NamedTuple):
     agreement: JudgeAgreement
     line: JudgeLine | None
     """None: people only ever gave one answer."""
+    no_labels_help: bool = False
+    """Whether it is known well enough to be too poor ever to decide."""
 
 
 class RungQuality(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +90,8 @@ def rung_quality(
     mean, low, high, n_eff = quality_interval(cases.scores, cases.named)
     raw = IntervalEstimate(value=mean, low=low, high=high, n=len(cases.scores))
     missing = missing_on(judged, own, pooled, labelled)
+    if measured is not None and measured.no_labels_help:
+        missing = MissingLabels()
     quality = RungQuality(rung=rung, labels=len(own), raw=raw, missing=missing)
     if measured is None or len(pooled) < MIN_LABELS:
         why = f"uncalibrated: {len(pooled)} of {MIN_LABELS} labels"
@@ -183,7 +187,7 @@ def _transferred(
     See docs/methods.md §5.4. Of clusters as many cases count as they are worth.
     """
     why = f"{quality.labels} of {MIN_ON_RUNG} labels on this rung"
-    agreement, line = measured
+    agreement, line = measured.agreement, measured.line
     hits, rejects, power = agreement.sensitivity, agreement.specificity, agreement.power
     if graded:
         why += ", and grades cannot be transferred from others"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.aim import aim_title, without
 from pytest_ladder.text.numbers import percent
 from pytest_ladder.text.table import shortened
 
@@ -39,7 +40,7 @@ def badge_text(report: Report) -> str:
     """Say it in words: `pass · fine-tuned/rag · 39.4 %`."""
     advice = report.decision.recommendation
     if advice is None:
-        return "no objective"
+        return aim_title(report).lower() or without(report)
     if advice.rung is None:
         return advice.verdict if advice.verdict == "undecided" else "no rung"
     rung = next(one for one in report.matrix.rungs if one.id == advice.rung)

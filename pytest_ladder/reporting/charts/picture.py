@@ -25,6 +25,12 @@ from pytest_ladder.reporting.charts.theme import (
     theme_config,
 )
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.aim import (
+    aim_text,
+    aim_title,
+    why_no_advice,
+    without,
+)
 from pytest_ladder.reporting.sentences.matrix import price_column
 from pytest_ladder.text.numbers import count, percent
 from pytest_ladder.text.table import shortened
@@ -49,7 +55,6 @@ _MOST_LETTER = 40
 _ANY = 10_000
 _END = 'text-anchor="end"'
 _MIDDLE = 'text-anchor="middle" font-weight="700"'
-_EMPTY = "No objective is set, so no rung is recommended."
 
 
 def picture_svg(report: Report, theme: Theme = "light") -> str:
@@ -118,7 +123,7 @@ def _measured(report: Report) -> str:
     sizes = {cell.n for cell in cells if cell}
     noun = next((cell.noun for cell in cells if cell), "case")
     measured = ("up to " if len(sizes) > 1 else "") + count(max(sizes, default=0), noun)
-    objective = "no objective"
+    objective = aim_text(report) or without(report)
     if report.objective is not None:
         from pytest_ladder.decide.objectives.table import kind_of
 
@@ -131,7 +136,9 @@ def _title(report: Report) -> tuple[str, str]:
     advice = report.decision.recommendation
     if advice is None:
         measured = sum(bool(rung.levels) for rung in report.matrix.rungs)
-        return count(measured, "rung"), "without an objective"
+        if title := aim_title(report):
+            return title, report.info.current or ""
+        return count(measured, "rung"), without(report)
     if advice.rung is not None:
         return "Stand on", advice.rung
     if advice.verdict == "undecided":
@@ -141,7 +148,7 @@ def _title(report: Report) -> tuple[str, str]:
 
 def _reason(report: Report) -> str:
     advice = report.decision.recommendation
-    return _EMPTY if advice is None else advice.reason
+    return why_no_advice(report) if advice is None else advice.reason
 
 
 def _chart(report: Report, theme: Theme) -> str:

@@ -282,6 +282,7 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         stopped=any(info.stopped for info in infos),
         strategies=first.strategies,
         ladder=first.ladder,
+        aim=first.aim,
         tried=first.tried,
         tests=_tests(infos),
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),

@@ -75,12 +75,10 @@ def matrix_json(report: Report) -> dict[str, Any]:
     del run["machine"]
     if not report.tried:
         del run["tried"]
-    if not report.info.ladder:
-        del run["ladder"]
-    if report.info.shard is None:
-        del run["shard"]
-    if not report.info.store:
-        del run["store"]
+    run["aim"] = _exact(report.info.aim)
+    for name in ("ladder", "aim", "shard", "store"):
+        if not run[name]:
+            del run[name]
     matrix, decision = report.matrix, report.decision
     return {
         "schema": SCHEMA,

@@ -41,6 +41,7 @@ from pytest_ladder.reporting.html.tables import (
 )
 from pytest_ladder.reporting.html.views import View, all_views, volumes_around
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.aim import aim_text, why_no_advice, without
 from pytest_ladder.reporting.sentences.matrix import part_sentence, price_column
 
 MAX_BYTES = 2_000_000
@@ -125,7 +126,7 @@ def _slots(report: Report) -> dict[str, str]:
     # Of the bundle as the page unpacks it; it is not unpacked for each report.
     charts_hash = f"'sha256-{_asset('vega.min.js.sha256').strip()}'"
     title, advice = "pytest-ladder report", report.decision.recommendation
-    headline = "No objective is set, so no rung is recommended."
+    headline = why_no_advice(report)
     if advice is not None:
         headline = advice.reason
         if advice.rung is not None:
@@ -233,7 +234,7 @@ def _against(report: Report) -> dict[str, Any] | None:
 def _objective(report: Report) -> str:
     objective = report.objective
     if objective is None:
-        return "no objective"
+        return aim_text(report) or without(report)
     from pytest_ladder.decide.objectives.table import kind_of
 
     said = kind_of(objective).summary(objective)

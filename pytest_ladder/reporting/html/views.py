@@ -13,7 +13,8 @@ from pytest_ladder.decide.decision import Decision, Recommendation, Roi
 from pytest_ladder.decide.matrix import Matrix, RungResult, at_volume
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.reporting.charts.records import decision_records
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.report import Report, decides
+from pytest_ladder.reporting.sentences.aim import aim_sentences, aim_title, without
 from pytest_ladder.reporting.sentences.matrix import (
     gain_text,
     outgrown_sentence,
@@ -120,7 +121,9 @@ def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -
             if rung.levels
         },
         "notes": _chart_notes(report, matrix, decision),
-        "steps": [_step(step, _calls(report)[1]) for step in decision.steps],
+        "steps": [
+            _step(step, _calls(report)[1], decision.volume) for step in decision.steps
+        ],
         "data": charts.records(matrix, decision),
     }
 
@@ -210,8 +213,16 @@ def _no_objective(report: Report, matrix: Matrix, decision: Decision) -> View:
             f"The best quality at {report.level_name(decision.level)} is "
             f"{percent(best[0])}, by {best[1]}."
         )
-    title = f"{count(len(measured), 'rung')}, no objective"
-    reason += " For advice, write an [objective] into ladder.toml."
+    title = aim_title(report) or f"{count(len(measured), 'rung')}, {without(report)}"
+    if said := " ".join(aim_sentences(report)):
+        reason = said
+    elif decides(report.info.mode):
+        reason += " For advice, write an [objective] into ladder.toml."
+    else:
+        reason += (
+            " For advice, run `pytest --ladder=matrix`, with an [objective] in "
+            "ladder.toml."
+        )
     others = _user_lines(report, decision, None)
     if report.tried:
         from pytest_ladder.reporting.sentences.tried import tried_sentences
@@ -324,13 +335,15 @@ def _shipped(
     return f"{text} Switching: {change}."
 
 
-def _step(step: Roi, by: int) -> list[str]:
+def _step(step: Roi, by: int, volume: int) -> list[str]:
     """Give the cells of the table of steps; the page names the columns alike."""
-    money = return_text(step.points_per_1000_usd) if step.established else ""
+    money = ""
+    if step.established:
+        money = return_text(step.points_per_1000_usd, volume)
     usd = step.usd_per_good_answer
     good = dollars(times(usd, 1000)) if step.established else ""
     hour = step.points_per_build_hour
-    volume = step.break_even_volume
+    even = step.break_even_volume
     return [
         step.from_rung,
         step.to_rung,
@@ -339,5 +352,5 @@ def _step(step: Roi, by: int) -> list[str]:
         money or "not established",
         good or "not established",
         "" if hour is None else signed(hour),
-        "" if volume is None else count(round(volume), "call"),
+        "" if even is None else count(round(even), "call"),
     ]

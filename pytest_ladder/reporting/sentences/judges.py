@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Most runs have no judge: what measures them is loaded by those that have one.
 
-NO_LABELS = "uncalibrated: no labels; `pytest-ladder label`"
+NO_LABELS = "uncalibrated: no labels in this report; `pytest-ladder label`"
 MEASURES = (
     *("labels", "accuracy", "always one answer", "sensitivity", "specificity"),
     *("kappa", "AC1", "raters"),

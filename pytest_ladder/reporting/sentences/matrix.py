@@ -76,9 +76,11 @@ def details(decision: Decision) -> Iterator[str]:
         yield f"{advice.rung} scores at least {floor} on cases like these, 95 % sure."
     if advice.switch is not None:
         step = advice.switch
-        yield f"From the current {step.from_rung} to {step.to_rung}: {_gain(step)}."
+        gain = _gain(step, decision.volume)
+        yield f"From the current {step.from_rung} to {step.to_rung}: {gain}."
     if advice.roi is not None:
-        yield f"The next rung is {advice.roi.to_rung}: {_gain(advice.roi)}."
+        gain = _gain(advice.roi, decision.volume)
+        yield f"The next rung is {advice.roi.to_rung}: {gain}."
     elif advice.next_rung is not None:
         yield f"The next rung worth trying is {advice.next_rung}."
     yield from advice.changes
@@ -233,17 +235,20 @@ def signed(number: float | None) -> str:
     return f"{number:+,.0f}" if abs(number) >= 1000 else f"{number:+.1f}"
 
 
-def return_text(points_per_1000_usd: float | None) -> str:
-    """Write what money brings: `35 points per $1,000`, `1 point per $0.81`, or `n/a`.
+def return_text(points_per_1000_usd: float | None, volume: int) -> str:
+    """Write what money brings at a volume: `35 points per $1,000 at 100 calls`, `n/a`.
 
-    Of more than 100 points per $1,000 it gives the price of a point instead.
+    Of more than 100 points per $1,000 it gives the price of a point instead. The money
+    is that of all the calls, building included.
     """
     if points_per_1000_usd is None:
         return NOT_AVAILABLE
     if abs(points_per_1000_usd) <= MOST_POINTS:
-        return f"{points_per_1000_usd:.3g} points per $1,000"
-    sign = "-" if points_per_1000_usd < 0 else ""
-    return f"{sign}1 point per {dollars(1000 / abs(points_per_1000_usd))}"
+        text = f"{points_per_1000_usd:.3g} points per $1,000"
+    else:
+        sign = "-" if points_per_1000_usd < 0 else ""
+        text = f"{sign}1 point per {dollars(1000 / abs(points_per_1000_usd))}"
+    return f"{text} at {count(volume, 'call')}"
 
 
 def gain_text(step: Roi) -> str:
@@ -279,15 +284,18 @@ def _recorded(spend: Spend) -> str:
     return text
 
 
-def _gain(step: Roi) -> str:
-    """Say what a step brings and costs."""
+def _gain(step: Roi, volume: int) -> str:
+    """Say what a step brings and costs, and on which cases if not on all."""
     if step.points is None:
         return "there is no case in common to compare them on"
-    text = f"{gain_text(step)} for {price_text(step)}"
+    gain = gain_text(step)
+    if step.only_cases is not None:
+        gain += f" on the {count(step.only_cases, 'case')} that both ran,"
+    text = f"{gain} for {price_text(step)}"
     if step.extra_usd_per_1k is None:
-        text = f"{gain_text(step)} at an unknown cost"
+        text = f"{gain} at an unknown cost"
     if not step.established:
         return f"{text}; its return is not established"
     if step.points_per_1000_usd is not None:
-        text += f", {return_text(step.points_per_1000_usd)}"
+        text += f", {return_text(step.points_per_1000_usd, volume)}"
     return text

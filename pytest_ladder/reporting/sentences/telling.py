@@ -42,7 +42,7 @@ def _cases(told: Telling) -> str:
     more = (cases.needed or 0) - round(cases.now)
     if more <= 0:
         return f"{said}; the {cases.now:,.0f} at hand are enough."
-    beyond = f", {more:,} more than there are" if cases.now else ""
+    beyond = f", {more:,} more than both ran" if cases.now else ""
     return f"{said}{beyond}: {_price(cases)}."
 
 
@@ -84,6 +84,9 @@ def _grounds(told: Telling, source: str) -> Iterator[str]:
             f"By {source}: the two differ on {told.differ:,} of "
             f"{count(told.n, 'case')}, which tell {_points(told.sees)}."
         )
+    if told.stopped:
+        verb = "was" if len(told.stopped) == 1 else "were"
+        yield f"{' and '.join(told.stopped)} {verb} stopped before all cases ran."
     if told.gain is not None and told.n:
         yield _so_far(told)
     if told.clusters is not None:

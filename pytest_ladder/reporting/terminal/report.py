@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.sentences.aim import aim_sentences
 from pytest_ladder.reporting.sentences.judges import calibrated_quality
 from pytest_ladder.reporting.sentences.matrix import (
     details,
@@ -46,6 +47,7 @@ def decision_lines(
     # The looks that decided nothing are in the other reports.
     looks = [look.sentence for look in report.looks if look.decides]
     lines = list(sentences((*looks, *details(report.decision)), width, QUIET))
+    lines += sentences(aim_sentences(report), width, QUIET)
     said, advice = headline(report.decision), report.decision.recommendation
     if said is None or advice is None:
         return lines

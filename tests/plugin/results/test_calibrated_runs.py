@@ -84,7 +84,9 @@ def test_labels_measure_the_judge_in_every_report(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     result = judged.run("--ladder-live", "--ladder=matrix")
-    result.stdout.fnmatch_lines(["uncalibrated: no labels; `pytest-ladder label`"])
+    result.stdout.fnmatch_lines(
+        ["uncalibrated: no labels in this report; `pytest-ladder label`"]
+    )
     before = judged.server.count
 
     label(judged, monkeypatch, capsys, "--count", "40")
