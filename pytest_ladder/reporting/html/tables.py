@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_ladder.core.score import Level
@@ -45,8 +45,35 @@ def tag_table(report: Report) -> Table:
             [tag, rung, *map(_with_interval, figures)]
             for tag, rung, figures in tag_rows(report.tags, levels)
         ],
+        "worst": [*_worst_tags(report, levels)],
         "notes": tag_notes(report, len(report.tags)),
     }
+
+
+def _worst_tags(report: Report, levels: Sequence[Level]) -> Iterator[list[int]]:
+    """Give line and level of the lowest cells of the rung that ships.
+
+    Only where the interval is below what the rung has of all cases.
+    """
+    lines = [rung for tag in report.tags for rung in tag.rungs]
+    current = report.info.current
+    own = next((one.levels for one in report.matrix.rungs if one.id == current), {})
+    for place, level in enumerate(levels):
+        whole = own[level].quality if level in own else None
+        if whole is None or (level is Level.JUDGED and report.calibrations):
+            # Labels correct what a judge says of all cases, but not of those of a tag.
+            continue
+        below = [
+            (cell.quality, line)
+            for line, rung in enumerate(lines)
+            if rung.id == current
+            and (cell := rung.levels.get(level)) is not None
+            and cell.quality is not None
+            and cell.high is not None
+            and cell.high < whole
+        ]
+        if below:
+            yield [min(below)[1], place]
 
 
 def ledger(report: Report) -> Table:
