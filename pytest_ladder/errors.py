@@ -95,6 +95,9 @@ class BadRow(LadderError):
 class MissingReply(LadderError):
     """A run without `--ladder-live` needs a reply that is not stored."""
 
+    request: Any = None
+    """The `Request` without a reply, to say what changed by; None: it is not known."""
+
 
 class MissingSnapshot(LadderError):
     """The snapshot that a reply is compared with was never written, or is damaged.

@@ -191,7 +191,9 @@ class Engine:
                 return arrived
         served = self._find(request, archive, key)
         if served is None and not self.settings.live:
-            raise MissingReply(f"No reply of {request.model.name} is stored.")
+            missing = MissingReply(f"No reply of {request.model.name} is stored.")
+            missing.request = request
+            raise missing
         return served
 
     def ahead(self, jobs: Iterable[tuple[Request, Archive]]) -> Callable[[], None]:

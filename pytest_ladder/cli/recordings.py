@@ -17,7 +17,7 @@ from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import shown
 
 if TYPE_CHECKING:
-    from pytest_ladder.collection.recordings_check import Inventory, Missing
+    from pytest_ladder.collection.inventory import Inventory, Missing
 
 _MOST_LISTED = 20
 _MOST_NAMED = 3
@@ -153,17 +153,22 @@ def _findings(stock: Inventory) -> Iterator[str]:
     """Say what is missing, spare or damaged in the recordings of one ladder."""
     ladder = stock.opened
     yield f"{shown(ladder.ladder.path)}: {ladder.current.id}"
-    if stock.missing:
-        yield f"not recorded: {len(stock.missing):,}"
-        yield from _listed(map(_missing, stock.missing))
-    if stock.spare:
-        yield f"needed by no test: {sum(map(len, stock.spare.values())):,}"
-        lines = (
+    new = [each for each in stock.missing if each.change is None]
+    changed = [each for each in stock.missing if each.change is not None]
+    if new:
+        yield f"not recorded: {len(new):,}"
+        yield from _listed(map(_missing, new))
+    if changed:
+        yield f"recorded with another prompt, model or parameter: {len(changed):,}"
+        yield from _listed(map(_missing, changed))
+    spare = stock.left_over
+    if spare:
+        yield f"needed by no test: {sum(map(len, spare.values())):,}"
+        yield from _listed(
             line
-            for path, recordings in stock.spare.items()
+            for path, recordings in spare.items()
             for line in _of_file(path, recordings)
         )
-        yield from _listed(lines)
     if stock.damaged:
         yield f"damaged: {len(stock.damaged):,}"
         yield from _listed(
@@ -186,7 +191,8 @@ def _findings(stock: Inventory) -> Iterator[str]:
 def _missing(missing: Missing) -> str:
     what = "verdict" if missing.judge else "reply"
     free = " (in the store: costs nothing)" if missing.stored else ""
-    return f"{what} of {missing.nodeid}{free}"
+    change = f": {missing.change.told}" if missing.change else ""
+    return f"{what} of {missing.nodeid}{free}{change}"
 
 
 def _of_file(path: Path, recordings: Sequence[Recording]) -> Iterator[str]:
@@ -222,7 +228,7 @@ def _fixes(stocks: Sequence[Inventory], arguments: Sequence[str]) -> Iterator[st
         # Few files are named; else the arguments are as they were.
         chosen = files if not arguments and len(files) <= _MOST_NAMED else arguments
         yield f"Record what is missing: pytest {_typed([*chosen, '--ladder-live'])}"
-    if any(stock.spare for stock in stocks):
+    if any(stock.left_over for stock in stocks):
         typed = _typed(["recordings", "prune", *arguments])
         yield f"Remove what no test needs: pytest-ladder {typed}"
     if any(stock.damaged for stock in stocks):

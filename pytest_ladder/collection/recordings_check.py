@@ -6,19 +6,21 @@ for is only known when it runs: recordings that may be theirs are never taken fo
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from pytest_ladder.calls.contract import Request
-from pytest_ladder.calls.store.recordings import Damaged, Recording, scan
+from pytest_ladder.calls.store.changed import change_of
+from pytest_ladder.calls.store.recordings import Recording, scan
 from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.collection.inventory import Inventory, KeptRecordings, Missing
 from pytest_ladder.collection.known_calls import asker_of_kept, known_calls
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
@@ -32,51 +34,6 @@ from pytest_ladder.session.pytest_internals import (
     argument_names,
 )
 from pytest_ladder.session.session import LadderSession
-
-
-class Missing(NamedTuple):
-    """A reply that a test needs and that is not recorded."""
-
-    nodeid: str
-    """Of the first test that needs it."""
-    path: Path
-    """That test's file."""
-    judge: bool
-    """Whether it is the answer of a judge."""
-    stored: bool
-    """Whether it is in the store, and recording it costs nothing."""
-
-
-class KeptRecordings(NamedTuple):
-    """Recordings that no known request needs, and that are kept all the same."""
-
-    path: Path
-    number: int
-    test: str
-    """A test that may need them; its requests are only known when it runs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inventory:
-    """What is recorded for one ladder, against what its collected tests need."""
-
-    opened: OpenLadder
-    recorded: int
-    """Recordings that can be read."""
-    missing: list[Missing]
-    doubtful: list[Missing]
-    """Verdicts that are not needed if a cheap check of the case misses."""
-    spare: dict[Path, list[Recording]]
-    """By their file: what no collected test needs."""
-    kept: list[KeptRecordings]
-    damaged: list[Damaged]
-    unknown_to_git: list[Path]
-    """Files that no commit will have, though git knows tests that need them."""
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether there is nothing to do."""
-        return not (self.missing or self.spare or self.damaged or self.unknown_to_git)
 
 
 def take_stock(
@@ -165,7 +122,7 @@ class _Stock:
         return Inventory(
             opened=self._opened,
             recorded=sum(len(recordings) for _, recordings in self._files.values()),
-            missing=list(missing.values()),
+            missing=list(self._with_changes()),
             doubtful=[each for key, each in doubtful.items() if key not in missing],
             spare=spare,
             kept=kept,
@@ -188,7 +145,7 @@ class _Stock:
                 item.rung,
                 case,
                 sample,
-                lambda request: self._need(request, item, judge=False),
+                functools.partial(self._need, item=item, case=case),
             )
             if not known.is_all:
                 module.unfinished[case.id] = test.nodeid
@@ -211,7 +168,7 @@ class _Stock:
         doubt = (case.source, case.id, sample) in self._checked
 
         def look_up(request: Request) -> StoredReply | None:
-            return self._need(request, item, judge=True, doubt=doubt)
+            return self._need(request, item, case, judge=True, doubt=doubt)
 
         jury = self._opened.jury(asker_of_kept(look_up))
         try:
@@ -224,7 +181,13 @@ class _Stock:
             module.unjudged[case.id] = test.nodeid
 
     def _need(
-        self, request: Request, item: LadderItem, *, judge: bool, doubt: bool = False
+        self,
+        request: Request,
+        item: LadderItem,
+        case: Case,
+        *,
+        judge: bool = False,
+        doubt: bool = False,
     ) -> StoredReply | None:
         """Note that a reply is needed; returns it where it was kept."""
         archive = self._opened.archive
@@ -236,9 +199,26 @@ class _Stock:
         kept = archive.store.get(key)
         missing = self._doubtful if doubt else self._missing
         if not item.test.external and not request.model.is_scripted:
-            nodeid, path = item.nodeid, item.test.path
-            missing.setdefault(key, Missing(nodeid, path, judge, kept is not None))
+            place = (item.nodeid, item.test.path, judge, kept is not None)
+            found = Missing(*place, case.id, item.test.module, request)
+            missing.setdefault(key, found)
         return kept
+
+    def _with_changes(self) -> Iterator[Missing]:
+        """Yield what is missing, with the recording that each had before, if any."""
+        of_cases = {
+            name: _by_case(readable) for name, (_, readable) in self._files.items()
+        }
+        taken = {key for module in self._modules.values() for key in module.keys}
+        for missing in self._missing.values():
+            of_case = of_cases.get(missing.module, {}).get(missing.case)
+            change = None
+            if of_case and not missing.judge:
+                archive = self._opened.archive
+                change = change_of(missing.request, archive, of_case, taken)
+            if change is not None:
+                taken.add(change.recording.key)
+            yield missing._replace(change=change)
 
     def _may_be_pruned(self, name: str, roots: list[Path]) -> bool:
         """Tell whether all that may need the recordings of a file was collected."""
@@ -304,7 +284,7 @@ class _Stock:
                 users.add(name)
         return users
 
-    @cached_property
+    @functools.cached_property
     def _users(self) -> dict[str, set[str]]:
         """The test files that are known to need a reply, by its key."""
         users = defaultdict(set)
@@ -313,7 +293,7 @@ class _Stock:
                 users[key].add(name)
         return users
 
-    @cached_property
+    @functools.cached_property
     def _keys_in(self) -> dict[str, set[str]]:
         """The keys that are recorded for each test file."""
         return {
@@ -321,7 +301,7 @@ class _Stock:
             for name, (_, recordings) in self._files.items()
         }
 
-    @cached_property
+    @functools.cached_property
     def _without_recordings(self) -> list[LadderTest]:
         """Tests of unknown requests that were never recorded where they are now.
 
@@ -336,6 +316,13 @@ class _Stock:
                 if not any(_is_labelled(recording, test) for recording in own)
             ]
         return tests
+
+
+def _by_case(recordings: list[Recording]) -> dict[str, list[Recording]]:
+    by_case = defaultdict(list)
+    for recording in recordings:
+        by_case[recording.case].append(recording)
+    return by_case
 
 
 def _checked(items: list[LadderItem]) -> set[tuple[str, str, int]]:

@@ -13,15 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.store.differences import RequestDifference, in_texts, in_values
 from pytest_ladder.core.case import Message
 from pytest_ladder.gateway.app_request import keyed
 from pytest_ladder.session.app_link import Visit
 
 _MOST = 50
 """Stored requests that are looked at, the newest first."""
-_SHOWN = 24
-"""Characters that are quoted from where two texts begin to differ."""
-_BEFORE = 6
 _IGNORE = "if that means nothing, let `ignore` of [gateway] say so"
 
 
@@ -32,14 +30,6 @@ class _Kept(NamedTuple):
     """None: a recording, which keeps the last message only."""
     prompt: str
     params: dict[str, Any] | None
-
-
-class _Difference(NamedTuple):
-    place: str
-    new: Any
-    old: Any
-    alike: tuple[int, int]
-    """How many messages are alike, and how many characters of the next."""
 
 
 def nearest(request: Request, visit: Visit) -> str:
@@ -78,7 +68,7 @@ def _kept(visit: Visit) -> Iterator[_Kept]:
             yield _Kept(None, recording.prompt, None)
 
 
-def _difference(request: Request, kept: _Kept, visit: Visit) -> _Difference:
+def _difference(request: Request, kept: _Kept, visit: Visit) -> RequestDifference:
     """Return the first difference between a request and one that is stored."""
     ignore = visit.opened.ladder.gateway.ignore
     asked = keyed(request.messages, ignore) or request.messages
@@ -87,62 +77,19 @@ def _difference(request: Request, kept: _Kept, visit: Visit) -> _Difference:
         new = str(asked[-1].get("content", ""))
         old = keyed([{"role": "", "content": kept.prompt}], ignore)
         stored = kept.prompt if old is None else str(old[0]["content"])
-        return _of_texts(f"messages[{last}].content", new, stored, 0)
+        return in_texts(f"messages[{last}].content", new, stored, 0)
     stored_messages = keyed(kept.messages, ignore) or kept.messages
     for index, (one, other) in enumerate(zip(asked, stored_messages, strict=False)):
         if one != other:
-            return _of_values(f"messages[{index}]", one, other, index)
+            return in_values(f"messages[{index}]", one, other, index)
     alike = min(len(asked), len(stored_messages))
     if len(asked) != len(stored_messages):
-        return _Difference(
+        return RequestDifference(
             "the number of messages", len(asked), len(stored_messages), (alike, 0)
         )
     params = kept.params or {}
     for name in sorted({*request.params, *params}):
         wanted, had = request.params.get(name), params.get(name)
         if wanted != had:
-            return _of_values(name, wanted, had, alike)
-    return _Difference("the model", request.model.id, "another one", (alike, 0))
-
-
-def _of_values(place: str, new: Any, old: Any, alike: int) -> _Difference:
-    """Return the first difference within two values that differ."""
-    if isinstance(new, str) and isinstance(old, str):
-        return _of_texts(place, new, old, alike)
-    if isinstance(new, dict) and isinstance(old, dict):
-        for name in [*new, *(each for each in old if each not in new)]:
-            if new.get(name) != old.get(name):
-                inner = f"{place}.{name}"
-                return _of_values(inner, new.get(name), old.get(name), alike)
-    if isinstance(new, list) and isinstance(old, list):
-        for index, (one, other) in enumerate(zip(new, old, strict=False)):
-            if one != other:
-                return _of_values(f"{place}[{index}]", one, other, alike)
-        return _Difference(f"the length of {place}", len(new), len(old), (alike, 0))
-    return _Difference(place, _short(new), _short(old), (alike, 0))
-
-
-def _of_texts(place: str, new: str, old: str, alike: int) -> _Difference:
-    if new == old:
-        return _Difference("", new, old, (alike, len(new)))
-    same = next(
-        (i for i, (a, b) in enumerate(zip(new, old, strict=False)) if a != b),
-        min(len(new), len(old)),
-    )
-    # From the begin of the word, by which a date or an id is known.
-    begin = same
-    while begin > max(0, same - _BEFORE * 2) and not new[begin - 1].isspace():
-        begin -= 1
-    return _Difference(
-        f"{place}, character {same + 1}",
-        new[begin : begin + _SHOWN],
-        old[begin : begin + _SHOWN],
-        (alike, same),
-    )
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, dict | list | str):
-        text = value if isinstance(value, str) else str(value)
-        return text[:_SHOWN]
-    return value
+            return in_values(name, wanted, had, alike)
+    return RequestDifference("the model", request.model.id, "another one", (alike, 0))

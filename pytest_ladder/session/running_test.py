@@ -60,6 +60,7 @@ from pytest_ladder.session.ladder_test import (
     rung_of,
 )
 from pytest_ladder.session.llm import Llm, run_task
+from pytest_ladder.session.missing import how_to_record
 from pytest_ladder.session.open_ladder import OpenLadder
 from pytest_ladder.session.settings import Settings
 from pytest_ladder.session.status_line import StatusLine
@@ -371,8 +372,7 @@ class RunningTest:
         rung = (record.item.test.opened, record.item.rung.id)
         if self._stored.get(rung, True) is None and rung not in self._served:
             self._not_run(record)
-        message = f'{error} Record it: pytest "{record.item.nodeid}" --ladder-live'
-        message += self._process.settings.as_typed
+        message = how_to_record(error, record, self._process.settings)
         if self._process.settings.missing == "skip":
             record.why = Why.NOT_RUN
             pytest.skip(message)

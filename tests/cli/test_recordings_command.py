@@ -98,16 +98,32 @@ def test_a_reply_that_is_only_in_the_store_costs_nothing_to_record(
     assert out.count("(in the store: costs nothing)") == 3
 
 
-def test_an_edited_prompt_makes_replies_missing_and_recordings_spare(
+def test_an_edited_prompt_is_told_beside_the_one_that_was_recorded(
     shop: Shop, command: Command
 ) -> None:
     shop.test(ANSWER_HALF)
     record(shop)
-    shop.cases([CASES[0] | {"input": "say light blue"}, *CASES[1:]])
+    changed = [CASES[0] | {"input": "say light blue"}, CASES[1] | {"id": "ember"}]
+    new = {"id": "grass", "input": "say lime"}
+    shop.cases([*changed, new, CASES[2]])
     status, out, _ = command("recordings", "check")
-    assert status == 1
-    assert "  reply of test_shop.py::test_answer[bot/plain-sky]\n" in out
-    assert "  recordings/test_shop.jsonl: reply to sky: say blue\n" in out
+    assert (status, out.splitlines()) == (
+        1,
+        [
+            "ladder.toml: bot/plain",
+            "not recorded: 1",
+            "  reply of test_shop.py::test_answer[bot/plain-grass]",
+            "recorded with another prompt, model or parameter: 1",
+            "  reply of test_shop.py::test_answer[bot/plain-sky]: another prompt: "
+            "'light blue' / recorded 'blue'",
+            "3 recordings: not in order",
+            "Record what is missing: pytest test_shop.py --ladder-live",
+        ],
+    )
+    shop.cases([CASES[0] | {"input": "say light blue"}, CASES[2]])
+    _, out, _ = command("recordings", "check")
+    assert "\nneeded by no test: 1\n" in out
+    assert "  recordings/test_shop.jsonl: reply to fire: say red\n" in out
     assert "Remove what no test needs: pytest-ladder recordings prune\n" in out
     # A live run of the whole file does both at once.
     shop.run("--ladder-live")

@@ -15,8 +15,9 @@ from pytest_ladder.core.rung import Tier
 from pytest_ladder.decide.decision import Roi, Standing
 from pytest_ladder.decide.estimates import PlannedRung
 from pytest_ladder.decide.objective import decide
+from pytest_ladder.decide.objectives.kind import Line
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.charts.labels import LETTER, pixels
+from pytest_ladder.reporting.charts.labels import HEIGHT, LETTER, scales
 from pytest_ladder.reporting.charts.parts import log_ticks, shape_of
 from pytest_ladder.reporting.charts.records import SIZES
 from pytest_ladder.reporting.charts.render import (
@@ -145,9 +146,10 @@ def test_every_point_is_named_and_no_name_covers_another(models: int) -> None:
     points = chart_spec(report)["datasets"]["points"]
     numbers = {rung.id: n for n, rung in enumerate(report.matrix.rungs, 1)}
     for size, (width, height) in enumerate(SIZES):
-        places, _ = pixels(points, [], width, height)
+        x_of, y_of = scales(points, [], width, height)
         boxes = []
-        for point, (x, y) in zip(points, places, strict=True):
+        for point in points:
+            x, y = x_of(point["usd"]), y_of(point["quality"])
             dx, dy, _, _, text = point["spots"][size]
             assert text.split()[0] == str(numbers[point["rung"]])
             assert text in (text.split()[0], f"{text.split()[0]} {point['rung']}")
@@ -156,6 +158,21 @@ def test_every_point_is_named_and_no_name_covers_another(models: int) -> None:
         for one, other in itertools.combinations(boxes, 2):
             apart = one[2] <= other[0] or other[2] <= one[0]
             assert apart or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize("quality", [0.3, 0.5, 0.7, 0.9])
+def test_no_line_goes_through_a_name(quality: float) -> None:
+    chance = round(quality - 0.2, 2)
+    goal = Objective(kind="good-enough", quality=quality, chance=chance)
+    report = revised(REPORT, goal, REPORT.matrix.volume)
+    points = chart_spec(report)["datasets"]["points"]
+    lines = [Line(of="quality", at=at, label="") for at in (quality, chance)]
+    for size, (width, height) in enumerate(SIZES):
+        _, y_of = scales(points, lines, width, height)
+        for point in points:
+            middle = y_of(point["quality"]) + point["spots"][size][1]
+            for at in (quality, chance):
+                assert abs(middle - y_of(at)) > HEIGHT / 2, point["spots"][size]
 
 
 @pytest.mark.parametrize(

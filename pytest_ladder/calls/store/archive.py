@@ -139,7 +139,7 @@ class Archive:
                         case=case,
                         key=key,
                         identity=identity,
-                        prompt=_prompt(messages[-1]),
+                        prompt=prompt_of(messages[-1]),
                         reply=renewed[key],
                         judge=judge,
                     )
@@ -165,7 +165,7 @@ def _exchange(key: str, asked: tuple[Message, ...], reply: StoredReply) -> Excha
     )
 
 
-def _prompt(message: Message) -> str:
+def prompt_of(message: Message) -> str:
     """Return what a recording keeps of the last message, for people to read."""
     content = message.get("content", "")
     if not isinstance(content, list):

@@ -1,5 +1,6 @@
 """Recordings: the replies that tests need, committed beside `ladder.toml`."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,8 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._by_key: dict[str, Recording] | None = None
+        self._by_case: defaultdict[str, list[Recording]] | None = None
+        """Sorted when first asked, as only a missing reply has somebody ask."""
         self._damaged: ConfigError | None = None
         """What is wrong with a file; None: nothing, or none was read."""
         self._files_of: dict[str, list[Path]] = {}
@@ -49,9 +52,20 @@ class Recordings:
         """
         return self._all().get(key)
 
-    def of_case(self, case: str) -> list[Recording]:
-        """Return what is recorded for a case, or for a test without cases."""
-        return [each for each in self._all().values() if each.case == case]
+    def of_case(self, case: str, module: str | None = None) -> list[Recording]:
+        """Return what is recorded for a case, or for a test without cases.
+
+        `module`: in its file only, for another's cases may have the same ids.
+        """
+        if self._by_case is None:
+            self._by_case = defaultdict(list)
+            for each in self._all().values():
+                self._by_case[each.case].append(each)
+        found = self._by_case.get(case, [])
+        if module is None:
+            return found
+        path = self.folder / f"{module}.jsonl"
+        return [each for each in found if path in self._files_of[each.key]]
 
     def _all(self) -> dict[str, Recording]:
         if self._damaged is not None:

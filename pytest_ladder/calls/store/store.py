@@ -187,6 +187,11 @@ class Store:
                 row = found.get(key)
                 yield key, None if row is None else self._read(key, *row)
 
+    def request(self, key: str) -> bytes | None:
+        """Return what was asked for a reply, as JSON; None where it is not stored."""
+        query = "SELECT CAST(request AS BLOB) FROM replies WHERE key = ?"
+        return next((request for (request,) in self._select(query, [key])), None)
+
     def requests_with(self, part: str, most: int) -> list[bytes]:
         """Return requests that hold a text, as JSON, the newest first; reads all."""
         query = (

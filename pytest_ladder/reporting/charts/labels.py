@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +38,8 @@ DIRECTIONS = 16
 FEW = 6
 """Up to so many points are all named."""
 
+Scale = Callable[[float], float]
+"""Where a value lies in pixels, from the left or from the top."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 Spot = tuple[int, int, int, int, str]
@@ -66,6 +68,8 @@ def spots_of(
     The recommended and the current rung, the front and what is planned bear their names
     where there is room, and all rungs where they are few; others a number.
     """
+    if not points:
+        return []
     marks = ("recommended", "current", "planned", "on_front")
     rank = sorted(
         range(len(points)),
@@ -74,7 +78,8 @@ def spots_of(
             -points[n]["quality"],
         ),
     )
-    places, bars = pixels(points, lines, width, height)
+    x_of, y_of = scales(points, lines, width, height)
+    places = [(x_of(point["usd"]), y_of(point["quality"])) for point in points]
     wanted = []
     for n in rank:
         number = str(points[n]["number"])
@@ -82,10 +87,18 @@ def spots_of(
         texts = (f"{number} {points[n]['rung']}", number) if is_named else (number,)
         wanted.append(Wanted(x=places[n][0], y=places[n][1], texts=texts))
     taken: list[Box] = []
-    for y in bars:
-        taken += [(0, y - 16, 90, y), (0, y - 1, width, y + 1)]
+    for line in lines:
+        if line.of == "quality":
+            y = y_of(line.at)
+            taken += [(0, y - 16, 90, y), (0, y - 1, width, y + 1)]
+        elif line.of == "cost" and line.at > 0:
+            taken.append((x_of(line.at) - 1, 0, x_of(line.at) + 1, height))
     taken += _stairs([places[n] for n in rank if points[n]["on_front"]])
-    placed = place(tuple(wanted), width, height, tuple(taken))
+    avoided: list[Box] = []
+    for point, (x, y) in zip(points, places, strict=True):
+        avoided.append((x_of(point["usd_low"]), y, x_of(point["usd_high"]), y))
+        avoided.append((x, y_of(point["high"]), x, y_of(point["low"])))
+    placed = place(tuple(wanted), width, height, tuple(taken), tuple(avoided))
     return [spot for _, spot in sorted(zip(rank, placed, strict=True))]
 
 
@@ -97,15 +110,10 @@ def _stairs(front: Sequence[tuple[float, float]]) -> list[Box]:
     return boxes
 
 
-def pixels(
+def scales(
     points: Sequence[Record], lines: Sequence[Line], width: int, height: int
-) -> tuple[list[tuple[float, float]], list[float]]:
-    """About where points are drawn, and lines across: scales take in all that is drawn.
-
-    The second are pixels from the top.
-    """
-    if not points:
-        return [], []
+) -> tuple[Scale, Scale]:
+    """Say about where a chart draws costs and qualities: it takes in all of both."""
     bars = [line.at for line in lines if line.of == "quality"]
     caps = [math.log(line.at) for line in lines if line.of == "cost" and line.at > 0]
     left = min([math.log(point["usd_low"]) for point in points] + caps)
@@ -114,11 +122,10 @@ def pixels(
     top = max([point["high"] for point in points] + bars)
     across = (width - 2 * 36) / ((right - left) or 1)
     down = (height - 2 * 12) / ((top - bottom) or 1)
-    places = [
-        (36 + (math.log(p["usd"]) - left) * across, 12 + (top - p["quality"]) * down)
-        for p in points
-    ]
-    return places, [12 + (top - bar) * down for bar in bars]
+    return (
+        lambda usd: 36 + (math.log(usd) - left) * across,
+        lambda quality: 12 + (top - quality) * down,
+    )
 
 
 @functools.lru_cache(maxsize=16)
@@ -127,18 +134,22 @@ def place(
     width: int,
     height: int,
     taken: tuple[Box, ...] = (),
+    avoided: tuple[Box, ...] = (),
 ) -> tuple[Spot, ...]:
     """Give a place to each label in a chart of this size, the first ones first.
 
-    `taken` are boxes to keep free: left, top, right, bottom.
+    `taken` are boxes to keep free: left, top, right, bottom; `avoided` those to keep
+    free where a label has another place.
     """
-    bitmap = _Bitmap(width, height)
+    bitmap, intervals = _Bitmap(width, height), _Bitmap(width, height)
+    for box in avoided:
+        intervals.take(box)
     for box in taken:
         bitmap.take(box)
     for point in wanted:
         x, y = point.x, point.y
         bitmap.take((x - MARK, y - MARK, x + MARK, y + MARK))
-    return tuple([_spot(point, bitmap) for point in wanted])
+    return tuple([_spot(point, bitmap, intervals) for point in wanted])
 
 
 class _Bitmap:
@@ -170,8 +181,8 @@ class _Bitmap:
         return (1 << (last + 1)) - (1 << first)
 
 
-def _spot(point: Wanted, bitmap: _Bitmap) -> Spot:
-    for text in point.texts:
+def _spot(point: Wanted, bitmap: _Bitmap, intervals: _Bitmap) -> Spot:
+    for text, is_picky in itertools.product(point.texts, (True, False)):
         half = (LETTER * len(text) + 4) / 2
         for dx, dy, leads in _OFFSETS:
             # A label grows away from its point.
@@ -182,7 +193,7 @@ def _spot(point: Wanted, bitmap: _Bitmap) -> Spot:
                 point.x + x + half,
                 point.y + dy + HEIGHT / 2,
             )
-            if bitmap.is_free(box):
+            if bitmap.is_free(box) and (intervals.is_free(box) or not is_picky):
                 bitmap.take(box)
                 end = (round(dx), round(dy)) if leads else (0, 0)
                 return round(x), round(dy), *end, text

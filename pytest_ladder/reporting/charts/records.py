@@ -62,7 +62,8 @@ def decision_records(
     `matrix` is costed at the decision's volume; names are placed for each of `sizes`.
     """
     drawn = [*_points(report, matrix, decision), *_planned(matrix, decision)]
-    numbers, lines = numbers_of(report), _lines(report.objective)
+    numbers = numbers_of(report)
+    lines = [*_lines(report.objective), *_chance(report.objective)]
     for point in drawn:
         point["number"] = numbers[point["rung"]]
     spots = [spots_of(drawn, lines, width, height) for width, height in sizes]
@@ -76,12 +77,9 @@ def decision_records(
         "front": [_xy(point) for point in front],
         "hull": _hull([_xy(point) for point in front]),
         "limits": [
-            *(
-                {_LIMITS[line.of]: line.at, "label": line.label}
-                for line in lines
-                if line.of in _LIMITS
-            ),
-            *_chance(report.objective),
+            {_LIMITS[line.of]: line.at, "label": line.label}
+            for line in lines
+            if line.of in _LIMITS
         ],
         "ticks": _ticks(points),
         "steps": _steps(matrix, decision, front),
@@ -113,12 +111,14 @@ def latency_records(report: Report) -> dict[str, list[Record]]:
     return {"boxes": boxes, "dots": dots, "limits": limits}
 
 
-def _chance(objective: Objective | None) -> list[Record]:
+def _chance(objective: Objective | None) -> list[Line]:
     """Give the line of what guessing scores: none of the objective's own, no bar."""
     if objective is None or objective.chance is None:
         return []
+    from pytest_ladder.decide.objectives.kind import Line
+
     label = f"chance {percent(objective.chance)}"
-    return [{"bar": objective.chance, "label": label}]
+    return [Line(of="quality", at=objective.chance, label=label)]
 
 
 def bar_of(objective: Objective | None) -> float | None:

@@ -1,0 +1,128 @@
+"""What changed since a case was recorded, where its reply is no longer found.
+
+A recording keeps the model, and of the request the last message only; the local store,
+where it still holds that request, knows the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.calls.store.archive import TRANSPORT_PARAMS, Archive, prompt_of
+from pytest_ladder.calls.store.differences import RequestDifference, in_texts, in_values
+from pytest_ladder.calls.store.recordings import Recording
+from pytest_ladder.core.case import has_parts
+
+_MOST = 20
+"""Recordings of a case that are looked at."""
+_LONGEST_ID = 60
+_UNKNOWN = (
+    "the same last message; an earlier message or a parameter differs (recordings keep "
+    "the last message only)"
+)
+
+
+class Change(NamedTuple):
+    """A request that was recorded as another one."""
+
+    recording: Recording
+    """The nearest of the case that is not used otherwise."""
+    told: str
+    """What differs, to follow "recorded with"."""
+
+
+def change_of(
+    request: Request,
+    archive: Archive,
+    of_case: Sequence[Recording],
+    used: Container[str],
+) -> Change | None:
+    """Say what differs from the nearest recording of the same case; None: none is.
+
+    `used` are the keys of recordings that another request is answered by. A further
+    sample or draw of what is recorded is no change. Costs some look-ups in memory, and
+    one in the store where the last message is the same.
+    """
+    recorded = {recording.key for recording in of_case}
+    if any(archive.key(first) in recorded for first in _first_ones(request)):
+        return None
+    unused = [each for each in of_case if not each.judge and each.key not in used]
+    if not unused:
+        return None
+    prompt, identity = prompt_of(request.messages[-1]), archive.identity(request.model)
+
+    def nearness(pair: tuple[Recording, RequestDifference]) -> tuple[bool, bool, int]:
+        recording, found = pair
+        return recording.identity == identity, not found.place, found.alike[1]
+
+    pairs = [(each, in_texts("it", prompt, each.prompt, 0)) for each in unused[:_MOST]]
+    nearest, found = max(pairs, key=nearness)
+    told = list(_of_model(identity, nearest.identity))
+    if found.place:
+        told.append(_of_prompt(found, prompt, nearest.prompt))
+    return Change(
+        nearest, " and ".join(told) or _of_the_rest(request, archive, nearest)
+    )
+
+
+def _first_ones(request: Request) -> Iterator[Request]:
+    if request.sample > 1:
+        yield msgspec.structs.replace(request, sample=1)
+    if request.draw > 1:
+        yield msgspec.structs.replace(request, draw=1)
+
+
+def _of_model(new: str, old: str) -> Iterator[str]:
+    if new != old:
+        yield f"another model: {new[:_LONGEST_ID]!r} / recorded {old[:_LONGEST_ID]!r}"
+
+
+def _of_prompt(found: RequestDifference, new: str, old: str) -> str:
+    """Word a difference of the last message; attachments stand as a line of text."""
+    lines = zip(new.splitlines(), old.splitlines(), strict=False)
+    one, other = next(((a, b) for a, b in lines if a != b), ("", ""))
+    if all("bytes, sha256 " in line and line[:1] == "[" for line in (one, other)):
+        return f"another image or file: {one} / recorded {other}"
+    return f"another prompt: {found.new!r} / recorded {found.old!r}"
+
+
+def _of_the_rest(request: Request, archive: Archive, recording: Recording) -> str:
+    """Say what differs where model and last message are the same."""
+    written = archive.store.request(recording.key)
+    try:
+        sent = msgspec.json.decode(written or b"")
+        roles, were = _roles(request.messages), _roles(sent["messages"])
+        messages, params = list(sent["messages"]), dict(sent["params"])
+    except (msgspec.MsgspecError, UnicodeError, KeyError, TypeError, ValueError):
+        return _UNKNOWN
+    if roles != were:
+        return f"other messages: {roles} / recorded {were}"
+    asked = request.messages
+    if has_parts(asked):
+        from pytest_ladder.core.attachments import shortened
+
+        asked = shortened(asked)
+    for one, other in zip(asked, messages, strict=True):
+        if one != other:
+            found = in_values("it", one, other, 0)
+            role = one.get("role", "")
+            return f"another {role} message: {found.new!r} / recorded {found.old!r}"
+    return next(_of_params(request.params, params), _UNKNOWN)
+
+
+def _roles(messages: Iterable[Any]) -> str:
+    return ", ".join(str(message["role"]) for message in messages)
+
+
+def _of_params(new: dict[str, Any], old: dict[str, Any]) -> Iterator[str]:
+    """Name the parameters that differ; texts stay unsaid, for one may be a secret."""
+    for name in sorted({*new, *old} - TRANSPORT_PARAMS):
+        values = new.get(name), old.get(name)
+        if values[0] != values[1]:
+            is_plain = all(isinstance(v, int | float | None) for v in values)
+            shown = f": {values[0]} / recorded {values[1]}" if is_plain else ""
+            yield f"another {name}{shown}"
