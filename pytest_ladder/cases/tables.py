@@ -182,6 +182,7 @@ def _split(
     quoted = rf'"(?:[^"]|"")*+"{blank}*+'
     cell = rf'{blank}*+(?:{quoted}|[^"{cut}\r\n][^{cut}\r\n]*+)?'
     is_sound = re.compile(rf"{cell}(?:{cut}{cell})*[\r\n]*").fullmatch
+    sound_cells = re.compile(rf"(?:{cell}{cut})*{blank}*").match
     options: dict[str, Any] = {"delimiter": separator, "strict": strict}
     reader = csv.reader(lines(), skipinitialspace=True, **options)
     records: list[_Record] = []
@@ -203,7 +204,13 @@ def _split(
                 same = before is None or before == cells
                 records.append(_Record(line, cells, None if same else before))
         except csv.Error as error:
-            return records, (reader.line_num + skipped, str(error))
+            # A quote that stands wrong may be noticed lines after it.
+            noticed = reader.line_num + skipped
+            start = sound_cells("".join(written))
+            before_it = list(_lines(start[0])) if start else []
+            opened = end + max(1, len(before_it))
+            what = str(error) if opened == noticed else f"{error} in line {noticed}"
+            return records, (opened, what)
     return records, None
 
 

@@ -121,6 +121,9 @@ def _run(given: Given) -> int:
     _public_address(given)
     named = [] if given.folder is None else [shown(given.folder)]
     given.folder = report_folder(given, judged=given.ask == "labels")
+    # A large report takes seconds, and a pipe shows nothing that is not flushed.
+    say(f"Reading {shown(given.folder)} …")
+    sys.stdout.flush()
     report = read_report(given.folder)
     review = (labels_asked if given.ask == "labels" else reviews_asked)(given, report)
     answers = review.answers

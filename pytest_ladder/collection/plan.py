@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import pytest
@@ -15,6 +15,7 @@ from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.collection.known_calls import KnownCalls, known_calls
+from pytest_ladder.collection.unplanned import unplanned
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
 from pytest_ladder.core.rung import Rung
@@ -28,7 +29,7 @@ from pytest_ladder.session.session import LadderSession
 from pytest_ladder.text.phrases import shown
 
 
-def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
+def plan(session: LadderSession, items: Sequence[pytest.Item]) -> list[str]:
     """Say what a live run of these items would call; calls no model.
 
     Raises `pytest.UsageError` where a request cannot be made.
@@ -39,7 +40,8 @@ def plan(session: LadderSession, items: Iterable[pytest.Item]) -> list[str]:
         )
         shards = [] if session.settings.shard is None else _shards(session)
         notes = session.notes(session.opened)
-        return [*shards, *lines, *session.store_lines, *notes]
+        beside = unplanned(session, items)
+        return [*shards, *lines, *session.store_lines, *notes, *beside]
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
 

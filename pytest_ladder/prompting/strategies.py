@@ -107,6 +107,11 @@ class Strategies:
                 prompter = self._prompters[strategy]
         return prompter
 
+    def check(self, strategy: Strategy) -> None:
+        """Read all files that a strategy names; raises `ConfigError` for mistakes."""
+        self.prompter(strategy)
+        self._offered_by(strategy)
+
     def talk(
         self,
         rung: Rung,
@@ -202,17 +207,24 @@ class Strategies:
         self, rung: Rung, sample: int, params: Mapping[str, Any]
     ) -> _Requests:
         usual, strategy, form_from = rung.params, rung.strategy, ""
-        if strategy.response_format is not None or strategy.tools:
-            # Most strategies name no code and no schema.
-            from pytest_ladder.prompting.offered import offered_params, place_of_form
-
-            if strategy not in self._offered:
-                offered = offered_params(strategy, self._needs.path)
-                self._offered[strategy] = offered
-            usual = {**usual, **self._offered[strategy]}
+        if offered := self._offered_by(strategy):
+            usual = {**usual, **offered}
             if strategy.response_format is not None:
+                from pytest_ladder.prompting.offered import place_of_form
+
                 form_from = place_of_form(strategy, self._needs.path)
         return _Requests(rung, usual, sample, params, form_from)
+
+    def _offered_by(self, strategy: Strategy) -> dict[str, Any]:
+        """Return the parameters by which tools are offered and a form is asked."""
+        if strategy.response_format is None and not strategy.tools:
+            # Most strategies name no code and no schema.
+            return {}
+        if strategy not in self._offered:
+            from pytest_ladder.prompting.offered import offered_params
+
+            self._offered[strategy] = offered_params(strategy, self._needs.path)
+        return self._offered[strategy]
 
     def _class_of(self, strategy: Strategy) -> type[Prompter]:
         return prompter_class(strategy.use, self._folder)

@@ -18,10 +18,12 @@ from pytest_ladder.decide.gate.result import READ_DIFFERENTLY
 from pytest_ladder.reporting.files.baseline import compared_run
 from pytest_ladder.reporting.files.read import rungs_of
 from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.words_changed import words_changed
 from pytest_ladder.text.numbers import count, few
 
 _IDENTITY = ("id", "revision", "adapter", "tier", "price", "serve", "build")
 """What of a model is told when it changed."""
+_MOST_EXCERPTS = 3
 
 
 def held_against(report: Report, base: Report, label: str) -> Report:
@@ -58,7 +60,9 @@ def _changes(base: Report, head: Report, rungs: Sequence[RungAgainst]) -> Iterat
         [r.id for r in base.matrix.rungs if r.levels],
         [r.id for r in head.matrix.rungs if r.levels],
     )
-    yield from _prompts(rungs, {r.id: r.model for r in head.matrix.rungs}, altered)
+    model_of = {rung.id: rung.model for rung in head.matrix.rungs}
+    same = [rung for rung in rungs if model_of.get(rung.rung) not in altered]
+    yield from _prompts(base, head, [rung for rung in same if rung.asked_otherwise])
     yield from _cases(rungs)
     if base.objective != head.objective:
         yield "The objective is another one."
@@ -101,17 +105,22 @@ def _only(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
             yield f"{len(names):,} {plural} {verb}: {few(names)}."
 
 
-def _prompts(
-    rungs: Sequence[RungAgainst], model_of: Mapping[str, str], altered: set[str]
-) -> Iterator[str]:
+def _prompts(base: Report, head: Report, rungs: Sequence[RungAgainst]) -> Iterator[str]:
     """Name rungs that were asked otherwise though their model is as it was."""
     other = [
         f"{rung.rung} ({rung.asked_otherwise:,} of {count(rung.asked, 'case')})"
         for rung in rungs
-        if rung.asked_otherwise and model_of.get(rung.rung) not in altered
     ]
-    if other:
-        yield f"Asked otherwise, by another prompt or parameter: {few(other, 6)}."
+    if not other:
+        return
+    yield f"Asked otherwise, by another prompt or parameter: {few(other, 6)}."
+    # Rungs of one strategy have the same words changed.
+    first: dict[str, str] = {}
+    for rung in rungs:
+        first.setdefault(words_changed(base, head, rung.rung), rung.rung)
+    told = [(name, words) for words, name in first.items() if words]
+    for name, words in told[:_MOST_EXCERPTS]:
+        yield f"What {name} was asked: {words}."
 
 
 def _cases(rungs: Sequence[RungAgainst]) -> Iterator[str]:

@@ -85,5 +85,4 @@ def _case(case: CaseAgainst) -> str:
 
 
 def _cell(text: str) -> str:
-    # For GitHub two dollar signs are a formula.
-    return markdown_text(text, _ANY).replace("$", "&#36;")
+    return markdown_text(text, _ANY)

@@ -128,5 +128,4 @@ def _between(figure: Figure, text: Callable[[float | None], str]) -> str:
 
 
 def _cell(text: str) -> str:
-    # For GitHub two dollar signs are a formula.
-    return markdown_text(text, _ANY).replace("$", "&#36;")
+    return markdown_text(text, _ANY)

@@ -25,12 +25,13 @@ _UNSEEN = ("Cc", "Cf", "Cs")
 """Control and format characters (among them direction overrides), lone surrogates."""
 _MARKDOWN = re.compile(
     r"""
-    [\\`*\[\]<>&|~$]
+    [\\`*\[\]|~$]
+    | <(?!\ ) | (?<!\ )> | >(?!\ ) | &(?=[\#\w])   # a tag, a quotation, a reference
     | (?<![^\W_])_ | _(?![^\W_])              # emphasis, which needs a word's edge
     | (?:(?<=mailto)|(?<=xmpp)): | :(?=//|[\w+-]+:)   # a bare link, an emoji
     | (?<=www)\.                              # a bare link
     | @(?=\w) | \#(?=\d)                     # a mention, an issue
-    | \A[-+=\#] | (?<=\d)[.)](?!\S)          # a list, a heading, a rule
+    | \A[-+=](?!\d) | \A\# | \A\d{1,9}[.)](?!\S)   # a list, a rule, a heading
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -123,14 +124,18 @@ def markdown_text(text: str, width: int = CLIP_AT) -> str:
     the zero-width spaces.
     """
     line = _ISSUE.sub(rf"\1-{_BREAK}", plain(text, width))
-    return _MARKDOWN.sub(
-        lambda match: f"&#{ord(match[0])};" + (_BREAK if match[0] in "@#" else ""), line
-    )
+    return _MARKDOWN.sub(_reference, line)
 
 
 def csv_cell(text: str) -> str:
     """Put a `'` before text that a spreadsheet would take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _reference(match: re.Match[str]) -> str:
+    """Write the last character of what is found as a character reference."""
+    before, sign = match[0][:-1], match[0][-1]
+    return f"{before}&#{ord(sign)};" + (_BREAK if sign in "@#" else "")
 
 
 def _columns(character: str) -> int:

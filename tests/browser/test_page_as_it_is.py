@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
@@ -104,6 +105,29 @@ def test_tags_of_one_rung_are_sorted_from_the_worst(
     tab.page.select_option("#tags-rung", "")
     all_lines = tab.page.locator("#tags-table tbody tr:visible")
     expect(all_lines).to_have_count(4 * len(report.tags))
+
+
+def test_the_worst_tag_of_what_ships_says_so_in_words(
+    tab: Tab, tmp_path: Path, report: Report
+) -> None:
+    first, *others = report.tags
+    rungs = [
+        msgspec.structs.replace(
+            rung,
+            levels={
+                level: msgspec.structs.replace(cell, quality=0.01, low=0.0, high=0.02)
+                for level, cell in rung.levels.items()
+            },
+        )
+        for rung in first.rungs
+    ]
+    bad = msgspec.structs.replace(first, rungs=tuple(rungs))
+    tab.open(written(tmp_path, msgspec.structs.replace(report, tags=(bad, *others))))
+    marked = tab.page.locator("#tags-table tr:has(td.worst)")
+    expect(marked).to_have_count(1)
+    expect(marked.locator("th, td").first).to_have_text(first.tag)
+    expect(marked.locator("td.worst").first).to_contain_text("lowest of what ships")
+    assert report.info.current in marked.inner_text().replace("\n", "")
 
 
 def test_cases_where_judge_and_cheap_checks_disagree_are_a_filter(

@@ -290,6 +290,27 @@ MISTAKES = {
         'holds commas, quotes or line breaks in quotes, and write "" for a quote '
         "inside.",
     ),
+    "a quote of an earlier line": (
+        "c.csv",
+        'sep=,\nid,input\n1,"a\nb"\n2,"c\n3,"d"\n',
+        "c.csv:5: the line is not valid CSV (',' expected after '\"' in line 6); put a "
+        'text that holds commas, quotes or line breaks in quotes, and write "" for a '
+        "quote inside.",
+    ),
+    "a quote within a row of several lines": (
+        "c.csv",
+        'id,input,expected\r\n1,"a\u2028\r\nb","c\r\nd" e\r\n',
+        "c.csv:3: the line is not valid CSV (',' expected after '\"' in line 4); put a "
+        'text that holds commas, quotes or line breaks in quotes, and write "" for a '
+        "quote inside.",
+    ),
+    "a quote that is never closed": (
+        "c.csv",
+        'id,input\n1,"a\n2,b\n3,c\n',
+        "c.csv:2: the line is not valid CSV (unexpected end of data in line 4); put a "
+        'text that holds commas, quotes or line breaks in quotes, and write "" for a '
+        "quote inside.",
+    ),
     "lines count from the top": (
         "c.csv",
         'sep=;\nid;input\n1;"a\nb"\n1;c\n',

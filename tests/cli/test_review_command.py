@@ -253,7 +253,8 @@ def test_a_damaged_file_of_reviews_stops_before_a_link_is_printed(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reviews.jsonl").write_text('{"case": "c01"}\n')
     status, out, err = command("review", "--rater", "ann")
-    assert (status, out) == (2, "")
+    # What takes a while is told at once.
+    assert (status, out) == (2, "Reading ladder-report …\n")
     assert err.startswith("pytest-ladder: reviews.jsonl:1: this is no review")
     assert os.listdir(tmp_path).count("reviews.jsonl") == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pytest_ladder.core.row import Outcome, Row
+from pytest_ladder.core.row import Exchange, Outcome, Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.decide.against import cases_against, rungs_against
 from pytest_ladder.reporting.against import held_against
@@ -129,3 +129,31 @@ def test_all_renderings_have_the_same_figures_and_no_reply_in_matrix_json() -> N
     told = str(against_json(report.against))
     assert "'broken': 3" in told
     assert "blue" not in told
+
+
+def test_what_a_prompt_says_now_is_told_where_both_texts_are_known() -> None:
+    rows = some_rows(["small/plain"])
+
+    def asked(key: str, text: str) -> Report:
+        messages = {"role": "system", "content": text}, {"role": "user", "content": "x"}
+        bill = a_bill(key, 0)
+        report = a_report(
+            [msgspec.structs.replace(row, replies=(bill,)) for row in rows[:1]]
+        )
+        exchange = Exchange(key=bill.key, messages=messages, text="a")
+        return msgspec.structs.replace(report, exchanges={bill.key: exchange})
+
+    before = asked("old", "Sort the ticket. Answer in one word, please.")
+    after = asked("new", "Sort the ticket. Answer as JSON, please.")
+    against = held_against(after, before, "git:main").against
+    assert against is not None
+    assert (
+        'What small/plain was asked: "… ticket. Answer in one word, …" → "… ticket. '
+        'Answer as JSON, …".' in against.changes
+    )
+    same = held_against(asked("new", "Sort."), asked("old", "Sort."), "x").against
+    assert same is not None
+    assert (
+        "What small/plain was asked: the words are the same, so a parameter."
+        in same.changes
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import Spend, Tokens, spend_of
 from pytest_ladder.decide.matrix import Cell, RungResult
-from pytest_ladder.reporting.report import Report
+from pytest_ladder.reporting.report import Report, RunInfo
 from pytest_ladder.reporting.sentences.judges import judge_notes, judge_remarks
 from pytest_ladder.reporting.sentences.matrix import (
     criteria,
@@ -45,8 +45,35 @@ def tag_table(report: Report) -> Table:
             [tag, rung, *map(_with_interval, figures)]
             for tag, rung, figures in tag_rows(report.tags, levels)
         ],
+        "worst": [*_worst_tags(report, levels)],
         "notes": tag_notes(report, len(report.tags)),
     }
+
+
+def _worst_tags(report: Report, levels: Sequence[Level]) -> Iterator[list[int]]:
+    """Give line and level of the lowest cells of the rung that ships.
+
+    Only where the interval is below what the rung has of all cases.
+    """
+    lines = [rung for tag in report.tags for rung in tag.rungs]
+    current = report.info.current
+    own = next((one.levels for one in report.matrix.rungs if one.id == current), {})
+    for place, level in enumerate(levels):
+        whole = own[level].quality if level in own else None
+        if whole is None or (level is Level.JUDGED and report.calibrations):
+            # Labels correct what a judge says of all cases, but not of those of a tag.
+            continue
+        below = [
+            (cell.quality, line)
+            for line, rung in enumerate(lines)
+            if rung.id == current
+            and (cell := rung.levels.get(level)) is not None
+            and cell.quality is not None
+            and cell.high is not None
+            and cell.high < whole
+        ]
+        if below:
+            yield [min(below)[1], place]
 
 
 def ledger(report: Report) -> Table:
@@ -73,7 +100,7 @@ def how_run(report: Report) -> list[list[str]]:
         ["run", info.id],
         ["started", info.started],
         ["mode", info.mode],
-        ["commit", info.git_sha or "not in a repository"],
+        ["commit", info.git_sha or _no_commit(info)],
         ["rung that ships", info.current or "not declared"],
         ["seed of the case order", "none" if info.seed is None else str(info.seed)],
     ]
@@ -98,6 +125,12 @@ def page_remarks(report: Report) -> list[str]:
 
         sentences[:0] = tried_sentences(report)
     return sentences
+
+
+def _no_commit(info: RunInfo) -> str:
+    # Git is asked for the commit, and may be missing or refuse; not for the checkout.
+    in_checkout = "no commit yet, or git could not tell it"
+    return in_checkout if info.ladder else "not in a repository"
 
 
 def _tokens(tokens: Tokens | None) -> str:

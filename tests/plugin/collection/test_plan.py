@@ -277,3 +277,78 @@ params = {{ max_tokens = 5 }}
     said = shop.run("--ladder-plan", "--ladder=matrix").stdout.str()
     assert "6 calls, paid by the time they take; nothing was called or spent." in said
     assert "at most $" not in said
+
+
+MISTYPED = """
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_mistyped(repl):
+    pass
+
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_second(reply, caes):
+    pass
+
+@pytest.mark.cheap
+def test_alone(tmp_path):
+    pass
+
+@pytest.mark.cheap
+@pytest.mark.parametrize("n", [1, 2])
+def test_sound(llm, n, request):
+    pass
+
+@pytest.mark.skip
+@pytest.mark.cheap
+def test_skipped(repl):
+    pass
+
+def test_unmarked(repl):
+    pass
+"""
+
+
+def test_tests_that_ask_for_nothing_are_told(shop: Shop) -> None:
+    shop.cases([{"input": "say one"}, {"input": "say two"}])
+    shop.test(MISTYPED)
+    result = shop.run("--ladder-plan")
+    said = [line for line in result.stdout.lines if "::" in line]
+    assert said == [
+        "test_shop.py::test_mistyped is marked cheap and asks for nothing: fixture "
+        "'repl' not found; did you mean `reply`? Correct the name.",
+        "test_shop.py::test_second would fail: fixture 'caes' not found; did you mean "
+        "`case`? Correct the name.",
+        "test_shop.py::test_alone is marked cheap and asks for nothing: it takes no "
+        "fixture of pytest-ladder.",
+    ]
+    assert result.ret in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"input": "a", "expcted": "b"}', "examples.jsonl: *no `expected`*"),
+        ('{"input": "a", "expected": ', "examples.jsonl:2: *JSON*"),
+    ],
+    ids=["a-field", "cut"],
+)
+def test_files_of_rungs_that_are_not_planned_are_read(
+    shop: Shop, line: str, told: str
+) -> None:
+    shop.cases([{"input": "say one"}])
+    sound = '{"input": "x", "expected": "y"}'
+    (shop.path / "examples.jsonl").write_text(f"{sound}\n{line}\n", encoding="utf-8")
+    text = (shop.path / "ladder.toml").read_text(encoding="utf-8")
+    shots = '[[strategy]]\nname = "shots"\nexamples = "examples.jsonl"\nshots = 1\n'
+    (shop.path / "ladder.toml").write_text(f"{text}\n{shots}", encoding="utf-8")
+    shop.test(OWN_CASES)
+    said = shop.run("--ladder-plan").stdout
+    said.fnmatch_lines([f'The strategy "shots", not in this plan, fails: {told}'])
+    assert "2 calls" in said.str()
+
+
+def test_a_damaged_file_of_labels_is_told_by_a_plan(shop: Shop) -> None:
+    shop.test(OWN_CASES)
+    (shop.path / "labels.jsonl").write_text('{"case": \n', encoding="utf-8")
+    shop.run("--ladder-plan").stdout.fnmatch_lines(["labels.jsonl:1: *"])

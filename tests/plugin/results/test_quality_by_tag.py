@@ -78,3 +78,26 @@ def test_a_suite_without_tags_says_nothing_of_them(shop: Shop) -> None:
     assert shop.matrix()["tags"] == []
     markdown = (shop.path / "ladder-report/current/matrix.md").read_text()
     assert "by tag" not in markdown
+
+
+def test_the_worst_tag_of_what_ships_is_marked_where_it_is_below_the_whole(
+    shop: Shop,
+) -> None:
+    shop.cases(
+        [
+            {
+                "id": f"c{number}",
+                "input": f"say {number}",
+                "expected": "other" if number < 12 else "say",
+                "tags": ["bad" if number < 12 else "good", "all"],
+            }
+            for number in range(36)
+        ]
+    )
+    shop.test(ANSWER)
+    shop.run("--ladder-live", "--ladder=matrix")
+    page = (shop.path / "ladder-report/index.html").read_text(encoding="utf-8")
+    tags = data_of(page, "summary")["tags"]
+    marked = [tags["lines"][line][:2] for line, _ in tags["worst"]]
+    # Neither another rung, nor a tag that is as good as the whole.
+    assert marked == [["bad", "bot/plain"]]

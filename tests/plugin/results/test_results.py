@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.scratch_suite import ANSWER_HALF, LADDER, ONE_WORKER, Run, Shop
+from tests.reporting.test_page_html import data_of
 
 OBJECTIVE = """
 [objective]
@@ -350,6 +351,11 @@ def test_a_report_that_cannot_be_written_is_one_sentence(shop: Shop) -> None:
     assert result.ret != pytest.ExitCode.OK
 
 
+def commit_on_page(shop: Shop) -> str:
+    page = (shop.path / "ladder-report/current/index.html").read_text(encoding="utf-8")
+    return str(dict(data_of(page, "summary")["how"])["commit"])
+
+
 def test_the_git_commit_is_noted_and_where_in_the_checkout_the_ladder_is(
     shop: Shop,
 ) -> None:
@@ -357,11 +363,13 @@ def test_the_git_commit_is_noted_and_where_in_the_checkout_the_ladder_is(
     shop.run("--ladder-live")
     assert shop.matrix()["run"]["git_sha"] is None
     assert "ladder" not in shop.matrix()["run"]
+    assert commit_on_page(shop) == "not in a repository"
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
     shop.pytester.run("git", "init", "-q")
     shop.run()
     assert shop.matrix()["run"]["git_sha"] is None  # there is no commit yet
     assert shop.matrix()["run"]["ladder"] == "ladder.toml"
+    assert commit_on_page(shop).startswith("no commit yet")
     shop.pytester.run(*git, "commit", "-q", "--allow-empty", "-m", "first")
     head = shop.pytester.run("git", "rev-parse", "HEAD").stdout.str().strip()
     shop.run()

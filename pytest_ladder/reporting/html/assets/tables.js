@@ -98,13 +98,18 @@ function meter({ quality, low, high }) {
 }
 
 function show_tags() {
-  const { heads, lines, notes } = data.tags;
+  const { heads, lines, worst, notes } = data.tags;
   $("tags").hidden = $("tags-link").hidden = lines.length === 0;
   const made = lines.map(([tag, ...rest]) => line(new Text(middle(tag, MOST_TAG)), ...rest));
   made.forEach((one, n) => {
     one.cells[0].title = lines[n][0];
     one.cells[1].className = "left";
   });
+  for (const [n, level] of worst) {
+    const cell = made[n].cells[2 + level];
+    cell.classList.add("worst");
+    cell.append(" ", el("small", {}, "lowest of what ships"));
+  }
   table("tags-table", heads, made, 2);
   offer_rungs(lines, made);
   $("tags-note").textContent = notes.join(" ");
