@@ -159,8 +159,8 @@ def test_a_reply_that_is_refreshed_is_replayed_by_every_file_that_needs_it(
 
 EDIT = ('name = "plain"', 'name = "plain"\nsystem = "Be brief."')
 SENTENCE = (
-    'No reply of bot is stored. Record it: pytest "test_shop.py::test_answer'
-    '[bot/plain-sky]" --ladder-live'
+    "No reply of bot is stored. This case was recorded with {}. Record it: "
+    'pytest "test_shop.py::test_answer[bot/plain-sky]" --ladder-live'
 )
 
 
@@ -171,7 +171,10 @@ def test_an_edited_prompt_that_is_not_recorded_fails_and_says_how_to_record_it(
     calls = repository.server.count
     result = repository.run("-m", "cheap")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert SENTENCE in result.stdout.str()
+    assert (
+        SENTENCE.format("other messages: system, user / recorded user")
+        in result.stdout.str()
+    )
     assert repository.server.count == calls
     repository.run("--ladder-live")
     assert repository.run("-m", "cheap").ret == pytest.ExitCode.OK
@@ -192,7 +195,9 @@ def test_a_commit_of_an_edited_prompt_is_refused_until_it_is_recorded(
 
     refused = _commit_with_hook(repository.path)
     assert refused.returncode == 1
-    assert SENTENCE in refused.stdout + refused.stderr
+    why = "the same last message; an earlier message or a parameter differs"
+    sentence = SENTENCE.format(f"{why} (recordings keep the last message only)")
+    assert sentence in refused.stdout + refused.stderr
 
     repository.run("--ladder-live")
     accepted = _commit_with_hook(repository.path)
