@@ -88,8 +88,7 @@ def send(
     sender = _RunSender(client, experiment_id, report, found)
     parent = sender.begin(report.parent)
     if "" not in found or parent.info.end_time is None:
-        # Before all rungs: a server that gets the same new dataset from two of them at
-        # once refuses one (MLflow 3.17, SQLite).
+        # Before all rungs, of which two at once would name a new dataset.
         sender.log_dataset(sender.ids[""])
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
     try:
@@ -116,9 +115,17 @@ def send(
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(client.create_experiment(name))
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:
+            # Another machine, which logs at the same time, may have made it meanwhile.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
     if not found.experiment_id:
         raise TrackingError(
             f"{host()} does not answer as a server of MLflow does; check the address."
@@ -217,8 +224,20 @@ class _RunSender:
         return run
 
     def log_dataset(self, run_id: str) -> None:
-        """Name the cases as what a run was evaluated on."""
-        self.client.log_inputs(run_id, datasets=[_input(self.dataset)])
+        """Name the cases as what a run was evaluated on.
+
+        A server that gets the same new dataset from two at once refuses one of them
+        (MLflow 3.17, SQLite); asked again it has it.
+        """
+        from mlflow.exceptions import MlflowException
+
+        given = [_input(self.dataset)]
+        try:
+            self.client.log_inputs(run_id, datasets=given)
+        except MlflowException as error:
+            if error.error_code != "BAD_REQUEST":
+                raise
+            self.client.log_inputs(run_id, datasets=given)
 
     def complete(self, told: LoggedRun, run: Run) -> None:
         """Send what a run lacks, and end it."""
