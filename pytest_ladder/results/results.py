@@ -126,13 +126,22 @@ class Results:
     def finished(self) -> list[LadderResult]:
         """The result of each ladder; made when first asked for, after the last test."""
         if self._finished is None:
-            if self.session.settings.live:
+            if self._called_models:
+                # A controller of xdist has opened none yet, and the engine is to know
+                # which store they name.
+                for config in self._configs():
+                    self.session.open(Path(config))
                 # Now: the folder that workers share is gone at the end.
                 self.session.engine.called.read()
                 self.session.engine.failed.read()
                 put_on_rows(self.items, self.session.engine)
             self._finished = list(self._results())
         return self._finished
+
+    @property
+    def _called_models(self) -> bool:
+        """Whether models may have been called: not in a run that was refused."""
+        return self.session.settings.live and not self.session.problems
 
     def report_run_failures(self, session: pytest.Session) -> None:
         """Report as failures what no single test can tell; called when all ran."""
@@ -238,7 +247,7 @@ class Results:
         yield from (*self._odd_bills, *self.session.apps.notices())
         for result in self.finished:
             yield from unpriced(result)
-        if self.session.settings.live:
+        if self._called_models:
             yield from unused(self.items, self.session.engine)
         yield from self._of_servers
         yield from self.session.store_notices

@@ -70,9 +70,10 @@ def commanding(
     Unless `made`, tables may be missing or of another release. Raises `StoreError`
     where it is out of reach or fails, and `ConfigError` where it will not do that.
     """
+    connection, refused = address.connected(), None
+    # Now it is there: without it `connected` has said how it is installed.
     import psycopg
 
-    connection, refused = address.connected(), None
     try:
         link = CommandLink(address, connection)
         if made:
