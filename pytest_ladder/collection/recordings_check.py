@@ -211,7 +211,9 @@ class _Stock:
         for missing in self._missing.values():
             of_case = of_cases.get(missing.module, {}).get(missing.case)
             change = None
-            if of_case and not missing.judge:
+            # Where a strategy asks on, the recordings may be of what it asks next.
+            asks_on = missing.case in self._modules[missing.module].unfinished
+            if of_case and not missing.judge and not asks_on:
                 archive = self._opened.archive
                 change = change_of(missing.request, archive, of_case, taken)
             if change is not None:

@@ -16,9 +16,13 @@ def how_to_record(error: MissingReply, record: Record, settings: Settings) -> st
 def _changed(error: MissingReply, record: Record) -> str:
     """Say what differs from the recording of the same case; "" where none is.
 
-    Nothing is recorded of rungs that do not ship, and verdicts change with replies.
+    Nothing is recorded of rungs that do not ship, and verdicts change with replies. Of
+    a strategy that asks on, the recordings may be of what it asks next.
     """
     request, item = error.request, record.item
+    strategies = item.test.opened.strategies
+    if item.test.uses_reply and not strategies.all_is_known(item.rung.strategy):
+        return ""
     if (
         request is None
         or not item.is_current
