@@ -225,7 +225,7 @@ def test_the_lines_say_what_it_takes_and_what_it_rests_on() -> None:
         "To tell bot/few from bot/plain by 3 points at the cheap level, 4 times in 5 "
         "(two-sided, 95 %), takes about",
         f"  cases: {cases.needed:,} (544 to 1,292), {(cases.needed or 0) - 200} more "
-        f"than there are: {cases.calls:,} calls, $1.95.",
+        f"than both ran: {cases.calls:,} calls, $1.95.",
         "  or samples: with a single sample of each case nobody knows how much these "
         "differ.",
         "By ladder-report: the two differ on 20 of 200 cases, which tell 6.26 points.",

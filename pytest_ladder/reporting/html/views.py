@@ -70,7 +70,7 @@ def all_views(report: Report, volumes: list[int]) -> dict[str, list[View]]:
             for volume in volumes
         ]
         for level in Level
-        if level in report.matrix.levels or level is report.decision.level
+        if level in report.matrix.levels or level == report.decision.level
     }
 
 
