@@ -9,8 +9,7 @@ no lock against threads.
 Ctrl-C never arrives here: it is raised in the main thread, and the end of the run then
 cancels the tasks (`CallsInFlight.end`). A cancelled attempt gives back what it holds;
 if it was sent, its worst case stays spent and is told of at the end of the run, for it
-may be billed. Only the tasks in
-`Coordinator.writing` are not cancelled.
+may be billed. Only the tasks in `Coordinator.writing` are not cancelled.
 """
 
 from __future__ import annotations

@@ -122,6 +122,25 @@ def said_by(reply: Reply) -> tuple[str, str]:
     return text, "" if text != reply.text else reply.reasoning
 
 
+def content_of(parts: list[Body]) -> Any:
+    """Return parts of a message as one text, if all of them are text."""
+    if all(part["type"] == "text" for part in parts):
+        return "".join(part["text"] for part in parts)
+    return parts
+
+
+def given_to(call: Mapping[str, Any]) -> Any:
+    """Return what a tool is called with.
+
+    Where the model wrote no JSON, the app is to see what it did write.
+    """
+    written = arguments_of(call)
+    try:
+        return msgspec.json.decode(written)
+    except msgspec.DecodeError:
+        return {"arguments": written}
+
+
 def arguments_of(call: Mapping[str, Any]) -> str:
     """Return the arguments of a call of a tool, as text."""
     function = call.get("function")

@@ -17,9 +17,10 @@ from pytest_ladder.errors import AppError
 from pytest_ladder.gateway.api import (
     Body,
     Memory,
-    arguments_of,
+    content_of,
     data,
     effort_of,
+    given_to,
     malformed,
     pieces,
     refuse,
@@ -252,9 +253,7 @@ def _messages(content: Body, calls: list[tuple[str, str]]) -> list[Message]:
             results.append({"role": "tool", "tool_call_id": name, "content": told})
         elif not part.get("thought"):
             parts.append(_part(part))
-    said: Any = parts
-    if all(part["type"] == "text" for part in parts):
-        said = "".join(part["text"] for part in parts)
+    said = content_of(parts)
     if called:
         return [{"role": role, "content": said or None, "tool_calls": called}]
     return [*results, {"role": role, "content": said}] if said else results
@@ -282,12 +281,10 @@ def _part(part: Body) -> Body:
 
 
 def _call(call: dict[str, Any]) -> Body:
-    try:
-        given = msgspec.json.decode(arguments_of(call))
-    except msgspec.DecodeError:
-        given = {"arguments": arguments_of(call)}
     name = (call.get("function") or {}).get("name", "")
-    return {"functionCall": {"id": call.get("id"), "name": name, "args": given}}
+    return {
+        "functionCall": {"id": call.get("id"), "name": name, "args": given_to(call)}
+    }
 
 
 def _reason(reply: Reply) -> str:

@@ -17,8 +17,9 @@ from pytest_ladder.errors import AppError
 from pytest_ladder.gateway.api import (
     Body,
     Memory,
-    arguments_of,
+    content_of,
     effort_of,
+    given_to,
     malformed,
     messages_of,
     named_event,
@@ -208,19 +209,12 @@ def _messages(message: Message) -> list[Message]:
             results.append({"role": "tool", **result})
         elif kind not in _THOUGHTS:
             raise refuse(f"content of type {kind!r}")
-    said = _said(parts)
+    said = content_of(parts)
     if calls:
         return [{"role": role, "content": said or None, "tool_calls": calls}]
     # Results come first: they answer what the model called.
     spoken: list[Message] = [{"role": role, "content": said}]
     return [*results, *spoken] if said or not results else results
-
-
-def _said(parts: list[Body]) -> Any:
-    """Return parts as one text, if all of them are text."""
-    if all(part["type"] == "text" for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
 
 
 def _call(block: Body) -> Body:
@@ -258,16 +252,11 @@ def _blocks(reply: Reply, *, thoughts: bool) -> Iterator[Body]:
     if text or not reply.tool_calls:
         yield {"type": "text", "text": text}
     for index, call in enumerate(reply.tool_calls):
-        try:
-            given = msgspec.json.decode(arguments_of(call))
-        except msgspec.DecodeError:
-            # The model wrote none; the app is to see what it did.
-            given = {"arguments": arguments_of(call)}
         yield {
             "type": "tool_use",
             "id": call.get("id") or f"toolu_{index}",
             "name": (call.get("function") or {}).get("name", ""),
-            "input": given,
+            "input": given_to(call),
         }
 
 

@@ -17,6 +17,7 @@ from pytest_ladder.gateway.api import (
     Body,
     Memory,
     arguments_of,
+    content_of,
     malformed,
     named_event,
     refuse,
@@ -223,9 +224,7 @@ def _content(content: Any) -> Any:
             parts.append({"type": "image_url", "image_url": {"url": part["image_url"]}})
         else:
             raise refuse(f"content of type {kind!r}")
-    if all(part["type"] == "text" for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
+    return content_of(parts)
 
 
 def _as_message(reply: Reply) -> Message:

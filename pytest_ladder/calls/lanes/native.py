@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_ladder.calls.lanes.native_pieces import REASONS, as_chunk, tokens_of_cohere
-
-Payload = dict[str, Any]
+from pytest_ladder.calls.lanes.payloads import Payload
 
 
 def as_completion(payload: Payload) -> Payload:

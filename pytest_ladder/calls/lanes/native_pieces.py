@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-Payload = dict[str, Any]
+from pytest_ladder.calls.lanes.payloads import Payload, as_dict
 
 
 def as_chunk(payload: Payload, whole: Callable[[Payload], Payload]) -> Payload | None:
@@ -20,23 +20,23 @@ def as_chunk(payload: Payload, whole: Callable[[Payload], Payload]) -> Payload |
     kind = payload.get("type")
     if not isinstance(kind, str):
         return None
-    delta = _dict(payload.get("delta"))
+    delta = as_dict(payload.get("delta"))
     if kind in ("response.completed", "response.incomplete", "response.failed"):
-        return _last_of_responses(whole(_dict(payload.get("response"))))
+        return _last_of_responses(whole(as_dict(payload.get("response"))))
     if kind.startswith("response."):
         name = _RESPONSES.get(kind)
         return _chunk({name: payload.get("delta")} if name else None)
     if kind == "message_start":
-        return {"usage": _dict(payload.get("message")).get("usage")}
+        return {"usage": as_dict(payload.get("message")).get("usage")}
     if kind in ("content_block_start", "content_block_delta"):
-        block = delta or _dict(payload.get("content_block"))
+        block = delta or as_dict(payload.get("content_block"))
         return _chunk(_block(block, payload.get("index")))
     if kind == "message_delta":
         reason = delta.get("stop_reason")
         reason = REASONS.get(reason, reason) if isinstance(reason, str) else None
         return _chunk({}, reason) | {"usage": payload.get("usage")}
     if kind == "content-delta":
-        return _chunk(_dict(delta.get("message")))
+        return _chunk(as_dict(delta.get("message")))
     if kind == "message-end":
         return _chunk({}, delta.get("finish_reason")) | {
             "usage": tokens_of_cohere(delta.get("usage"))
@@ -46,7 +46,7 @@ def as_chunk(payload: Payload, whole: Callable[[Payload], Payload]) -> Payload |
 
 def tokens_of_cohere(usage: Any) -> Any:
     """Return the counts of Cohere's usage, those that are billed first."""
-    usage = _dict(usage)
+    usage = as_dict(usage)
     return usage.get("billed_units") or usage.get("tokens") or usage
 
 
@@ -80,10 +80,6 @@ def _block(block: Payload, index: Any) -> Payload | None:
         return {"tool_calls": [{"index": index, "function": function}]}
     said = {"content": block.get("text"), "thinking": block.get("thinking")}
     return said if any(said.values()) else None
-
-
-def _dict(value: Any) -> Payload:
-    return value if isinstance(value, dict) else {}
 
 
 REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}

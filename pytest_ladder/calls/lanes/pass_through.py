@@ -118,6 +118,6 @@ def body_of(request: Request, native: NativeCall) -> dict[str, Any]:
 
 def from_body(name: str, body: bytes, content_type: str) -> Answer:
     """Read an answer, and keep all of it; raises `CallError`."""
-    answer = completions.from_body(name, body, content_type)
-    whole = plain(completions.decode(name, body, content_type))
-    return msgspec.structs.replace(answer, native=whole)
+    payload = completions.decode(name, body, content_type)
+    answer = completions.whole(name, payload)
+    return msgspec.structs.replace(answer, native=plain(payload))
