@@ -16,8 +16,9 @@ from typing import Any
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.command_link import commanding
 from pytest_ladder.calls.shared.room import KEYS_AT_ONCE
+from pytest_ladder.calls.shared.statements import store_row_of
 from pytest_ladder.calls.shared.transfer import push
-from pytest_ladder.calls.shared.words import LedgerSums, SharedReply
+from pytest_ladder.calls.shared.words import LedgerSums
 from pytest_ladder.calls.store.store import Store
 from pytest_ladder.errors import ConfigError
 
@@ -91,7 +92,7 @@ def fetch(address: SharedAddress, store: Store, keys: Iterable[str]) -> int:
 
 
 def _put(store: Store, rows: Sequence[tuple[Any, ...]]) -> None:
-    store.put([SharedReply(*row).row for row in rows], from_others=True)
+    store.put([store_row_of(*row) for row in rows], from_others=True)
 
 
 def send_outbox(address: SharedAddress, store: Store) -> int:

@@ -50,7 +50,6 @@ from pytest_ladder.calls.shared.words import (
     Admission,
     CallToAdmit,
     SharedPermit,
-    SharedReply,
     nano,
     usd,
 )
@@ -274,15 +273,15 @@ class Machines:
         await self._room.settle(permit, 0)
         return Known(outcome)
 
-    async def _served(self, wanted: WantedCall, reply: SharedReply) -> Served:
+    async def _served(self, wanted: WantedCall, row: StoreRow) -> Served:
         """Keep what another machine has paid for, and return it."""
         request, archive, key = wanted[:3]
         try:
-            kept = read_reply(reply.reply)
+            kept = read_reply(row[-1])
         except UNREADABLE as error:
             problem = str(error)
         else:
-            await self._keep(archive, reply)
+            await self._keep(archive, row)
             own = self._look_up(request, archive, key)
             if isinstance(own, Served):
                 return own
@@ -292,14 +291,14 @@ class Machines:
             f"{self._run.address.name} cannot be read: {problem}"
         )
 
-    async def _keep(self, archive: Archive, reply: SharedReply) -> None:
+    async def _keep(self, archive: Archive, row: StoreRow) -> None:
         async def put(rows: list[StoreRow]) -> list[None]:
             await asyncio.to_thread(archive.store.put, rows, from_others=True)
             return [None] * len(rows)
 
         if archive.folder not in self._fetched:
             self._fetched[archive.folder] = Groups(put)
-        await self._fetched[archive.folder].ask(reply.row)
+        await self._fetched[archive.folder].ask(row)
 
     async def _over(self, wanted: WantedCall, answer: Admission) -> BudgetReached:
         """Say which ledger has no money for a call, and how it stands with it."""

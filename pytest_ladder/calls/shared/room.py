@@ -40,6 +40,7 @@ from pytest_ladder.calls.shared.statements import (
     columns_of,
     in_order,
     settle_values,
+    store_row_of,
     time_of,
 )
 from pytest_ladder.calls.shared.waiting import Waited, WaitedKeys
@@ -50,7 +51,6 @@ from pytest_ladder.calls.shared.words import (
     LedgerSums,
     Outcome,
     SharedPermit,
-    SharedReply,
 )
 from pytest_ladder.calls.store.stored_reply import StoreRow
 from pytest_ladder.errors import ConfigError, LadderError
@@ -209,7 +209,7 @@ class SharedRoom:
         self._paused[place] = max(until, self._paused.get(place, until))
         await self._looks.rows("pause", ("text", "double precision"), place, seconds)
 
-    async def known(self, keys: Iterable[str]) -> dict[str, SharedReply]:
+    async def known(self, keys: Iterable[str]) -> dict[str, StoreRow]:
         """Return the stored replies among keys, in groups of `KEYS_AT_ONCE`."""
         asked, found = list(dict.fromkeys(keys)), {}
         for start in range(0, len(asked), KEYS_AT_ONCE):
@@ -219,12 +219,12 @@ class SharedRoom:
                 "WHERE key = ANY (%s::bytea[])",
                 (group,),
             ):
-                found[key.hex()] = SharedReply(key.hex(), *rest)
+                found[key.hex()] = store_row_of(key.hex(), *rest)
         return found
 
     async def reply_of_other(
         self, key: str, since: float | None = None
-    ) -> SharedReply | None:
+    ) -> StoreRow | None:
         """Wait for the reply that another attempt is paying for.
 
         None: it came to nothing, or its process died, so the key is free again. Raises

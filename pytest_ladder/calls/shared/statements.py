@@ -10,7 +10,6 @@ from pytest_ladder.calls.shared.words import (
     Admission,
     CallToAdmit,
     SharedPermit,
-    SharedReply,
 )
 from pytest_ladder.calls.store.stored_reply import StoreRow
 
@@ -80,7 +79,7 @@ def admitted(
                 key=call.key, fence=fence, reserved_nano=reserved, since=call.since
             )
         if verdict == "stored":
-            stored = SharedReply(call.key, *reply)
+            stored = store_row_of(call.key, *reply)
         admission = Admission(
             verdict=verdict,
             permit=permit,
@@ -90,6 +89,11 @@ def admitted(
         )
         said[nth] = Admitted(admission, go_s or 0.0, paused_s)
     return [said[nth] for nth in range(1, len(group) + 1)]
+
+
+def store_row_of(key: str, identity: str, request: bytes, reply: bytes) -> StoreRow:
+    """Return a reply as the local store writes it; here its JSON is kept as bytes."""
+    return key, identity, request.decode(), reply.decode()
 
 
 def settle_values(group: Sequence[Closing]) -> list[Any]:

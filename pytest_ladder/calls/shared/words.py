@@ -53,20 +53,6 @@ class SharedPermit(msgspec.Struct, frozen=True, kw_only=True):
     since: float | None = None
 
 
-class SharedReply(NamedTuple):
-    """A stored reply, as the local store writes it."""
-
-    key: str
-    identity: str
-    request: bytes
-    reply: bytes
-
-    @property
-    def row(self) -> StoreRow:
-        """The row for the local store."""
-        return self.key, self.identity, self.request.decode(), self.reply.decode()
-
-
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one `CallToAdmit`.
 
@@ -78,7 +64,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Verdict
     permit: SharedPermit | None = None
-    reply: SharedReply | None = None
+    reply: StoreRow | None = None
     wait_s: float = 0.0
     ledger: str = ""
     """Which ledger has not enough left; empty: a slot is waited for, or none."""

@@ -125,7 +125,7 @@ class Machine(RuleBasedStateMachine):
                     Attempt(answer.permit, number, at, self.member(at), worst)
                 )
             if answer.verdict == "stored":
-                assert answer.reply.row == row(number, self.stored[number])
+                assert answer.reply == row(number, self.stored[number])
 
     @precondition(lambda self: self.under_way())
     @rule(
