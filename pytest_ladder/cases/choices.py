@@ -135,7 +135,9 @@ def chosen_letters(text: str, choices: Sequence[str]) -> frozenset[str]:
     whole = _same_text(text, choices)
     if whole is not None:
         return frozenset({whole})
-    bare = _bare(text)
+    # Without runs of blanks no pattern above goes back and forth over a hostile reply.
+    lines = (" ".join(line.split()) for line in _MARKUP.sub("", text).splitlines())
+    bare = "\n".join(line for line in lines if line)
     for letters in (
         _nothing_else(bare, known),
         _said(bare, known),
@@ -231,15 +233,6 @@ def _named_texts(text: str, choices: Sequence[str]) -> frozenset[str]:
 
 def _is_negated(text: str, start: int) -> bool:
     return _NOT.search(text[max(0, start - _NOT_AWAY) : start]) is not None
-
-
-def _bare(text: str) -> str:
-    """Take away markup, and all but one blank or line end of several.
-
-    Without runs of blanks no pattern above goes back and forth over a hostile reply.
-    """
-    lines = (" ".join(line.split()) for line in _MARKUP.sub("", text).splitlines())
-    return "\n".join(line for line in lines if line)
 
 
 def plain_words(text: str) -> str:

@@ -132,7 +132,11 @@ def _json_rows(text: str, label: str) -> Rows:
     try:
         rows, beside = _list_in(data, label) if text.strip() else ([], {})
     except (msgspec.DecodeError, RecursionError) as error:
-        if _is_jsonl(text):
+        # Every line may be an object, whatever the file is called.
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) > 1 and all(
+            line.startswith("{") and line.rstrip().endswith("}") for line in lines
+        ):
             yield from _jsonl_rows(text, label)
             return
         at = json_byte(error)
@@ -178,14 +182,6 @@ def _list_in(data: bytes, label: str) -> tuple[list[msgspec.Raw], dict[str, Any]
                     }
                     return rows, {**beside, key: ()}
     raise not_a_list(label, kind_of(msgspec.json.decode(whole)))
-
-
-def _is_jsonl(text: str) -> bool:
-    """Tell whether every line is an object, whatever the file is called."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return len(lines) > 1 and all(
-        line.startswith("{") and line.rstrip().endswith("}") for line in lines
-    )
 
 
 def _late(module: str, function: str) -> Callable[..., Rows]:

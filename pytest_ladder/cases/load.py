@@ -179,7 +179,13 @@ def _case(
     """
     if isinstance(row, Case):
         source = row.source or origin.source
-        return _of_fields(_of_case(row), origin._replace(source=source)), None
+        fields = {
+            name: value
+            for name, value in msgspec.structs.asdict(row).items()
+            if name in ("input", "expected")
+            or (name not in ("source", "former_hash", "attachments") and value)
+        }
+        return _of_fields(fields, origin._replace(source=source)), None
     if not isinstance(row, dict):
         raise ConfigError(
             f"a case is an object with an input, not {kind_of(row)}; write "
@@ -208,15 +214,6 @@ def _case(
         metadata=metadata,
         former_hash="" if former == case.content_hash else former,
     ), first
-
-
-def _of_case(case: Case) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in msgspec.structs.asdict(case).items()
-        if name in ("input", "expected")
-        or (name not in ("source", "former_hash", "attachments") and value)
-    }
 
 
 def _first_reading(row: Any, origin: _Origin) -> Case | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,6 @@ from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.training import (
     FORMS,
-    TrainingSet,
     exam_cases,
     training_set,
 )
@@ -100,8 +99,12 @@ def _run(given: Given) -> int:
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, content)
-    for line in _said(found, output):
-        say(line)
+    say(f"{count(len(found.examples), 'row')} written to {shown(output)}")
+    if found.too_low:
+        say(f"left out, for no reply scored enough: {count(found.too_low, 'case')}")
+    if found.without_reply:
+        missing = count(found.without_reply, "case")
+        say(f"left out, for want of a whole reply: {missing}")
     return 0
 
 
@@ -116,13 +119,3 @@ def _refuse(report: Report, known: Sequence[WrittenCase]) -> None:
         f"collected ({names}); a model must never be trained on its exam. Name a "
         "report of other cases, such as a dev split, and the tests of the exam alone."
     )
-
-
-def _said(found: TrainingSet, output: Path) -> Iterator[str]:
-    yield f"{count(len(found.examples), 'row')} written to {shown(output)}"
-    if found.too_low:
-        yield f"left out, for no reply scored enough: {count(found.too_low, 'case')}"
-    if found.without_reply:
-        yield (
-            f"left out, for want of a whole reply: {count(found.without_reply, 'case')}"
-        )

@@ -135,7 +135,8 @@ def _planned(told: LoggedReport, report: Report, which: Which) -> Iterator[str]:
         yield f"run {run.name}{'' if run.rung else ', the parent'}"
         for kind in ("tags", "params"):
             for name, value in getattr(run, kind).items():
-                yield f"  {kind[:-1]} {name} = {_one_line(value)}"
+                first, _, rest = value.partition("\n")
+                yield f"  {kind[:-1]} {name} = {first}{' …' if rest else ''}"
         for name, number in run.metrics.items():
             yield f"  metric {name} = {number:g}"
         for name, made in run.files.items():
@@ -152,11 +153,6 @@ def _planned(told: LoggedReport, report: Report, which: Which) -> Iterator[str]:
     if which != "none":
         traces = len(traced_rows(report.rows, which))
         yield f"{count(min(traces, MOST), 'trace')}, with what was asked and said"
-
-
-def _one_line(value: str) -> str:
-    first, _, rest = value.partition("\n")
-    return f"{first} …" if rest else first
 
 
 def _said(done: LoggedToMlflow, report: Report, experiment: str) -> Iterator[str]:

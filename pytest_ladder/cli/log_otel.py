@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -85,8 +84,10 @@ def _run(given: Given) -> int:
         sys.stderr.write(f"pytest-ladder: {delivered.sentence}\n")
         return _FAILED
     say(f"{shown(given.folder)}: {delivered.sentence}")
-    for line in _left_out(report, content):
-        say(line)
+    if not content:
+        say("without texts; --content sends what was asked and answered, too")
+    elif not report.info.texts:
+        say("without texts: the report has none ([report] texts = false)")
     return 0
 
 
@@ -101,10 +102,3 @@ def _show(report: Report, content: bool, host: str) -> int:
     what = f"{count(spans, 'span')} of {count(len(report.rows), 'trace')}"
     sys.stderr.write(f"{what} would go to {host}; nothing was sent\n")
     return 0
-
-
-def _left_out(report: Report, content: bool) -> Iterator[str]:
-    if not content:
-        yield "without texts; --content sends what was asked and answered, too"
-    elif not report.info.texts:
-        yield "without texts: the report has none ([report] texts = false)"

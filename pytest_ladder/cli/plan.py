@@ -14,7 +14,6 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pytest_ladder.core.ladder import Ladder
     from pytest_ladder.decide.telling import Judge, Telling
     from pytest_ladder.reporting.report import Report
 
@@ -268,7 +267,11 @@ def _by_prices(given: Given) -> Telling:
     if given.rungs is not None:
         pair = _named(given.rungs, order, "are rungs")
     elif len(order) > 1:
-        pair = _shipped_and_next(ladder, order)
+        # The rung that ships, and the next dearer one or else the cheaper one.
+        shipped = order[0] if ladder.current is None else ladder.current.id
+        place = order.index(shipped)
+        following = place + 1 if place + 1 < len(order) else place - 1
+        pair = shipped, order[following]
     else:
         raise ConfigError(
             f"{path.name} has one rung, {order[0]}, and nothing to tell it from."
@@ -284,11 +287,3 @@ def _by_prices(given: Given) -> Telling:
         )
     draw = Draw(calls=2, usd=total(usd[rung] for rung in pair))
     return assumed_telling(level, pair, given.tell / 100, draw, judge)
-
-
-def _shipped_and_next(ladder: Ladder, order: Sequence[str]) -> tuple[str, str]:
-    """Return the rung that ships, and the next dearer one or else the cheaper one."""
-    shipped = order[0] if ladder.current is None else ladder.current.id
-    place = order.index(shipped)
-    following = place + 1 if place + 1 < len(order) else place - 1
-    return shipped, order[following]

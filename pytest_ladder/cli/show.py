@@ -49,6 +49,7 @@ def add_to(commands: Subparsers) -> None:
 def _run(given: Given) -> int:
     # pytest takes its time to load, and other commands do without it.
     from pytest_ladder.cli.collect import collect
+    from pytest_ladder.cli.printing import say
 
     collected = collect(given.rest)
     if isinstance(collected, int):
@@ -59,7 +60,9 @@ def _run(given: Given) -> int:
         tests = session.tests_of(opened)
         case = _case([case for test in tests for case in test.cases], given.case)
         requests = opened.strategies.known_requests(rung, case)
-        _print(_json(requests) if given.json else _lines(opened, rung, case, requests))
+        lines = _json(requests) if given.json else _lines(opened, rung, case, requests)
+        for line in lines:
+            say(line)
     finally:
         for each in session.opened:
             each.archive.close()
@@ -93,13 +96,6 @@ def _case(cases: Sequence[Case], named: str) -> Case:
     return whole[found[0]]
 
 
-def _print(lines: Iterable[str]) -> None:
-    from pytest_ladder.cli.printing import say
-
-    for line in lines:
-        say(line)
-
-
 def _json(requests: Iterable[Request]) -> Iterator[str]:
     for request in requests:
         body = {"messages": request.messages, **request.params}
@@ -124,9 +120,12 @@ def _lines(
         yield f"request {number}{again}: about {_tokens(request)}"
         for message in shortened(request.messages):
             yield f"  {message.get('role')}:"
-            yield from _indented(content_text(message))
+            text = content_text(message)
+            yield from (f"    {line}".rstrip() for line in text.split("\n"))
         for name, value in request.params.items():
-            yield f"  {name}: {_value(value)}"
+            if not isinstance(value, str):
+                value = json.dumps(value, ensure_ascii=False)
+            yield f"  {name}: {value}"
     left = opened.strategies.estimate(rung.strategy).calls - len(requests)
     if left > 0 and not opened.strategies.all_is_known(rung.strategy):
         yield ""
@@ -155,11 +154,3 @@ def _tokens(request: Request) -> str:
     from pytest_ladder.text.numbers import count
 
     return count(max(1, request.prompt_bytes // BYTES_PER_TOKEN), "token")
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _indented(text: str) -> Iterator[str]:
-    return (f"    {line}".rstrip() for line in text.split("\n"))

@@ -12,7 +12,6 @@ import hashlib
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -114,9 +113,11 @@ def _cut_ladder(
     dealt = deal([*clusters, *free.values()], shard.total, seed)
     own = [piece for piece in clusters if dealt[piece.key] == shard.index]
     opened.chosen = frozenset(unit for piece in own for unit in piece.units)
+    # By lines, for git writes other line ends on Windows.
+    lines = opened.ladder.path.read_bytes().splitlines()
     opened.shard = msgspec.structs.replace(
         shard,
-        ladder=_digest_of(opened.ladder.path),
+        ladder=_digest(b"\n".join(lines)),
         cut=_sources(cases, free),
         undecided_fails=opened.ladder.gate.undecided == "fail",
     )
@@ -150,11 +151,6 @@ def _sources(
         source: CutSource(items=len(told), digest=_digest(msgspec.json.encode(told)))
         for source, told in sorted(said.items())
     }
-
-
-def _digest_of(path: Path) -> str:
-    # By lines, for git writes other line ends on Windows.
-    return _digest(b"\n".join(path.read_bytes().splitlines()))
 
 
 def _digest(data: bytes) -> str:

@@ -94,7 +94,12 @@ def check_models(
 
 def _check_model(source: Source, place: Place, model: Endpoint) -> None:
     check_ranges(source, place, model, "model")
-    _check_build(source, place, model)
+    build = model.build if isinstance(model, Model) else None
+    if build is not None and build.people_hours and build.usd_per_hour is None:
+        raise source.error(
+            (*place, "build", "people_hours"),
+            "what an hour costs is missing; add `usd_per_hour`.",
+        )
     if isinstance(model, Model) and model.planned:
         return _check_planned(source, place, model)
     if source.get((*place, "id")) is None:
@@ -118,15 +123,6 @@ def _check_model(source: Source, place: Place, model: Endpoint) -> None:
     if model.id.startswith(LOCAL) and model.id.endswith(".gguf"):
         check_path(source, (*place, "id"), model.id.removeprefix(LOCAL), "file")
     return None
-
-
-def _check_build(source: Source, place: Place, model: Endpoint) -> None:
-    build = model.build if isinstance(model, Model) else None
-    if build is not None and build.people_hours and build.usd_per_hour is None:
-        raise source.error(
-            (*place, "build", "people_hours"),
-            "what an hour costs is missing; add `usd_per_hour`.",
-        )
 
 
 def _check_planned(source: Source, place: Place, model: Model) -> None:

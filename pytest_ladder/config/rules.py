@@ -129,7 +129,10 @@ def check_strategies(
     for index, strategy in enumerate(strategies):
         place = ("strategy", index)
         check_ranges(source, place, strategy, "strategy")
-        _check_options(source, place, strategy)
+        used = prompter_class(strategy.use, source.path.parent)
+        if (problem := used.problem(strategy)) is not None:
+            key, said = problem
+            raise source.error((*place, key), said)
         _check_prompts(source, place, strategy)
         _check_examples(source, place, strategy)
         _check_retrieval(source, place, strategy)
@@ -139,23 +142,16 @@ def check_strategies(
                     (*place, "models", position),
                     f"`{glob}` matches no model; the models are {listed(names)}.",
                 )
-        _doubt(source, place, strategy, models)
+        # A model with which what the strategy uses makes little sense.
+        doubts = (used.doubt(strategy, m) for m in models if suits(strategy, m))
+        for doubt in filter(None, doubts):
+            warn(str(source.error((*place, "use"), doubt)), str(source.path))
     for index, model in enumerate(models):
         if not any(suits(strategy, model) for strategy in strategies):
             raise source.error(
                 ("model", index),
                 "no strategy is for this model; add its name to the `models` of one.",
             )
-
-
-def _doubt(
-    source: Source, place: Place, strategy: Strategy, models: Sequence[Model]
-) -> None:
-    """Warn of a model with which what a strategy uses makes little sense."""
-    used = prompter_class(strategy.use, source.path.parent)
-    doubts = [used.doubt(strategy, model) for model in models if suits(strategy, model)]
-    for doubt in filter(None, doubts):
-        warn(str(source.error((*place, "use"), doubt)), str(source.path))
 
 
 def suits(strategy: Strategy, model: Model) -> bool:
@@ -285,13 +281,6 @@ def check_ranges(source: Source, place: Place, table: object, kind: str) -> None
             raise source.error(
                 (*place, *steps), f"{value} is out of range; write {allowed.says}."
             )
-
-
-def _check_options(source: Source, place: Place, strategy: Strategy) -> None:
-    used = prompter_class(strategy.use, source.path.parent)
-    if (problem := used.problem(strategy)) is not None:
-        key, said = problem
-        raise source.error((*place, key), said)
 
 
 def _check_prompts(source: Source, place: Place, strategy: Strategy) -> None:

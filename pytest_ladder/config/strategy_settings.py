@@ -46,7 +46,9 @@ def _settled(source: Source, place: Place, strategy: Strategy) -> Strategy:
                 (*place, "params", key),
                 f"`{key}` stands in the strategy and in its `params`; keep one.",
             )
-    _check_form(source, (*place, "response_format"), strategy.response_format)
+    form = strategy.response_format
+    if form is not None and not is_spec(form):
+        read_format(check_path(source, (*place, "response_format"), form, "file"))
     _check_tools(source, (*place, "tools"), strategy.tools)
     return msgspec.structs.replace(strategy, **texts) if texts else strategy
 
@@ -67,11 +69,6 @@ def _text(source: Source, place: Place, key: str, file: str) -> str:
         )
     compile_template(text, shown(path), lines=True)
     return text
-
-
-def _check_form(source: Source, place: Place, form: str | None) -> None:
-    if form is not None and not is_spec(form):
-        read_format(check_path(source, place, form, "file"))
 
 
 def _check_tools(source: Source, place: Place, tools: Sequence[str]) -> None:

@@ -55,10 +55,6 @@ def near_param(name: str) -> str | None:
     return near[0] if near else None
 
 
-def _is_count(value: Any) -> bool:
-    return value is None or (type(value) is int and value >= 1)
-
-
 def _is_number(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value < math.inf)
 
@@ -85,7 +81,10 @@ _NAMES = (
     "timeout top_a top_k typical_p use_beam_search"
 )
 _KNOWN = frozenset(_NAMES.split())
-_COUNT = (_is_count, "a whole number from 1 on")
+_COUNT = (
+    lambda value: value is None or (type(value) is int and value >= 1),
+    "a whole number from 1 on",
+)
 _TABLE = (lambda value: isinstance(value, dict), "a table, such as { … }")
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_tokens": _COUNT,

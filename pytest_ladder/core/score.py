@@ -123,7 +123,12 @@ def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
     if not isinstance(result, int | float):
         called = _first(result, _RESULT_NAMES)
         name = name or (called if isinstance(called, str) and called else None)
-        _refuse_failed(result, name)
+        error = _first(result, ("error",))
+        # An error that is a number is a measure, such as a distance.
+        if error and not isinstance(error, int | float):
+            what = f"The metric {name!r}" if name else "The metric"
+            message = getattr(error, "error_message", None) or error
+            raise MetricError(f"{what} could not be computed: {message}")
         value = _first(result, _VALUE_NAMES)
         reason = (
             reason
@@ -131,16 +136,6 @@ def score_from(result: Any, reason: str = "", name: str | None = None) -> Score:
             or _text(_first(result, ("metadata",)), _REASON_NAMES)
         )
     return Score(value=_number(value, result, name), reason=reason, name=name)
-
-
-def _refuse_failed(result: Any, name: str | None) -> None:
-    """Raise `MetricError` for a result that names an error, whatever its value."""
-    error = _first(result, ("error",))
-    # An error that is a number is a measure, such as a distance.
-    if error and not isinstance(error, int | float):
-        what = f"The metric {name!r}" if name else "The metric"
-        message = getattr(error, "error_message", None) or error
-        raise MetricError(f"{what} could not be computed: {message}")
 
 
 def _number(value: Any, result: Any, name: str | None) -> float:

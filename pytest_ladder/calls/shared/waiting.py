@@ -55,19 +55,16 @@ class WaitedKeys:
             while self._waiting:
                 await asyncio.sleep(self._pause_s)
                 self._pause_s = min(LONGEST_S, self._pause_s * 2)
-                await self._look_once()
+                keys = list(self._waiting)
+                states = await self._look(keys)
+                if "dead" in states:
+                    await self._bury()
+                for key, state in zip(keys, states, strict=True):
+                    if state in ("stored", "free"):
+                        self._waiting.pop(key).set_result(state == "stored")
         except Exception as error:  # noqa: BLE001 - each that waits raises it
             for future in self._waiting.values():
                 future.set_exception(error)
                 # One that was cancelled while it waited asks no more.
                 future.exception()
             self._waiting.clear()
-
-    async def _look_once(self) -> None:
-        keys = list(self._waiting)
-        states = await self._look(keys)
-        if "dead" in states:
-            await self._bury()
-        for key, state in zip(keys, states, strict=True):
-            if state in ("stored", "free"):
-                self._waiting.pop(key).set_result(state == "stored")

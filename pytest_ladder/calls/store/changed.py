@@ -61,7 +61,9 @@ def change_of(
 
     pairs = [(each, in_texts("it", prompt, each.prompt, 0)) for each in unused[:_MOST]]
     nearest, found = max(pairs, key=nearness)
-    told = list(_of_model(identity, nearest.identity))
+    told, ids = [], [one[:_LONGEST_ID] for one in (identity, nearest.identity)]
+    if identity != nearest.identity:
+        told.append(f"another model: {ids[0]!r} / recorded {ids[1]!r}")
     if found.place:
         told.append(_of_prompt(found, prompt, nearest.prompt))
     return Change(
@@ -74,11 +76,6 @@ def _first_ones(request: Request) -> Iterator[Request]:
         yield msgspec.structs.replace(request, sample=1)
     if request.draw > 1:
         yield msgspec.structs.replace(request, draw=1)
-
-
-def _of_model(new: str, old: str) -> Iterator[str]:
-    if new != old:
-        yield f"another model: {new[:_LONGEST_ID]!r} / recorded {old[:_LONGEST_ID]!r}"
 
 
 def _of_prompt(found: RequestDifference, new: str, old: str) -> str:
