@@ -202,7 +202,11 @@ def _messages(message: Message) -> list[Message]:
             url = _image(block.get("source"))
             parts.append({"type": "image_url", "image_url": {"url": url}})
         elif kind == "tool_use":
-            calls.append(_call(block))
+            arguments = msgspec.json.encode(block.get("input") or {}).decode()
+            function = {"name": block.get("name"), "arguments": arguments}
+            calls.append(
+                {"id": block.get("id"), "type": "function", "function": function}
+            )
         elif kind == "tool_result":
             text = _text(block.get("content") or "", "tool_result")
             result = {"tool_call_id": block.get("tool_use_id"), "content": text}
@@ -215,12 +219,6 @@ def _messages(message: Message) -> list[Message]:
     # Results come first: they answer what the model called.
     spoken: list[Message] = [{"role": role, "content": said}]
     return [*results, *spoken] if said or not results else results
-
-
-def _call(block: Body) -> Body:
-    arguments = msgspec.json.encode(block.get("input") or {}).decode()
-    function = {"name": block.get("name"), "arguments": arguments}
-    return {"id": block.get("id"), "type": "function", "function": function}
 
 
 def _image(source: Any) -> str:

@@ -77,7 +77,14 @@ class Responses:
         memory, messages, previous = asked.extra
         response = _response(asked, reply, key)
         response["previous_response_id"] = previous
-        keep(memory, response, [*messages, _as_message(reply)])
+        text, _ = said_by(reply)
+        message: Message = {
+            "role": "assistant",
+            "content": text or reply.refusal or None,
+        }
+        if reply.tool_calls:
+            message["tool_calls"] = list(reply.tool_calls)
+        keep(memory, response, [*messages, message])
         return response
 
     def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
@@ -225,14 +232,6 @@ def _content(content: Any) -> Any:
         else:
             raise refuse(f"content of type {kind!r}")
     return content_of(parts)
-
-
-def _as_message(reply: Reply) -> Message:
-    text, _ = said_by(reply)
-    message: Message = {"role": "assistant", "content": text or reply.refusal or None}
-    if reply.tool_calls:
-        message["tool_calls"] = list(reply.tool_calls)
-    return message
 
 
 def _response(asked: AppRequest, reply: Reply, key: str) -> Body:

@@ -43,7 +43,9 @@ class Gateway:
         self.late = 0
         self.refused = ""
         self._session = session
-        self._tokens = AppTokens(_worker(session))
+        self._tokens = AppTokens(
+            str(getattr(session.config, "workerinput", {}).get("workerid", ""))
+        )
         self._working: set[asyncio.Task[Any]] = set()
         self._translating: set[tuple[str, str]] = set()
         self._is_closing = False
@@ -166,7 +168,3 @@ def _names(visit: Visit) -> list[str]:
     plain = [name for name in patterns if not set("*?[") & set(name)]
     names = [visit.rung.model.name, *plain, *ladder.gateway.passes]
     return list(dict.fromkeys([*names, *(model.name for model in ladder.models)]))
-
-
-def _worker(session: LadderSession) -> str:
-    return str(getattr(session.config, "workerinput", {}).get("workerid", ""))

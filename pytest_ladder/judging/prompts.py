@@ -266,7 +266,12 @@ def background(rubric: Rubric, case: Case | None, reply: Reply) -> list[Block]:
     """
     blocks = [("question", _question(case))] if case is not None else []
     if case is not None and case.attachments:
-        blocks += _text_files(case)
+        from pytest_ladder.prompting.parts import content_of
+
+        texts = [(f.name, content_of(f, case)) for f in case.attachments if is_text(f)]
+        blocks += [
+            ("file", f"{name}\n{data.decode('utf-8-sig')}") for name, data in texts
+        ]
     for need in (*rubric.needs, *rubric.shown):
         data = _known(need, case, reply)
         if data:
@@ -345,13 +350,6 @@ def _question(case: Case) -> str:
         f"{turn.get('role')}: {as_text(turn.get('content') or '')}"
         for turn in case.input
     )
-
-
-def _text_files(case: Case) -> list[Block]:
-    from pytest_ladder.prompting.parts import content_of
-
-    texts = [(f.name, content_of(f, case)) for f in case.attachments if is_text(f)]
-    return [("file", f"{name}\n{data.decode('utf-8-sig')}") for name, data in texts]
 
 
 def is_text(file: Attachment) -> bool:

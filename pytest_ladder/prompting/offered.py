@@ -92,7 +92,11 @@ def _format(named: str, folder: Path) -> dict[str, Any]:
             "a file with a JSON schema."
         )
     schema: Schema = make()
-    return _named(model.__name__, _strict(schema) if _can_be_strict(schema) else schema)
+    # Whether no object takes keys that the model does not name.
+    can_be_strict = not any(
+        each.get("additionalProperties") for each in _objects(schema)
+    )
+    return _named(model.__name__, _strict(schema) if can_be_strict else schema)
 
 
 def _check(schema: Schema, label: str) -> None:
@@ -135,11 +139,6 @@ def _is_strict(schema: Schema) -> bool:
     properties = schema.get("properties", {})
     is_closed = schema.get("additionalProperties") is False
     return is_closed and set(schema.get("required", ())) >= set(properties)
-
-
-def _can_be_strict(schema: Schema) -> bool:
-    """Whether no object takes keys that the model does not name."""
-    return not any(each.get("additionalProperties") for each in _objects(schema))
 
 
 def _strict(schema: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +131,10 @@ class SingleTurn(Prompter):
         """Return the system messages of a case itself, and its other turns."""
         text = self.rendered(self._prompt, case, retrieved)
         if not self._shown & _CHOICES and case.choices:
-            text = _with_choices(text, case.choices)
+            from pytest_ladder.cases.choices import lettered, shows_all
+
+            if not shows_all(text, case.choices):
+                text = f"{text}\n\n{lettered(case.choices)}"
         if retrieved and "context" not in self._shown:
             text = f"Context:\n{_listed(p.text for p in retrieved)}\n\n{text}"
         if self.below:
@@ -178,13 +181,6 @@ def _retriever(strategy: Strategy, needs: StrategyNeeds) -> Retriever | None:
 def _listed(passages: Iterable[str]) -> str:
     """Write passages as a list; their later lines are indented to stay in it."""
     return "\n".join("- " + "\n  ".join(p.strip().split("\n")) for p in passages)
-
-
-def _with_choices(text: str, choices: Sequence[str]) -> str:
-    """Show choices below a question that does not list them itself."""
-    from pytest_ladder.cases.choices import lettered, shows_all
-
-    return text if shows_all(text, choices) else f"{text}\n\n{lettered(choices)}"
 
 
 def _answer(example: Case, asked: Message) -> str:

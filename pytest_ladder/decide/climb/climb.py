@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.climb.course import ClimbLook, Course, Decided, Stage
+from pytest_ladder.decide.climb.course import Course, Decided, Stage
 from pytest_ladder.decide.climb.hurdle import Hurdle, hurdles_of
 from pytest_ladder.decide.climb.tally import Tally
 from pytest_ladder.decide.climb.terms import Terms
@@ -84,13 +84,9 @@ class Climb(Course):
 
     def _at(self, rung: str) -> Hurdle:
         """Return the hurdle that a rung is at; the bar itself if it cleared all."""
-        left = self._hurdles_left(rung)
-        return left[0] if left else self._bar
-
-    def _hurdles_left(self, rung: str) -> list[Hurdle]:
-        """Return what a rung has not cleared, as it is held against it now."""
         held = enumerate(self._hurdles_of(rung))
-        return [hurdle for at, hurdle in held if at not in self._cleared[rung]]
+        left = [hurdle for at, hurdle in held if at not in self._cleared[rung]]
+        return left[0] if left else self._bar
 
     def _price(self, rung: str) -> tuple[float, int]:
         """Return what rungs are sorted by: cost, unknown last, then the run order."""
@@ -185,7 +181,12 @@ class Climb(Course):
             verdict, said = None, "set aside"
             self._aside[rung] = hurdle.why(tally, "fail")
             self._dropped_at[rung] = hurdle.name
-        self._looks.append(self._hurdle_look(stage, hurdle, said))
+        upper, lower = hurdle.boundaries()
+        look = self._look(stage, said, hurdle)
+        seen = msgspec.structs.replace(
+            look, upper=upper.get(look.seen), lower=lower.get(look.seen)
+        )
+        self._looks.append(seen)
         if verdict == "fail":
             self._settle(rung, hurdle, tally, verdict)
         elif verdict is not None:
@@ -216,13 +217,6 @@ class Climb(Course):
         barred = list(dict.fromkeys(hurdle.level for hurdle in self._hurdles))
         rest = [level for level in Level if units.get(level) and level not in barred]
         return [*barred, *rest]
-
-    def _hurdle_look(self, stage: Stage, hurdle: Hurdle, said: Decided) -> ClimbLook:
-        upper, lower = hurdle.boundaries()
-        look = self._look(stage, said, hurdle)
-        return msgspec.structs.replace(
-            look, upper=upper.get(look.seen), lower=lower.get(look.seen)
-        )
 
 
 def _shares(terms: Terms) -> dict[str, float]:

@@ -180,19 +180,16 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
 
     def _early(self, tally: Tally) -> Verdict | None:
         if self.clusters is not None:
-            return self._by_bets(tally, self.clusters)
+            worst, best = tally.worst, tally.best
+            said = self._bets(worst, self.clusters)
+            if said == "pass" or worst == best:
+                return said
+            return "fail" if self._bets(best, self.clusters) == "fail" else None
         upper, lower = self.boundaries()
         low, high = _passes(tally)
         if low >= upper.get(tally.seen, self.n + 1):
             return "pass"
         return "fail" if high <= lower.get(tally.seen, -1) else None
-
-    def _by_bets(self, tally: Tally, runs: Sequence[int]) -> Verdict | None:
-        worst, best = tally.worst, tally.best
-        said = self._bets(worst, runs)
-        if said == "pass" or worst == best:
-            return said
-        return "fail" if self._bets(best, runs) == "fail" else None
 
     def _bets(self, scores: Sequence[float], runs: Sequence[int]) -> Verdict | None:
         """Bet on whole clusters; each is one observation, its sum over the largest."""
@@ -280,24 +277,14 @@ def hurdles_of(
 
 
 def _hurdle(terms: Terms, level: Level, units: Sequence[Unit], **fields: Any) -> Hurdle:
-    sizes = _cluster_sizes(units, terms.clusters)
-    bets = terms.graded[level] or max(sizes) > 1
-    return Hurdle(level=level, n=len(units), clusters=sizes if bets else None, **fields)
-
-
-def _cluster_sizes(
-    units: Sequence[Unit], clusters: Mapping[Unit, str]
-) -> tuple[int, ...]:
-    """Return the sizes of the clusters in order, 1 for a unit that is in none.
-
-    Raises ValueError when a cluster is torn apart: clusters must be shuffled as a
-    whole, or else the small ones are complete first (docs/methods.md §3.2).
-    """
-    names = [clusters.get(unit, unit) for unit in units]
+    # The clusters in order, a unit that is in none by itself. They must be shuffled as
+    # a whole, or else the small ones are complete first (docs/methods.md §3.2).
+    names = [terms.clusters.get(unit, unit) for unit in units]
     sizes = tuple(len(list(group)) for _, group in itertools.groupby(names))
     if len(sizes) != len(set(names)):
         raise ValueError("Units of a cluster must follow each other in the order.")
-    return sizes
+    bets = terms.graded[level] or max(sizes) > 1
+    return Hurdle(level=level, n=len(units), clusters=sizes if bets else None, **fields)
 
 
 @functools.lru_cache(maxsize=256)

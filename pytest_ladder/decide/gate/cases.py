@@ -7,7 +7,7 @@ its own samples show it, corrected for all cases that could (docs/methods.md §2
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pytest_ladder.core.row import Row
 from pytest_ladder.core.score import Level
@@ -34,7 +34,11 @@ BROKEN_AT = 0.05
 def flips(pairs: Pairs) -> tuple[Flip, ...]:
     """List the cases that flipped or are broken: worse first, most frequent first."""
     p_values = _p_values(pairs)
-    broken = _broken(pairs, p_values)
+    # By Benjamini and Hochberg over the cases whose number of passes leaves room for a
+    # p of 0.05 (Gilbert 2005): others could not be found, and cost nothing.
+    possible = [key for key in p_values if least_p(_stratum(pairs, key)) <= BROKEN_AT]
+    adjusted = benjamini_hochberg([p_values[key] for key in possible])
+    broken = {key for key, p in zip(possible, adjusted, strict=True) if p <= BROKEN_AT}
     every = [
         Flip(
             test=key[1],
@@ -101,17 +105,6 @@ def _p_values(pairs: Pairs) -> dict[Key, float]:
             if len(before) >= LEAST_SAMPLES and is_binary([*before, *part.after[key]]):
                 found[key] = worse_by_chance(_stratum(part, key))
     return found
-
-
-def _broken(pairs: Pairs, p_values: Mapping[Key, float]) -> set[Key]:
-    """Return the cases that are broken, corrected for those that might be.
-
-    By Benjamini and Hochberg over the cases whose number of passes leaves room for a p
-    of 0.05 (Gilbert 2005): others could not be found, and cost nothing.
-    """
-    possible = [key for key in p_values if least_p(_stratum(pairs, key)) <= BROKEN_AT]
-    adjusted = benjamini_hochberg([p_values[key] for key in possible])
-    return {key for key, p in zip(possible, adjusted, strict=True) if p <= BROKEN_AT}
 
 
 def _stratum(pairs: Pairs, key: Key) -> Stratum:
