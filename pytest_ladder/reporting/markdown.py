@@ -193,7 +193,9 @@ def _columns(
     for level in report.matrix.levels:
         title = markdown_text(outcome_at(report.matrix, level) or level)
         yield f"{title}, 95 % interval", partial(_quality, level=level)
-    for place, name in enumerate(_criteria(rungs)):
+    # What the objective requires is the same for all rungs.
+    named = ([one.name for one in rung.requirements] for rung in rungs)
+    for place, name in enumerate(next(filter(None, named), [])):
         yield markdown_text(name), partial(_criterion, place=place)
     calls, by = calls_of_prices(rung.cost.usd_per_1k for rung in rungs)
     yield f"$ per {calls} calls", lambda rung: _money(times(rung.cost.usd_per_1k, by))
@@ -220,12 +222,6 @@ def _roles(report: Report, rung: str) -> Iterator[str]:
         yield "current"
     if advice is not None and rung == advice.rung:
         yield "recommended"
-
-
-def _criteria(rungs: Sequence[RungResult]) -> Sequence[str]:
-    """Name what the objective requires, which is the same for all rungs."""
-    named = ([one.name for one in rung.requirements] for rung in rungs)
-    return next(filter(None, named), [])
 
 
 def _criterion(rung: RungResult, place: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -213,18 +213,14 @@ def _doubts(fit: Preferences) -> Iterator[str]:
 
 
 def _pair_sentences(view: PeopleView, fit: Preferences) -> Iterator[str]:
-    told = _told(view, fit)
+    own = [p for p in fit.pairs if view.current in (p.rung, p.against)]
+    rest = [p for p in fit.pairs if p not in own and p.better is not None]
+    # Those of the rung that ships, else the surest.
+    told = (own + rest)[:MOST_PAIRS] or fit.pairs[:MOST_PAIRS]
     yield from (pair_sentence(pair) for pair in told)
     more = len(fit.pairs) - len(told)
     if more:
         yield f"{count(more, 'more pair')} in matrix.json."
-
-
-def _told(view: PeopleView, fit: Preferences) -> Sequence[PairPreferred]:
-    """Return the pairs to tell of: those of the rung that ships, else the surest."""
-    own = [p for p in fit.pairs if view.current in (p.rung, p.against)]
-    rest = [p for p in fit.pairs if p not in own and p.better is not None]
-    return (own + rest)[:MOST_PAIRS] or fit.pairs[:MOST_PAIRS]
 
 
 def pair_sentence(pair: PairPreferred) -> str:

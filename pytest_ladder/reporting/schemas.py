@@ -47,9 +47,15 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the schemas by the name of their file."""
+    # An input alone is asked for; further names are metadata, or those of other tools.
+    schema = msgspec.json.schema(Case)
+    case = schema["$defs"]["Case"]
+    for name in _NOT_IN_FILES:
+        del case["properties"][name]
+    case["required"] = ["input"]
     return {
         "ladder.schema.json": _headed("ladder.toml", _ladder()),
-        "case.schema.json": _headed("a line of a case file", _case()),
+        "case.schema.json": _headed("a line of a case file", schema),
         "matrix.schema.json": _headed("matrix.json", msgspec.json.schema(MatrixFile)),
     }
 
@@ -67,14 +73,4 @@ def _ladder() -> dict[str, Any]:
     schema = msgspec.json.schema(_File)
     # What a strategy of a kind of its own may set, that kind says.
     schema["$defs"]["Strategy"]["additionalProperties"] = True
-    return schema
-
-
-def _case() -> dict[str, Any]:
-    """Ask for an input alone; further names are metadata, or those of other tools."""
-    schema = msgspec.json.schema(Case)
-    case = schema["$defs"]["Case"]
-    for name in _NOT_IN_FILES:
-        del case["properties"][name]
-    case["required"] = ["input"]
     return schema

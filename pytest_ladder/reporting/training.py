@@ -46,7 +46,11 @@ def training_set(report: Report, least: float) -> TrainingSet:
     Errors, empty, truncated, filtered and refused replies are never taken. Of equally
     good replies that of the rung which is better on the whole is taken.
     """
-    quality = _quality_of_rungs(report)
+    level = report.decision.level
+    quality = {
+        rung.id: rung.levels[level].quality or 0.0 if level in rung.levels else 0.0
+        for rung in report.matrix.rungs
+    }
     replies: defaultdict[Unit, defaultdict[tuple[str, int, str], list[Row]]]
     replies = defaultdict(lambda: defaultdict(list))
     for row in report.rows:
@@ -128,16 +132,6 @@ def _score(rows: Sequence[Row]) -> float:
     if not weighed:
         return 0.0
     return sum(w * score for w, score in weighed) / sum(w for w, _ in weighed)
-
-
-def _quality_of_rungs(report: Report) -> dict[str, float]:
-    level = report.decision.level
-    return {
-        rung.id: cell.quality or 0.0
-        if (cell := rung.levels.get(level)) is not None
-        else 0.0
-        for rung in report.matrix.rungs
-    }
 
 
 def _last(case: WrittenCase) -> str:

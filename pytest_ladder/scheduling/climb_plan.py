@@ -81,11 +81,18 @@ def plan_of(session: LadderSession, items: Sequence[pytest.Item]) -> ClimbPlan:
         else _planned_test(session, item)
         for item in made
     ]
+    # The share of cheap passes that each ladder's tests ask for, if any.
+    bars = {}
+    for opened in session.opened:
+        cheap = (t for t in session.tests_of(opened) if t.level is Level.CHEAP)
+        bar = cheap_bar((test.nodeid, test.at_least, test.weight) for test in cheap)
+        if bar is not None:
+            bars[name_of(opened)] = bar
     return ClimbPlan(
         tests=tuple(tests),
         suites=_suites(session, session.items_of(items)),
         graded=_graded(session, tests),
-        cheap_bars=_cheap_bars(session),
+        cheap_bars=bars,
         judges=planned_judges(session, session.items_of(items)),
     )
 
@@ -304,17 +311,6 @@ def _graded(
         if function.uses_score:
             graded[name_of(function.opened)].add(function.level)
     return {config: tuple(sorted(levels)) for config, levels in graded.items()}
-
-
-def _cheap_bars(session: LadderSession) -> dict[str, float]:
-    """Return the share of cheap passes that each ladder's tests ask for, if any."""
-    bars = {}
-    for opened in session.opened:
-        cheap = (t for t in session.tests_of(opened) if t.level is Level.CHEAP)
-        bar = cheap_bar((test.nodeid, test.at_least, test.weight) for test in cheap)
-        if bar is not None:
-            bars[name_of(opened)] = bar
-    return bars
 
 
 FIRST = 0

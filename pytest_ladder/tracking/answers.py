@@ -103,7 +103,8 @@ class AnswerWatch(HTTPAdapter):
         if (response := self.response) is None:
             return OtlpAnswer()
         status = response.status_code
-        if 200 <= status < 300 and _is_page(response):
+        kind = response.headers.get("content-type", "").lower()
+        if 200 <= status < 300 and "html" in kind:
             why = "it answers with a web page, maybe to sign in: it is no OTLP endpoint"
             return OtlpAnswer(reason=why, status=status)
         if 200 <= status < 300:
@@ -154,10 +155,6 @@ def _read(response: requests.Response) -> requests.Response:
     whole.headers, whole.url = response.headers, response.url
     whole.request, whole.raw = response.request, io.BytesIO(bytes(body))
     return whole
-
-
-def _is_page(response: requests.Response) -> bool:
-    return "html" in response.headers.get("content-type", "").lower()
 
 
 def _refused(response: requests.Response) -> tuple[int, str]:

@@ -84,7 +84,10 @@ def send(
     Raises what the client raises, and `TrackingError` for a deleted experiment.
     """
     experiment_id = _experiment(client, experiment)
-    found = _found(client, experiment_id, report.run_id)
+    # The runs of an earlier log by rung; of twins the one that stays.
+    found: dict[str, Run] = {}
+    for run in _all_of(client, experiment_id, report.run_id):
+        found.setdefault(run.data.tags.get(RUNG, ""), run)
     sender = _RunSender(client, experiment_id, report, found)
     parent = sender.begin(report.parent)
     if "" not in found or parent.info.end_time is None:
@@ -136,14 +139,6 @@ def _experiment(client: MlflowClient, name: str) -> str:
             "another with --experiment."
         )
     return str(found.experiment_id)
-
-
-def _found(client: MlflowClient, experiment_id: str, run_id: str) -> dict[str, Run]:
-    """Return the runs of an earlier log by rung; of twins the one that stays."""
-    runs: dict[str, Run] = {}
-    for run in _all_of(client, experiment_id, run_id):
-        runs.setdefault(run.data.tags.get(RUNG, ""), run)
-    return runs
 
 
 def _without_twins(

@@ -91,7 +91,8 @@ def _batches(traces: Iterable[RowTrace]) -> Iterator[list[RowTrace]]:
     batch: list[RowTrace] = []
     spans = size = 0
     for trace in traces:
-        weight = sum(_weight(span) for span in trace.spans)
+        values = (v for span in trace.spans for v in span.attributes.values())
+        weight = sum(len(value) for value in values if isinstance(value, str))
         full = spans + len(trace.spans) > _SPANS or size + weight > _CHARACTERS
         if batch and full:
             yield batch
@@ -100,10 +101,6 @@ def _batches(traces: Iterable[RowTrace]) -> Iterator[list[RowTrace]]:
         spans, size = spans + len(trace.spans), size + weight
     if batch:
         yield batch
-
-
-def _weight(span: Span) -> int:
-    return sum(len(v) for v in span.attributes.values() if isinstance(v, str))
 
 
 class _Delivery:

@@ -214,7 +214,10 @@ class _Maker:
         if len(known) == len(behind) > 0:
             uses = [(_bill_of(each, bill), each) for each in known]
         for one, exchange in uses:
-            more: dict[str, Value] = {names.REPLAYED: self._is_replayed(one)}
+            # Only the first use of a live reply is paid, so that sums count it once.
+            is_paid = one.live and one.key not in self.paid
+            self.paid.add(one.key)
+            more: dict[str, Value] = {names.REPLAYED: not is_paid}
             if one is bill and len(bill.calls) > 1:
                 more[names.CALLS] = len(bill.calls)
             yield _Call(
@@ -228,12 +231,6 @@ class _Maker:
                 },
                 latency_s=one.latency_s,
             )
-
-    def _is_replayed(self, bill: UsedReply) -> bool:
-        """Whether this use of a reply was free; so sums count no dollar twice."""
-        first = bill.key not in self.paid
-        self.paid.add(bill.key)
-        return not (bill.live and first)
 
     def _said(
         self, exchange: Exchange | None, bill: UsedReply

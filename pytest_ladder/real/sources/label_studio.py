@@ -138,15 +138,13 @@ def _value(kind: Any, value: Any) -> Any:
         return None
     found = value[key]
     if key == "ranker":
-        return _ranks(found)
+        # A ranker keeps the items of each column, best first.
+        columns = found.values() if isinstance(found, Mapping) else [found]
+        items = [
+            item for column in columns if isinstance(column, list) for item in column
+        ]
+        return {str(item): n for n, item in enumerate(items, 1)} or None
     return found or None
-
-
-def _ranks(found: Any) -> dict[str, int] | None:
-    """Return ranks of a ranker: it keeps the items of each column, best first."""
-    columns = found.values() if isinstance(found, Mapping) else [found]
-    items = [item for column in columns if isinstance(column, list) for item in column]
-    return {str(item): n for n, item in enumerate(items, 1)} or None
 
 
 def _who(given: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container
 
 import msgspec
 
@@ -100,7 +99,14 @@ class Votes:
             if who not in several:
                 own = by_variant.setdefault(answer.variant, [])
                 own.append((who, answer.grade))
-        replies = self._replies(several)
+        # Whose votes are left out, theirs are too: the share with a vote is of both.
+        traces = (self._traces.by_id[name] for name in self._traces.whole)
+        names = (
+            self._variants.known(trace.variant)
+            for trace in traces
+            if trace.unit not in several and not self._met_several(trace.unit)
+        )
+        replies = Counter(name for name in names if name is not None)
         sums = []
         for variant, grades in by_variant.items():
             if self._is_thumb:
@@ -172,19 +178,6 @@ class Votes:
         own = f"{file.label}:{vote.line}"
         who = who or vote.trace or own
         return who, vote.trace or (own if self._is_thumb else ""), variant
-
-    def _replies(self, several: Container[str]) -> Counter[str]:
-        """Count the replies of each variant that traces tell of.
-
-        Whose votes are left out, theirs are too: the share that got a vote is of both.
-        """
-        traces = (self._traces.by_id[name] for name in self._traces.whole)
-        names = (
-            self._variants.known(trace.variant)
-            for trace in traces
-            if trace.unit not in several and not self._met_several(trace.unit)
-        )
-        return Counter(name for name in names if name is not None)
 
     def _fix(self) -> str:
         """Say what could tell of the rungs."""

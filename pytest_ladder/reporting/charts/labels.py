@@ -93,21 +93,16 @@ def spots_of(
             taken += [(0, y - 16, 90, y), (0, y - 1, width, y + 1)]
         elif line.of == "cost" and line.at > 0:
             taken.append((x_of(line.at) - 1, 0, x_of(line.at) + 1, height))
-    taken += _stairs([places[n] for n in rank if points[n]["on_front"]])
+    # The lines of the front go across, then up.
+    front = sorted(places[n] for n in rank if points[n]["on_front"])
+    for (left, low), (right, high) in itertools.pairwise(front):
+        taken += [(left, low - 1, right, low + 1), (right - 1, high, right + 1, low)]
     avoided: list[Box] = []
     for point, (x, y) in zip(points, places, strict=True):
         avoided.append((x_of(point["usd_low"]), y, x_of(point["usd_high"]), y))
         avoided.append((x, y_of(point["high"]), x, y_of(point["low"])))
     placed = place(tuple(wanted), width, height, tuple(taken), tuple(avoided))
     return [spot for _, spot in sorted(zip(rank, placed, strict=True))]
-
-
-def _stairs(front: Sequence[tuple[float, float]]) -> list[Box]:
-    """Give the boxes of the lines of the front: across, then up."""
-    boxes: list[Box] = []
-    for (left, low), (right, high) in itertools.pairwise(sorted(front)):
-        boxes += [(left, low - 1, right, low + 1), (right - 1, high, right + 1, low)]
-    return boxes
 
 
 def scales(

@@ -52,7 +52,10 @@ def chart_svg(
     report: Report, chart: Chart = "quality-cost", theme: Theme = "light"
 ) -> str:
     """Render a chart as SVG; `ConfigError` without the extra `charts`."""
-    return str(converter().vegalite_to_svg(_dressed(report, chart, theme)))
+    config = {**theme_config(theme), "background": GROUNDS[theme], "padding": 12}
+    return str(
+        converter().vegalite_to_svg({**chart_spec(report, chart), "config": config})
+    )
 
 
 def mermaid_chart(report: Report) -> str:
@@ -70,9 +73,16 @@ def mermaid_chart(report: Report) -> str:
         return ""
     names = ", ".join(f'"{_NOT_PLAIN.sub("_", name)}"' for name, _ in bars)
     heights = ", ".join(f"{100 * height:.1f}" for _, height in bars)
+    # Colours that show on light and dark, and a height that suits the bars.
+    look = {
+        "xyChart": {"width": 700, "height": 110 + 30 * len(bars)},
+        "themeVariables": {
+            "xyChart": {"plotColorPalette": ", ".join(PALETTES["light"][:2])}
+        },
+    }
     lines = [
         "```mermaid",
-        _mermaid_look(len(bars)),
+        f"%%{{init: {json.dumps(look)}}}%%",
         "xychart-beta horizontal",
         f'    title "Quality at {level}, cheapest rung first"',
         f"    x-axis [{names}]",
@@ -83,22 +93,6 @@ def mermaid_chart(report: Report) -> str:
     if bar is not None:
         lines.append(f"    line [{', '.join([f'{100 * bar:g}'] * len(bars))}]")
     return "\n".join([*lines, "```", ""])
-
-
-def _mermaid_look(bars: int) -> str:
-    """Give colours that show on light and dark, and a height that suits the bars."""
-    look = {
-        "xyChart": {"width": 700, "height": 110 + 30 * bars},
-        "themeVariables": {
-            "xyChart": {"plotColorPalette": ", ".join(PALETTES["light"][:2])}
-        },
-    }
-    return f"%%{{init: {json.dumps(look)}}}%%"
-
-
-def _dressed(report: Report, chart: Chart, theme: Theme) -> Spec:
-    config = {**theme_config(theme), "background": GROUNDS[theme], "padding": 12}
-    return {**chart_spec(report, chart), "config": config}
 
 
 def converter() -> Any:

@@ -108,13 +108,14 @@ def roi_chart(strategies: list[str], steps: list[Record]) -> Spec:
 def latency_chart(strategies: list[str], data: Mapping[str, list[Record]]) -> Spec:
     """Draw the distribution of latency per rung on a logarithmic axis."""
     ids = [box["rung"] for box in data["boxes"]]
+    times = [dot["s"] for dot in data["dots"]]
     time = {
         "title": "seconds per reply, logarithmic",
         "labelExpr": "datum.value < 1 ? format(datum.value * 1000, '~g') + ' ms' "
         ": format(datum.value, '~g') + ' s'",
         "labelOverlap": "greedy",
         "labelSeparation": 14,
-        "values": _time_ticks(data),
+        "values": log_ticks(min(times), max(times)) if times else [],
     }
     x = {
         "field": "s",
@@ -136,11 +137,6 @@ def latency_chart(strategies: list[str], data: Mapping[str, list[Record]]) -> Sp
         encoding={"x": x, "y": y},
         layer=list(_latency_layers(colour)),
     )
-
-
-def _time_ticks(data: Mapping[str, list[Record]]) -> list[float]:
-    times = [dot["s"] for dot in data["dots"]]
-    return log_ticks(min(times), max(times)) if times else []
 
 
 def _stairs(strategies: list[str]) -> Record:

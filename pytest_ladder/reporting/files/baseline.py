@@ -239,8 +239,14 @@ class _Pool:
 
     def rows(self) -> list[Row]:
         """Return all rows, samples numbered anew."""
+        # The replies of a draw are told from those of the same key in others.
         return [
-            _numbered(row, sample)
+            msgspec.structs.replace(
+                row,
+                sample=sample,
+                replies=tuple(_marked(bill, sample) for bill in row.replies),
+                evaluations=tuple(_marked(bill, sample) for bill in row.evaluations),
+            )
             for key, draws in self._draws.items()
             for sample, row in enumerate(draws or self._newest[key], start=1)
         ]
@@ -378,16 +384,6 @@ def _is_live(row: Row) -> bool:
 
 def _keys(row: Row) -> tuple[str, ...]:
     return tuple(bill.request_key for bill in row.replies)
-
-
-def _numbered(row: Row, sample: int) -> Row:
-    """Number a draw, and tell its replies from those of the same key in others."""
-    return msgspec.structs.replace(
-        row,
-        sample=sample,
-        replies=tuple(_marked(bill, sample) for bill in row.replies),
-        evaluations=tuple(_marked(bill, sample) for bill in row.evaluations),
-    )
 
 
 def _marked(bill: UsedReply, sample: int) -> UsedReply:

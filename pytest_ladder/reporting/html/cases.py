@@ -14,7 +14,6 @@ from typing import Any, Literal
 import msgspec
 
 from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
-from pytest_ladder.decide.matrix import Unit
 from pytest_ladder.reporting.report import Report, content_text
 from pytest_ladder.reporting.without_texts import LEFT_OUT
 from pytest_ladder.stats.sums import total
@@ -100,7 +99,10 @@ class _Writer:
     def columns(self) -> tuple[Columns, Columns]:
         """Give the columns with their tables."""
         facts = {row.unit: (list(row.tags), row.cluster or "") for row in self.rows}
-        texts = self._case_texts()
+        # Of an earlier version's cases, misses say what they ask and expect.
+        texts = {row.unit: (row.input, row.expected) for row in self.rows if row.input}
+        kept = self.report.cases
+        texts |= {unit: (case.asked, case.wanted) for unit, case in kept.items()}
         results = self._results()
         cases = [
             [*unit, *facts[unit], *map(self._asked, texts.get(unit, ("", "")))]
@@ -140,12 +142,6 @@ class _Writer:
                         self._text(flip.before.text),
                         self._text(flip.before.reason),
                     ]
-
-    def _case_texts(self) -> dict[Unit, tuple[str, str]]:
-        """Give what cases ask and expect; of an earlier version's, misses say it."""
-        texts = {row.unit: (row.input, row.expected) for row in self.rows if row.input}
-        kept = self.report.cases
-        return texts | {unit: (case.asked, case.wanted) for unit, case in kept.items()}
 
     def _results(self) -> Columns:
         """Give what came of each row, column by column."""

@@ -110,10 +110,13 @@ def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decis
 
 def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -> View:
     standings = {standing.rung: standing for standing in decision.standings}
+    by = _calls(report)[1]
     return {
         "hero": _hero(report, matrix, decision),
         "order": [rung.id for rung in matrix.rungs],
-        "costs": _costs(report, matrix),
+        "costs": {
+            rung.id: dollars(times(rung.cost.usd_per_1k, by)) for rung in matrix.rungs
+        },
         "verdicts": decision.verdicts,
         "standings": {
             rung.id: standing_text(standings.get(rung.id))
@@ -131,11 +134,6 @@ def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -
 def _calls(report: Report) -> tuple[str, int]:
     """Say for how many calls tables give prices, the same at every volume."""
     return calls_of_prices(rung.cost.usd_per_1k for rung in report.matrix.rungs)
-
-
-def _costs(report: Report, matrix: Matrix) -> dict[str, str]:
-    by = _calls(report)[1]
-    return {rung.id: dollars(times(rung.cost.usd_per_1k, by)) for rung in matrix.rungs}
 
 
 def _chart_notes(report: Report, matrix: Matrix, decision: Decision) -> list[str]:
@@ -179,9 +177,11 @@ def _hero(report: Report, matrix: Matrix, decision: Decision) -> View:
     if not picked:
         left = "would tell" if advice.verdict == "undecided" else "is left to try"
         last = f"No other rung {left}."
+    # Undecided is not that there is none.
+    none = "Not decided yet" if advice.verdict == "undecided" else "No rung to stand on"
     return {
         "verdict": advice.verdict,
-        "title": _title(advice) if picked is None else "Stand on",
+        "title": none if picked is None else "Stand on",
         "rung": picked.id if picked else None,
         "reason": advice.reason,
         "stats": _stats(report, picked, decision, advice) if picked else [],
@@ -191,13 +191,6 @@ def _hero(report: Report, matrix: Matrix, decision: Decision) -> View:
         "changes": [*advice.changes, *planned_sentences(decision)],
         "shipped": _shipped(report, rungs, decision, advice),
     }
-
-
-def _title(advice: Recommendation) -> str:
-    """Say that no rung is recommended; undecided is not that there is none."""
-    if advice.verdict == "undecided":
-        return "Not decided yet"
-    return "No rung to stand on"
 
 
 def _no_objective(report: Report, matrix: Matrix, decision: Decision) -> View:

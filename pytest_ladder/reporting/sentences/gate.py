@@ -73,11 +73,16 @@ def compared(result: GateResult) -> Iterator[Compared]:
     """Give quality, cost and latency before and after."""
     for suite in result.suites:
         between = points_between(suite.low, suite.high)
+        judged = (
+            f", corrected for the judge's errors ({points(suite.said)} as judged)"
+            if suite.said is not None
+            else ""
+        )
         yield Compared(
             f"quality, {suite.title}",
             _quality(suite.before),
             _quality(suite.after),
-            f"{points(suite.change)} ({between}){_p(suite)}{_judged(suite)}",
+            f"{points(suite.change)} ({between}){_p(suite)}{judged}",
         )
     if result.cost is not None:
         cost = result.cost
@@ -260,12 +265,6 @@ def _single_cases(result: GateResult) -> Iterator[str]:
             f"{percent(found.always / found.of)} of the cases pass "
             f"(pass^{found.samples})."
         )
-
-
-def _judged(suite: Suite) -> str:
-    if suite.said is None:
-        return ""
-    return f", corrected for the judge's errors ({points(suite.said)} as judged)"
 
 
 def _power(suite: Suite) -> str:

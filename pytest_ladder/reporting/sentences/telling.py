@@ -88,7 +88,13 @@ def _grounds(told: Telling, source: str) -> Iterator[str]:
         verb = "was" if len(told.stopped) == 1 else "were"
         yield f"{' and '.join(told.stopped)} {verb} stopped before all cases ran."
     if told.gain is not None and told.n:
-        yield _so_far(told)
+        first, second = told.rungs
+        gain = points(told.gain.mean)
+        between = points_between(told.gain.low, told.gain.high)
+        verdict = (
+            "told apart already" if told.gain.established else "not told apart yet"
+        )
+        yield f"So far {first} is {gain} ({between}) from {second}: {verdict}."
     if told.clusters is not None:
         yield (
             f"The cases are of {count(told.clusters, 'cluster')}, and more of them are "
@@ -104,15 +110,6 @@ def _grounds(told: Telling, source: str) -> Iterator[str]:
             f"{made_up if judge.assumed else ''})."
         )
         yield from judge.missing
-
-
-def _so_far(told: Telling) -> str:
-    assert told.gain is not None
-    first, second = told.rungs
-    gain = points(told.gain.mean)
-    between = points_between(told.gain.low, told.gain.high)
-    verdict = "told apart already" if told.gain.established else "not told apart yet"
-    return f"So far {first} is {gain} ({between}) from {second}: {verdict}."
 
 
 def _points(share: float | None) -> str:

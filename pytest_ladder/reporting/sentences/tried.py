@@ -50,7 +50,12 @@ def _sentence(tried: Tried) -> str:
     if tried.errors:
         reasons.append(unfinished(tried.errors, tried.over_budget))
     known = f": {'; '.join(reasons)}" if reasons else ""
-    return f"{said}{known}. {_cost(tried)}"
+    own, other = tried.usd_per_1k, tried.against_usd_per_1k
+    told = "What 1,000 calls cost is unknown"
+    if own is not None:
+        told = f"It costs {dollars(own)} per 1,000 calls"
+    against = "an unknown cost" if other is None else dollars(other)
+    return f"{said}{known}. {told}, against {against}."
 
 
 def _difference(tried: Tried) -> Iterator[str]:
@@ -63,15 +68,6 @@ def _difference(tried: Tried) -> Iterator[str]:
         f"{points(compared.mean)} at the {tried.level} level ({interval}, "
         f"{compared.sure}{at_once}, n={compared.n:,})"
     )
-
-
-def _cost(tried: Tried) -> str:
-    own, other = tried.usd_per_1k, tried.against_usd_per_1k
-    told = "What 1,000 calls cost is unknown"
-    if own is not None:
-        told = f"It costs {dollars(own)} per 1,000 calls"
-    against = "an unknown cost" if other is None else dollars(other)
-    return f"{told}, against {against}."
 
 
 def _table(model: Model) -> Iterator[str]:

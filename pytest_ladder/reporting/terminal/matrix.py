@@ -151,9 +151,13 @@ def _level_columns(
         if index == 0:
             bars = [_bar(cell, glyphs) for cell in cells]
             yield Column(header="", cells=bars, drop=6, right=False)
+        # `users`, say, where it shows an outcome.
+        nouns = (f"{cell.noun}s" for cell in cells if cell is not None and cell.outcome)
+        # A column of what users did has the name of its outcome.
+        title = next((cell.outcome for cell in cells if cell is not None), "")
         header, *parts = aligned(
             [
-                [plain(_title(cells) or level), "95 % CI", _counted(cells)],
+                [plain(title or level), "95 % CI", next(nouns, "n")],
                 *(_quality(cell) for cell in cells),
             ]
         )
@@ -211,17 +215,6 @@ def _quality(cell: Cell | None) -> list[str]:
     if cell is None:
         return ["", "", ""]
     return [percent(cell.quality), interval(cell.low, cell.high), f"{cell.n:,}"]
-
-
-def _counted(cells: Sequence[Cell | None]) -> str:
-    """Head the numbers of a column: `n`, or `users` where it shows an outcome."""
-    nouns = (f"{cell.noun}s" for cell in cells if cell is not None and cell.outcome)
-    return next(nouns, "n")
-
-
-def _title(cells: Sequence[Cell | None]) -> str:
-    """Name a column of what users did by its outcome; empty: it is none."""
-    return next((cell.outcome for cell in cells if cell is not None), "")
 
 
 def _calibrated(quality: CalibratedQuality | None) -> list[str]:
