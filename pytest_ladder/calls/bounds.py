@@ -27,8 +27,11 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
     own limit. Raises `BudgetReached` where no bound is known.
     """
     model = request.model
-    tokens, output = _most_input(request), most_output(request, prices)
-    instead = ""
+    counted = {k: v for k, v in request.params.items() if k in _COUNTED_PARAMS}
+    tokens = len(msgspec.json.encode([request.messages, counted]))
+    tokens += _MOST_IMAGE_TOKENS * request.images
+    tokens += _TEMPLATE_TOKENS * (len(request.messages) + 1)
+    output, instead = most_output(request, prices), ""
     if prices.is_missing_for(model):
         instead = f", or run {INSTALL}, which brings a list of prices and limits"
     if output is None:
@@ -54,13 +57,6 @@ def worst_usd(request: Request, prices: PriceTable) -> float:
             f"`serve` in ladder.toml{instead}, or drop --ladder-budget."
         )
     return max(priced)
-
-
-def _most_input(request: Request) -> int:
-    extra = {k: v for k, v in request.params.items() if k in _COUNTED_PARAMS}
-    size = len(msgspec.json.encode([request.messages, extra]))
-    size += _MOST_IMAGE_TOKENS * request.images
-    return size + _TEMPLATE_TOKENS * (len(request.messages) + 1)
 
 
 def most_output(request: Request, prices: PriceTable) -> int | None:

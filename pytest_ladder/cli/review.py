@@ -21,8 +21,7 @@ from pytest_ladder.cli.review_queues import COUNT, ToAsk, labels_asked, reviews_
 from pytest_ladder.core.review import ADJUDICATOR, PAIRS
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.files.read import read_report
-from pytest_ladder.review.adjudication import undecided
-from pytest_ladder.review.agreement import agreement_of
+from pytest_ladder.review.adjudication import agreement_of, undecided
 from pytest_ladder.review.queue import item_id
 from pytest_ladder.review.sessions import Session
 from pytest_ladder.text.numbers import count

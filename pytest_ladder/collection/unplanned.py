@@ -37,17 +37,16 @@ def _tests(session: LadderSession, items: Iterable[pytest.Item]) -> Iterator[str
             continue
         # All cases and rungs of a test make the same mistake.
         test = item.nodeid.removesuffix(item.name) + item.originalname
-        missing = [_not_found(name) for name in _missing(item)]
+        missing = [
+            f"fixture '{name}' not found; "
+            + did_you_mean(name, fixtures.NAMES, "correct the name.")
+            for name in _missing(item)
+        ]
         if session.item_of(item) is None:
             why = missing or ["it takes no fixture of pytest-ladder."]
             yield f"{test} is marked {marked[0]} and asks for nothing: {why[0]}"
         elif missing:
             yield f"{test} would fail: {missing[0]}"
-
-
-def _not_found(name: str) -> str:
-    fix = did_you_mean(name, fixtures.NAMES, "correct the name.")
-    return f"fixture '{name}' not found; {fix}"
 
 
 def _missing(item: pytest.Function) -> list[str]:

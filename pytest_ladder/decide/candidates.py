@@ -73,6 +73,11 @@ def _candidate(
         kept_out = [dropped_at]
         lacks = [f"was dropped at {dropped_at[0]}: {dropped_at[1]}"]
     cap = kind.cap(objective)
+    # What 1,000 calls cost, or may cost on a rung that was not tried.
+    usd = result.cost.usd_per_1k
+    if usd is None and not result.levels:
+        usd = matrix.expected.get(result.id)
+    is_over_cap = usd is not None and cap is not None and is_over(usd, cap)
     return Candidate(
         result=result,
         cell=at_bar.cell,
@@ -83,7 +88,7 @@ def _candidate(
         requirements=requirements,
         limits=(*kind.fits(result, objective), *lacks),
         kept_out=tuple(kept_out),
-        over_budget=_over_budget(_usd_of(result, matrix), cap),
+        over_budget=f"costs {numbers.per_calls(usd)}" if is_over_cap else None,
         doubts=(
             *at_bar.doubts,
             *([] if cap is None else _uncosted(result)),
@@ -231,16 +236,3 @@ def _uncosted(result: RungResult) -> Iterator[str]:
         # As with `-m real`, or logged replies alone.
         uncalled = not result.calls.live + result.calls.replayed
         yield "no reply in this run that tells its cost" if uncalled else NO_PRICE
-
-
-def _usd_of(result: RungResult, matrix: Matrix) -> float | None:
-    """Return what 1,000 calls cost, or may cost on a rung that was not tried."""
-    expected = None if result.levels else matrix.expected.get(result.id)
-    usd = result.cost.usd_per_1k
-    return expected if usd is None else usd
-
-
-def _over_budget(usd: float | None, cap: float | None) -> str | None:
-    if usd is None or cap is None or not is_over(usd, cap):
-        return None
-    return f"costs {numbers.per_calls(usd)}"

@@ -145,7 +145,9 @@ class Serving:
         It is passed through where the rung's provider speaks its API, unless only its
         translation is stored: what was paid for is not asked again.
         """
-        if not self._is_native(body):
+        with _reading():
+            model = model_meant(text_of(body, "model"), self._visit)
+        if not speaks(model, self._route):
             return self._way(self._api, body)
         way = self._way(NATIVE_APIS[self._route], body)
         if (self._route, way.wanted.model.id) in self._translating:
@@ -190,10 +192,6 @@ class Serving:
         if not wanted.embeds:  # the vectors of a text are always the same
             wanted = msgspec.structs.replace(wanted, draw=draw)
         return _AsRead(api, asked, wanted, asking)
-
-    def _is_native(self, body: Body) -> bool:
-        with _reading():
-            return speaks(model_meant(text_of(body, "model"), self._visit), self._route)
 
     def _read(self, api: Api, body: Body) -> AppRequest:
         """Let an API read a request; raises `AppError`."""

@@ -81,13 +81,13 @@ class Tools(Think):
 
     def converse(self, case: Case) -> Conversation:
         """Ask, and call what the model asks for, until it answers or a bound is met."""
-        (prompt,), usd = self.known(case), 0.0
+        (prompt,), usd, most_usd = self.known(case), 0.0, self.strategy.most_usd
         for left in reversed(range(self.strategy.most_calls)):
             reply = yield prompt
             if not reply.tool_calls:
                 return self.answered(reply)
             usd += self._usd(reply)
-            if not left or self._is_spent(usd):
+            if not left or (most_usd is not None and usd >= most_usd):
                 break
             messages = [*reply.messages, *self._results(reply)]
             prompt = Prompt(messages=messages)
@@ -102,10 +102,6 @@ class Tools(Think):
                 "be kept; declare the `price` of the model, or remove `most_usd`."
             )
         return reply.cost_usd
-
-    def _is_spent(self, usd: float) -> bool:
-        most = self.strategy.most_usd
-        return most is not None and usd >= most
 
     def _results(self, reply: Reply) -> list[Message]:
         """Call what a reply asks for; each call gets a message, an error too."""

@@ -83,7 +83,9 @@ def part_of(
         lacks = stopped or suite.selected < suite.rows
     else:
         lacks = ran + skipped < suite.rows
-    known = _tests_before(session, folder)
+    before = _run_before(folder)
+    # A report of another mode knows other tests.
+    known = before.tests if before.mode == session.settings.mode else {}
     elsewhere = dict(_uncollected(session, opened, suite))
     elsewhere |= {
         path: test.partition("::")[0]
@@ -158,12 +160,6 @@ def suite_of(
         selected=sum(tests.values()),
         left_files=False,
     )
-
-
-def _tests_before(session: LadderSession, folder: Path) -> dict[str, int]:
-    """Return the tests of the report before this, if it was of the same mode."""
-    run = _run_before(folder)
-    return run.tests if run.mode == session.settings.mode else {}
 
 
 def _run_before(folder: Path) -> _RunBefore:

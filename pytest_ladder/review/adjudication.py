@@ -1,4 +1,7 @@
-"""What a third person decides: where raters differ, without who said what."""
+"""How far raters agree, and what a third person decides: where they differ.
+
+He is not told who said what.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from pytest_ladder.core.review import (
     reply_hash,
 )
 from pytest_ladder.core.score import PASSES_FROM, score_of_verdict
+from pytest_ladder.decide.people.raters import Answered, agreeing
 from pytest_ladder.judging.calibration.labels import Label
 from pytest_ladder.review.queue import (
     Item,
@@ -34,6 +38,16 @@ NEAR = 1
 A = TypeVar("A", bound=Review | Label)
 
 _AS_GRADES = {"pass": 5, "fail": 1}
+
+
+def agreement_of(answers: Iterable[Review | Label]) -> str:
+    """Say how far raters agree; empty where there is only one."""
+    found = agreeing(
+        Answered(item_id(one), one.rater, one.verdict)
+        for one in answers
+        if one.rater != ADJUDICATOR and (isinstance(one, Label) or not one.repeat)
+    )
+    return found.sentence if found.raters > 1 else ""
 
 
 def disputed(answers: Iterable[A]) -> dict[tuple[str, ...], list[A]]:

@@ -144,18 +144,15 @@ class Apps:
             if item.test.opened is not opened or item.rung.id != rung.id:
                 return None
             if self._rehearsals:
-                self._note_unclear(record)
+                # A test ends whose app may have asked, or that of another one.
+                if "ladder_env" in record.item.function.fixturenames:
+                    visit = self.link(self._process.running.asker()).visit
+                    visit.failure = visit.failure or AppError(UNCLEAR, status=409)
                 return None
             running = [each for each in self._links.visits() if not each.is_over]
             if running:
                 return running[-1]
             return self.link(self._process.running.asker()).visit
-
-    def _note_unclear(self, record: Record) -> None:
-        """Let a test end whose app may have asked, or that of another one."""
-        if "ladder_env" in record.item.function.fixturenames:
-            visit = self.link(self._process.running.asker()).visit
-            visit.failure = visit.failure or AppError(UNCLEAR, status=409)
 
     @contextlib.contextmanager
     def rehearsal(self) -> Iterator[None]:

@@ -21,11 +21,11 @@ from pytest_ladder.core.review import (
 from pytest_ladder.judging.calibration.calibrate import calibrations_of, judged_of
 from pytest_ladder.judging.calibration.labels import label_of
 from pytest_ladder.review.adjudication import (
+    agreement_of,
     disputed,
     disputed_labels,
     disputed_reviews,
 )
-from pytest_ladder.review.agreement import agreement_of
 from pytest_ladder.review.pages import RaterView, item_page
 from pytest_ladder.review.questions import Question, item_of
 from pytest_ladder.review.queue import Item, ReviewCandidate, shown_to

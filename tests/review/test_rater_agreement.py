@@ -6,7 +6,7 @@ import pytest
 
 from pytest_ladder.core.review import Review
 from pytest_ladder.decide.people.raters import Raters, raters_of
-from pytest_ladder.review.agreement import agreement_of
+from pytest_ladder.review.adjudication import agreement_of
 from tests.review.test_store import a_choice, a_grade
 
 BINARY = [

@@ -26,13 +26,13 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.judging.calibration.calibrate import Calibration
 from pytest_ladder.reporting.files.decoded import (
     AGAIN,
+    check_numbers,
     converted,
     decoded_whole,
     not_ours,
 )
 from pytest_ladder.reporting.files.lean_rows import share_nothing, share_texts
 from pytest_ladder.reporting.files.older import decisions_in, saying_why
-from pytest_ladder.reporting.files.row_numbers import check_numbers
 from pytest_ladder.reporting.files.write import SCHEMA, as_written
 from pytest_ladder.reporting.report import (
     LookTold,
@@ -345,7 +345,7 @@ def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
             raise ConfigError(
                 f"{where}: the rung `{row.rung}` is not in matrix.json beside it; {fix}"
             )
-        check_numbers(row, where, AGAIN)
+        check_numbers(row, where)
         first = lines.setdefault(_draw(row), number)
         if first != number:
             raise ConfigError(

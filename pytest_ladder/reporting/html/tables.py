@@ -9,7 +9,7 @@ from typing import Any
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.cost import Spend, Tokens, spend_of
 from pytest_ladder.decide.matrix import Cell, RungResult
-from pytest_ladder.reporting.report import Report, RunInfo
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import judge_notes, judge_remarks
 from pytest_ladder.reporting.sentences.matrix import (
     criteria,
@@ -96,11 +96,14 @@ def ledger(report: Report) -> Table:
 def how_run(report: Report) -> list[list[str]]:
     """Give label and text of how the run was made."""
     info = report.info
+    # Git is asked for the commit, and may be missing or refuse; not for the checkout.
+    in_checkout = "no commit yet, or git could not tell it"
+    no_commit = in_checkout if info.ladder else "not in a repository"
     lines = [
         ["run", info.id],
         ["started", info.started],
         ["mode", info.mode],
-        ["commit", info.git_sha or _no_commit(info)],
+        ["commit", info.git_sha or no_commit],
         ["rung that ships", info.current or "not declared"],
         ["seed of the case order", "none" if info.seed is None else str(info.seed)],
     ]
@@ -125,12 +128,6 @@ def page_remarks(report: Report) -> list[str]:
 
         sentences[:0] = tried_sentences(report)
     return sentences
-
-
-def _no_commit(info: RunInfo) -> str:
-    # Git is asked for the commit, and may be missing or refuse; not for the checkout.
-    in_checkout = "no commit yet, or git could not tell it"
-    return in_checkout if info.ladder else "not in a repository"
 
 
 def _tokens(tokens: Tokens | None) -> str:

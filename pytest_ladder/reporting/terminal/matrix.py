@@ -67,9 +67,10 @@ def matrix_lines(
         markups[advice.rung] = {VERDICT_COLOURS[advice.verdict]: True, **STRONG}
     columns = []
     if rungs:
-        found = [
-            _names(rungs, marks),
-            *_verdicts(rungs),
+        found = [_names(rungs, marks)]
+        if any(verdicts := [verdict_of(rung) for rung in rungs]):
+            found.append(Column(header="verdict", cells=verdicts, drop=2, right=False))
+        found += [
             *_level_columns(rungs, matrix.levels, glyphs, by_rung),
             *_use_columns(rungs),
         ]
@@ -112,12 +113,6 @@ def _names(rungs: Sequence[RungResult], marks: Mapping[str, str]) -> Column:
     room = max([1, *(display_width(marks.get(rung.id, "")) for rung in rungs)])
     cells = [f"{marks.get(rung.id, ''):<{room}} {rung.id}" for rung in rungs]
     return Column(header=f"{'':<{room}} rung", cells=cells, right=False)
-
-
-def _verdicts(rungs: Sequence[RungResult]) -> Iterator[Column]:
-    cells = [verdict_of(rung) for rung in rungs]
-    if any(cells):
-        yield Column(header="verdict", cells=cells, drop=2, right=False)
 
 
 def _marked(
