@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -213,9 +213,15 @@ def _suite(session: LadderSession, opened: OpenLadder, cases: set[bytes]) -> str
     loaded = {_content(case) for test in tests for case in test.cases}
     judge = opened.ladder.judge
     free_form = [(t.module, t.nodeid.partition("::")[2]) for t in tests if not t.cases]
+    objective = opened.ladder.objective
+    wanted = objective and _as_before(
+        objective,
+        Objective(kind=objective.kind),
+        ("tolerance", "require", "best", "right_usd", "wrong_usd", "chance"),
+    )
     content = [
         [(rung.id, _settings(rung)) for rung in opened.ladder.rungs],
-        _wanted(opened.ladder.objective),
+        wanted,
         judge and _judge(judge),
         sorted(cases | loaded),
         sorted(free_form),
@@ -245,53 +251,31 @@ def _content(case: Case) -> bytes:
 def _settings(rung: Rung) -> list[object]:
     """Return what changes a rung's replies or its order; not where it is called."""
     model, strategy = rung.model, rung.strategy
-    usual = msgspec.to_builtins(Strategy(name=strategy.name))
+    build = "tokens", "people_hours", "usd_per_hour"
     later = ("use", "stopwords", "stemmer", *SETTINGS)
     return [
         *(model.id, model.revision, model.adapter, model.params),
-        *(_price(model.price), model.serve, _build(model.build)),
-        _without_usual(msgspec.to_builtins(strategy), usual, later),
+        _as_before(model.price, Price(input=0, output=0), ("request", "image")),
+        model.serve,
+        _as_before(model.build, Build(), build),
+        _as_before(strategy, Strategy(name=strategy.name), later),
     ]
 
 
-def _price(price: Price | None) -> dict[str, object] | None:
-    if price is None:
-        return None
-    usual = msgspec.to_builtins(Price(input=0, output=0))
-    return _without_usual(msgspec.to_builtins(price), usual, ("request", "image"))
+def _as_before(
+    value: msgspec.Struct | None, unset: msgspec.Struct, later: Collection[str]
+) -> dict[str, object] | None:
+    """Return a table as it is hashed, where `later` keys stand only if they are set.
 
-
-def _build(build: Build | None) -> dict[str, object] | None:
-    if build is None:
-        return None
-    later = ("tokens", "people_hours", "usd_per_hour")
-    return _without_usual(
-        msgspec.to_builtins(build), msgspec.to_builtins(Build()), later
-    )
-
-
-def _wanted(objective: Objective | None) -> dict[str, object] | None:
-    """Return an objective as it is hashed; keys that older versions lacked only if set.
-
-    Seeds of a suite stay those of it.
+    Older versions lacked them, and seeds of a suite stay those of it.
     """
-    if objective is None:
+    if value is None:
         return None
-    return _without_usual(
-        msgspec.to_builtins(objective),
-        msgspec.to_builtins(Objective(kind=objective.kind)),
-        ("tolerance", "require", "best", "right_usd", "wrong_usd", "chance"),
-    )
-
-
-def _without_usual(
-    written: dict[str, object], usual: Mapping[str, object], keys: Collection[str]
-) -> dict[str, object]:
-    """Return a table without those of `keys` that are as they are if not set."""
+    usual = msgspec.to_builtins(unset)
     return {
-        key: value
-        for key, value in written.items()
-        if key not in keys or value != usual[key]
+        key: written
+        for key, written in msgspec.to_builtins(value).items()
+        if key not in later or written != usual[key]
     }
 
 

@@ -281,16 +281,6 @@ def skewed_interval(
     return Interval(mean * math.exp(min(ends)), mean * math.exp(max(ends)))
 
 
-def cases_needed(bar: float, confidence: float = 0.95) -> int:
-    """How many cases, all passed, show a quality above `bar` (docs/methods.md §1.5).
-
-    Raises ValueError unless bar and confidence are strictly between 0 and 1.
-    """
-    check_inside("The bar", bar)
-    check_inside("Confidence", confidence)
-    return math.ceil(math.log(1 - confidence) / math.log(bar) - TINY)
-
-
 def certified_floor(n: int, bar: float, confidence: float = 0.95) -> float:
     """Quality that "n cases score at least `bar`" guarantees (docs/methods.md §1.6).
 

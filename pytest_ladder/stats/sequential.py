@@ -104,7 +104,8 @@ def group_sequential(
     """
     required_passes(n, bar)
     _check_errors(alpha, beta)
-    _check_null(null, bar)
+    if not 0 < null < bar <= 1:
+        raise ValueError(f"0 < null < bar <= 1 is required, got {null} and {bar}.")
     return _boundaries(
         _crossings(n, every, lambda t, s: null, _line(n, alpha, power=1.5)),
         _crossings(n, every, lambda t, s: 1 - bar, _line(n, beta)),
@@ -200,24 +201,6 @@ def betting_suite(
     return _first_to_reach(scores, needed, needed, alpha, beta)
 
 
-def betting_population(
-    scores: Sequence[float], null: float, bar: float, alpha: float, beta: float
-) -> Verdict | None:
-    """Verdict of the population target from the scores so far, None if undecided.
-
-    See docs/methods.md §3.6. For graded scores in [0, 1]: pass on the evidence against
-    a quality of `null` (the bar less the margin) or below, fail on that against `bar`
-    or above. May stay undecided. Raises ValueError for scores outside [0, 1] or unless
-    0 < null < bar <= 1 and 0 < alpha, beta < 1.
-    """
-    check_range("Scores", scores)
-    _check_errors(alpha, beta)
-    _check_null(null, bar)
-    if len(scores) == 0:
-        return None
-    return _first_to_reach(scores, null, bar, alpha, beta)
-
-
 def _first_to_reach(
     scores: Sequence[float],
     low: Floats | float,
@@ -276,8 +259,3 @@ def _log_evidence(scores: Sequence[float], mean: Floats | float, above: bool) ->
 def _check_errors(alpha: float, beta: float) -> None:
     check_inside("Alpha", alpha)
     check_inside("Beta", beta)
-
-
-def _check_null(null: float, bar: float) -> None:
-    if not 0 < null < bar <= 1:
-        raise ValueError(f"0 < null < bar <= 1 is required, got {null} and {bar}.")

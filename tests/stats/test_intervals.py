@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pytest_ladder.stats.clusters import clustered_se, degrees_of_freedom
 from pytest_ladder.stats.intervals import (
     Interval,
-    cases_needed,
     certified_floor,
     clopper_pearson,
     clustered_mean,
@@ -469,23 +468,6 @@ def test_quality_of_impossible_scores_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("bar", "cases"), [(0.80, 14), (0.90, 29), (0.95, 59), (0.99, 299), (0.05, 1)]
-)
-def test_cases_needed_match_the_published_figures(bar: float, cases: int) -> None:
-    assert cases_needed(bar) == cases
-
-
-@given(bar=st.floats(0.01, 0.995))
-@settings(deadline=None)
-def test_cases_needed_is_the_first_number_whose_exact_bound_clears_the_bar(
-    bar: float,
-) -> None:
-    n = cases_needed(bar)
-    assert exact_lower(n, n) >= bar - 1e-8
-    assert n == 1 or exact_lower(n - 1, n - 1) < bar
-
-
-@pytest.mark.parametrize(
     ("n", "points"), [(50, 9.3), (100, 6.6), (200, 4.7), (400, 3.3), (1000, 2.1)]
 )
 def test_the_certified_floor_matches_the_published_figures(
@@ -500,12 +482,6 @@ def test_the_certified_floor_of_a_perfect_bar_is_the_exact_bound() -> None:
 
 def test_the_certified_floor_never_falls_below_zero() -> None:
     assert certified_floor(1, 0.5) == 0
-
-
-@pytest.mark.parametrize("bar", [0, 1, -1, 80])
-def test_cases_needed_refuses_a_bar_that_no_number_of_cases_shows(bar: float) -> None:
-    with pytest.raises(ValueError, match="The bar must be strictly between 0 and 1"):
-        cases_needed(bar)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pytest_ladder.stats.sequential import (
     Boundaries,
     betting_evidence,
-    betting_population,
     betting_suite,
     confidence_sequence,
     curtailed,
@@ -275,8 +274,6 @@ def test_impossible_suite_boundaries_are_refused(
 def test_a_null_that_is_not_below_the_bar_is_refused(null: float) -> None:
     with pytest.raises(ValueError, match="0 < null < bar <= 1 is required"):
         group_sequential(10, null, 0.8, 0.05, 0.05, 10)
-    with pytest.raises(ValueError, match="0 < null < bar <= 1 is required"):
-        betting_population([1], null, 0.8, 0.05, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -445,25 +442,6 @@ def test_betting_on_a_suite_needs_fewer_cases_than_on_a_population() -> None:
     )
     evidence = [betting_evidence(scores[:t], 0.8) for t in range(91)]
     assert evidence[decided] < 20 <= max(evidence)
-
-
-@pytest.mark.parametrize(
-    ("scores", "verdict"),
-    [
-        ([], None),
-        ([1.0], None),
-        ([1.0] * 13, "pass"),
-        ([1.0] * 12, None),
-        ([0.0] * 3, "fail"),
-        ([0.0] * 2, None),
-        ([1.0] * 13 + [0.0] * 40, "pass"),
-        ([1.0, 0.0, 1.0, 1.0] * 25, None),
-    ],
-)
-def test_betting_on_a_population_may_stay_undecided(
-    scores: list[float], verdict: str | None
-) -> None:
-    assert betting_population(scores, 0.7, 0.8, 0.05, 0.05) == verdict
 
 
 def test_a_suite_without_scores_is_undecided() -> None:

@@ -82,7 +82,7 @@ def decision_records(
             if line.of in _LIMITS
         ],
         "ticks": _ticks(points),
-        "steps": _steps(matrix, decision, front),
+        "steps": _steps(decision, front),
     }
 
 
@@ -274,7 +274,7 @@ def _lines(objective: Objective | None) -> list[Line]:
     return list(kind_of(objective).lines(objective))
 
 
-def _steps(matrix: Matrix, decision: Decision, front: Sequence[Record]) -> list[Record]:
+def _steps(decision: Decision, front: Sequence[Record]) -> list[Record]:
     """Give the first rung of the front, then a record per step."""
     places = {point["rung"]: point for point in front}
     records: list[Record] = []

@@ -337,7 +337,7 @@ def _on_lines(written: bytes) -> bytes:
 
 def _exact(value: Any) -> Any:
     """Do what `as_written` does, and keep all digits of a float."""
-    return _mapped(_builtins(value), _finite)
+    return _mapped(_builtins(value), lambda v: v if math.isfinite(v) else None)
 
 
 def _builtins(value: Any) -> Any:
@@ -352,10 +352,6 @@ def _mapped(value: Any, number: Callable[[float], float | None]) -> Any:
     if isinstance(value, list | tuple):
         return [_mapped(item, number) for item in value]
     return value
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _outcomes(report: Report) -> bytes | None:
