@@ -127,7 +127,8 @@ def _cases(
     for number, value, before in rows:
         try:
             case, first = _case(value, before, _Origin(source, folder), told)
-            if file and not _asks(case):
+            is_text = isinstance(case.input, str)
+            if file and is_text and not (case.text.strip() or case.attachments):
                 raise ConfigError(
                     "the input is empty; write one, or leave the case out."
                 )
@@ -150,12 +151,6 @@ def _cases(
         )
     told.warn(file or source)
     return cases
-
-
-def _asks(case: Case) -> bool:
-    """Whether a case asks anything: by its input, or by what is attached."""
-    is_text = isinstance(case.input, str)
-    return not is_text or bool(case.text.strip()) or bool(case.attachments)
 
 
 def _duplicate(name: str, where: str, first: str, digest: str) -> ConfigError:

@@ -41,6 +41,7 @@ _FILTERS = frozenset(
 )
 # DeepSeek's has no code of its own.
 _FILTER_WORDS = "content exists risk"
+_SUCCESS = (0, "0", 200, "200")
 # Finish reasons where the server broke off: OpenRouter's, vLLM's, DeepSeek's, Zhipu's,
 # and LM Studio's.
 _BROKEN_OFF = frozenset(
@@ -117,9 +118,10 @@ def error_of(payload: Payload, choice: Payload | None) -> Any:
         return {"code": told["status_code"], "message": told.get("status_msg")}
     choice = choice or {}
     for holder in (payload, choice):
-        # Some send an empty one with every proper answer.
-        if _says_something(holder.get("error")) and not _is_success(holder["error"]):
-            return holder["error"]
+        # Some send an empty one with every proper answer, or one that tells of success.
+        error = holder.get("error")
+        if _says_something(error) and as_dict(error).get("code", 1) not in _SUCCESS:
+            return error
     reason = choice.get("finish_reason")
     if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
         return {"message": f"it ended with finish_reason {reason!r}"}
@@ -140,11 +142,6 @@ def _bare_error(payload: Payload) -> Any:
     is_one = payload.get("object") == "error" or bool(payload.get("detail"))
     has_code = isinstance(payload.get("message"), str) and bool(payload.get("code"))
     return payload if is_one or has_code else None
-
-
-def _is_success(error: Any) -> bool:
-    """Tell an `error` beside a choice that says that there was none."""
-    return as_dict(error).get("code", 1) in (0, "0", 200, "200")
 
 
 def is_filter(error: Any) -> bool:
@@ -312,14 +309,11 @@ def _is_value(content: Any) -> bool:
     if isinstance(content, dict):
         return bool(content) and "text" not in content
     if isinstance(content, list):
-        return bool(content) and not any(_is_part(each) for each in content)
+        return bool(content) and not any(
+            isinstance(part, str) or not _OF_PARTS.isdisjoint(as_dict(part))
+            for part in content
+        )
     return isinstance(content, int | float)
-
-
-def _is_part(value: Any) -> bool:
-    return (
-        isinstance(value, str) or "text" in as_dict(value) or "type" in as_dict(value)
-    )
 
 
 def _is_thought(part: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import msgspec
 
@@ -19,8 +18,6 @@ from pytest_ladder.stats.experiments import (
 )
 from pytest_ladder.stats.intervals import Interval, wilson
 from pytest_ladder.text import numbers
-
-_Z95 = NormalDist().inv_cdf(0.975)
 
 
 class OutcomeValue(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,6 @@ _LETTER = 0.56
 _MOST_LETTER = 40
 _ANY = 10_000
 _END = 'text-anchor="end"'
-_MIDDLE = 'text-anchor="middle" font-weight="700"'
 
 
 def picture_svg(report: Report, theme: Theme = "light") -> str:
