@@ -7,7 +7,7 @@ written, so that no writer has to think of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -17,8 +17,10 @@ from pytest_ladder.errors import ConfigError
 from pytest_ladder.reporting.report import Report
 
 if TYPE_CHECKING:
-    from pytest_ladder.decide.against import Against
+    from pytest_ladder.decide.against import RungAgainst
     from pytest_ladder.decide.gate.result import Flip, GateResult
+
+F = TypeVar("F", "GateResult", "RungAgainst")
 
 LEFT_OUT = "Texts are kept out of reports ([report] texts = false)"
 _OWN_WORDS = frozenset({Why.BUDGET, Why.NO_REPLY, Why.NOT_RUN, Why.FUNNEL, Why.UNSURE})
@@ -27,14 +29,18 @@ _OWN_WORDS = frozenset({Why.BUDGET, Why.NO_REPLY, Why.NOT_RUN, Why.FUNNEL, Why.U
 
 def without_texts(report: Report) -> Report:
     """Leave out inputs, what is expected, replies, and reasons that may quote them."""
+    against = report.against
+    if against is not None:
+        rungs = tuple(map(_silent_flips, against.rungs))
+        against = msgspec.structs.replace(against, rungs=rungs)
     return msgspec.structs.replace(
         report,
         info=msgspec.structs.replace(report.info, texts=False),
         rows=silent_rows(report.rows),
         exchanges={},
         cases={},
-        gate=None if report.gate is None else _silent_gate(report.gate),
-        against=None if report.against is None else _silent_against(report.against),
+        gate=report.gate and _silent_flips(report.gate),
+        against=against,
     )
 
 
@@ -67,16 +73,8 @@ def _silent(row: Row) -> Row:
     )
 
 
-def _silent_gate(gate: GateResult) -> GateResult:
-    return msgspec.structs.replace(gate, flips=tuple(map(_silent_flip, gate.flips)))
-
-
-def _silent_against(against: Against) -> Against:
-    rungs = [
-        msgspec.structs.replace(rung, flips=tuple(map(_silent_flip, rung.flips)))
-        for rung in against.rungs
-    ]
-    return msgspec.structs.replace(against, rungs=tuple(rungs))
+def _silent_flips(holder: F) -> F:
+    return msgspec.structs.replace(holder, flips=tuple(map(_silent_flip, holder.flips)))
 
 
 def _silent_flip(flip: Flip) -> Flip:
