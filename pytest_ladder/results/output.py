@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls.store.archive import Needed
-from pytest_ladder.core.row import UNUSABLE, Row
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.reporting.files import write
 from pytest_ladder.reporting.files.outdated import mark, unmark
@@ -81,7 +79,7 @@ def write_recordings(
         finished = sum(item.is_finished for item in in_module)
         opened.archive.record(
             module,
-            _needed(rows),
+            rows,
             prune=0 < finished == in_module[0].payload.module_items,
             held_back={row.case for row in rows if is_held_back(row)},
             called=called,
@@ -158,18 +156,3 @@ def _print_place(reporter: pytest.TerminalReporter, folder: Path) -> None:
     if reporter.isatty:
         # Terminals open it by a click.
         reporter.write_line((folder.resolve() / "index.html").as_uri())
-
-
-def _needed(rows: Iterable[Row]) -> dict[str, Needed]:
-    """Say by key what replies were needed for; of several cases the first one.
-
-    A judge's answers that gave no verdict are not needed: a later run asks again.
-    """
-    needed: dict[str, Needed] = {}
-    for row in rows:
-        for bills, judge in ((row.replies, False), (row.evaluations, True)):
-            usable = [bill for bill in bills if bill.flag != UNUSABLE]
-            for key in (key for bill in usable for key in bill.calls or (bill.key,)):
-                purpose = Needed(row.case or row.test, judge)
-                needed[key] = min(purpose, needed.get(key, purpose))
-    return needed

@@ -8,11 +8,9 @@ from collections.abc import (
     Container,
     Iterable,
     Iterator,
-    Mapping,
     Sequence,
 )
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -26,22 +24,13 @@ from pytest_ladder.calls.store.stored_reply import (
     store_row,
 )
 from pytest_ladder.core.case import Message
-from pytest_ladder.core.row import Exchange
+from pytest_ladder.core.row import UNUSABLE, Exchange, Row
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError
 
 _KEY_VERSION = 1
 # A parameter that changes when a reply comes, never what it says.
 TRANSPORT_PARAMS = frozenset({"timeout"})
-
-
-class Needed(NamedTuple):
-    """What is noted of a reply that a test used."""
-
-    case: str
-    """The case, or the test without cases."""
-    judge: bool
-    """Whether it is a judge's."""
 
 
 class Archive:
@@ -114,20 +103,20 @@ class Archive:
     def record(
         self,
         module: str,
-        needed: Mapping[str, Needed],
+        rows: Iterable[Row],
         *,
         prune: bool,
         held_back: Collection[str] = (),
         called: Container[str] = (),
     ) -> None:
-        """Write a module's recordings; `needed` says by key what they were needed for.
+        """Write a module's recordings: of all replies that its rows used.
 
         A recorded reply stays as it is recorded, unless this run `called` for it anew:
         the store may hold another reply to the same request, of another machine or
         run, which no test has seen. For `prune` and `held_back` see
         `Recordings.write`. Raises `ConfigError` for a recordings file that is damaged.
         """
-        used, renewed = [], {}
+        needed, used, renewed = _needed(rows), [], {}
         for key, kept in self.store.kept(needed):
             (case, judge), old = needed[key], self.recordings.get(key)
             if old is not None and (kept is None or key not in called):
@@ -150,6 +139,22 @@ class Archive:
     def close(self) -> None:
         """Close the files."""
         self.store.close()
+
+
+def _needed(rows: Iterable[Row]) -> dict[str, tuple[str, bool]]:
+    """Say by key for which case, or test without, and whether it is a judge's reply.
+
+    Of several cases the first one. A judge's answers that gave no verdict are not
+    needed: a later run asks again.
+    """
+    needed: dict[str, tuple[str, bool]] = {}
+    for row in rows:
+        for bills, judge in ((row.replies, False), (row.evaluations, True)):
+            usable = [bill for bill in bills if bill.flag != UNUSABLE]
+            for key in (key for bill in usable for key in bill.calls or (bill.key,)):
+                purpose = row.case or row.test, judge
+                needed[key] = min(purpose, needed.get(key, purpose))
+    return needed
 
 
 def _exchange(key: str, asked: tuple[Message, ...], reply: StoredReply) -> Exchange:
