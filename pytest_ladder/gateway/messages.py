@@ -87,13 +87,15 @@ class Messages:
         """Write a message in one piece."""
         memory, body = asked.extra
         thinking = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
+        told = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
+        stopped = _STOPS.get(told, "end_turn") if reply.refusal is None else "refusal"
         message = reply.native or {
             "id": f"msg_{key[:24]}",
             "type": "message",
             "role": "assistant",
             "model": reply.model or asked.model,
             "content": list(_blocks(reply, thoughts=thinking)),
-            "stop_reason": _stop_reason(reply),
+            "stop_reason": stopped,
             "stop_sequence": None,
             "usage": _usage(reply),
         }
@@ -256,13 +258,6 @@ def _blocks(reply: Reply, *, thoughts: bool) -> Iterator[Body]:
             "name": (call.get("function") or {}).get("name", ""),
             "input": given_to(call),
         }
-
-
-def _stop_reason(reply: Reply) -> str:
-    if reply.refusal is not None:
-        return "refusal"
-    told = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
-    return _STOPS.get(told, "end_turn")
 
 
 def _usage(reply: Reply) -> Body:

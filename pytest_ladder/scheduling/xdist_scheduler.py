@@ -201,16 +201,13 @@ class StagedScheduling:
                 self._waiting += indices
                 continue
             self._queues[node].extend((index, False) for index in indices)
+            beside = neighbour(indices[-1], len(self._names))
             with contextlib.suppress(OSError):  # likewise
-                self._send_placeholder(node, indices[-1])
-
-    def _send_placeholder(self, node: Any, last: int) -> None:
-        beside = neighbour(last, len(self._names))
-        if not beside:
-            node.shutdown()
-            return
-        node.send_placeholder(beside[0])
-        self._queues[node].append((beside[0], True))
+                if beside:
+                    node.send_placeholder(beside[0])
+                    self._queues[node].append((beside[0], True))
+                else:
+                    node.shutdown()
 
     def _worker_for(
         self, nodeid: str, workers: list[Any], shares: dict[Any, Any]

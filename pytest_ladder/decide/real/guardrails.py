@@ -32,7 +32,12 @@ def guarded(state: OutcomeState, shipped: str, candidate: str) -> Guarded:
         return Guarded("undecided", found.problems[0])
     gain, low, high = gain_of(state, found)
     harm, least, most = -gain, -high, -low
-    verdict, so = _harm(harm, least, most, margin)
+    verdict: Verdict = "undecided"
+    so = "undecided"
+    if least > 0 and harm >= margin:
+        verdict, so = "fail", "harm is established"
+    elif most < margin:
+        verdict, so = "pass", "more harm than that is ruled out"
     by = f"{state.amount(abs(harm))} {'worse' if harm > 0 else 'better'}"
     held = f"margin {state.amount(margin)}: {so}"
     return Guarded(
@@ -41,14 +46,6 @@ def guarded(state: OutcomeState, shipped: str, candidate: str) -> Guarded:
         f"({numbers.count(found.n, state.unit)}), {held}.",
         f"{state.name} {by}, {held}",
     )
-
-
-def _harm(harm: float, least: float, most: float, margin: float) -> tuple[Verdict, str]:
-    if least > 0 and harm >= margin:
-        return "fail", "harm is established"
-    if most < margin:
-        return "pass", "more harm than that is ruled out"
-    return "undecided", "undecided"
 
 
 def gain_of(state: OutcomeState, found: UserDifference) -> tuple[float, float, float]:

@@ -175,11 +175,15 @@ def read_report(folder: Path) -> Report:
             f"matrix.json beside it was written with {document.rows:,}; one of the two "
             f"files is of another run or was cut short: {AGAIN}"
         )
+    volume = document.volume
+    if volume is None:
+        objective = document.objective
+        volume = DEFAULT_VOLUME if objective is None else objective.volume
     matrix = build_matrix(
         rows,
         rungs,
         {rung.id: rung.state for rung in document.rungs},
-        volume=_volume(document),
+        volume=volume,
         settled=document.settled,
         expected=document.expected,
     )
@@ -284,12 +288,6 @@ def _rung(line: _Rung | RungResult, declared: Mapping[str, Model]) -> Rung:
         build = Build(usd=usd, hours=hours) if usd or hours else None
         model = Model(name=line.model, tier=line.tier, id=line.model, build=build)
     return Rung(model=model, strategy=Strategy(name=line.strategy))
-
-
-def _volume(document: _Document) -> int:
-    if document.volume is not None:
-        return document.volume
-    return DEFAULT_VOLUME if document.objective is None else document.objective.volume
 
 
 def _looks(document: _Document) -> list[LookTold]:

@@ -88,7 +88,10 @@ def matrix_lines(
         lines += sentences([f"* {recorded}"], width, QUIET)
     lines += sentences(criteria(matrix), width, {})
     lines += sentences(remarks(matrix), width, WARNING)
-    lines += sentences(_cheapest(rungs), width, {})
+    priced = [rung for rung in rungs if rung.cost.known]
+    if len(priced) > 1:
+        cost = per_calls(priced[0].cost.usd_per_1k)
+        lines += sentences([f"cheapest: {priced[0].id} at {cost}"], width, {})
     unrun = [rung.id for rung in matrix.rungs if not rung.levels]
     if unrun:
         lines.append((_listed("not run: ", unrun, width), QUIET))
@@ -126,13 +129,6 @@ def _marked(
         yield f"{glyphs.current} {info.current} is the current rung"
     if advice is not None and advice.rung is not None:
         yield f"{glyphs.recommended} {advice.rung} is recommended ({advice.verdict})"
-
-
-def _cheapest(rungs: Sequence[RungResult]) -> Iterator[str]:
-    priced = [rung for rung in rungs if rung.cost.known]
-    if len(priced) > 1:
-        cost = per_calls(priced[0].cost.usd_per_1k)
-        yield f"cheapest: {priced[0].id} at {cost}"
 
 
 def _level_columns(
