@@ -22,7 +22,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     header: str
     cells: list[str]
     drop: int = 0
-    """The column with the highest number goes first when there is no room; 0: never."""
+    """The column with the highest number goes first when there is no room; 0: never.
+
+    One below 0 goes only where names are as short as they may be: the lowest first.
+    """
     right: bool = True
     key: str = ""
     """By which it is asked for once the table is fitted; empty: nobody does."""
@@ -52,11 +55,15 @@ def aligned(parts: list[list[str]]) -> list[str]:
 def fitted(columns: list[Column], width: int, ellipsis: str) -> list[Column]:
     """Drop columns, then shorten names, until the table fits into `width` columns."""
     while (excess := total_width(columns) - width) > 0:
-        next_to_go = max(columns, key=lambda column: column.drop)
-        if next_to_go.drop == 0:
+        too_narrow = excess > columns[0].width - NARROWEST_NAME
+        may_go = [column for column in columns if column.drop > 0] or [
+            column for column in columns if column.drop < 0 and too_narrow
+        ]
+        if not may_go:
             room = max(NARROWEST_NAME, columns[0].width - excess)
             names = [shortened(name, room, ellipsis) for name in columns[0].cells]
             return [msgspec.structs.replace(columns[0], cells=names), *columns[1:]]
+        next_to_go = max(may_go, key=lambda column: abs(column.drop))
         columns = [column for column in columns if column is not next_to_go]
     return columns
 

@@ -188,14 +188,21 @@ def test_everything_can_be_done_from_the_keyboard(tab: Tab, page_file: Path) -> 
     first.focus()
     keys.press("ArrowRight")
     keys.press("ArrowDown")
-    at = "document.activeElement.dataset.at.split(' ')[1] + ' ' + "
-    at += "document.activeElement.closest('tr').sectionRowIndex"
-    assert tab.page.evaluate(at) == "1 1"
+    at = """(({ activeElement: cell }) => [
+        cell.parentElement.sectionRowIndex,
+        [...cell.parentElement.querySelectorAll(".cell")].indexOf(cell),
+    ])(document)"""
+    assert tab.page.evaluate(at) == [1, 1]
+    keys.press("End")
+    assert tab.page.evaluate(at) == [1, len(SAMPLE.matrix.rungs) - 1]
+    keys.press("Home")
+    assert tab.page.evaluate(at) == [1, 0]
+    keys.press("ArrowRight")
     keys.press("Enter")
     assert tab.page.locator("#detail").is_visible()
     keys.press("Escape")
     assert tab.page.locator("#detail").is_hidden()
-    assert tab.page.evaluate(at) == "1 1", "focus returns to the cell"
+    assert tab.page.evaluate(at) == [1, 1], "focus returns to the cell"
 
 
 def test_hostile_replies_stay_text(tab: Tab, page_file: Path) -> None:

@@ -122,6 +122,7 @@ def test_single_recorded_figures_are_starred_in_a_mixed_table() -> None:
         (74, ["p50", "p95"], ["live"]),
         (66, ["p95"], ["p50", "live"]),
         (60, ["$ per 1k"], ["p95"]),
+        (40, ["smol/few-shot-rag", "84.0 %", "$ per 1k"], ["95 % CI"]),
     ],
 )
 def test_columns_go_in_order_when_there_is_no_room(

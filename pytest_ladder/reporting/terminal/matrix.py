@@ -57,6 +57,7 @@ def matrix_lines(
     `calibrated` is the judged level corrected by labels, by rung, and `advice` what is
     recommended. Columns go in this order when there is no room: the bar, calls, p50,
     p95, verdicts, and that of `calibrated`, which then becomes a line for each rung.
+    Then names get shorter, and where they cannot, intervals go, and prices.
     """
     rungs = [rung for rung in matrix.rungs if rung.levels]
     by_rung = calibrated or {}
@@ -142,17 +143,12 @@ def _level_columns(
         if index == 0:
             bars = [_bar(cell, glyphs) for cell in cells]
             yield Column(header="", cells=bars, drop=6, right=False)
-        # `users`, say, where it shows an outcome.
-        nouns = (f"{cell.noun}s" for cell in cells if cell is not None and cell.outcome)
-        # A column of what users did has the name of its outcome.
-        title = next((cell.outcome for cell in cells if cell is not None), "")
+        values, *sure = zip(*map(_quality, cells), strict=True)
+        yield Column(header=plain(_title(cells) or level), cells=[*values])
         header, *parts = aligned(
-            [
-                [plain(title or level), "95 % CI", next(nouns, "n")],
-                *(_quality(cell) for cell in cells),
-            ]
+            [["95 % CI", _counted(cells)], *map(list, zip(*sure, strict=True))]
         )
-        yield Column(header=header, cells=parts, right=False)
+        yield Column(header=header, cells=parts, drop=-2, right=False)
         if level is Level.JUDGED and calibrated:
             header, *parts = aligned(
                 [
@@ -168,7 +164,11 @@ def _level_columns(
 def _use_columns(rungs: Sequence[RungResult]) -> list[Column]:
     calls, costs = price_column(rungs)
     return [
-        Column(header="$ per 1M" if calls == "million" else "$ per 1k", cells=costs),
+        Column(
+            header="$ per 1M" if calls == "million" else "$ per 1k",
+            cells=costs,
+            drop=-1,
+        ),
         _latencies(rungs, "p50", [rung.latency.p50_s for rung in rungs], drop=4),
         _latencies(rungs, "p95", [rung.latency.p95_s for rung in rungs], drop=3),
         _calls(rungs, drop=5),

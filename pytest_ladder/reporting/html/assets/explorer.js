@@ -1,7 +1,8 @@
 // The explorer: a grid of cases by rungs, filtered, and filled as far as one looks.
 
-const FIRST = 16;
-const MOST_BESIDE = 300;
+// As many cases as a window is high; texts as long as two lines of the widest.
+const FIRST = 12;
+const MOST_BESIDE = 200;
 const CHUNK = 60;
 const PASSED = 0;
 const MISSED = 1;
@@ -65,10 +66,15 @@ const rows_at = (one, rung) => explorer.cells[explorer.level]?.[one]?.[rung] || 
 // What the rows of one cell come to: an error if one is, else the mean score.
 function result_of(rows) {
   if (!rows.length) return null;
-  if (rows.some((row) => value_of("outcome", row) === ERROR)) return { error: true };
-  const passed = rows.every((row) => value_of("outcome", row) === PASSED);
-  const scores = rows.map((row) => value_of("score", row) ?? Number(passed));
-  return { passed, score: scores.reduce((sum, score) => sum + score, 0) / scores.length };
+  const { outcome, score } = explorer.rows;
+  let passed = true;
+  for (const row of rows) {
+    if (outcome[row] === ERROR) return { error: true };
+    if (outcome[row] !== PASSED) passed = false;
+  }
+  let sum = 0;
+  for (const row of rows) sum += score[row] ?? Number(passed);
+  return { passed, score: sum / rows.length };
 }
 
 // What each rung made of a case at the level that is shown; worked out once.
@@ -81,7 +87,7 @@ const SHOWN = {
   all: () => true,
   missed: (results) => results.some((one) => one && !one.passed && !one.error),
   "all-missed": (results) => results.every((one) => !one || (!one.passed && !one.error)),
-  split: (results) => new Set(results.filter(Boolean).map((one) => one.passed)).size > 1,
+  split: (results) => results.some((one) => one && one.passed) && results.some((one) => one && !one.passed),
   picked: (results) => {
     const picked = results[data.rungs.findIndex((rung) => rung.id === view().hero.rung)];
     return Boolean(picked) && !picked.passed && !picked.error;
@@ -129,7 +135,8 @@ function text_filter(wanted) {
   const texts = once((n) => holds(explorer.texts[n]));
   const lines = once((n) => holds(explorer.lines[n]));
   const talks = once((n) => explorer.talks[n].some(([, ...said]) => said.some(lines)));
-  const says = (row) => texts(value_of("text", row)) || texts(value_of("reason", row)) || value_of("said", row).some(talks);
+  const { text, reason, said } = explorer.rows;
+  const says = (row) => texts(text[row]) || texts(reason[row]) || said[row].some(talks);
   return (n, cells) =>
     explorer.cases[n].slice(0, 4).flat().some(holds) ||
     explorer.cases[n].slice(4).some(texts) ||
@@ -141,19 +148,25 @@ function once(answer) {
   return (n) => (known[n] ??= answer(n));
 }
 
+// The head stays as it is while a reader filters: names on end are slow to lay out.
 function grid_head() {
-  const heads = data.rungs.map((rung) =>
-    el("th", { scope: "col", class: rung.id === view().hero.rung ? "picked" : "" }, el("span", {}, rung.id)),
-  );
-  fill("grid", el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "case"), ...text_heads(), ...heads)), el("tbody"));
-  $("grid").setAttribute("role", "grid");
-  $("grid").setAttribute("aria-label", "Results by case and rung");
+  explorer.columns = text_columns();
+  const picked = view().hero.rung;
+  const said = [picked, ...explorer.columns.map(([name]) => name)].join();
+  if (explorer.head === said) return;
+  explorer.head = said;
+  const heads = data.rungs.map(({ id }) => el("th", { scope: "col", class: id === picked ? "picked" : "" }, el("span", {}, id)));
+  const grid = $("grid");
+  grid.tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "case"), ...text_heads(), ...heads));
+  grid.style.setProperty("--rungs", heads.length);
 }
 
 function add_cases(count = CHUNK) {
   const { found, shown } = explorer;
   const chunk = found.slice(shown, shown + count);
-  $("grid").tBodies[0].append(...chunk.map(grid_row));
+  const rows = chunk.map(grid_row);
+  if (shown === 0) $("grid").tBodies[0].replaceChildren(...rows);
+  else $("grid").tBodies[0].append(...rows);
   explorer.shown += chunk.length;
   const left = found.length - explorer.shown;
   $("more").hidden = left === 0;
@@ -162,7 +175,7 @@ function add_cases(count = CHUNK) {
   const filtered = found.length < all ? ` of ${number(all)}` : "";
   $("cases-count").textContent = found.length === 1 ? `1 case${filtered}` : `${number(found.length)}${filtered} cases`;
   if (shown === 0) {
-    const first = $("grid").querySelector("button");
+    const first = $("grid").querySelector(".cell");
     if (first) first.tabIndex = 0;
   }
 }
@@ -171,13 +184,12 @@ function grid_row(n) {
   const [source, id, tags] = explorer.cases[n];
   const name = el("th", { scope: "row", title: id || source }, id || source);
   if (tags.length) name.append(el("small", {}, tags.join(" ")));
-  const cells = data.rungs.map((rung, r) => el("td", {}, cell_button(n, r, rung.id)));
+  const cells = results_at(n).map((result, rung) => grid_cell(n, rung, result));
   return el("tr", {}, name, ...case_texts(n), ...cells);
 }
 
 // Beside a case, where the screen is wide: what it asks and expects, and one answer.
 function text_heads() {
-  explorer.columns = text_columns();
   const head = (name) => (name === "answer" ? `answer of ${answering().id}` : name);
   return explorer.columns.map(([name]) => el("th", { scope: "col", class: `text ${name}` }, head(name)));
 }
@@ -227,55 +239,55 @@ function fill_answer(row) {
   if (cell && answer) cell.textContent = answer(explorer.found[row.sectionRowIndex]).slice(0, MOST_BESIDE);
 }
 
-function cell_button(n, r, rung) {
-  const result = results_at(n)[r];
-  if (!result) return null;
-  const button = el("button", { type: "button", class: "cell", tabIndex: -1 });
-  button.dataset.at = `${n} ${r}`;
-  let said = "error";
-  let look = ["k-error", "!"];
-  if (!result.error) {
-    const per_cent = Math.round(100 * result.score);
-    said = result.score === 1 ? "passed" : result.score === 0 ? "missed" : `${per_cent} %, ${result.passed ? "passed" : "missed"}`;
-    look = result.score === 1 ? ["k-pass", "●"] : result.score === 0 ? ["k-miss", "×"] : ["k-part", String(per_cent)];
-    if (look[0] === "k-part") button.style.setProperty("--share", per_cent + "%");
-  }
-  button.classList.add(look[0]);
-  button.textContent = look[1];
-  button.setAttribute("aria-label", `${explorer.cases[n][1]}, ${rung}: ${said}`);
-  return button;
+// A cell is its own button: there may be thousands, and each box costs.
+function grid_cell(n, rung, result) {
+  const cell = document.createElement("td");
+  if (!result) return cell;
+  const [look, mark, said] = look_of(result);
+  cell.className = `cell ${look}`;
+  cell.tabIndex = -1;
+  cell.textContent = mark;
+  if (look === "k-part") cell.style.setProperty("--share", mark + "%");
+  cell.setAttribute("aria-label", `${explorer.cases[n][1]}, ${data.rungs[rung].id}: ${said}`);
+  return cell;
 }
+
+function look_of({ error, score, passed }) {
+  if (error) return ["k-error", "!", "error"];
+  if (score === 1) return ["k-pass", "", "passed"];
+  if (score === 0) return ["k-miss", "×", "missed"];
+  const per_cent = Math.round(100 * score);
+  return ["k-part", String(per_cent), `${per_cent} %, ${passed ? "passed" : "missed"}`];
+}
+
+const first_column = () => 1 + explorer.columns.length;
 
 function open_cell(event) {
-  const button = event.target.closest(".cell");
-  if (!button) return;
-  activate(button);
-  const [one, rung] = button.dataset.at.split(" ").map(Number);
-  open_detail(one, rung);
+  const cell = event.target.closest(".cell");
+  if (!cell) return;
+  activate(cell);
+  open_detail(explorer.found[cell.parentElement.sectionRowIndex], cell.cellIndex - first_column());
 }
 
-function activate(button) {
+function activate(cell) {
   for (const other of $("grid").querySelectorAll('.cell[tabindex="0"]')) other.tabIndex = -1;
-  button.tabIndex = 0;
-  button.focus();
+  cell.tabIndex = 0;
+  cell.focus();
 }
 
 function move_in_grid(event) {
-  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  const cell = event.target.closest("td");
-  if (!cell || !(event.key in steps || event.key === "Home" || event.key === "End")) return;
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -Infinity], End: [0, Infinity], Enter: [], " ": [] };
+  const cell = event.target.closest(".cell");
+  const step = steps[event.key];
+  if (!cell || !step) return;
   event.preventDefault();
+  if (!step.length) return open_cell(event);
   const row = cell.parentElement;
   const body = row.parentElement;
-  let [at, column] = [row.sectionRowIndex, cell.cellIndex];
-  const first = row.querySelector("button").closest("td").cellIndex;
-  if (event.key === "Home") column = first;
-  else if (event.key === "End") column = row.cells.length - 1;
-  else {
-    if (at + steps[event.key][0] >= body.rows.length) add_cases();
-    at += steps[event.key][0];
-    column += steps[event.key][1];
-  }
-  const button = body.rows[at]?.cells[column]?.querySelector("button");
-  if (button) activate(button);
+  const [down, right] = step;
+  const at = row.sectionRowIndex + down;
+  if (at >= body.rows.length) add_cases();
+  const column = Math.min(row.cells.length - 1, Math.max(first_column(), cell.cellIndex + right));
+  const next = body.rows[at]?.cells[column];
+  if (next?.matches(".cell")) activate(next);
 }

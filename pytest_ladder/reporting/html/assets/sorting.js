@@ -1,6 +1,7 @@
 // Tables are sorted by a click on the head of a column: down, up, as they came.
 
 const sorted_by = {};
+const as_they_came = {};
 
 // What a cell counts for: its first number, as money, shares and durations are written.
 const UNITS = { ms: 1e-3, s: 1, min: 60, h: 3600 };
@@ -22,27 +23,26 @@ function sortable(id) {
     });
     head.replaceChildren(button);
   });
-  const body = $(id).tBodies[0];
-  [...body.rows].forEach((row, n) => (row.dataset.place = n));
+  as_they_came[id] = [...$(id).tBodies[0].rows];
   if (sorted_by[id]) sort_table(id);
 }
 
 function sort_table(id) {
   const { column, down } = sorted_by[id] || {};
-  const body = $(id).tBodies[0];
-  const rows = [...body.rows];
-  const text = (row) => row.cells[column]?.textContent.trim() || "";
-  const place = (row) => Number(row.dataset.place);
-  const numbers = new Map(rows.map((row) => [row, column === undefined ? place(row) : amount(text(row))]));
-  const is_numeric = rows.some((row) => numbers.get(row) !== null) && column !== 0;
-  // What has no number comes last, whichever way.
-  const least = (row) => numbers.get(row) ?? (down ? -Infinity : Infinity);
-  const compare = (a, b) => {
-    if (column === undefined) return place(a) - place(b);
-    const by = is_numeric ? least(b) - least(a) : text(a).localeCompare(text(b), "en", { numeric: true });
-    return (down === is_numeric ? by : -by) || place(a) - place(b);
-  };
-  body.append(...rows.sort(compare));
+  const rows = as_they_came[id];
+  const texts = rows.map((row) => row.cells[column]?.textContent.trim() || "");
+  const numbers = column ? texts.map(amount) : [];
+  const is_numeric = numbers.some((one) => one !== null);
+  const places = [...rows.keys()];
+  if (is_numeric) {
+    // What has no number comes last, whichever way.
+    const least = (place) => numbers[place] ?? (down ? -Infinity : Infinity);
+    places.sort((a, b) => (down ? least(b) - least(a) : least(a) - least(b)) || 0);
+  } else if (column !== undefined) {
+    const { compare } = new Intl.Collator("en", { numeric: true });
+    places.sort((a, b) => (down ? compare(texts[a], texts[b]) : compare(texts[b], texts[a])));
+  }
+  $(id).tBodies[0].replaceChildren(...places.map((place) => rows[place]));
   [...$(id).tHead.rows[0].cells].forEach((head, n) => {
     if (n === column) head.setAttribute("aria-sort", down === is_numeric ? "descending" : "ascending");
     else head.removeAttribute("aria-sort");

@@ -46,6 +46,7 @@ function show_matrix() {
   const rungs = new Map(data.rungs.map((rung) => [rung.id, rung]));
   const lines = shown.order.map((id) => matrix_line(rungs.get(id), shown, levels));
   table("matrix-table", heads, lines);
+  $("matrix-table").tHead.rows[0].cells[heads.indexOf("stands")].className = "left";
   $("matrix-at").textContent = here();
 }
 
@@ -87,14 +88,15 @@ function quality_cell(cell) {
   return el("td", { class: "measured" }, top, el("small", {}, `${cell.interval}, n\u00a0=\u00a0${number(cell.n)}${cell.units || ""}${errors}`), small, ...notes);
 }
 
+// One box with two backgrounds, the value over its range: tables have many of them. A
+// background at 30 % has 30 % of what it leaves free on its left.
 function meter({ quality, low, high }) {
-  const range = el("i");
-  const mark = el("b");
   const [from, to] = low === null ? [quality, quality] : [low, high];
-  range.style.left = 100 * from + "%";
-  range.style.width = 100 * (to - from) + "%";
-  mark.style.left = 100 * quality + "%";
-  return el("div", { class: "meter", "aria-hidden": "true" }, range, mark);
+  const free = 1 - (to - from);
+  const node = el("div", { class: "meter", "aria-hidden": "true" });
+  node.style.backgroundPosition = `calc(${100 * quality}% + ${3 * quality - 1.5}px) 50%, ${free ? (100 * from) / free : 0}% 50%`;
+  node.style.backgroundSize = `3px var(--mark), ${100 * (to - from)}% var(--range)`;
+  return node;
 }
 
 function show_tags() {
