@@ -129,3 +129,11 @@ def _named_plugins_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin,pytest_ladder.plugin")
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of milliseconds between attempts, as many as ever."""
+    for module, first in (("retries", "_FIRST_PAUSE_S"), ("window", "_PAUSE_S")):
+        monkeypatch.setattr(f"pytest_ladder.calls.{module}.{first}", 0.002)
+        monkeypatch.setattr(f"pytest_ladder.calls.{module}._LONGEST_PAUSE_S", 0.02)
