@@ -96,11 +96,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.nodeid.startswith("tests/"):
             continue
+        if any(item.get_closest_marker(mark.name) for _, mark in _STEPS):
+            continue
         fixtures = getattr(item, "fixturenames", ())
         if "litellm" in item.nodeid.lower() or "litellm" in fixtures:
             item.add_marker(pytest.mark.litellm)
-            continue
-        if any(item.get_closest_marker(mark.name) for _, mark in _STEPS):
             continue
         for words, mark in _STEPS:
             if words.search(item.nodeid):
