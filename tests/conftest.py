@@ -96,11 +96,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.nodeid.startswith("tests/"):
             continue
+        if any(item.get_closest_marker(mark.name) for _, mark in _STEPS):
+            continue
         fixtures = getattr(item, "fixturenames", ())
         if "litellm" in item.nodeid.lower() or "litellm" in fixtures:
             item.add_marker(pytest.mark.litellm)
-            continue
-        if any(item.get_closest_marker(mark.name) for _, mark in _STEPS):
             continue
         for words, mark in _STEPS:
             if words.search(item.nodeid):
@@ -129,3 +129,11 @@ def _named_plugins_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin,pytest_ladder.plugin")
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of milliseconds between attempts, as many as ever."""
+    for module, first in (("retries", "_FIRST_PAUSE_S"), ("window", "_PAUSE_S")):
+        monkeypatch.setattr(f"pytest_ladder.calls.{module}.{first}", 0.002)
+        monkeypatch.setattr(f"pytest_ladder.calls.{module}._LONGEST_PAUSE_S", 0.02)

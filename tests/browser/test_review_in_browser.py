@@ -19,6 +19,15 @@ from tests.review.served import graded_items, paired_items, served
 
 # One lone surrogate would end the request of any HTTP client, so no page holds one.
 ATTACKS = [*INJECTIONS.values(), *HOSTILE]
+LOOK = """() => {
+    const main = document.querySelector("main");
+    return {
+        title: document.title,
+        html: document.documentElement.outerHTML,
+        text: main.innerText,
+        foreign: main.querySelectorAll("a, img, script").length,
+    };
+}"""
 
 
 @contextmanager
@@ -75,7 +84,9 @@ def hostile_items() -> list[Item]:
         for n, text in enumerate(texts)
         for rung in ("m/a", "m/b")
     ]
-    made = grades(replies, ReviewConfig(question=HOSTILE[1]), count=99)
+    # Each text once as a reply and once in a pair: a page is a second of a browser.
+    once = [reply for reply in replies if reply.rung == "m/a"]
+    made = grades(once, ReviewConfig(question=HOSTILE[1]), count=99)
     made += pairs(replies, ("m/a", "m/b"), ReviewConfig(), current=None, count=99)[0]
     return made
 
@@ -224,22 +235,24 @@ def test_hostile_replies_neither_run_nor_ask_for_anything(
     browser: Browser, file: Path
 ) -> None:
     items = hostile_items()
-    assert len(items) > 70
+    assert len(items) == 2 * len(ATTACKS)
     with reviewing(browser, file, items) as page:
         page.goto(page.url + "next")
         shown = ""
         for _ in range(200):
             if page.url.endswith("/done"):
                 break
-            assert page.title() != "taken"
-            assert page.locator("main a, main img, main script").count() == 0
-            assert "\u202e" not in page.content()
-            shown += page.locator("main").inner_text()
+            seen = page.evaluate(LOOK)
+            assert seen["title"] != "taken"
+            assert seen["foreign"] == 0
+            assert "\u202e" not in seen["html"]
+            shown += seen["text"]
             press(page, "p" if "/item/" in page.url else "t")
         assert page.url.endswith("/done")
     assert "⟦U+202E⟧" in shown
     assert "<script>document.title = 'taken'</script>" in shown
-    assert sum(isinstance(one, Grade) for one in read_reviews(file)) > 40
+    graded = [one for one in read_reviews(file) if isinstance(one, Grade)]
+    assert len(graded) >= len(ATTACKS)
 
 
 def test_two_raters_and_two_tabs_at_once(browser: Browser, file: Path) -> None:

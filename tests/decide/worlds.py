@@ -71,7 +71,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     def climbed(self, **terms: Any) -> Decided:
         """Decide by the rows that a climb asks for."""
-        course, rows = self.walk(**terms)
+        return self.decided_by(*self.walk(**terms))
+
+    def decided_by(self, course: Course, rows: Sequence[Row]) -> Decided:
+        """Decide by what `walk` returned."""
         assert isinstance(course, Climb)
         return self._decided(rows, course.states, course.settled)
 

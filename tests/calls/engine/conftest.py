@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ladder.calls import retries, window
 from tests.calls.engine.engine_under_test import Desk
 from tests.scripted_server import ScriptedServer
 
@@ -22,12 +21,3 @@ def server() -> Iterator[ScriptedServer]:
 def desk(tmp_path: Path, server: ScriptedServer) -> Iterator[Desk]:
     with Desk(tmp_path, server.api_base) as desk:
         yield desk
-
-
-@pytest.fixture
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses of milliseconds, as many as ever."""
-    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.002)
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE_S", 0.02)
-    monkeypatch.setattr(window, "_PAUSE_S", 0.002)
-    monkeypatch.setattr(window, "_LONGEST_PAUSE_S", 0.02)

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_ladder.calls import retries
-from pytest_ladder.calls import window as call_window
 from tests.plugin.scratch_suite import ANSWER, LADDER, Run, Shop
 from tests.scripted_server import (
     Act,
@@ -80,11 +78,7 @@ LADDERS = {"timeout": IMPATIENT, "stream cut off": STREAMED}
 
 
 @pytest.fixture(autouse=True)
-def _suite(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.002)
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE_S", 0.01)
-    monkeypatch.setattr(call_window, "_PAUSE_S", 0.002)
-    monkeypatch.setattr(call_window, "_LONGEST_PAUSE_S", 0.01)
+def _suite(shop: Shop, short_pauses: None) -> None:
     shop.cases(CASES)
     shop.test(ANSWER)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ladder.calls import retries
 from tests.plugin.scratch_suite import ANSWER, LADDER, Run, Shop
 from tests.scripted_server import Sends, filtered, says, sends
 from tests.server_shapes import SHAPES
@@ -27,9 +26,7 @@ STREAMED = LADDER.replace("[[strategy]]", "stream = true\n\n[[strategy]]", 1)
 
 
 @pytest.fixture(autouse=True)
-def _suite(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.002)
-    monkeypatch.setattr(retries, "_LONGEST_PAUSE_S", 0.01)
+def _suite(shop: Shop, short_pauses: None) -> None:
     shop.cases([{"id": "sky", "input": "say blue", "expected": "Blue"}])
     shop.test(ANSWER)
 

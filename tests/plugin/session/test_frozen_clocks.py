@@ -43,7 +43,7 @@ def run(shop: Shop, *arguments: str) -> pytest.RunResult:
     return shop.pytester.runpytest_subprocess(*arguments)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["plain", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["plain", "xdist"])
 @pytest.mark.parametrize("stream", ["", "stream = true\n"], ids=["whole", "streamed"])
 def test_a_frozen_clock_changes_neither_latency_nor_cost(
     shop: Shop, stream: str, workers: tuple[str, ...]

@@ -56,7 +56,7 @@ def children(shop: Shop) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["plain", "xdist"])
 def test_litellm_stays_out_of_the_tests_process(
     shop: Shop, workers: tuple[str, ...]
 ) -> None:
