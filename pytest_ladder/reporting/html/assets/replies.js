@@ -5,6 +5,7 @@ const FLAGS = {
   "no answer": "no answer was found in what was said",
   unfinished: "the loop ended before an answer",
 };
+const odd = (flag) => flag.split(", ").map((part) => FLAGS[part] || part).join("; ");
 const OUTCOMES = ["pass", "missed", "error"];
 const OUTCOME_CHIPS = { pass: "pass", missed: "fail", error: "undecided" };
 
@@ -40,7 +41,7 @@ function reply_card(rows, theirs, side) {
     "article",
     { class: "d-row" },
     el("ul", { class: "d-verdicts" }, ...rows.map(verdict_line)),
-    unknown ? null : el("h4", {}, (get("flag") ? `Reply (${FLAGS[get("flag")] || get("flag")})` : "Reply") + sample),
+    unknown ? null : el("h4", {}, (get("flag") ? `Reply (${odd(get("flag"))})` : "Reply") + sample),
     unknown ? null : shown,
     figures(get),
     retrieved(get("retrieved")),
