@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from pytest_ladder.cli.main import main
-from tests.plugin.scratch_suite import Shop
+from pytest_ladder.core.review import reply_hash
+from tests.plugin.scratch_suite import JUDGE, Shop
 from tests.plugin.slope import OBJECTIVE
 from tests.scripted_server import Act, Body, fails, last_user_message
 
@@ -164,6 +166,81 @@ def test_a_server_that_refuses_it_leaves_it_undecided(tried: Shop) -> None:
         "Undecided whether openai-gone/plain is better than bot/plain: "
         "openai-gone/plain has no score at the cheap level; 5 errors."
     ) in in_one_line(result)
+
+
+JUDGED = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl", pack=True)
+
+@pytest.mark.judged(rubric="The reply says right.", at_least=0.0)
+def test_tone(verdict):
+    assert verdict, verdict.reason
+"""
+
+
+def judging(body: Body) -> str | Act:
+    if body["model"] != "judge":
+        return answering(body)
+    reply = last_user_message(body).partition("reply begins\n")[2].partition("\n")[0]
+    verdict = "pass" if reply == "right" else "fail"
+    return json.dumps({"reason": f"It says {reply}.", "verdict": verdict})
+
+
+def test_a_judge_holds_it_against_what_ships_once_labels_have_measured_it(
+    tried: Shop,
+) -> None:
+    tried.ladder(LADDER + JUDGE)
+    tried.test(JUDGED)
+    tried.server.reply = judging
+    ids = "--ladder-try=openai/better,openai/worse,openai/equal"
+    command = (ids, "--ladder-rungs=*/plain")
+    plan = tried.run(*command, "--ladder-plan").stdout
+    plan.fnmatch_lines(["openai-better/plain * 40 *", "?judge? * 160 *"])
+    unmeasured = tried.run(*command, "--ladder-live")
+    assert unmeasured.ret == 0
+    told = 6 + 34 * 2
+    assert tried.server.count == 160 + told, "equal replies are judged once"
+    assert set(verdicts(tried).values()) == {"undecided"}
+    assert re.search(
+        r"Undecided whether openai-better/plain is better than bot/plain: \+40\.0 "
+        r"points at the judged level \(.*n=40\); .*0 of 50 labels",
+        in_one_line(unmeasured),
+    )
+
+    # People agree with the judge, and the same rows tell which is better.
+    asked = tried.server.count
+    label_all(tried)
+    measured = tried.run(*command)
+    assert tried.server.count == asked
+    assert verdicts(tried) == {
+        "openai-better/plain": "better",
+        "openai-worse/plain": "worse",
+        "openai-equal/plain": "undecided",
+    }
+    assert re.search(
+        r"openai-better/plain is better than bot/plain, which ships: \+38\.\d points "
+        r"at the judged level",  # corrected by the labels
+        in_one_line(measured),
+    )
+    page = (tried.path / "ladder-report/try/matrix.md").read_text()
+    assert "**openai-better/plain is better than bot/plain, which ships:" in page
+
+
+def label_all(shop: Shop) -> None:
+    lines = []
+    for row in shop.rows("ladder-report/try"):
+        lines.append(
+            json.dumps(
+                {
+                    "case": row["case"],
+                    "rung": row["rung"],
+                    "reply": reply_hash(row["text"]),
+                    "verdict": "pass" if row["text"] == "right" else "fail",
+                    "judge": row["verdict"]["judge"],
+                    "rubric": row["verdict"]["rubric"],
+                }
+            )
+        )
+    shop.write("labels.jsonl", "\n".join(lines) + "\n")
 
 
 def test_what_it_cannot_be_combined_with_is_told(tried: Shop) -> None:
