@@ -62,11 +62,14 @@ function set_up_filters() {
 const NONE = [];
 const rows_at = (one, rung) => explorer.cells[explorer.level]?.[one]?.[rung] || NONE;
 
+// A test that gives a score and asserts nothing passes, also with nothing right.
+const is_zero = (row) => value_of("outcome", row) === PASSED && value_of("score", row) === 0;
+
 // What the rows of one cell come to: an error if one is, else the mean score.
 function result_of(rows) {
   if (!rows.length) return null;
   if (rows.some((row) => value_of("outcome", row) === ERROR)) return { error: true };
-  const passed = rows.every((row) => value_of("outcome", row) === PASSED);
+  const passed = rows.every((row) => value_of("outcome", row) === PASSED) && !rows.some(is_zero);
   const scores = rows.map((row) => value_of("score", row) ?? Number(passed));
   return { passed, score: scores.reduce((sum, score) => sum + score, 0) / scores.length };
 }

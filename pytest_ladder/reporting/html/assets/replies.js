@@ -67,11 +67,12 @@ function verdict_line(row) {
   const named = Object.entries(get("scores") || {}).map(([name, score]) => `${name} ${per_cent(score)}`);
   const score = get("score");
   const graded = score !== null && score !== 0 && score !== 1 ? [per_cent(score)] : [];
+  const word = is_zero(row) ? "scored 0 %" : outcome === "pass" ? "passed" : outcome;
   const test = explorer.tests[get("test")];
   return el(
     "li",
     {},
-    el("span", { class: `chip small ${OUTCOME_CHIPS[outcome]}` }, outcome === "pass" ? "passed" : outcome),
+    el("span", { class: `chip small ${is_zero(row) ? "fail" : OUTCOME_CHIPS[outcome]}` }, word),
     el("span", { title: test }, el("b", {}, short_test(get("test"))), ` ${explorer.levels[get("level")]}`),
     ...[...graded, ...named, get("why"), get("judging") === null ? "" : `judging ${usd(get("judging"))}`].filter(Boolean).map((text) => el("span", {}, text)),
     explorer.texts[get("reason")] ? el("p", { dir: "auto" }, explorer.texts[get("reason")]) : null,
