@@ -137,7 +137,7 @@ def test_a_score_of_nothing_is_no_pass_and_votes_say_all_that_is_odd(
     tab.open(written(tmp_path, msgspec.structs.replace(base, rows=rows)))
     tab.page.select_option("#f-show", "missed")
     assert tab.text("#cases-count") == "1 case of 12"
-    tab.page.locator("#grid tbody .cell", has_text="×").click()
+    tab.page.locator("#grid tbody .cell", has_text="\N{MULTIPLICATION SIGN}").click()
     card = tab.page.locator("#detail .d-row")
     assert card.locator(".chip").all_inner_texts() == ["scored 0 %"]
     told = "Reply (votes are tied: the first answer counts; truncated)"

@@ -243,6 +243,25 @@ def label_all(shop: Shop) -> None:
     shop.write("labels.jsonl", "\n".join(lines) + "\n")
 
 
+def test_a_bound_in_dollars_needs_a_price_before_a_call_is_paid(tried: Shop) -> None:
+    clerk = 'use = "tools"\ntools = ["shelf:find"]\nmost_usd = 0.01\n'
+    tried.ladder(LADDER.replace('models = ["bot"]\n', f'models = ["bot"]\n{clerk}'))
+    tried.write("shelf.py", 'def find(tea: str) -> str:\n    """Find."""\n')
+    command = ("--ladder-try=openai/better", "--ladder-live")
+    for option in ((), ("--ladder-plan",)):
+        result = tried.run(*command, *option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            [
+                '*ladder.toml: strategy "loud": most_usd cannot be kept on '
+                "openai-better/loud, for the price of model 'openai-better' is *"
+                "leave that rung out with --ladder-rungs, or remove `most_usd`."
+            ]
+        )
+    assert tried.server.count == 0
+    assert tried.run(*command, "--ladder-rungs=*/plain").ret == 0
+
+
 def test_what_it_cannot_be_combined_with_is_told(tried: Shop) -> None:
     for option, told in {
         "--ladder=litmus": "*--ladder=litmus tries one rung alone; leave one of *",
