@@ -149,6 +149,14 @@ def test_a_climb_and_a_budget_hold_it_against_what_ships_as_well(tried: Shop) ->
     arguments = ("--ladder-try=hosted_vllm/better", "--ladder-live")
     refused = tried.run(*arguments, "--ladder-budget=1")
     refused.stderr.fnmatch_lines(["*price of model 'hosted_vllm-better' is unknown*"])
+    # The first rung is good enough: nobody needs to know of one without a price.
+    tried.ladder(LADDER + OBJECTIVE.replace("0.8", "0.3"))
+    early = tried.run("--ladder-try=openai/better", "--ladder-live", "--ladder=climb")
+    assert (
+        "openai-better/plain was not run; the climb did not come to it, and without "
+        "--ladder=climb it is run."
+    ) in in_one_line(early)
+    tried.ladder(LADDER.replace('"openai/big"', '"openai/equal"') + OBJECTIVE)
     run = tried.run("--ladder-try=openai/better", "--ladder-live", "--ladder=climb")
     matrix = tried.matrix("ladder-report/try")
     assert matrix["run"]["mode"] == "climb"
