@@ -207,9 +207,7 @@ def _tried(
 
     level = None if objective is None else objective.level
     current, is_climb = info.current or "", info.mode == "climb"
-    return hold_against(
-        matrix, evidence, info.tried, current, level, is_climb=is_climb
-    )
+    return hold_against(matrix, evidence, info.tried, current, level, is_climb=is_climb)
 
 
 def content_text(message: Mapping[str, Any]) -> str:
