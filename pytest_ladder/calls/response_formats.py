@@ -147,14 +147,18 @@ async def send_as_declared(lane: Lane, request: Request, address: str | None) ->
         if not _is_refusal(error, request):
             raise
         told = error
-    is_schema = request.params["response_format"].get("type") == "json_schema"
-    refused = "JSON schema" if is_schema else "response format"
-    less = 'name a file that holds {"type": "json_object"}, or ' if is_schema else ""
+    form = request.params["response_format"]
+    refused, less = "response format", ""
+    if form.get("type") == "json_schema":
+        refused = "JSON schema"
+        less = 'name a file that holds {"type": "json_object"}, or '
+        if form["json_schema"]["schema"].get("type") != "object":
+            refused = "JSON schema without an object at its top level"
+            less = f"put this one under a key of an object, or {less}"
     raise told.saying(
         f"{str(told).rstrip('.')}. Its server takes no {refused}, which "
-        f"{request.form_from} asks for; what is measured is what is declared, so "
-        f"nothing takes its place: {less}leave that key out, and let the prompt ask "
-        "for JSON."
+        f"{request.form_from} asks for; {less}leave that key out, and let the prompt "
+        "ask for JSON. Nothing takes its place: what is measured is what is declared."
     )
 
 

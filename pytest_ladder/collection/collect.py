@@ -129,6 +129,10 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
             from pytest_ladder.collection.plan import check_budget
 
             check_budget(session)
+        if session.settings.live or session.settings.plan:
+            from pytest_ladder.collection.plan import check_most_usd
+
+            check_most_usd(session)
         baseline = session.settings.baseline
         if baseline is not None:
             from pytest_ladder.results.output import check_baseline

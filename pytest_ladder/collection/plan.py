@@ -11,17 +11,18 @@ import pytest
 from pytest_ladder.calls.bounds import worst_usd
 from pytest_ladder.calls.contract import USUAL_OUTPUT, Request, Served
 from pytest_ladder.calls.plan import LaterCalls, RungPlan, plan_calls
-from pytest_ladder.calls.prices import PriceTable
+from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.collection.known_calls import KnownCalls, known_calls
 from pytest_ladder.collection.unplanned import unplanned
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
+from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply, Usage
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
 from pytest_ladder.judging.jury import Jury
 from pytest_ladder.judging.verdicts import has_verdict
+from pytest_ladder.prompting.tools import ToolOptions
 from pytest_ladder.reporting.plan_table import plan_lines
 from pytest_ladder.session.ladder_test import LadderItem
 from pytest_ladder.session.open_ladder import OpenLadder
@@ -199,3 +200,23 @@ def check_budget(session: LadderSession) -> None:
                 worst_usd(request, PriceTable())
             except BudgetReached as error:
                 raise ConfigError(f"--ladder-budget: {error}") from None
+
+
+def check_most_usd(session: LadderSession) -> None:
+    """Refuse `most_usd` where calls have no price, before the first of them is paid.
+
+    Raises `ConfigError`.
+    """
+    for opened in session.opened:
+        for rung in opened.rungs:
+            strategy = rung.strategy
+            if not isinstance(strategy, ToolOptions) or strategy.most_usd is None:
+                continue
+            usd, _ = cost_of(rung.model, Usage(), 0.0, PriceTable())
+            if usd is None:
+                raise ConfigError(
+                    f'{shown(opened.ladder.path)}: strategy "{strategy.name}": '
+                    f"most_usd cannot be kept on {rung.id}, for the price of model "
+                    f"{rung.model.name!r} is unknown; declare its `price` or `serve`, "
+                    "leave that rung out with --ladder-rungs, or remove `most_usd`."
+                )

@@ -35,6 +35,8 @@ _FLAGS = {
     "spii": "filtered",
 }
 
+NO_ANSWER = "no answer"
+"""What is odd about a reply in which a strategy found no answer."""
 BYTES_PER_TOKEN = 4
 """For estimates only, which need no more than to rank strategies of one model."""
 
@@ -155,12 +157,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str | None:
-        """What is odd: `truncated`, `filtered`, `refused`, `empty`, `odd`, or None."""
+        """What is odd: `truncated`, `filtered`, `refused`, `empty`, `odd`, or None.
+
+        Both where one does not follow from the other, as in `tied, truncated`.
+        """
         reason = (self.finish_reason or "").lower().replace("-", "_")
-        if (told := _FLAGS.get(reason)) is not None:
-            return told
-        if self.refusal is not None:
-            return "refused"
+        told = _FLAGS.get(reason)
+        if told is None and self.refusal is not None:
+            told = "refused"
+        if told is not None:
+            return told if self.odd in (None, NO_ANSWER) else f"{self.odd}, {told}"
         if self.odd is not None:
             return self.odd
         return None if self.text.strip() or self.tool_calls else "empty"

@@ -42,8 +42,8 @@ class UsedReply(
     images: int = 0
     """How many images were sent for it; 0 also where an older version wrote it."""
     flag: str | None = None
-    """`truncated`, `filtered`, `refused`, `empty`, or as `Reply.odd`; of a judge also
-    `unusable`."""
+    """As `Reply.flag`: `truncated`, `filtered`, `refused`, `empty`, or as `Reply.odd`;
+    of a judge also `unusable`."""
 
     @property
     def request_key(self) -> str:

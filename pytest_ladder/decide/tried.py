@@ -51,12 +51,17 @@ def hold_against(
     rungs: Sequence[str],
     current: str,
     level: Level | None,
+    *,
+    is_climb: bool = False,
 ) -> tuple[Tried, ...]:
     """Hold rungs against the `current` one.
 
     `level` is that of the objective; None: the first at which the current one was
-    measured.
+    measured. A climb runs no rung that it need not come to.
     """
+    run_it = "--ladder-live asks for what is not stored"
+    if is_climb:
+        run_it = "the climb did not come to it, and without --ladder=climb it is run"
     by_id = {rung.id: rung for rung in matrix.rungs}
     shipped = by_id.get(current)
     levels = list(shipped.levels) if shipped is not None else []
@@ -67,7 +72,7 @@ def hold_against(
     for rung in rungs:
         verdict, compared, why = _verdict(evidence, level, rung, current, len(rungs))
         if shipped is not None and rung in by_id and not by_id[rung].levels:
-            why = f"{rung} was not run; --ladder-live asks for what is not stored"
+            why = f"{rung} was not run; {run_it}"
         cells = [
             cell
             for name in (rung, current)

@@ -14,15 +14,13 @@ from typing import ClassVar, Literal
 import msgspec
 
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
+from pytest_ladder.core.reply import BYTES_PER_TOKEN, NO_ANSWER, Reply
 from pytest_ladder.core.rung import Strategy
 from pytest_ladder.core.thoughts import joined
 from pytest_ladder.prompting.extraction import Extractor, extractor_of
 from pytest_ladder.prompting.prompter import Conversation, Estimate, StrategyNeeds
 from pytest_ladder.prompting.single_turn import SingleTurn
 
-NO_ANSWER = "no answer"
-"""What is odd about a reply in which the extractor found nothing."""
 _RATIONALE = "reasoning"
 """The metadata of a few-shot example that says how it comes to its answer."""
 

@@ -16,10 +16,10 @@ import msgspec
 
 from pytest_ladder.cases.choices import chosen_letters, plain_words
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.reply import NO_ANSWER, Reply
 from pytest_ladder.core.rung import Model, Strategy
 from pytest_ladder.prompting.prompter import Conversation, Estimate, Prompt, at_once
-from pytest_ladder.prompting.think import NO_ANSWER, AnswerOptions, Think, out_of_range
+from pytest_ladder.prompting.think import AnswerOptions, Think, out_of_range
 from pytest_ladder.text.quantities import Quantity, quantities, whole_quantity
 
 TIED = "tied"

@@ -206,7 +206,8 @@ def _tried(
     from pytest_ladder.decide.tried import hold_against
 
     level = None if objective is None else objective.level
-    return hold_against(matrix, evidence, info.tried, info.current or "", level)
+    current, is_climb = info.current or "", info.mode == "climb"
+    return hold_against(matrix, evidence, info.tried, current, level, is_climb=is_climb)
 
 
 def content_text(message: Mapping[str, Any]) -> str:

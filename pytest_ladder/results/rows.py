@@ -26,7 +26,8 @@ from pytest_ladder.session.session import LadderSession
 from pytest_ladder.stats.sums import total
 from pytest_ladder.text.untrusted import without_middle
 
-_REASON_LENGTH = 300
+_REASON_LENGTH = 600
+"""Enough for a provider's words, and for what to do about them."""
 _CASE_LENGTH = 1000
 """Of what is shown of a case; its file has all of it."""
 

@@ -236,7 +236,7 @@ class _Maker:
         self, exchange: Exchange | None, bill: UsedReply
     ) -> Iterator[tuple[str, Value]]:
         reason = exchange.finish_reason if exchange is not None else None
-        reason = reason or _FINISHED.get(bill.flag or "")
+        reason = reason or _FINISHED.get((bill.flag or "").rpartition(", ")[2])
         if reason:
             yield names.FINISH_REASONS, [reason]
         if exchange is None:

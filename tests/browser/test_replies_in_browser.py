@@ -114,3 +114,33 @@ def test_a_case_that_broke_shows_the_reply_before_beside_todays(
     assert card.locator("del").all_inner_texts() == ["five"]
     assert tab.page.locator("#detail ins").all_inner_texts() == ["3", " at most"]
     assert tab.complaints == []
+
+
+def test_a_score_of_nothing_is_no_pass_and_votes_say_all_that_is_odd(
+    tab: Tab, tmp_path: Path
+) -> None:
+    """As `score(checks.choice(…))` leaves it: the test passes, and nothing is right."""
+    base = sample_report(2, 2, 12)
+    wrong = next(row for row in base.rows if row.level is Level.CHEAP and row.replies)
+    (bill,) = wrong.replies
+    bill = msgspec.structs.replace(bill, flag="tied, truncated", cost_usd=6.9e-5)
+    scored = msgspec.structs.replace(
+        wrong, outcome=Outcome.PASSED, score=0.0, why=None, replies=(bill,)
+    )
+    rows = [
+        scored
+        if row is wrong
+        else msgspec.structs.replace(row, outcome=Outcome.PASSED, score=1.0, why=None)
+        for row in base.rows
+        if row.level is Level.CHEAP
+    ]
+    tab.open(written(tmp_path, msgspec.structs.replace(base, rows=rows)))
+    tab.page.select_option("#f-show", "missed")
+    assert tab.text("#cases-count") == "1 case of 12"
+    tab.page.locator("#grid tbody .cell", has_text="\N{MULTIPLICATION SIGN}").click()
+    card = tab.page.locator("#detail .d-row")
+    assert card.locator(".chip").all_inner_texts() == ["scored 0 %"]
+    told = "Reply (votes are tied: the first answer counts; truncated)"
+    assert card.locator("h4").first.inner_text() == told
+    assert "cost $69.00 per million replies" in card.inner_text()
+    assert tab.complaints == []

@@ -211,6 +211,7 @@ def test_refusal(said: str, refused: bool) -> None:
 
 def test_a_provider_that_says_refused_is_believed() -> None:
     assert checks.refusal(Reply(text="No.", refusal="No."))
+    assert checks.refusal(Reply(text="No.", refusal="No.", odd="tied"))
     assert checks.refusal(Reply(text="Well", finish_reason="content_filter"))
 
 

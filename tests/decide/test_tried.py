@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from pytest_ladder.core.rung import Model, Tier
+from pytest_ladder.core.rung import Limits, Model, Tier
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.comparison import Trust
 from pytest_ladder.decide.evidence import Evidence
@@ -125,6 +125,7 @@ NEW = Model(
     id="hosted_vllm/new",
     params={"temperature": 0, "stop": ["\n", '"'], "max_tokens": 48},
     api_base="http://127.0.0.1:1/v1",
+    limits=Limits(rpm=60, tpm=9000),
 )
 
 
@@ -142,6 +143,7 @@ def test_the_end_says_verdict_cost_and_what_keeps_it() -> None:
         'id = "hosted_vllm/new"',
         'params = { temperature = 0, stop = ["\\n", "\\""], max_tokens = 48 }',
         'api_base = "http://127.0.0.1:1/v1"',
+        "limits = { rpm = 60, tpm = 9000 }",
     ]
 
 

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_ladder.core.rung import Model
+import msgspec
+
+from pytest_ladder.core.rung import Limits, Model
 from pytest_ladder.decide.tried import Tried
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import unfinished
 from pytest_ladder.text.numbers import dollars, points, points_between
 
-_KEPT = ("adapter", "params", "api_base", "api_key_env", "lane")
+_KEPT = ("adapter", "params", "api_base", "api_key_env", "lane", "limits")
 """Keys of a tried model beside name, tier and id."""
 
 
@@ -77,6 +79,9 @@ def _table(model: Model) -> Iterator[str]:
     yield f"id = {_value(model.id)}"
     for key in _KEPT:
         value = getattr(model, key)
+        if isinstance(value, Limits):
+            named = msgspec.structs.asdict(value)
+            value = {name: most for name, most in named.items() if most is not None}
         if value:
             yield f"{key} = {_value(value)}"
 

@@ -143,10 +143,14 @@ def _level_columns(
         if index == 0:
             bars = [_bar(cell, glyphs) for cell in cells]
             yield Column(header="", cells=bars, drop=6, right=False)
+        # A column of what users did has the name of its outcome.
+        title = next((cell.outcome for cell in cells if cell is not None), "")
         values, *sure = zip(*map(_quality, cells), strict=True)
-        yield Column(header=plain(_title(cells) or level), cells=[*values])
+        yield Column(header=plain(title or level), cells=[*values])
+        # `users`, say, where it shows an outcome.
+        nouns = (f"{cell.noun}s" for cell in cells if cell is not None and cell.outcome)
         header, *parts = aligned(
-            [["95 % CI", _counted(cells)], *map(list, zip(*sure, strict=True))]
+            [["95 % CI", next(nouns, "n")], *map(list, zip(*sure, strict=True))]
         )
         yield Column(header=header, cells=parts, drop=-2, right=False)
         if level is Level.JUDGED and calibrated:

@@ -35,9 +35,23 @@ def test_a_refused_schema_is_an_error_that_says_what_to_change(shop: Shop) -> No
     place = 'ladder.toml: strategy "plain": response_format'
     assert f"takes no JSON schema, which {place} asks for" in sky
     assert '{"type": "json_object"}' in sky
+    assert "top level" not in sky
     assert "ladder.toml" not in fire, "it was refused for another reason"
     sent = [request.body["response_format"]["type"] for request in shop.server.requests]
     assert sent == ["json_schema"] * 3
 
+    # OpenAI's refusal of a list, with which a local server has no trouble.
+    form.write_text(json.dumps({"type": "array", "items": SCHEMA}))
+    shop.server.reply = lambda _: fails(
+        400,
+        "Invalid schema for response_format 'form': schema must be a JSON Schema of "
+        "'type: \"object\"', got 'type: \"array\"'.",
+    )
+    shop.run("--ladder-live", "-q", "-k", "sky").assert_outcomes(errors=1)
+    (sky,) = (row["reason"] for row in shop.rows("ladder-report/current/part"))
+    assert "takes no JSON schema without an object at its top level" in sky
+    assert f"{place} asks for; put this one under a key of an object, or name" in sky
+
+    shop.server.reply = takes_no_schema
     form.write_text('{"type": "json_object"}')
     shop.run("--ladder-live", "-q", "-k", "sky").assert_outcomes(passed=1)

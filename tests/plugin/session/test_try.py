@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from pytest_ladder.cli.main import main
-from tests.plugin.scratch_suite import Shop
+from pytest_ladder.core.review import reply_hash
+from tests.plugin.scratch_suite import JUDGE, Shop
 from tests.plugin.slope import OBJECTIVE
 from tests.scripted_server import Act, Body, fails, last_user_message
 
@@ -147,6 +149,14 @@ def test_a_climb_and_a_budget_hold_it_against_what_ships_as_well(tried: Shop) ->
     arguments = ("--ladder-try=hosted_vllm/better", "--ladder-live")
     refused = tried.run(*arguments, "--ladder-budget=1")
     refused.stderr.fnmatch_lines(["*price of model 'hosted_vllm-better' is unknown*"])
+    # The first rung is good enough: nobody needs to know of one without a price.
+    tried.ladder(LADDER + OBJECTIVE.replace("0.8", "0.3"))
+    early = tried.run("--ladder-try=openai/better", "--ladder-live", "--ladder=climb")
+    assert (
+        "openai-better/plain was not run; the climb did not come to it, and without "
+        "--ladder=climb it is run."
+    ) in in_one_line(early)
+    tried.ladder(LADDER.replace('"openai/big"', '"openai/equal"') + OBJECTIVE)
     run = tried.run("--ladder-try=openai/better", "--ladder-live", "--ladder=climb")
     matrix = tried.matrix("ladder-report/try")
     assert matrix["run"]["mode"] == "climb"
@@ -164,6 +174,100 @@ def test_a_server_that_refuses_it_leaves_it_undecided(tried: Shop) -> None:
         "Undecided whether openai-gone/plain is better than bot/plain: "
         "openai-gone/plain has no score at the cheap level; 5 errors."
     ) in in_one_line(result)
+
+
+JUDGED = """
+pytestmark = pytest.mark.ladder(cases="cases.jsonl", pack=True)
+
+@pytest.mark.judged(rubric="The reply says right.", at_least=0.0)
+def test_tone(verdict):
+    assert verdict, verdict.reason
+"""
+
+
+def judging(body: Body) -> str | Act:
+    if body["model"] != "judge":
+        return answering(body)
+    reply = last_user_message(body).partition("reply begins\n")[2].partition("\n")[0]
+    verdict = "pass" if reply == "right" else "fail"
+    return json.dumps({"reason": f"It says {reply}.", "verdict": verdict})
+
+
+def test_a_judge_holds_it_against_what_ships_once_labels_have_measured_it(
+    tried: Shop,
+) -> None:
+    tried.ladder(LADDER + JUDGE)
+    tried.test(JUDGED)
+    tried.server.reply = judging
+    ids = "--ladder-try=openai/better,openai/worse,openai/equal"
+    command = (ids, "--ladder-rungs=*/plain")
+    plan = tried.run(*command, "--ladder-plan").stdout
+    plan.fnmatch_lines(["openai-better/plain * 40 *", "?judge? * 160 *"])
+    unmeasured = tried.run(*command, "--ladder-live")
+    assert unmeasured.ret == 0
+    told = 6 + 34 * 2
+    assert tried.server.count == 160 + told, "equal replies are judged once"
+    assert set(verdicts(tried).values()) == {"undecided"}
+    assert re.search(
+        r"Undecided whether openai-better/plain is better than bot/plain: \+40\.0 "
+        r"points at the judged level \(.*n=40\); .*0 of 50 labels",
+        in_one_line(unmeasured),
+    )
+
+    # People agree with the judge, and the same rows tell which is better.
+    asked = tried.server.count
+    label_all(tried)
+    measured = tried.run(*command)
+    assert tried.server.count == asked
+    assert verdicts(tried) == {
+        "openai-better/plain": "better",
+        "openai-worse/plain": "worse",
+        "openai-equal/plain": "undecided",
+    }
+    assert re.search(
+        r"openai-better/plain is better than bot/plain, which ships: \+38\.\d points "
+        r"at the judged level",  # corrected by the labels
+        in_one_line(measured),
+    )
+    page = (tried.path / "ladder-report/try/matrix.md").read_text()
+    assert "**openai-better/plain is better than bot/plain, which ships:" in page
+
+
+def label_all(shop: Shop) -> None:
+    lines = []
+    for row in shop.rows("ladder-report/try"):
+        lines.append(
+            json.dumps(
+                {
+                    "case": row["case"],
+                    "rung": row["rung"],
+                    "reply": reply_hash(row["text"]),
+                    "verdict": "pass" if row["text"] == "right" else "fail",
+                    "judge": row["verdict"]["judge"],
+                    "rubric": row["verdict"]["rubric"],
+                }
+            )
+        )
+    shop.write("labels.jsonl", "\n".join(lines) + "\n")
+
+
+def test_a_bound_in_dollars_needs_a_price_before_a_call_is_paid(tried: Shop) -> None:
+    clerk = 'use = "tools"\ntools = ["shelf:find"]\nmost_usd = 0.01\n'
+    tried.ladder(LADDER.replace('models = ["bot"]\n', f'models = ["bot"]\n{clerk}'))
+    tried.write("shelf.py", 'def find(tea: str) -> str:\n    """Find."""\n')
+    command = ("--ladder-try=openai/better", "--ladder-live")
+    for option in ((), ("--ladder-plan",)):
+        result = tried.run(*command, *option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            [
+                '*ladder.toml: strategy "loud": most_usd cannot be kept on '
+                "openai-better/loud, for the price of model 'openai-better' is *"
+                "leave that rung out with --ladder-rungs, or remove `most_usd`."
+            ]
+        )
+    assert tried.server.count == 0
+    assert tried.run(*command, "--ladder-rungs=*/plain").ret == 0
 
 
 def test_what_it_cannot_be_combined_with_is_told(tried: Shop) -> None:

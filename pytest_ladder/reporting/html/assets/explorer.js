@@ -63,6 +63,9 @@ function set_up_filters() {
 const NONE = [];
 const rows_at = (one, rung) => explorer.cells[explorer.level]?.[one]?.[rung] || NONE;
 
+// A test that gives a score and asserts nothing passes, also with nothing right.
+const is_zero = (row) => value_of("outcome", row) === PASSED && value_of("score", row) === 0;
+
 // What the rows of one cell come to: an error if one is, else the mean score.
 function result_of(rows) {
   if (!rows.length) return null;
@@ -70,7 +73,7 @@ function result_of(rows) {
   let passed = true;
   for (const row of rows) {
     if (outcome[row] === ERROR) return { error: true };
-    if (outcome[row] !== PASSED) passed = false;
+    if (outcome[row] !== PASSED || is_zero(row)) passed = false;
   }
   let sum = 0;
   for (const row of rows) sum += score[row] ?? Number(passed);

@@ -5,6 +5,7 @@ const FLAGS = {
   "no answer": "no answer was found in what was said",
   unfinished: "the loop ended before an answer",
 };
+const odd = (flag) => flag.split(", ").map((part) => FLAGS[part] || part).join("; ");
 const OUTCOMES = ["pass", "missed", "error"];
 const OUTCOME_CHIPS = { pass: "pass", missed: "fail", error: "undecided" };
 
@@ -40,7 +41,7 @@ function reply_card(rows, theirs, side) {
     "article",
     { class: "d-row" },
     el("ul", { class: "d-verdicts" }, ...rows.map(verdict_line)),
-    unknown ? null : el("h4", {}, (get("flag") ? `Reply (${FLAGS[get("flag")] || get("flag")})` : "Reply") + sample),
+    unknown ? null : el("h4", {}, (get("flag") ? `Reply (${odd(get("flag"))})` : "Reply") + sample),
     unknown ? null : shown,
     figures(get),
     retrieved(get("retrieved")),
@@ -66,11 +67,12 @@ function verdict_line(row) {
   const named = Object.entries(get("scores") || {}).map(([name, score]) => `${name} ${per_cent(score)}`);
   const score = get("score");
   const graded = score !== null && score !== 0 && score !== 1 ? [per_cent(score)] : [];
+  const word = is_zero(row) ? "scored 0 %" : outcome === "pass" ? "passed" : outcome;
   const test = explorer.tests[get("test")];
   return el(
     "li",
     {},
-    el("span", { class: `chip small ${OUTCOME_CHIPS[outcome]}` }, outcome === "pass" ? "passed" : outcome),
+    el("span", { class: `chip small ${is_zero(row) ? "fail" : OUTCOME_CHIPS[outcome]}` }, word),
     el("span", { title: test }, el("b", {}, short_test(get("test"))), ` ${explorer.levels[get("level")]}`),
     ...[...graded, ...named, get("why"), get("judging") === null ? "" : `judging ${usd(get("judging"))}`].filter(Boolean).map((text) => el("span", {}, text)),
     explorer.texts[get("reason")] ? el("p", { dir: "auto" }, explorer.texts[get("reason")]) : null,

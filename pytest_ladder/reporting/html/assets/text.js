@@ -34,7 +34,7 @@ function usd(value) {
   if (value === 0) return "$0";
   if (value >= 100) return "$" + number(Math.round(value));
   // So little is read more easily for a million of them.
-  if (value < 1e-3) return usd(1e6 * value) + " per million";
+  if (value < 1e-3) return usd(1e6 * value) + " per million replies";
   const digits = Math.max(2, 2 - Math.floor(Math.log10(value)));
   return "$" + value.toFixed(digits);
 }
