@@ -178,7 +178,7 @@ class Caller:
         Its place in the window is held until the reply is on disk: a run that is killed
         loses no more replies than calls may be under way.
         """
-        await way.door.enter()
+        await way.door.enter(again=bool(failed))
         try:
             await way.window.enter(again=bool(failed))
             try:

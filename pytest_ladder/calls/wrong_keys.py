@@ -39,18 +39,21 @@ class Door:
         self._was_let_in = False
         self._moved = asyncio.Event()
         """Set when a call has come to its end."""
+        self._turn = asyncio.Lock()
+        """Only the first that waits looks whether it may go. If each looked by itself,
+        the first to look would go, and while a local model loads all of them wait."""
 
-    async def enter(self) -> None:
+    async def enter(self, *, again: bool = False) -> None:
         """Wait until a call may be made; then it is under way, until `leave`.
 
-        Raises `CallError` if all were turned away.
+        First come, first served; a call that comes `again`, after a failure, goes
+        before those that wait. Raises `CallError` if all were turned away.
         """
-        while self._holds_back():
-            self.check()
-            self._moved.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), self._usual_refusal_s)
-        self._under_way += 1
+        async with contextlib.nullcontext() if again else self._turn:
+            while self._holds_back():
+                self.check()
+                await self._wait()
+            self._under_way += 1
 
     def leave(self) -> None:
         """Note that a call has come to its end."""
@@ -99,6 +102,12 @@ class Door:
         sent_at = self._first_sent_at
         waited_s = 0.0 if sent_at is None else clock.monotonic() - sent_at
         return bool(self._refusals) or waited_s <= self._usual_refusal_s
+
+    async def _wait(self) -> None:
+        """Wait until a call ends, or for as long as a refusal usually takes."""
+        self._moved.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), self._usual_refusal_s)
 
 
 def _with_key(error: CallError, model: Model) -> CallError:

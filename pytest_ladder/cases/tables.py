@@ -19,6 +19,7 @@ from pytest_ladder.cases.names import FIELD_OF, folded, near_input, renames
 from pytest_ladder.cases.values import of_arrow, plain_row
 from pytest_ladder.disk.files import json_problem
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.text.numbers import count
 from pytest_ladder.text.phrases import listed
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -280,9 +281,16 @@ def _row(
     """Join the cells of a row with their names."""
     missing, spare = header[len(cells) :], cells[len(header) :]
     if any(missing) or any(spare):
+        holds = between if spare else "line breaks"
+        fix = f"put a text that holds {holds} in quotes"
+        fix += (
+            ""
+            if spare
+            else ", and write the last cells of a row even if they are empty"
+        )
         raise ConfigError(
-            f"{where}: the row has {len(cells)} cells and the header {len(header)}; "
-            f"put a text that holds {between} in quotes."
+            f"{where}: the row has {count(len(cells), 'cell')} and the header "
+            f"{len(header)}; {fix}."
         )
     # An empty cell is how tables say that there is no value; an input is no such thing.
     row: dict[str, Any] = {

@@ -71,7 +71,7 @@ def _run(given: Given) -> int:
     report = calibrated(merged(shards, partial=given.partial), given.output)
     # Whom two shards have halves of is known only now.
     report = reviewed(report, given.output)
-    write_report(given.output, report)
+    write_report(given.output, report, option="--output")
     warning = append_step_summary(given.output)
     say(f"joined {len(shards)} reports, {count(len(report.rows), 'row')}:")
     for name, shard in shards.items():

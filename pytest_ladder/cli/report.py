@@ -184,7 +184,7 @@ def _run(given: Given) -> int:
         if given.against is not None:
             report = compared_with(report, folder, given.against, given.config)
         if target is not None:
-            write_report(target, report)
+            write_report(target, report, option="--output")
         if given.svg is not None:
             _draw(given.svg, picture_svg(report, given.theme).encode())
         if given.png is not None:

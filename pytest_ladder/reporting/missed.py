@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pytest_ladder.core.row import Exchange, Outcome, Row
+from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.funnel import is_held_back
 from pytest_ladder.decide.matrix import Unit
-from pytest_ladder.reporting.report import content_text
+from pytest_ladder.reporting.report import Report, content_text
 
 _ORDER = {level: place for place, level in enumerate(Level)}
 
@@ -82,10 +82,12 @@ def varied(groups: Sequence[Sequence[MissedCase]], most: int) -> list[MissedCase
     return chosen[:most]
 
 
-def asked(row: Row, exchanges: Mapping[str, Exchange]) -> str:
+def asked(row: Row, report: Report) -> str:
     """Return what the case asks; without a case what the model was asked last."""
-    if row.input:
-        return row.input
+    case = report.cases.get(row.unit)
+    if text := row.input or (case.asked if case else ""):
+        return text
+    exchanges = report.exchanges
     keys = [key for bill in row.replies for key in bill.calls or (bill.key,)]
     for key in reversed(keys):
         messages = exchanges[key].messages if key in exchanges else ()
@@ -93,6 +95,12 @@ def asked(row: Row, exchanges: Mapping[str, Exchange]) -> str:
             if message.get("role") == "user":
                 return content_text(message)
     return ""
+
+
+def wanted(row: Row, report: Report) -> str:
+    """Return what the case expects; a baseline has it beside its rows alone."""
+    case = report.cases.get(row.unit)
+    return row.expected or (case.wanted if case else "")
 
 
 def _case(rows: Sequence[Row]) -> MissedCase | None:

@@ -12,6 +12,7 @@ from pytest_ladder.reporting.missed import (
     by_reason,
     missed_on,
     varied,
+    wanted,
 )
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.matrix import unfinished
@@ -84,8 +85,8 @@ def _shown(
         [
             markdown_text(text, TEXT_COLUMNS)
             for text in (
-                without_middle(asked(case.row, report.exchanges), TEXT_COLUMNS),
-                case.row.expected,
+                without_middle(asked(case.row, report), TEXT_COLUMNS),
+                wanted(case.row, report),
                 case.row.text,
                 case.row.reason,
             )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pytest_ladder.calls.lanes.no_litellm import INSTALL
+from pytest_ladder.calls.prices import PriceTable
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.row import Exchange, Outcome, Row
 from pytest_ladder.core.why import Why
@@ -212,12 +214,16 @@ def with_planned(opened: OpenLadder, matrix: Matrix) -> Matrix:
 
 def unpriced(result: LadderResult) -> Iterator[str]:
     """Say of each model whose price nobody knows, once, what to add."""
-    lines = result.report.matrix.rungs
+    lines, prices = result.report.matrix.rungs, PriceTable()
     unknown = {line.model for line in lines if line.cost.usd_per_1k is None}
     for model in result.opened.ladder.models:
         if model.name in unknown and not result.opened.has_price(model):
+            why, or_else = f"{model.id} is in no list", ""
+            if prices.is_missing_for(model):
+                why = "litellm, which brings the list, is not installed"
+                or_else = f", or run {INSTALL}"
             yield (
-                f"{model.name} has no price, so its cost is unknown: {model.id} is in "
-                "no list. Add `price = { input = …, output = … }` to its [[model]], in "
-                "USD per million tokens."
+                f"{model.name} has no price, so its cost is unknown: {why}. Add "
+                "`price = { input = …, output = … }` to its [[model]], in USD per "
+                f"million tokens{or_else}."
             )

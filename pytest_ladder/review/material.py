@@ -14,7 +14,7 @@ from pytest_ladder.core.row import Outcome, Row
 from pytest_ladder.core.score import Level
 from pytest_ladder.disk.files import inside
 from pytest_ladder.errors import ConfigError
-from pytest_ladder.reporting.missed import asked
+from pytest_ladder.reporting.missed import asked, wanted
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.without_texts import check_replies
 from pytest_ladder.review.queue import Block, Place, ReviewCandidate
@@ -82,7 +82,7 @@ def blocks_of(report: Report, ladder: Ladder) -> Callable[[Place], tuple[Block, 
                 "expected": "" if case.expected is None else str(case.expected),
             }
         else:
-            known = {"input": asked(row, report.exchanges), "expected": row.expected}
+            known = {"input": asked(row, report), "expected": wanted(row, report)}
         return tuple(
             (name, known[name]) for name in ladder.review.show if known.get(name)
         )

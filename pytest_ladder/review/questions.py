@@ -67,7 +67,7 @@ def questions_of(report: Report, test: str) -> dict[Subject, list[Question]]:
             if asked is None or _is_about(asked, judged):
                 subject = judged.test, verdict.judge, verdict.rubric
                 questions[subject].append(
-                    Question(judged, asked, asked_of(row, report.exchanges))
+                    Question(judged, asked, asked_of(row, report))
                 )
     return questions
 

@@ -283,6 +283,18 @@ MISTAKES = {
         "c.csv:2: the row has 3 cells and the header 2; put a text that holds "
         "semicolons in quotes.",
     ),
+    "a line break without quotes": (
+        "c.csv",
+        "id,input,expected\n1,How\nlong?,b\n",
+        "c.csv:2: the row has 2 cells and the header 3; put a text that holds line "
+        "breaks in quotes, and write the last cells of a row even if they are empty.",
+    ),
+    "a last cell that is missing": (
+        "c.csv",
+        "input;expected\na;b\nc\n",
+        "c.csv:3: the row has 1 cell and the header 2; put a text that holds line "
+        "breaks in quotes, and write the last cells of a row even if they are empty.",
+    ),
     "text behind quotes": (
         "c.csv",
         'id,input\n1,"a" b\n',

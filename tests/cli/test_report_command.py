@@ -407,6 +407,11 @@ def test_pictures_are_written_and_the_report_is_left_alone(
             "--objective budget needs a number; add --usd",
         ),
         ("DIR2 --svg x.svg", "--svg, --png and --badge draw one report; name one DIR."),
+        (
+            "--output DIR/rows.jsonl/sub",
+            "The report could not be written to DIR/rows.jsonl/sub: Not a directory. "
+            "Free the place or name another folder with --output=DIR.",
+        ),
         ("--svg no/such/x.svg", "no/such/x.svg could not be written: No such file"),
         ("--config none.toml --output b", "none.toml: there is no such file"),
         (

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
@@ -169,6 +170,17 @@ def test_ten_misses_show_question_expected_and_reply_of_every_reason_first() -> 
     assert "| **b, test_a** | Why? | Yes. | No. | rude |\n" in page
     assert page.count("| **a") == 9
     assert page.endswith("\n11 more in `rows.jsonl`.\n")
+
+
+def test_rows_of_a_baseline_show_what_their_cases_ask_and_expect() -> None:
+    """They stand beside the rows there: two columns were missing."""
+    rows = [a_row("rag", "b", 0, text="No.", reason="rude")]
+    report = report_on(INFO, build_matrix(rows, some_rungs("rag"), {}), rows)
+    asks = WrittenCase(source=rows[0].source, case="b", input="Why?", expected="Yes.")
+    report = msgspec.structs.replace(report, cases={rows[0].unit: asks})
+    page = matrix_markdown(report)
+    assert "| missed | asked | expected | got | why |\n" in page
+    assert "| **b, test_a** | Why? | Yes. | No. | rude |\n" in page
 
 
 def test_without_a_case_the_question_is_that_of_the_call_and_keeps_its_end() -> None:

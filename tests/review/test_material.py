@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.config.load import load_ladder
+from pytest_ladder.core.case import WrittenCase
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.people.standing import replies_of
@@ -37,6 +38,18 @@ def test_the_file_of_a_case_says_what_it_asks(
 ) -> None:
     write_ladder(tmp_path, review=f"show = {show}\n")
     assert told(tmp_path) == blocks
+
+
+def test_without_the_file_it_is_what_the_report_kept_of_the_case(
+    tmp_path: Path,
+) -> None:
+    write_ladder(tmp_path, review='show = ["input", "expected"]\n')
+    (tmp_path / "cases.jsonl").unlink()
+    row = a_row("small/plain", 0)
+    kept = WrittenCase(source=row.source, case=row.case, input="Q?", expected="A.")
+    report = msgspec.structs.replace(a_report([row]), cases={row.unit: kept})
+    blocks = blocks_of(report, load_ladder(tmp_path / "ladder.toml"))(row.unit)
+    assert blocks == (("input", "Q?"), ("expected", "A."))
 
 
 def test_without_the_file_it_is_what_the_model_was_asked(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ _ANY_HEADER = zlib.MAX_WBITS | 32
 _NO_HEADER = -zlib.MAX_WBITS
 _GZIP = 0x1F
 """The first byte of what gzip packed."""
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""The first bytes of what zstd packed, and of no text."""
 _PLAIN = frozenset(
     {"", "identity", "none", "utf-8", "utf8", "binary", "aws-chunked", "chunked"}
 )
@@ -32,34 +34,39 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 class Unpacker:
     """Unpacks one body, piece by piece, up to `MOST_BYTES`."""
 
-    def __init__(self, name: str, encoding: str | None) -> None:
+    def __init__(self, name: str, encoding: str | None, status: int) -> None:
         """`name` is the model's, `encoding` the header `Content-Encoding`.
 
-        Raises `CallError` for an encoding that was not asked for.
+        Of a refusal the `status` says enough: a body that cannot be unpacked is empty.
         """
-        self._name = name
+        self._name, self._is_refusal = name, status >= 300
         self._left = MOST_BYTES
         names = [name.strip() for name in (encoding or "").lower().split(",")]
         encoding = ", ".join(name for name in names if name not in _PLAIN)
         self._packed = encoding in ("gzip", "x-gzip", "deflate")
-        self._may_be_gzip = encoding != "deflate"
-        """Whether the first byte decides: some pack without a word, or say so and do
-        not."""
+        self._other = "" if self._packed else encoding
+        """A packing that was not asked for; empty: none."""
+        self._first_bytes_decide = encoding != "deflate"
+        """Some pack without a word, or say so and do not."""
         self._zlib: Any = None
         """What unpacks; None: nothing came yet, or it is not packed."""
-        if not self._packed and encoding:
-            problem = f"it is packed as {encoding!r}, and may be packed as {ACCEPTED}"
-            raise faults.unusable(name, problem)
 
     def unpack(self, piece: bytes) -> bytes:
         """Return what a piece of the body holds; raises `CallError`."""
-        if self._may_be_gzip and piece:
-            # No text begins with that byte.
-            self._packed, self._may_be_gzip = piece[0] == _GZIP, False
+        if self._first_bytes_decide and piece and not self._other:
+            # No text begins with these bytes.
+            self._packed, self._first_bytes_decide = piece[0] == _GZIP, False
+            self._other = "zstd" if piece.startswith(_ZSTD) else ""
+        if self._other:
+            if self._is_refusal:
+                return b""
+            raise faults.packed(self._name, self._other, ACCEPTED)
         if self._packed:
             try:
                 piece = self._unpacked(piece)
             except zlib.error as error:
+                if self._is_refusal:
+                    return b""
                 problem = f"it cannot be unpacked: {error}"
                 raise faults.unusable(self._name, problem) from None
         self._left -= len(piece)

@@ -215,7 +215,8 @@ async def _pieces(
     name: str, response: aiohttp.ClientResponse
 ) -> AsyncIterator[tuple[float, bytes]]:
     """Yield a body, unpacked, in pieces with the moments of their arrival."""
-    unpacker = bodies.Unpacker(name, response.headers.get("Content-Encoding"))
+    encoding = response.headers.get("Content-Encoding")
+    unpacker = bodies.Unpacker(name, encoding, response.status)
     async for piece in response.content.iter_any():
         yield clock.monotonic(), unpacker.unpack(piece)
 

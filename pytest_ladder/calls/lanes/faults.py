@@ -114,6 +114,18 @@ def too_long(name: str, most_bytes: int) -> CallError:
     )
 
 
+def packed(name: str, packing: str, accepted: str) -> CallError:
+    """Tell of an answer in a packing that was not asked for, as the next one would be.
+
+    Such as that of a proxy that keeps `Accept-Encoding` to itself.
+    """
+    return CallError(
+        f"Model {name!r} gave an answer that is packed as {packing!r}, and only "
+        f"{accepted} can be read; see what a gateway or proxy before it does",
+        unsure=True,
+    )
+
+
 def timed_out(name: str, timeout_s: float) -> CallError:
     """Tell that no complete answer came in time."""
     message = f"Model {name!r} did not answer within {timeout_s:g} s (params.timeout)"

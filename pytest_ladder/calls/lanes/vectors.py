@@ -16,6 +16,7 @@ from pytest_ladder.calls.lanes.payloads import (
     usage_of,
     word,
 )
+from pytest_ladder.text.numbers import count
 
 
 def body_of(request: Request, name: str) -> dict[str, Any]:
@@ -33,12 +34,15 @@ def from_body(name: str, body: bytes, content_type: str, wanted: int) -> Answer:
     """Read as many vectors as were wanted; raises `CallError`."""
     payload = completions.decode(name, body, content_type)
     usage, found = usage_of(payload), as_dicts(payload.get("data"))
-    problem = error_of(payload, {}) if not found else None
+    problem = error_of(payload, None) if not found else None
     if problem is not None:
         raise faults.reported(name, problem, usage)
     vectors = [each.get("embedding") for each in sorted(found, key=index_of)]
-    if len(vectors) != wanted or not all(map(_is_vector, vectors)):
-        told = f"it holds {len(vectors)} vectors for {wanted} texts"
+    if len(vectors) != wanted:
+        told = f"it holds {count(len(vectors), 'vector')} for {count(wanted, 'text')}"
+        raise faults.unusable(name, told, usage)
+    if not all(map(_is_vector, vectors)):
+        told = "it holds vectors that are no lists of numbers"
         raise faults.unusable(name, told, usage)
     return Answer(
         text=msgspec.json.encode(vectors).decode(),

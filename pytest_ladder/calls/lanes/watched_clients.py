@@ -286,10 +286,8 @@ def _limited(sender: _Sender, watch: Watch, response: Any) -> Any:
     Both kinds of httpx are told by their type, so it is made from the client's own.
     """
     module, packed = importlib.import_module(sender.module), response.stream
-    with _noting_problems(watch):
-        encoding = response.headers.get("content-encoding")
-        unpacker = bodies.Unpacker(watch.name, encoding)
-    response.headers.pop("content-encoding", None)
+    encoding = response.headers.pop("content-encoding", None)
+    unpacker = bodies.Unpacker(watch.name, encoding, response.status_code)
 
     def unpacked(piece: bytes) -> bytes:
         with _noting_problems(watch):
@@ -319,9 +317,8 @@ class _Body:
     def __init__(self, watch: Watch, request: Any, response: Any) -> None:
         self._watch, self._response = watch, response
         self._pieces: list[tuple[float, bytes]] = []
-        with _noting_problems(watch):
-            encoding = response.headers.get("content-encoding")
-            self._unpacker = bodies.Unpacker(watch.name, encoding)
+        encoding = response.headers.get("content-encoding")
+        self._unpacker = bodies.Unpacker(watch.name, encoding, response.status_code)
         self._is_completion = _is_completion(request)
 
     def add(self, piece: bytes) -> None:

@@ -43,11 +43,14 @@ _LINE_ENDS = {
 }
 
 
-def write_report(folder: Path, report: Report) -> None:
+def write_report(
+    folder: Path, report: Report, *, option: str = "--ladder-report"
+) -> None:
     """Write all files of the report into `folder`, which is made if need be.
 
     `matrix.json` comes last, so that one that is there is complete. Raises
-    `LadderError` when the folder cannot be written.
+    `LadderError` when the folder cannot be written, which says that `option` names
+    another one.
     """
     rows = [_orderly(row) for row in report.rows]
     report = msgspec.structs.replace(report, rows=rows)
@@ -65,7 +68,7 @@ def write_report(folder: Path, report: Report) -> None:
     except OSError as error:
         raise LadderError(
             f"The report could not be written to {folder}: {error.strerror or error}. "
-            "Free the place or name another folder with --ladder-report=DIR."
+            f"Free the place or name another folder with {option}=DIR."
         ) from error
 
 

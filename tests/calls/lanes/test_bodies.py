@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.calls.conftest import Line
 
 MB = 1024**2
+ZSTD = b"\x28\xb5\x2f\xfd\x04\x00\x11\x00\x00{}\x8e\x1c\x9d\x9b"
 STREAM = "text/event-stream"
 
 
@@ -138,10 +139,9 @@ def test_a_stream_that_only_litellm_can_read_has_the_limit_too(
         ("gzip", b"not packed at all", "it is not JSON"),
         ("gzip", b"\x1f\x8b and not packed", "it cannot be unpacked"),
         ("", b"\x1f\x8b and not packed", "it cannot be unpacked"),
-        ("br", b"{}", "it is packed as 'br'"),
         ("gzip", gzip.compress(b"{}" * 99)[:20], "it is not JSON"),
     ],
-    ids=["not packed", "not gzip", "neither", "unknown", "cut off"],
+    ids=["not packed", "not gzip", "neither", "cut off"],
 )
 def test_what_cannot_be_unpacked_is_told(
     line: Line, server: ScriptedServer, encoding: str, body: bytes, told: str
@@ -150,6 +150,58 @@ def test_what_cannot_be_unpacked_is_told(
     with pytest.raises(CallError, match=told) as caught:
         line.send()
     assert caught.value.transient
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("encoding", "body", "named"),
+    [
+        ("br", b"\x0b\x00\x80{}\x03", "br"),
+        ("zstd", ZSTD, "zstd"),
+        ("", ZSTD, "zstd"),
+        ("gzip, br", b"\x0b\x00\x80{}\x03", "gzip, br"),
+    ],
+    ids=["br", "zstd", "zstd, undeclared", "twice"],
+)
+def test_a_packing_that_nobody_asked_for_is_paid_once(
+    line: Line,
+    server: ScriptedServer,
+    encoding: str,
+    body: bytes,
+    named: str,
+    stream: bool,
+) -> None:
+    """The next answer would be packed the same: it cost six calls."""
+    kind = STREAM if stream else "application/json"
+    headers = {"Content-Encoding": encoding}
+    server.script(Sends(body=body, headers=headers, content_type=kind))
+    told = f"is packed as '{named}', and only gzip, deflate can be read"
+    with pytest.raises(CallError, match=told) as caught:
+        line.send(stream=stream)
+    assert (caught.value.transient, caught.value.unsure) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("br", b"\x0b\x00\x80{}\x03"), ("gzip", b"\x1f\x8b and not packed"), ("", ZSTD)],
+    ids=["br", "broken", "undeclared"],
+)
+@pytest.mark.parametrize(("status", "transient"), [(401, False), (503, True)])
+def test_of_a_refusal_that_cannot_be_unpacked_the_status_counts(
+    line: Line,
+    server: ScriptedServer,
+    encoding: str,
+    body: bytes,
+    status: int,
+    transient: bool,
+) -> None:
+    """A wrong key was tried six times, and an overloaded server not long enough."""
+    server.script(
+        Sends(body=body, status=status, headers={"Content-Encoding": encoding})
+    )
+    with pytest.raises(CallError, match=f"answered {status}") as caught:
+        line.send()
+    assert (caught.value.status, caught.value.transient) == (status, transient)
 
 
 @functools.cache

@@ -129,6 +129,11 @@ def test_a_matrix_is_run_replayed_and_reported_at_an_unknown_cost(
     replayed = alone("--ladder=matrix")
     assert "unknown cost" in replayed
     assert note not in replayed
+    assert (
+        "bot has no price, so its cost is unknown: litellm, which brings the list, is "
+        "not installed. Add `price = { input = …, output = … }` to its [[model]], in "
+        f"USD per million tokens, or run {INSTALL}."
+    ) in replayed
     assert shop.server.count == 6
     for rung in shop.matrix("ladder-report")["rungs"]:
         assert rung["cost"]["usd_per_1k"] is None
