@@ -16,7 +16,6 @@ from pytest_ladder.reporting.sentences.matrix import (
     recorded_latency,
     remarks,
     spend_line,
-    verdict_of,
 )
 from pytest_ladder.reporting.terminal.lines import (
     QUIET,
@@ -115,7 +114,7 @@ def _names(rungs: Sequence[RungResult], marks: Mapping[str, str]) -> Column:
 
 
 def _verdicts(rungs: Sequence[RungResult]) -> Iterator[Column]:
-    cells = [verdict_of(rung) for rung in rungs]
+    cells = [rung.verdict or "" for rung in rungs]
     if any(cells):
         yield Column(header="verdict", cells=cells, drop=2, right=False)
 
