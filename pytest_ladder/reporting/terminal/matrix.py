@@ -114,7 +114,7 @@ def _names(rungs: Sequence[RungResult], marks: Mapping[str, str]) -> Column:
 
 
 def _verdicts(rungs: Sequence[RungResult]) -> Iterator[Column]:
-    cells = [rung.verdict or "" for rung in rungs]
+    cells = [str(rung.verdict or "") for rung in rungs]
     if any(cells):
         yield Column(header="verdict", cells=cells, drop=2, right=False)
 
