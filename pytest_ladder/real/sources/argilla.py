@@ -12,7 +12,7 @@ from pytest_ladder.real.sources.annotations import Annotations, Said, pseudonym
 
 _FLAT = ".responses"
 _TOOL = "argilla"
-_UNSUBMITTED, _NOT_ANSWERED = "not submitted", "record without an answer"
+_UNSUBMITTED, _NOT_ANSWERED = "not submitted", "without an answer"
 
 
 def read_argilla(rows: Sequence[Any], label: str) -> Annotations:
