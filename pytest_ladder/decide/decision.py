@@ -224,6 +224,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Calls over which build cost is spread."""
     verdicts: dict[str, Verdict]
     """Of each rung with rows at the level, against the bar; empty without one."""
+    rung_verdicts: dict[str, Verdict] = {}
+    """Of the same rungs, against all that the objective asks: bar, criteria, limits and
+    budget. What is recommended goes by these."""
+    lacks: dict[str, tuple[str, ...]] = {}
+    """What those lack that are out though they do not fail the bar, to be read after
+    "it"."""
     requirements: dict[str, tuple[Requirement, ...]] = {}
     """What became of each criterion on each rung that has rows."""
     recommendation: Recommendation | None

@@ -94,6 +94,11 @@ class RungResult(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     requirements: tuple[Requirement, ...] = ()
     """What became of each criterion of the objective; empty: it names none."""
+    verdict: Verdict | None = None
+    """Against all that the objective asks: bar, criteria, limits and budget; None
+    without a bar. That of a cell is against the bar alone."""
+    lacks: tuple[str, ...] = ()
+    """What keeps it out though it does not fail the bar, to be read after "it"."""
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):

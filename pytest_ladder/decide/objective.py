@@ -73,6 +73,8 @@ def decide(
         level=level,
         volume=matrix.volume,
         verdicts=held.verdicts,
+        rung_verdicts=held.rung_verdicts,
+        lacks=held.lacks,
         requirements=held.requirements,
         recommendation=held.recommendation,
         standings=standing,
@@ -86,11 +88,13 @@ class _Held(NamedTuple):
 
     view: View | None
     verdicts: dict[str, Verdict]
+    rung_verdicts: dict[str, Verdict]
+    lacks: dict[str, tuple[str, ...]]
     requirements: dict[str, tuple[Requirement, ...]]
     recommendation: Recommendation | None
 
 
-_WITHOUT_OBJECTIVE = _Held(None, {}, {}, None)
+_WITHOUT_OBJECTIVE = _Held(None, {}, {}, {}, {}, None)
 
 
 def _held_to(
@@ -105,9 +109,12 @@ def _held_to(
     from pytest_ladder.decide.recommendation import recommend
 
     view = view_of(matrix, evidence, objective, settled)
+    at_bar = [rung for rung in view.candidates if rung.standing]
     return _Held(
         view,
-        {rung.id: rung.standing for rung in view.candidates if rung.standing},
+        {rung.id: rung.standing for rung in at_bar if rung.standing},
+        {rung.id: rung.status for rung in at_bar},
+        {rung.id: rung.obstacles for rung in at_bar if rung.standing != "fail"},
         {rung.id: rung.requirements for rung in view.candidates if rung.requirements},
         recommend(view, current),
     )
@@ -119,6 +126,8 @@ def _of_part(held: _Held, part: Part) -> _Held:
     assert advice is not None
     return held._replace(
         verdicts=dict.fromkeys(held.verdicts, "undecided"),
+        rung_verdicts=dict.fromkeys(held.rung_verdicts, "undecided"),
+        lacks={},
         requirements={
             rung: tuple(
                 msgspec.structs.replace(
@@ -140,7 +149,7 @@ def _of_part(held: _Held, part: Part) -> _Held:
 
 
 def with_verdicts(matrix: Matrix, decision: Decision) -> Matrix:
-    """Return the matrix with verdicts in the cells of its level, and of criteria."""
+    """Return the matrix with what becomes of its rungs, at the bar and beside it."""
     return msgspec.structs.replace(
         matrix, rungs=tuple(_judged(rung, decision) for rung in matrix.rungs)
     )
@@ -154,5 +163,10 @@ def _judged(rung: RungResult, decision: Decision) -> RungResult:
         )
         for level, cell in rung.levels.items()
     }
-    requirements = decision.requirements.get(rung.id, ())
-    return msgspec.structs.replace(rung, levels=levels, requirements=requirements)
+    return msgspec.structs.replace(
+        rung,
+        levels=levels,
+        requirements=decision.requirements.get(rung.id, ()),
+        verdict=decision.rung_verdicts.get(rung.id),
+        lacks=decision.lacks.get(rung.id, ()),
+    )

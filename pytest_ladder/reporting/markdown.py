@@ -28,8 +28,8 @@ from pytest_ladder.reporting.sentences.matrix import (
     part_sentence,
     recorded_latency,
     remarks,
+    ruled_out,
     spend_sentence,
-    verdict_of,
 )
 from pytest_ladder.reporting.sentences.tags import tag_levels, tag_notes, tag_rows
 from pytest_ladder.text.markdown import folded, table_row, within
@@ -188,8 +188,8 @@ def _columns(
     report: Report, rungs: Sequence[RungResult]
 ) -> Iterator[tuple[str, Callable[[RungResult], str]]]:
     """Yield name and cells of each column; what nobody needs is left out."""
-    if any(map(verdict_of, rungs)):
-        yield "verdict", verdict_of
+    if any(rung.verdict for rung in rungs):
+        yield "verdict", lambda rung: rung.verdict or ""
     for level in report.matrix.levels:
         title = markdown_text(outcome_at(report.matrix, level) or level)
         yield f"{title}, 95 % interval", partial(_quality, level=level)
@@ -321,6 +321,7 @@ def _short_table(
 def _remarks(report: Report) -> Iterator[str]:
     matrix = report.matrix
     sentences = [
+        *ruled_out(matrix),
         *remarks(matrix),
         *map(outgrown_sentence, report.outgrown),
         *judge_remarks(report),

@@ -34,7 +34,8 @@ class Session:
             secrets.token_urlsafe(16) for _ in range(3)
         )
         self._numbers = {item.about.identity: n for n, item in enumerate(queue, 1)}
-        self._skipped: set[int] = set()
+        self._skipped: dict[int, int] = {}
+        """How many items were answered when each of them was skipped, in this order."""
         self._shown_at: dict[int, float] = {}
 
     def view(self, nonce: str, *, shortcuts: bool = True) -> RaterView:
@@ -46,9 +47,9 @@ class Session:
             nonce=nonce,
             done=len(done),
             total=len(self.queue),
-            skipped=len(self._skipped - set(done)),
+            skipped=len(self._skipped.keys() - set(done)),
             shortcuts=shortcuts,
-            can_undo=bool(done),
+            can_undo=bool(done or self._skipped),
         )
 
     @property
@@ -82,19 +83,28 @@ class Session:
         """
         item = self.queue[number - 1]
         if verdict == "skip":
-            self._skipped.add(number)
+            self._skipped.pop(number, None)
+            self._skipped[number] = len(self._done())
             return True
         try:
             answer = self._answered(number, item, verdict, note[:MOST_NOTE].strip())
         except msgspec.ValidationError:
             return False
         self.answers.give(answer)
-        self._skipped.discard(number)
+        self._skipped.pop(number, None)
         return True
 
     def undo(self) -> int | None:
-        """Take back what was answered last; returns its number, None: nothing was."""
+        """Take back what was answered or skipped last; returns its number.
+
+        None: nothing was.
+        """
         done = self._done()
+        last = next(reversed(self._skipped), None)
+        if last is not None and self._skipped[last] >= len(done):
+            del self._skipped[last]
+            self._shown_at.pop(last, None)
+            return last
         if not done:
             return None
         self.answers.take_back(self.queue[done[-1] - 1].about.identity)

@@ -215,7 +215,7 @@ def _of_rung(
     report: Report, rung: RungResult, model: Model, rows: Sequence[Row], texts: Which
 ) -> LoggedRun:
     tags = {RUN_ID: report.info.id, RUNG: rung.id, "ladder.state": str(rung.state)}
-    verdict = report.decision.verdicts.get(rung.id)
+    verdict = report.decision.rung_verdicts.get(rung.id)
     if verdict is not None:
         tags["ladder.verdict"] = verdict
     if report.info.git_sha:

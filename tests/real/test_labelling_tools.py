@@ -249,7 +249,7 @@ def test_a_table_of_ones_own_is_read_as_well(suite: Suite) -> None:
     )
     said = suite.run("import", "--from", "table", "own.csv")
     assert "2 choices by 2 raters" in said.out
-    assert "1 row without an answer" in said.out
+    assert "1 without an answer" in said.out
     first, second = read_reviews(suite.folder / "reviews.jsonl")
     assert (first.verdict, first.rater, first.seconds) == ("b", "ann", 9)
     assert second.verdict == "a"
@@ -303,7 +303,24 @@ def test_what_is_no_answer_is_counted(suite: Suite) -> None:
         json.dumps([good, skipped, {"id": 3, "annotations": [], "data": {}}]),
     )
     said = suite.run("import", "--from", "label-studio", "export.json")
-    assert "1 task without an answer, 1 skipped by the annotator" in said.out
+    assert "1 without an answer, 1 skipped by the annotator" in said.out
+
+
+def test_a_draft_of_argilla_is_counted_once(suite: Suite) -> None:
+    """It was "without an answer" as well, so more was left out than there is."""
+    suite.ladder()
+    about = {"fields": {}, "metadata": {"case": "c1", "rung": "bot/rag"}}
+    given = [
+        [{"value": "yes", "user_id": "u", "status": "submitted"}],
+        [{"value": "no", "user_id": "u", "status": "draft"}],
+        [],
+        [],
+    ]
+    records = [about | {"responses": {"send": answers}} for answers in given]
+    suite.write("export.json", json.dumps(records))
+    said = suite.run("import", "--from", "argilla", "export.json")
+    assert "export.json: 1 verdict by 1 rater" in said.out
+    assert "left out: 2 without an answer, 1 not submitted\n" in said.out
 
 
 @pytest.mark.parametrize(

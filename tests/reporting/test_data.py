@@ -162,6 +162,8 @@ def test_matrix_json_is_version_1(tmp_path: Path) -> None:
         "calls": {"live": 2, "replayed": 0},
         "state": "run",
         "requirements": [],
+        "verdict": "undecided",
+        "lacks": [],
     }
     unrun = written["rungs"][2]
     assert (unrun["state"], unrun["levels"]) == ("not run", {})

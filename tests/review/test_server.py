@@ -57,6 +57,28 @@ def test_the_last_answer_is_taken_back_and_asked_again(ann: Rater, file: Path) -
     assert ann.get("/next").to == first
 
 
+def test_a_skip_is_taken_back_in_its_turn_among_answers(ann: Rater, file: Path) -> None:
+    """`s` by mistake was for good, and `u` took back the answer before it."""
+    first, second, third = (f"/item/{number}" for number in (1, 2, 3))
+    ann.post(first, verdict="skip")
+    ann.post(second, verdict="pass")
+    ann.post(third, verdict="skip")
+    assert ann.get("/next").to == "/item/4"
+    assert ann.post("/undo").to == third
+    assert [one.verdict for one in read_reviews(file)] == ["pass"]
+    assert ann.get("/next").to == third
+    assert [ann.post("/undo").to for _ in range(3)] == [second, first, "/"]
+    assert read_reviews(file) == ()
+
+
+def test_a_review_that_was_skipped_through_can_be_taken_up_again(ann: Rater) -> None:
+    while ann.get("/next").to != "/done":
+        last = ann.get("/next").to
+        ann.post(last, verdict="skip")
+    assert "Take back the last answer" in ann.get("/done").text
+    assert ann.post("/undo").to == last
+
+
 def test_a_restart_goes_on_where_the_file_ends(file: Path) -> None:
     items = graded_items()
     for left in (6, 4, 2):

@@ -12,7 +12,7 @@ from pytest_ladder.real.sources.annotations import Annotations, Said, pseudonym
 
 _FLAT = ".responses"
 _TOOL = "argilla"
-_UNSUBMITTED, _NOT_ANSWERED = "not submitted", "record without an answer"
+_UNSUBMITTED, _NOT_ANSWERED = "not submitted", "without an answer"
 
 
 def read_argilla(rows: Sequence[Any], label: str) -> Annotations:
@@ -27,17 +27,18 @@ def read_argilla(rows: Sequence[Any], label: str) -> Annotations:
         answers = list(_answers(record))
         if not answers and not _is_record(record):
             raise _strange(label, n)
-        kept = 0
+        told = 0
         for question, value, who, status in answers:
             if status not in (None, "submitted"):
                 left_out[_UNSUBMITTED] += 1
+                told += 1
                 continue
             found = _value(value)
             if found is not None:
-                kept += 1
+                told += 1
                 rater = pseudonym(_TOOL, who)
                 said.append(Said(where, question, found, data, rater))
-        left_out[_NOT_ANSWERED] += not kept
+        left_out[_NOT_ANSWERED] += not told
     return Annotations(said, +left_out)
 
 

@@ -29,9 +29,9 @@ _OF_TASK = (
 """Keys of JSON-MIN that are neither data nor an answer."""
 _TOOL = "ls"
 _NOT_ANSWERED, _SKIPPED, _BY_MACHINE = (
-    "task without an answer",
+    "without an answer",
     "skipped by the annotator",
-    "prediction of a model",
+    "predicted by a model",
 )
 
 

@@ -27,7 +27,7 @@ def read_table(rows: Sequence[Any], label: str) -> Annotations:
                 "case,a,b,preferred,rater or case,rung,verdict,rater."
             )
         answers = [name for name in names if row[name] not in (None, "")]
-        left_out["row without an answer"] += not answers
+        left_out["without an answer"] += not answers
         who = str(row.get("rater") or "")
         rater = who if _PSEUDONYM.fullmatch(who) else pseudonym("rater", who)
         seconds = str(row.get("seconds") or "")

@@ -220,7 +220,7 @@ def _point_texts(
         "latency_text": (
             f"p50 {seconds(rung.latency.p50_s)}, p95 {seconds(rung.latency.p95_s)}"
         ),
-        "verdict_text": decision.verdicts.get(rung.id, "no bar"),
+        "verdict_text": decision.rung_verdicts.get(rung.id, "no bar"),
         "front_text": standing_text(standing),
     }
 

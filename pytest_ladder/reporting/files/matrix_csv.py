@@ -26,7 +26,7 @@ CSV_COLUMNS = (
     *("usd_per_1k", "serve_usd_per_1k", "build_usd", "build_hours"),
     *("p50_s", "p95_s", "n_live", "latency_recorded"),
     *("input_tokens", "output_tokens", "live_calls", "replayed_calls"),
-    *("reasoning_tokens", "tokens_per_second"),
+    *("reasoning_tokens", "tokens_per_second", "rung_verdict"),
 )
 
 
@@ -58,6 +58,7 @@ def _csv_line(rung: RungResult, level: str | None, cell: Cell | None) -> Iterato
     yield from (tokens.input, tokens.output) if tokens else (None, None)
     yield from (rung.calls.live, rung.calls.replayed)
     yield from (tokens.reasoning if tokens else None, latency.tokens_per_second)
+    yield rung.verdict
 
 
 def _csv_value(value: Any) -> Any:

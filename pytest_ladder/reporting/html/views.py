@@ -117,7 +117,7 @@ def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -
         "costs": {
             rung.id: dollars(times(rung.cost.usd_per_1k, by)) for rung in matrix.rungs
         },
-        "verdicts": decision.verdicts,
+        "verdicts": decision.rung_verdicts,
         "standings": {
             rung.id: standing_text(standings.get(rung.id))
             for rung in matrix.rungs
@@ -320,7 +320,7 @@ def _shipped(
     quality = _quality_stat(report, current, decision.level)
     text = f"You ship {current.id}: {quality[1] if quality else NOT_AVAILABLE}"
     text += f", {per_calls(current.cost.usd_per_1k)}"
-    verdict = decision.verdicts.get(current.id)
+    verdict = decision.rung_verdicts.get(current.id)
     text += f", {verdict}." if verdict else "."
     if advice.switch is None:
         return text

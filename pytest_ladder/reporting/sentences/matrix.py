@@ -28,6 +28,9 @@ from pytest_ladder.text.numbers import (
 FEW_CASES = 10
 """With fewer cases a quality says little."""
 
+MOST_NAMED = 3
+"""Rungs that a sentence names before it counts the others."""
+
 MOST_POINTS = 100
 """From the worst quality to the best."""
 
@@ -37,11 +40,6 @@ def price_column(rungs: Sequence[RungResult]) -> tuple[str, list[str]]:
     costs = [rung.cost.usd_per_1k for rung in rungs]
     calls, by = calls_of_prices(costs)
     return calls, [dollars(times(usd, by)) for usd in costs]
-
-
-def verdict_of(rung: RungResult) -> str:
-    """Return that of the level that decides; empty: there is none."""
-    return next((cell.verdict for cell in rung.levels.values() if cell.verdict), "")
 
 
 def recorded_latency(rungs: Sequence[RungResult]) -> str:
@@ -92,6 +90,23 @@ def criteria(matrix: Matrix) -> Iterator[str]:
     for rung in matrix.rungs:
         if rung.requirements:
             yield f"{rung.id}: {'; '.join(map(str, rung.requirements))}."
+    yield from ruled_out(matrix)
+
+
+def ruled_out(matrix: Matrix) -> Iterator[str]:
+    """Say why rungs are out that meet the bar and fail no criterion that is listed.
+
+    Of a rung that a climb stopped its looks say it.
+    """
+    named = []
+    for rung in matrix.rungs:
+        told = {one.lack for one in rung.requirements}
+        why = [lack for lack in rung.lacks if lack not in told]
+        if why and rung.state == "run":
+            named.append(f"{rung.id}, which {' and '.join(why)}")
+    if named:
+        more = [f"and {len(named) - MOST_NAMED:,} more"] * (len(named) > MOST_NAMED)
+        yield f"Out for more than the bar: {'; '.join(named[:MOST_NAMED] + more)}."
 
 
 def remarks(matrix: Matrix) -> Iterator[str]:

@@ -16,7 +16,6 @@ from pytest_ladder.reporting.sentences.matrix import (
     recorded_latency,
     remarks,
     spend_line,
-    verdict_of,
 )
 from pytest_ladder.reporting.terminal.lines import (
     QUIET,
@@ -69,7 +68,7 @@ def matrix_lines(
     columns = []
     if rungs:
         found = [_names(rungs, marks)]
-        if any(verdicts := [verdict_of(rung) for rung in rungs]):
+        if any(verdicts := [str(rung.verdict or "") for rung in rungs]):
             found.append(Column(header="verdict", cells=verdicts, drop=2, right=False))
         found += [
             *_level_columns(rungs, matrix.levels, glyphs, by_rung),
