@@ -131,8 +131,8 @@ class RealOutcome(Table, frozen=True, kw_only=True):
     columns: dict[Literal["unit", "variant", "time", "event", TableColumn], str] = (
         msgspec.field(default_factory=dict)
     )
-    """Other columns, where a file has none, or several, of the known names; a table's
-    also under `n`, `successes`, `mean`, `sd`, `se`, `variance`, `sum`, `sum_squares`."""
+    """Other columns, where a file has none, or several, of the known names: of a table
+    also those of `n`, `successes`, `mean`, `sd`, `se`, `variance`, `sum`, …"""
 
     @property
     def is_quality(self) -> bool:
