@@ -177,9 +177,9 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
         try:
             grade = number_in(text, vote.line, "the grade", outcome.decimal)
         except BadRow as bad:
-            words = ' Answers in words want scale = ["worst", …, "best"].'
-            is_word = any(sign.isalpha() for sign in text)
-            problem = f"{bad.problem}{words if is_word else ''}"
+            problem = bad.problem
+            if any(sign.isalpha() for sign in text):
+                problem += ' Answers in words want scale = ["worst", …, "best"].'
             raise file.error(vote.line, problem) from None
     low, high = (float(step) for step in scale)
     if low <= grade <= high and grade.is_integer():
