@@ -83,6 +83,13 @@ def _run(given: Given) -> int:
         pulled = pull(given.source, given.most, tell)
     finally:
         progress.end()
+    if not pulled.cases:
+        for line in _left_out(pulled):
+            say(line)
+        raise ConfigError(
+            f"{pulled.name} holds no case that fits, of {pulled.read:,} read; nothing "
+            "was written."
+        )
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, json_lines(pulled.cases))
@@ -98,6 +105,10 @@ def _report(pulled: Pulled, output: Path) -> Iterator[str]:
     yield f"with expected: {having:,}" if having else "with expected: none"
     if pulled.more:
         yield f"there are more than {pulled.read:,}, the newest; --most takes more"
+    yield from _left_out(pulled)
+
+
+def _left_out(pulled: Pulled) -> Iterator[str]:
     for reason, number in Counter(reason for _, reason in pulled.left_out).items():
         first = next(name for name, why in pulled.left_out if why == reason)
         yield f"left out: {number:,} ({first} first): {plain(reason)}"

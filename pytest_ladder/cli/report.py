@@ -38,10 +38,15 @@ from pytest_ladder.reporting.charts.theme import Theme
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.revise import replanned, repriced, revised
+from pytest_ladder.reporting.revise import (
+    replanned,
+    repriced,
+    revised,
+    with_outcomes,
+)
 from pytest_ladder.reporting.sentences.judges import are_unlabelled
 from pytest_ladder.text.numbers import count
-from pytest_ladder.text.phrases import shown
+from pytest_ladder.text.phrases import listed, shown
 
 _OBJECTIVE = {
     "quality": "0.9",
@@ -68,10 +73,10 @@ case, and the verdict of `pytest-ladder gate`; its exit status stays 0.
 _EXAMPLES = """\
 An option for the objective changes that of the report and leaves the rest of it; with
 another --objective the bar and the budget of the old one are left out. --config takes
-prices, building, objective, labels and reviews from a ladder.toml: models are matched
-by name, replies are priced by their tokens (self-hosted ones by their time where no
-throughput is declared), and the options are applied after it. What the run spent stays
-what it was.
+prices, building, objective, labels, reviews and imported outcomes from a ladder.toml:
+models are matched by name, replies are priced by their tokens (self-hosted ones by
+their time where no throughput is declared), and the options are applied after it. What
+the run spent stays what it was.
 
 examples:
   pytest-ladder report ladder-report
@@ -258,7 +263,7 @@ def _changed(report: Report, change: _Change) -> Report:
         if ladder.labels.exists():
             # Else what the run knew of its judges stays.
             report = calibrated_by(report, labels_in(ladder.labels))
-        report = reviewed_by(report, ladder)
+        report = _met_by(reviewed_by(report, ladder), ladder)
     if not change.given:
         return report
     objective = _objective(report, change)
@@ -267,6 +272,40 @@ def _changed(report: Report, change: _Change) -> Report:
         declared = change.ladder and change.ladder.objective
         volume = declared.volume if declared else report.matrix.volume
     return revised(report, objective, volume)
+
+
+def _met_by(report: Report, ladder: Ladder) -> Report:
+    """Take in what users did that was imported after the run.
+
+    Of a rung that is made otherwise in this ladder the report has other scores.
+    """
+    if not ladder.outcomes:
+        return report
+    # Most ladders know nothing of users.
+    from pytest_ladder.core.making import making_of
+    from pytest_ladder.real.declared import declared_of
+
+    declared = declared_of(ladder)
+    made = {
+        rung.id: msgspec.json.decode(msgspec.json.encode(making_of(rung)))
+        for rung in ladder.rungs
+    }
+    other = [
+        rung
+        for rung, making in report.makings.items()
+        if rung in made and made[rung] != making
+    ]
+    if other:
+        say(
+            f"{listed(other)}: {shown(ladder.path)} asks otherwise than this report "
+            "did; what users did decides nothing of it here."
+        )
+    prints = {
+        name: {rung: told for rung, told in of.items() if rung not in other}
+        for name, of in declared.prints.items()
+    }
+    declared = msgspec.structs.replace(declared, prints=prints)
+    return with_outcomes(report, declared)
 
 
 def _objective(report: Report, change: _Change) -> Objective | None:

@@ -13,6 +13,24 @@ from pytest_ladder.core.rung import Table
 OutcomeKind = Literal["rate", "mean", "ratio", "rating", "thumbs", "preference"]
 FingerprintPart = Literal["prompt", "examples", "corpus", "model", "params"]
 
+TableColumn = Literal[
+    "n",
+    "successes",
+    "mean",
+    "sd",
+    "se",
+    "variance",
+    "sum",
+    "sum_squares",
+    "per_sum",
+    "per_sum_squares",
+    "cross",
+    "before_sum",
+    "before_sum_squares",
+    "before_cross",
+]
+"""What a table tells of a variant."""
+
 SOURCES = ("events", "units", "table", "ratings")
 """Keys of an outcome that name its raw files: exactly one of them is set, but for
 preferences, which come from reviews."""
@@ -110,10 +128,11 @@ class RealOutcome(Table, frozen=True, kw_only=True):
     """Files (a glob) with the traces that votes belong to."""
     rung_from: str | None = None
     """Path in a trace that names its variant or rung, such as `metadata.rung`."""
-    columns: dict[Literal["unit", "variant", "time", "event"], str] = msgspec.field(
-        default_factory=dict
+    columns: dict[Literal["unit", "variant", "time", "event", TableColumn], str] = (
+        msgspec.field(default_factory=dict)
     )
-    """Other columns, where a file has none, or several, of the known names."""
+    """Other columns, where a file has none, or several, of the known names: of a table
+    also those of `n`, `successes`, `mean`, `sd`, `se`, `variance`, `sum`, …"""
 
     @property
     def is_quality(self) -> bool:

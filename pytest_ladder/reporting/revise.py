@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +25,9 @@ from pytest_ladder.prompting.strategies import expected_usd_by
 from pytest_ladder.reporting.files.read import rungs_of
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text.phrases import listed
+
+if TYPE_CHECKING:
+    from pytest_ladder.decide.real.users import Declared
 
 
 class Repriced(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,12 @@ def with_calibrations(report: Report, calibrations: Sequence[Calibration]) -> Re
 def with_people(report: Report, people: People | None) -> Report:
     """Decide again, with what people said of the replies by now."""
     report = msgspec.structs.replace(report, people=people)
+    return _decided(report, report.matrix, report.evidence, report.objective)
+
+
+def with_outcomes(report: Report, declared: Declared) -> Report:
+    """Decide again, with what users did by now."""
+    report = msgspec.structs.replace(report, declared=declared)
     return _decided(report, report.matrix, report.evidence, report.objective)
 
 

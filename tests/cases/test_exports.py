@@ -237,6 +237,13 @@ ROWS: dict[str, list[Known]] = {
         ),
     ],
     "MLflow": [
+        # Any text of a list that is expected would do; facts have to hold all.
+        Known(
+            {"inputs": {"q": "q"}, "expectations": {"expected_facts": ["f", "g"]}},
+            "q",
+            {"expected_facts": ["f", "g"]},
+            {"expectations": {"expected_facts": ["f", "g"]}},
+        ),
         Known(
             {
                 "inputs": {"question": "q"},
@@ -249,7 +256,7 @@ ROWS: dict[str, list[Known]] = {
                 "expectations": {"expected_response": "e", "expected_facts": ["f"]},
                 "outputs": "m",
             },
-        )
+        ),
     ],
     "LangSmith": [
         Known(

@@ -189,8 +189,9 @@ def test_traces_become_cases_with_the_newest_kept(
     assert {case.tags for case in cases} == {()}
     chosen = "mlflow-traces:assessed?attributes.status = 'ERROR'"
     done = assessed.run("cases", "pull", chosen, "-o", str(tmp_path / "no.jsonl"))
-    assert done.returncode == 0, done.stderr
-    assert "0 cases" in done.stdout
+    assert done.returncode == 2
+    assert "holds no case that fits, of 0 read; nothing was written." in done.stderr
+    assert not (tmp_path / "no.jsonl").exists()
 
 
 def test_what_is_not_there_is_named(mlflow_server: Mlflow, tmp_path: Path) -> None:

@@ -189,13 +189,15 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a spread of which nobody knows what it is": (
         table("mean"),
         {"../table.csv": "variant,n,mean,std\ncontrol,262,1,1\n"},
-        'table.csv:1: "std" may be a standard deviation or error; rename it sd or se.',
+        'table.csv:1: "std" may be a standard deviation or error; rename it sd or se, '
+        'or say columns = { sd = "std" } or { se = "std" } in [[outcome]] resolved.',
     ),
     "Statsig's spread": (
         table("mean"),
         {"../table.csv": "variant,test_units,test_mean,test_std\ncontrol,262,1,1\n"},
         'table.csv:1: "test_std" may be a standard deviation or error; rename it sd or '
-        "se.",
+        'se, or say columns = { sd = "test_std" } or { se = "test_std" } in '
+        "[[outcome]] resolved.",
     ),
     "sums that no units have": (
         table("mean"),
@@ -209,7 +211,8 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "two columns of the same number": (
         table(),
         {"../table.csv": "variant,n,units,successes\ncontrol,262,262,27\n"},
-        'table.csv:1: "n" and "units" could both be n; keep one.',
+        'table.csv:1: "n" and "units" could both be n; keep one, or say columns = '
+        '{ n = "…" } in [[outcome]] resolved.',
     ),
     "a variant with two rows": (
         table(),
@@ -227,13 +230,32 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
         {"../table.csv": "variant,n,mean\ncontrol,9,2\n"},
         'table.csv:1: a "mean" needs the columns `n`, `mean`, `sd` or `n`, `mean`, '
         "`se` or `n`, `mean`, `variance` or `n`, `sum`, `sum_squares` beside the "
-        "variant, and there are `variant`, `n`, `mean`; add what is missing.",
+        "variant, and there are `variant`, `n`, `mean`; add what is missing, or say "
+        'which columns hold it, as in columns = { n = "…" } in [[outcome]] resolved.',
+    ),
+    "a count that a spreadsheet wrote with a point": (
+        table(),
+        {"../table.csv": "variant;n;successes\ncontrol;3.000;1.000\n"},
+        'table.csv:2: n is "3.000", which may be 3 or 3000; say decimal = "." (3) or '
+        'decimal = "," (3000) in the [[outcome]], or write plain digits.',
+    ),
+    "a column of numbers that is not there": (
+        table() + 'columns = { n = "Visitor" }\n',
+        {"../table.csv": "variant,Visitors,successes\ncontrol,9,2\n"},
+        "table.csv:1: there is no column `Visitor`; did you mean `Visitors`? The "
+        "columns are `variant`, `Visitors`, `successes`.",
     ),
     "a grade beyond the scale": (
         CSAT,
         {"csat.csv": "user,rung,rating\nu1,bot/few,5\nu2,bot/few,7\n"},
         "traffic/csat.csv:3: 7 is not on the scale 1 to 5; correct it or the scale of "
         "[[outcome]] csat.",
+    ),
+    "a grade in words": (
+        CSAT,
+        {"csat.csv": "user,rung,rating\nu1,bot/few,5\nu2,bot/few,1 - bad\n"},
+        'traffic/csat.csv:3: the grade is "1 - bad"; leave the cell empty or write a '
+        'number. Answers in words want scale = ["worst", …, "best"].',
     ),
     "a word that is not of the scale": (
         WORDS,

@@ -218,6 +218,7 @@ TABLES = {
         "8,37.5,182.33,35.8,165.52,173.56",
     ),
     "Statsig": ("mean", "group,test_units,test_mean,se", "100,3,.2", "90,4,.2"),
+    "PostHog": ("rate", "Variant,Exposures,Conversions", "2380,262", "2400,312"),
 }
 
 
@@ -247,6 +248,22 @@ def test_six_numbers_of_a_platforms_page_are_enough(suite: Suite, name: str) -> 
         ]
         written = [first[key] for key in keys if key in first]
         assert written == (of[2:] if "count" in columns else of[1:]) or kind == "rate"
+
+
+def test_columns_of_a_table_may_be_called_anything(suite: Suite) -> None:
+    suite.ladder(
+        JUNE,
+        '[[outcome]]\nname = "t"\nexperiment = "june"\nkind = "mean"\n',
+        'table = "t.csv"\ncolumns = { variant = "Variation Name", n = "Besucher", ',
+        'mean = "Ø Minuten", sd = "std" }\n',
+    )
+    header = "Variation Name;Besucher;Ø Minuten;std;stderr\n"
+    suite.write("t.csv", header + "control;100;3;2;9\ntreatment;90;4;2;9\n")
+
+    first, second = suite.imported("t")["variants"]
+
+    assert [first["units"], first["sum"]] == [100, 300]
+    assert second["sum_squares"] == pytest.approx(4 * 89 + 16 * 90)
 
 
 VOTES: dict[str, list[dict[str, Any]]] = {
@@ -360,6 +377,21 @@ def test_thumbs_of_each_tool_are_joined_with_their_traces(
     assert "sum" not in few
 
 
+def test_a_user_of_several_of_langsmith_s_runs_is_one(suite: Suite) -> None:
+    suite.ladder(THUMBS.replace("metadata.rung", "extra.metadata.rung"))
+    suite.lines("traffic/scores.jsonl", VOTES["LangSmith"])
+    told = {"rung": "bot/few"}
+    runs = ({"metadata": {**told, "user_id": f"u{n % 6}"}} for n in range(12))
+    suite.lines(
+        "traffic/traces.jsonl",
+        [{"id": f"t{n}", "extra": extra} for n, extra in enumerate(runs)],
+    )
+
+    (few,) = suite.imported("thumbs")["variants"]
+
+    assert (few["units"], few["per_sum"]) == (6, 12)
+
+
 def test_votes_in_spans_of_opentelemetry_are_found(suite: Suite) -> None:
     def attribute(key: str, value: str) -> dict[str, Any]:
         return {"key": key, "value": {"stringValue": value}}
@@ -443,6 +475,22 @@ def test_a_form_with_user_ids_alone_is_joined_with_exposures(
     }
     rows = {source["name"]: source["rows"] for source in aggregate["sources"]}
     assert rows == {"csat.csv": 23, "traffic/exposures.csv": 40}
+
+
+def test_who_tried_a_survey_out_is_no_user_of_it(suite: Suite) -> None:
+    suite.ladder(JUNE, SURVEY.replace(QUESTION, "Q1"))
+    head = (
+        'Status,Q1,variant\nResponse Type,How was it?,variant\n"{""ImportId"":""s""}"'
+    )
+    tried = "Survey Preview,1,control\nSpam,1,control\n1,1,control\n"
+    answers = "IP Address,5,control\n0,4,control\nImported,3,control\n" * 2
+    suite.write("csat.csv", f"{head},q,v\n{answers}{tried}")
+
+    aggregate = suite.imported("csat")
+
+    (control, *_) = aggregate["variants"]
+    assert control["counts"] == [0, 0, 2, 2, 2]
+    assert aggregate["dropped"] == {"of a preview, a test or spam": 3}
 
 
 def test_words_of_a_scale_are_grades_from_the_worst(suite: Suite) -> None:

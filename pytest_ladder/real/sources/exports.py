@@ -13,7 +13,10 @@ from typing import Any
 from pytest_ladder.real.sources.reading import SYNONYMS
 
 # LangSmith's `session_id` is a project, and no user.
-USERS = (*SYNONYMS["unit"], "userId", "metadata.user_id", "user.id", "sessionId")
+USERS = (
+    *(*SYNONYMS["unit"], "userId", "metadata.user_id", "extra.metadata.user_id"),
+    *("user.id", "sessionId"),
+)
 TRACES = (
     *("trace", "trace_id", "traceId", "run_id", "runId", "span_id", "spanId"),
     *("context.trace_id", "context.span_id", "id"),

@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pytest_ladder.core.aggregate import VariantSums
 from pytest_ladder.core.outcomes import RealOutcome
-from pytest_ladder.errors import ConfigError
+from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources import exports
 from pytest_ladder.real.sources.exports import first_of, flat_rows
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
-from pytest_ladder.real.sources.values import is_up, number_at, stars, told
+from pytest_ladder.real.sources.values import is_up, number_in, stars, told
 from pytest_ladder.text.phrases import did_you_mean, listed
+
+_QUALTRICS = 3
+"""Headers of its exports: names, questions, ids."""
+
+_TRIED = frozenset(
+    {
+        *("survey preview", "survey test", "spam", "survey preview spam"),
+        *("offline survey preview", "1", "2", "8", "9", "17"),
+    }
+)
+"""What Qualtrics says of these under `Status`, as a word or as its number."""
 
 _PROMOTERS, _PASSIVES = 9, 7
 """Lowest grades of these, of 0 to 10; who gives less is a detractor."""
@@ -29,6 +40,8 @@ OTHER_SCORE = "another score"
 NO_RUNG = "no rung known"
 REPLACED = "replaced by a later one"
 NO_ANSWER = "without an answer"
+NO_USER = "of a preview, a test or spam"
+"""What a survey tool counts as answers, and no user gave."""
 SEVERAL_ANSWERS = "of a unit of several variants"
 
 
@@ -101,7 +114,9 @@ def read_votes(
             name = first_of(flat, exports.SCORE_NAMES)
             maker = str(first_of(flat, exports.MAKERS) or "")
             value = first_of(flat, paths.value)
-            if maker.lower() in exports.MACHINES:
+            if file.headers == _QUALTRICS and _is_tried(flat):
+                dropped[NO_USER] += 1
+            elif maker.lower() in exports.MACHINES:
                 dropped[MACHINE] += 1
             elif outcome.score is not None and name != outcome.score:
                 dropped[OTHER_SCORE] += 1
@@ -159,7 +174,13 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
         raise file.error(vote.line, f"{told(text)} is no word of the scale; {near}")
     grade = stars(text)
     if grade is None:
-        grade = number_at(file.error, vote.line, "the grade", text, outcome.decimal)
+        try:
+            grade = number_in(text, vote.line, "the grade", outcome.decimal)
+        except BadRow as bad:
+            problem = bad.problem
+            if any(sign.isalpha() for sign in text):
+                problem += ' Answers in words want scale = ["worst", …, "best"].'
+            raise file.error(vote.line, problem) from None
     low, high = (float(step) for step in scale)
     if low <= grade <= high and grade.is_integer():
         return grade
@@ -282,13 +303,18 @@ def _fix(role: str, head: str) -> str:
 
 
 def _headers(file: RawFile) -> int:
-    """Return how many headers there are: of Qualtrics three, of SurveyMonkey two."""
+    """Return how many headers there are: of SurveyMonkey two."""
     rows = file.head(3)
     if len(rows) > 2 and any("ImportId" in cell for cell in rows[2]):
-        return 3
+        return _QUALTRICS
     second = rows[1] if len(rows) > 1 else []
     named = {"response", "open-ended response"}
     return 1 + any(cell.strip().lower() in named for cell in second)
+
+
+def _is_tried(answer: Mapping[str, Any]) -> bool:
+    """Return whether who made the survey tried it, or a machine filled it in."""
+    return str(answer.get("Status") or "").strip().lower() in _TRIED
 
 
 def _time(value: Any) -> float | None:

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_ladder.core.aggregate import Aggregate, VariantSums
-from pytest_ladder.core.outcomes import RealOutcome
+from pytest_ladder.core.outcomes import RealOutcome, TableColumn
 from pytest_ladder.real.aggregates import impossible
 from pytest_ladder.real.sources.reading import RawFile
-from pytest_ladder.real.sources.values import number_at
+from pytest_ladder.real.sources.values import count_at, number_at
 from pytest_ladder.real.sources.variants import Variants
 from pytest_ladder.text.phrases import listed
 
-_COLUMNS: dict[str, tuple[str, ...]] = {
-    # GrowthBook's and Statsig's names behind those that people type.
-    "n": ("n", "units", "users", "count", "test_units"),
+_COLUMNS: dict[TableColumn, tuple[str, ...]] = {
+    # The names of platforms behind those that people type.
+    "n": ("n", "units", "users", "count", "test_units", "exposures", "visitors"),
     "successes": ("successes", "conversions"),
     "mean": ("mean", "test_mean"),
-    "sd": ("sd",),
-    "se": ("se", "stderr", "standard_error"),
+    "sd": ("sd", "standard_deviation"),
+    "se": ("se", "stderr", "std_err", "standard_error"),
     "variance": ("variance", "var"),
     "sum": ("sum", "main_sum"),
     "sum_squares": ("sum_squares", "main_sum_squares"),
@@ -31,6 +31,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "before_cross": ("before_cross", "main_covariate_sum_product"),
 }
 _UNCLEAR = ("std", "test_std", "stdev")
+_COUNTS = ("n", "successes")
 _SUMS = (
     *("sum", "sum_squares", "per_sum", "per_sum_squares", "cross"),
     *("before_sum", "before_sum_squares", "before_cross"),
@@ -44,15 +45,19 @@ def read_table(
 
     Raises `ConfigError` for numbers that cannot be, and columns that say too little.
     """
+    said = outcome.columns
     for column in file.columns:
-        if column.strip().lower() in _UNCLEAR:
+        unclear = column.strip().lower() in _UNCLEAR
+        if unclear and column not in (said.get("sd"), said.get("se")):
             raise file.error(
                 1,
-                f'"{column}" may be a standard deviation or error; rename it sd or se.',
+                f'"{column}" may be a standard deviation or error; rename it sd or se, '
+                f'or say columns = {{ sd = "{column}" }} or {{ se = "{column}" }} in '
+                f"[[outcome]] {outcome.name}.",
             )
     fix = f'say columns = {{ variant = "…" }} in [[outcome]] {outcome.name}'
-    variant = file.column("variant", outcome.columns.get("variant"), fix)
-    found = _found(file)
+    variant = file.column("variant", said.get("variant"), fix)
+    found = _found(file, outcome)
     _check_complete(file, outcome, found)
     read: dict[str, VariantSums] = {}
     for line, (written, *cells) in file.rows([variant, *found.values()]):
@@ -60,7 +65,9 @@ def read_table(
         if name in read:
             raise file.error(line, f"{name} has a row above; keep one.")
         values = {
-            key: number_at(file.error, line, column, cell, outcome.decimal)
+            key: (count_at if key in _COUNTS else number_at)(
+                file.error, line, column, cell, outcome.decimal
+            )
             for (key, column), cell in zip(found.items(), cells, strict=True)
             if cell.strip()
         }
@@ -71,16 +78,22 @@ def read_table(
     return read
 
 
-def _found(file: RawFile) -> dict[str, str]:
+def _found(file: RawFile, outcome: RealOutcome) -> dict[str, str]:
     """Return the file's column for each number that it has."""
     plain = {column.strip().lower(): column for column in file.columns}
-    found = {}
+    found: dict[str, str] = {}
     for key, names in _COLUMNS.items():
+        named = outcome.columns.get(key)
+        if named is not None:
+            found[key] = file.column(key, named, "")
+            continue
         own = [plain[name] for name in names if name in plain]
         # GrowthBook has both: units of the variant, and those with a value.
         if len(own) > 1 and [name.lower() for name in own] != ["users", "count"]:
             raise file.error(
-                1, f'"{own[0]}" and "{own[1]}" could both be {key}; keep one.'
+                1,
+                f'"{own[0]}" and "{own[1]}" could both be {key}; keep one, or say '
+                f'columns = {{ {key} = "…" }} in [[outcome]] {outcome.name}.',
             )
         if own:
             found[key] = own[0]
@@ -105,7 +118,10 @@ def _check_complete(
     }.get(outcome.kind, [set()])
     if "n" in found and any(set(found) >= {*columns} for columns in needed):
         return
-    fix = "add what is missing"
+    fix = (
+        "add what is missing, or say which columns hold it, as in columns = { n = "
+        f'"…" }} in [[outcome]] {outcome.name}'
+    )
     if outcome.kind == "rate" and "mean" in found:
         fix += ', or say kind = "mean", which a share is as well'
     ways = " or ".join(listed(["n", *sorted(columns)]) for columns in needed)

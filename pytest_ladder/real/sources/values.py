@@ -83,6 +83,23 @@ def number_at(
         raise error(line, bad.problem) from None
 
 
+def count_at(
+    error: Callable[[int, str], ConfigError],
+    line: int,
+    column: str | None,
+    text: str,
+    decimal: Decimal | None = None,
+) -> float:
+    """Return a cell that counts as a number. Raises what `error` makes of its line.
+
+    Nobody counts in thousandths: a "3.000" is as open as "3,000" is.
+    """
+    if decimal is None and "." in text and _GROUPED[","].fullmatch(text.strip()):
+        why = _why_no_number(text, None)
+        raise error(line, f"{column} is {told(text)}{why}")
+    return number_at(error, line, column, text, decimal)
+
+
 def yes_or_no(text: str) -> bool | None:
     """Return what a cell of a rate says; None: neither."""
     plain = _plain(text)
