@@ -49,8 +49,7 @@ def write_report(
     """Write all files of the report into `folder`, which is made if need be.
 
     `matrix.json` comes last, so that one that is there is complete. Raises
-    `LadderError` when the folder cannot be written, which says that `option` names
-    another one.
+    `LadderError` when the folder cannot be written; `option` names another.
     """
     rows = [_orderly(row) for row in report.rows]
     report = msgspec.structs.replace(report, rows=rows)
