@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate.result import Figure
 from pytest_ladder.decide.history import COST, Moment, Run
@@ -19,7 +21,7 @@ from pytest_ladder.text.numbers import (
     points,
     seconds,
 )
-from pytest_ladder.text.table import Column, fitted, rows_of
+from pytest_ladder.text.table import Column, fitted, rows_of, total_width
 from pytest_ladder.text.untrusted import markdown_text, plain
 
 LEGEND = (
@@ -58,7 +60,8 @@ def history_lines(
 ) -> Iterator[str]:
     """Render it for a terminal."""
     heads, lines = history_table(moments)
-    # Spend goes first where there is no room, then latency, cost and the run.
+    # Where there is no room the interval of the cost goes first, then spend, latency,
+    # cost and the run.
     drops = {"spent": 4, "p95, live": 3, "$ per 1,000": 2, "run": 1}
     columns = [
         Column(
@@ -69,6 +72,14 @@ def history_lines(
         )
         for place, head in enumerate(heads)
     ]
+    if total_width(columns) > width:
+        alone = [msgspec.structs.replace(one.cost, low=None) for one in moments]
+        costs = [
+            _marked(one, COST, _between(cost, dollars))
+            for one, cost in zip(moments, alone, strict=True)
+        ]
+        place = heads.index("$ per 1,000")
+        columns[place] = msgspec.structs.replace(columns[place], cells=costs)
     yield from rows_of(fitted(columns, width, ellipsis))
     yield from step_sentences(moments)
     yield LEGEND
@@ -103,14 +114,18 @@ def _line(moment: Moment, levels: Sequence[Level]) -> Iterator[str]:
     yield moment.started[:10]
     yield moment.label
     yield moment.rung or NOT_AVAILABLE
-    arrows = {"up": " ▲", "down": " ▼"}
-    marks = {step.what: arrows[step.direction] for step in moment.steps}
     for level in levels:
-        figure = moment.levels.get(level)
-        yield _quality(figure) + marks.get(str(level), "")
-    yield _between(moment.cost, dollars) + marks.get(COST, "")
+        yield _marked(moment, str(level), _quality(moment.levels.get(level)))
+    yield _marked(moment, COST, _between(moment.cost, dollars))
     yield _between(moment.latency, seconds)
     yield dollars(moment.spent_usd)
+
+
+def _marked(moment: Moment, what: str, text: str) -> str:
+    """Add an arrow where that figure has moved, established."""
+    arrows = {"up": " ▲", "down": " ▼"}
+    moved = [step.direction for step in moment.steps if step.what == what]
+    return text + "".join(arrows[direction] for direction in moved)
 
 
 def _quality(figure: Figure | None) -> str:

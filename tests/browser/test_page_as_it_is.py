@@ -127,6 +127,8 @@ def test_the_worst_tag_of_what_ships_says_so_in_words(
     expect(marked).to_have_count(1)
     expect(marked.locator("th, td").first).to_have_text(first.tag)
     expect(marked.locator("td.worst").first).to_contain_text("lowest of what ships")
+    said = f"Lowest on {report.info.current}, which ships: {first.tag}, 1.0 %"
+    expect(tab.page.locator("#tags-worst")).to_contain_text(said)
     assert report.info.current in marked.inner_text().replace("\n", "")
 
 

@@ -128,6 +128,25 @@ def test_a_link_opens_its_case_and_what_is_open_is_in_the_address(
     assert tab.complaints == []
 
 
+@pytest.mark.parametrize("width", [390, 1000, 1280, 1400, 1920])
+def test_the_grid_is_within_the_window_and_names_its_cases(
+    tab: Tab, page_file: Path, width: int
+) -> None:
+    tab.page.set_viewport_size({"width": width, "height": 900})
+    tab.open(page_file)
+    section = tab.page.locator("#cases").bounding_box()
+    name = tab.page.locator("#grid tbody th").first.bounding_box()
+    cell = tab.page.locator("#grid .cell").first.bounding_box()
+    assert section is not None
+    assert name is not None
+    assert cell is not None
+    assert section["x"] >= 0
+    assert section["x"] + section["width"] <= width
+    assert name["width"] >= 130
+    assert 26 <= cell["width"] <= 31
+    assert tab.complaints == []
+
+
 def test_tables_are_sorted_by_any_column_and_back(tab: Tab, page_file: Path) -> None:
     tab.open(page_file)
 

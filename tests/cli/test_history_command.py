@@ -14,7 +14,7 @@ from pytest_ladder.core.row import Outcome
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.history import history_of
 from pytest_ladder.reporting.files.baseline import write_baseline
-from pytest_ladder.reporting.history import run_of
+from pytest_ladder.reporting.history import history_lines, run_of
 from pytest_ladder.reporting.report import Report
 from tests.cli.written_report import Command, a_report, some_rows, written
 
@@ -55,6 +55,17 @@ def steps(
         for place, moment in enumerate(history_of(runs[::-1]))
         for step in moment.steps
     ]
+
+
+def test_a_usual_terminal_keeps_the_cost_and_leaves_its_interval_out() -> None:
+    runs = [run_of(a_run(month, 0.5), f"nightly-{month}") for month in (1, 2)]
+    moments = history_of(runs)
+    wide, usual = ([*history_lines(moments, width)] for width in (140, 80))
+    assert "spent" in wide[0]
+    assert "$1.20 ($1.20 to $1.20)" in wide[1]
+    assert "$ per 1,000  p95, live" in usual[0]
+    assert "$1.20        6.3 s" in usual[1]
+    assert max(map(len, usual[:3])) <= 80
 
 
 def test_only_what_is_established_for_all_steps_at_once_is_marked() -> None:

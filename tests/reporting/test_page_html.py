@@ -4,6 +4,8 @@ import base64
 import gzip
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
@@ -345,3 +347,11 @@ def test_where_no_rung_is_next_the_page_says_why(
     page = page_html(report_on(info, ladder(made)[0], rows_of(made), goal))
     (view, *_) = data_of(page, "views")["cheap"]
     assert (view["hero"]["next"], view["hero"]["last"]) == (None, told)
+
+
+def test_no_name_of_the_script_is_taken_twice() -> None:
+    # Its files share one scope, in which a later function quietly replaces an earlier.
+    declared = re.compile(r"^(?:async )?(?:function|const|let) (\w+)", re.MULTILINE)
+    named = declared.findall(page_html(sample_report(1, 1, 5)))
+    assert len(named) > 100
+    assert [name for name, times in Counter(named).items() if times > 1] == []

@@ -62,7 +62,7 @@ function show_moved() {
   table("moved-table", ["case", "broken on", "fixed on"], lines, 3);
   $("moved").hidden = !lines.length;
   const more = cases.length - lines.length;
-  $("moved-more").textContent = more ? `And ${number(more)} more; filter the cases below by “broken since the other run”.` : "";
+  $("moved-more").textContent = more ? `And ${number(more)} more; filter the cases below by what is broken or fixed since the other run.` : "";
 }
 
 function before_cards(one, rung, today) {

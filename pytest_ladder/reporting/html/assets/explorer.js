@@ -187,7 +187,7 @@ function grid_row(n) {
   const [source, id, tags] = explorer.cases[n];
   const name = el("th", { scope: "row", title: id || source }, id || source);
   if (tags.length) name.append(el("small", {}, tags.join(" ")));
-  const cells = results_at(n).map((result, rung) => grid_cell(n, rung, result));
+  const cells = results_at(n).map((result, rung) => case_cell(n, rung, result));
   return el("tr", {}, name, ...case_texts(n), ...cells);
 }
 
@@ -243,7 +243,7 @@ function fill_answer(row) {
 }
 
 // A cell is its own button: there may be thousands, and each box costs.
-function grid_cell(n, rung, result) {
+function case_cell(n, rung, result) {
   const cell = document.createElement("td");
   if (!result) return cell;
   const [look, mark, said] = look_of(result);

@@ -112,6 +112,8 @@ function show_tags() {
     cell.classList.add("worst");
     cell.append(" ", el("small", {}, "lowest of what ships"));
   }
+  const lowest = worst.map(([n, level]) => `${lines[n][0]}, ${lines[n][2 + level]} at ${heads[2 + level]}`);
+  $("tags-worst").textContent = worst.length ? `Lowest on ${lines[worst[0][0]][1]}, which ships: ${lowest.join("; ")}.` : "";
   table("tags-table", heads, made, 2);
   offer_rungs(lines, made);
   $("tags-note").textContent = notes.join(" ");
