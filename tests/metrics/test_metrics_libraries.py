@@ -74,7 +74,7 @@ def page(shop: Shop, name: str, *arguments: str) -> pytest.RunResult:
 
 
 def run_apart(shop: Shop, *arguments: str) -> pytest.RunResult:
-    result = shop.pytester.runpytest_subprocess(*arguments, timeout=120)
+    result = shop.pytester.runpytest_subprocess(*arguments, timeout=300)
     assert not (shop.path / "phoned.txt").exists()
     return result
 
