@@ -83,6 +83,8 @@ def blocks_of(report: Report, ladder: Ladder) -> Callable[[Place], tuple[Block, 
             }
         else:
             known = {"input": asked(row, report.exchanges), "expected": row.expected}
+            if (kept := report.cases.get(place)) is not None:
+                known = {"input": kept.asked, "expected": kept.wanted}
         return tuple(
             (name, known[name]) for name in ladder.review.show if known.get(name)
         )

@@ -20,7 +20,7 @@ from pytest_ladder.judging.calibration.labels import (
 )
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
 from pytest_ladder.judging.retrieval_metrics import METRICS
-from pytest_ladder.judging.rubrics import text_of
+from pytest_ladder.judging.rubrics import shows_expected, text_of
 from pytest_ladder.reporting.missed import asked as asked_of
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.without_texts import check_replies
@@ -38,6 +38,8 @@ class Question(NamedTuple):
     """None: that was not kept, or no model was asked."""
     told: str = ""
     """What the case asks."""
+    wanted: str = ""
+    """What it expects, where judges by this rubric are shown that."""
 
     @property
     def standard(self) -> str:
@@ -66,9 +68,10 @@ def questions_of(report: Report, test: str) -> dict[Subject, list[Question]]:
             # A free-form test may have had another text judged than its last reply.
             if asked is None or _is_about(asked, judged):
                 subject = judged.test, verdict.judge, verdict.rubric
-                questions[subject].append(
-                    Question(judged, asked, asked_of(row, report.exchanges))
-                )
+                told, wanted = _kept(row, report)
+                if not shows_expected(verdict.rubric):
+                    wanted = ""
+                questions[subject].append(Question(judged, asked, told, wanted))
     return questions
 
 
@@ -89,6 +92,14 @@ def _asked(row: Row, report: Report) -> Asked | None:
         block for part in asked if part.rubric == rubric for block in part.blocks
     )
     return Asked(rubric, tuple(blocks))
+
+
+def _kept(row: Row, report: Report) -> tuple[str, str]:
+    """Return what a row's case asks and expects, as far as the report kept it."""
+    case = report.cases.get(row.unit)
+    if case is None:
+        return asked_of(row, report.exchanges), row.expected
+    return case.asked, case.wanted
 
 
 def _is_about(asked: Asked, judged: JudgedReply) -> bool:
@@ -140,8 +151,9 @@ def shown_for(question: Question) -> Iterator[tuple[str, str]]:
         for name, data in question.asked.blocks:
             if name != "reply":
                 yield name, data
-    elif question.told:
-        yield "input", question.told
+    else:
+        known = (("input", question.told), ("expected", question.wanted))
+        yield from ((name, data) for name, data in known if data)
     yield "reply", question.judged.text
 
 
