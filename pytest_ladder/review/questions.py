@@ -38,7 +38,7 @@ class Question(NamedTuple):
     """None: that was not kept, or no model was asked."""
     told: str = ""
     """What the case asks."""
-    wanted: str = ""
+    expected: str = ""
     """What it expects, where judges by this rubric are shown that."""
 
     @property
@@ -68,10 +68,10 @@ def questions_of(report: Report, test: str) -> dict[Subject, list[Question]]:
             # A free-form test may have had another text judged than its last reply.
             if asked is None or _is_about(asked, judged):
                 subject = judged.test, verdict.judge, verdict.rubric
-                told, wanted = _kept(row, report)
+                told, expected = _kept(row, report)
                 if not shows_expected(verdict.rubric):
-                    wanted = ""
-                questions[subject].append(Question(judged, asked, told, wanted))
+                    expected = ""
+                questions[subject].append(Question(judged, asked, told, expected))
     return questions
 
 
@@ -152,7 +152,7 @@ def shown_for(question: Question) -> Iterator[tuple[str, str]]:
             if name != "reply":
                 yield name, data
     else:
-        known = (("input", question.told), ("expected", question.wanted))
+        known = (("input", question.told), ("expected", question.expected))
         yield from ((name, data) for name, data in known if data)
     yield "reply", question.judged.text
 
