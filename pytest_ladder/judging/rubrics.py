@@ -94,6 +94,15 @@ def text_of(rubric_id: str) -> str:
     return _of_library(name).text if rubric_id in ids else ""
 
 
+def shows_expected(rubric_id: str) -> bool:
+    """Whether judges by a rubric see what a case expects; those of one's own do."""
+    name = rubric_id.partition("@")[0]
+    if name not in library():
+        return True
+    rubric = _of_library(name)
+    return "expected" in (*rubric.needs, *rubric.shown)
+
+
 def load(rubric: str | Rubric, scale: Scale | None = None) -> Rubric:
     """Return a rubric of the library by its name, or make one of a text.
 

@@ -161,6 +161,7 @@ def _page(view: RaterView, title: str, heading: str, body: str, head: str = "") 
         if view.shortcuts
         else ""
     )
+    keys = "" if view.shortcuts else ' class="no-keys"'
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -170,7 +171,7 @@ def _page(view: RaterView, title: str, heading: str, body: str, head: str = "") 
 <style nonce="{view.nonce}">{_asset("review.css")}</style>
 </head>
 <body>
-<main>
+<main{keys}>
 <h1 tabindex="-1" autofocus dir="auto">{_line(heading, 2000)}</h1>
 {body}
 </main>

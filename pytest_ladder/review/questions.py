@@ -20,8 +20,9 @@ from pytest_ladder.judging.calibration.labels import (
 )
 from pytest_ladder.judging.prompts import Asked, asked_in, defused
 from pytest_ladder.judging.retrieval_metrics import METRICS
-from pytest_ladder.judging.rubrics import text_of
+from pytest_ladder.judging.rubrics import shows_expected, text_of
 from pytest_ladder.reporting.missed import asked as asked_of
+from pytest_ladder.reporting.missed import wanted as wanted_of
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.without_texts import check_replies
 from pytest_ladder.review.queue import Item
@@ -38,6 +39,8 @@ class Question(NamedTuple):
     """None: that was not kept, or no model was asked."""
     told: str = ""
     """What the case asks."""
+    expected: str = ""
+    """What it expects, where judges by this rubric are shown that."""
 
     @property
     def standard(self) -> str:
@@ -66,8 +69,10 @@ def questions_of(report: Report, test: str) -> dict[Subject, list[Question]]:
             # A free-form test may have had another text judged than its last reply.
             if asked is None or _is_about(asked, judged):
                 subject = judged.test, verdict.judge, verdict.rubric
+                with_expected = shows_expected(verdict.rubric)
+                expected = wanted_of(row, report) if with_expected else ""
                 questions[subject].append(
-                    Question(judged, asked, asked_of(row, report))
+                    Question(judged, asked, asked_of(row, report), expected)
                 )
     return questions
 
@@ -140,8 +145,9 @@ def shown_for(question: Question) -> Iterator[tuple[str, str]]:
         for name, data in question.asked.blocks:
             if name != "reply":
                 yield name, data
-    elif question.told:
-        yield "input", question.told
+    else:
+        known = (("input", question.told), ("expected", question.expected))
+        yield from ((name, data) for name, data in known if data)
     yield "reply", question.judged.text
 
 

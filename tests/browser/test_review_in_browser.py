@@ -185,6 +185,7 @@ def test_keys_with_ctrl_and_keys_held_down_answer_nothing(
 def test_it_works_without_a_script(browser: Browser, file: Path) -> None:
     with reviewing(browser, file, graded_items(), java_script_enabled=False) as page:
         page.get_by_role("link", name="Start").click()
+        assert page.locator("button kbd:visible").count() == 0, "no script, no keys"
         page.get_by_label("Note (optional)").fill("by hand")
         page.get_by_role("button", name="Yes").click()
         page.get_by_role("button", name="No", exact=True).click()
@@ -224,9 +225,12 @@ def test_shortcuts_that_are_switched_off_do_nothing(
         page.keyboard.press("p")
         page.keyboard.press("f")
         assert read_reviews(file) == ()
+        page.get_by_role("link", name="Start").click()
+        assert page.get_by_role("button", name="Yes").is_visible()
+        assert page.locator("kbd:visible").count() == 0, "a key that does nothing"
         with page.expect_navigation():
             page.get_by_role("button", name="Switch keys on").click()
-        press(page, "Enter")
+        assert page.locator("button kbd:visible").count() == 3
         press(page, "p")
     assert len(read_reviews(file)) == 1
 

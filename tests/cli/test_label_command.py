@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.core.case import Case
+from pytest_ladder.core.case import Case, WrittenCase
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import Exchange, Row
 from pytest_ladder.core.rung import Model, Tier
@@ -216,6 +216,39 @@ def test_what_was_not_kept_is_shown_without(
     assert "correctness@1#" in out
     assert "case-0" in out
     assert len(read_labels(tmp_path / "l")) == 1
+
+
+@pytest.mark.parametrize(
+    ("rubric", "expects"),
+    [("correctness", True), ("safety", False), ("Be kind.", True)],
+)
+def test_without_exchanges_the_report_says_what_the_case_asks_and_expects(
+    rubric: str,
+    expects: bool,
+    tmp_path: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody was to say whether a reply states what the expected answer states."""
+    rows = [
+        msgspec.structs.replace(
+            row, verdict=msgspec.structs.replace(row.verdict, rubric=load(rubric).id)
+        )
+        for row in some_rows(4, 2)
+        if row.verdict is not None
+    ]
+    cases = {
+        row.unit: WrittenCase(
+            source=row.source, case=row.case, input="how long?", expected="3 days"
+        )
+        for row in rows
+    }
+    made = msgspec.structs.replace(a_report(rows), exchanges={}, cases=cases)
+    write_report(tmp_path / "report", made)
+    monkeypatch.setattr("sys.stdin", io.StringIO("p\n"))
+    _, out, _ = command("label", tmp_path / "report", "--labels", tmp_path / "l")
+    assert "how long?" in out
+    assert ("3 days" in out) is expects
 
 
 def test_a_reply_that_is_not_the_one_that_was_judged_is_not_asked_about(

@@ -58,6 +58,28 @@ def test_without_the_file_it_is_what_the_model_was_asked(tmp_path: Path) -> None
     assert told(tmp_path) == (("input", "about c00"),)
 
 
+def test_without_the_file_the_report_says_what_a_case_asks_and_expects(
+    tmp_path: Path,
+) -> None:
+    """Of cases that passed it said nothing where no exchanges were kept."""
+    write_ladder(tmp_path, review='show = ["input", "expected"]\n')
+    (tmp_path / "cases.jsonl").unlink()
+    report = msgspec.structs.replace(
+        read_report(tmp_path / "ladder-report"),
+        exchanges={},
+        cases={
+            ("cases.jsonl", "c00"): WrittenCase(
+                source="cases.jsonl", case="c00", input="how long?", expected=["3 days"]
+            )
+        },
+    )
+    blocks = blocks_of(report, load_ladder(tmp_path / "ladder.toml"))
+    assert blocks(("cases.jsonl", "c00")) == (
+        ("input", "how long?"),
+        ("expected", '["3 days"]'),
+    )
+
+
 @pytest.mark.parametrize(
     "source", ["../secret.jsonl", "/etc/passwd", "a\0b", "x" * 999, "test_a.py::test_b"]
 )
