@@ -6,6 +6,7 @@ runs show whether they asked by the same ones.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any
 
@@ -28,6 +29,15 @@ _ELSEWHERE = ("name", "models", "params")
 _DIGITS = 12
 
 
+@functools.cache
+def settings_of(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return what may be set of a kind of strategy.
+
+    Kept, for msgspec compiles the annotations of a class each time that it is asked.
+    """
+    return msgspec.structs.fields(kind)
+
+
 def making_of(rung: Rung) -> Making:
     """Return the parameters of a rung's calls, and what its strategy sets.
 
@@ -36,7 +46,7 @@ def making_of(rung: Rung) -> Making:
     """
     strategy = rung.strategy
     told: Making = {}
-    for field in msgspec.structs.fields(strategy):
+    for field in settings_of(type(strategy)):
         name, value = field.name, getattr(strategy, field.name)
         if name in _ELSEWHERE:
             continue

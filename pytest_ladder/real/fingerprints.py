@@ -22,6 +22,7 @@ from pytest_ladder.calls.store.archive import TRANSPORT_PARAMS, model_identity
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.aggregate import UNKNOWN
 from pytest_ladder.core.ladder import Ladder
+from pytest_ladder.core.making import settings_of
 from pytest_ladder.core.rung import Rung, Strategy, is_spec
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, LadderError
@@ -89,7 +90,7 @@ def _options(rung: Rung, folder: Path, digest: _Digest) -> Any:
     strategy = rung.strategy
     # Older versions had tools as an option of what used them.
     common = set(Strategy.__struct_fields__) - {"tools"}
-    own = [f for f in msgspec.structs.fields(strategy) if f.name not in common]
+    own = [f for f in settings_of(type(strategy)) if f.name not in common]
     values = {field.name: getattr(strategy, field.name) for field in own}
     options = {f.name: values[f.name] for f in own if values[f.name] != f.default}
     form = strategy.response_format
