@@ -57,7 +57,6 @@ from pytest_ladder.session.ladder_test import (
     Record,
     any_stored,
     bill_of,
-    rung_of,
 )
 from pytest_ladder.session.llm import Llm, run_task
 from pytest_ladder.session.missing import how_to_record
@@ -203,11 +202,11 @@ class RunningTest:
             self.record.verdict = verdict
 
     def run_coroutine(self, item: pytest.Function) -> bool | None:
-        """Run the body of an `async def` ladder test; None for any other test.
+        """Run the body of the running test if it is `async def`; else return None.
 
         Plugins that claim a coroutine come first, or hand over a plain function.
         """
-        if rung_of(item) is None or not inspect.iscoroutinefunction(item.obj):
+        if not inspect.iscoroutinefunction(item.obj):
             return None
         names = inspect.signature(item.obj).parameters
         arguments = {name: item.funcargs[name] for name in names}
