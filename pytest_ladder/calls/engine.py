@@ -232,7 +232,7 @@ class Engine:
         have come would hold up the sending of the next calls, which costs a twentieth
         of the time of a run of short calls.
         """
-        if self._in_flight is not None:
+        if self._in_flight is not None and not self._in_flight.idle.is_set():
             self._in_flight.idle.wait(_GIVE_WAY_S)
 
     def let_threads_go(self) -> None:

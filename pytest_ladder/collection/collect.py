@@ -62,10 +62,13 @@ def generate(
     except LadderError as error:
         _complain(session, error)
         return (yield)
-    if "rung" not in metafunc.fixturenames:
-        # A `case` of the user's own asks for none.
+    if "rung" in metafunc.fixturenames:
+        metafunc.parametrize("rung", rungs, indirect=True, scope="session")
+    else:
+        # Only a parameter, which pytest need not set up, nor sort items by.
         metafunc.fixturenames.append("rung")
-    metafunc.parametrize("rung", rungs, indirect=True, scope="session")
+        metafunc.parametrize("rung", rungs, indirect=True, scope="function")
+        metafunc.fixturenames.remove("rung")
     parametrized = _Parametrized(metafunc, test.opened)
     try:
         with parametrize_replaced(metafunc, parametrized.note):
@@ -203,7 +206,8 @@ def _order(session: LadderSession, items: list[pytest.Item]) -> None:
 
     Other tests keep their place.
     """
-    indices = [index for index, item in enumerate(items) if session.item_of(item)]
+    made = [session.item_of(item) for item in items]
+    indices = [index for index, item in enumerate(made) if item is not None]
     ranks: dict[int, int] = {}
     for opened in session.opened:
         ranks.update({id(rung): rank for rank, rung in enumerate(opened.rungs)})
@@ -212,7 +216,7 @@ def _order(session: LadderSession, items: list[pytest.Item]) -> None:
     def rank(item: LadderItem) -> tuple[int, int]:
         return ranks[id(item.rung)], levels.index(item.test.level)
 
-    tests = sorted(session.items_of(items), key=rank)
+    tests = sorted(filter(None, made), key=rank)
     session.cheap_checks.expect(tests)
     for index, item in zip(indices, tests, strict=True):
         items[index] = item.function

@@ -38,4 +38,4 @@ def split_thoughts(text: str) -> Thoughts:
 
 def joined(thoughts: list[str]) -> str:
     """Return several thoughts as one text, a blank line between them."""
-    return "\n\n".join(filter(None, (thought.strip() for thought in thoughts)))
+    return "\n\n".join(filter(None, map(str.strip, thoughts)))

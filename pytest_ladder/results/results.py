@@ -109,10 +109,7 @@ class Results:
         # pytest-rerunfailures has an outcome of its own for what it runs again.
         if str(report.outcome) == "rerun":
             return
-        arrived = Arrived(
-            payload=msgspec.structs.replace(payload, cases=()),
-            location=report.location,
-        )
+        arrived = Arrived(payload=payload, location=report.location)
         if self._begun is None:
             self._begun = Begun(self.session.config)
         self.items[report.nodeid] = arrived

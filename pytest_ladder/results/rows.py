@@ -30,6 +30,7 @@ _REASON_LENGTH = 600
 """Enough for a provider's words, and for what to do about them."""
 _CASE_LENGTH = 1000
 """Of what is shown of a case; its file has all of it."""
+_PASSED, _MISSED = Score(value=1.0), Score(value=0.0)
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -207,6 +208,8 @@ def row_of(
 def _scores(record: Record) -> dict[str, float]:
     """Return what is reported beside the score; an agreement is no part of that."""
     agreed = record.agreement
+    if agreed is None and not record.scores:
+        return {}
     figures = {} if agreed is None else {"agreement": agreed}
     named = {name: score.value for name, score in record.scores.items()}
     return dict(sorted({**figures, **named}.items()))
@@ -300,7 +303,7 @@ def _score(record: Record, outcome: Outcome) -> Score | None:
         return Score(value=mean, reason="; ".join(s.reason for s in named if s.reason))
     if record.verdict is not None and record.verdict.graded:
         return Score(value=record.verdict.score, reason=record.verdict.reason)
-    return Score(value=1.0 if outcome is Outcome.PASSED else 0.0)
+    return _PASSED if outcome is Outcome.PASSED else _MISSED
 
 
 def _given_reason(record: Record, score: Score | None) -> str:
@@ -320,6 +323,8 @@ def problem_line(problem: BaseException | None) -> str:
 def test_id_of(session: LadderSession, item: LadderItem) -> str:
     """Name the test without rung, case and sample, but with the user's parameters."""
     shape = session.shapes[item.test.nodeid]
+    if "other" not in shape.parameters:
+        return item.test.nodeid
     parts = zip(shape.parameters, id_parts(item.function), strict=False)
     others = "-".join(str(part) for kind, part in parts if kind == "other")
     return f"{item.test.nodeid}[{others}]" if others else item.test.nodeid
@@ -335,8 +340,8 @@ def _add_properties(item: pytest.Item, report: Any, rows: Sequence[Row]) -> None
         ("ladder.rung", rows[0].rung),
         ("ladder.level", str(rows[0].level)),
         ("ladder.score", sum(scores) / len(scores) if scores else None),
-        ("ladder.cost_usd", total(bill.cost_usd for bill in bills)),
-        ("ladder.latency_s", total(bill.latency_s for bill in bills)),
+        ("ladder.cost_usd", total([bill.cost_usd for bill in bills])),
+        ("ladder.latency_s", total([bill.latency_s for bill in bills])),
     ]
     for owner in (item, report):
         others = [p for p in owner.user_properties if not p[0].startswith("ladder.")]

@@ -100,6 +100,8 @@ class CheapChecks:
         at; None: it did not come to an end. Called on the main thread, when the test is
         over.
         """
+        if not self._cases:  # Nothing is judged.
+            return
         news = [
             _Check(key, sample, test, missed, None if text is None else _hash(text))
             for key, sample in _parts(item)

@@ -38,11 +38,19 @@ def rung() -> Rung:
     return value
 
 
+# To look a fixture up takes pytest, for each test, half the time that a replayed reply
+# takes. So those that each test has anew do not rest on `rung`.
+
+
 @pytest.fixture
-def case(rung: Rung) -> Case:
+def case() -> Case:
     """The case under test: its input, what is expected, and its context."""
+    item = running_item()
+    parameters = _parameters(item)
+    if "rung" not in parameters:
+        raise _not_a_ladder_test(item)
     # A packed test has all its cases in one item, and gets each in its turn.
-    value: Case = _parameters(running_item()).get("case")  # type: ignore[assignment]
+    value: Case = parameters.get("case")  # type: ignore[assignment]
     return value
 
 
@@ -50,7 +58,6 @@ def case(rung: Rung) -> Case:
 def reply(case: Case) -> Reply:
     """The reply of the rung, or of the user's task, to the case."""
     __tracebackhide__ = True
-    # `rung` is no argument: for each reply pytest would look it up twice.
     running = _session().running
     if running.record is None:
         raise _not_a_ladder_test(running_item())
@@ -100,7 +107,7 @@ def judge(rung: Rung) -> Jury:
 
 
 @pytest.fixture
-def verdict(rung: Rung, case: Case, reply: Reply) -> Verdict:
+def verdict(case: Case, reply: Reply) -> Verdict:
     """The verdict on the reply, by the rubric or judge of the `judged` marker."""
     __tracebackhide__ = True
     # In a packed test there is no case yet, and so no verdict.

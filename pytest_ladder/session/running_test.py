@@ -57,7 +57,6 @@ from pytest_ladder.session.ladder_test import (
     Record,
     any_stored,
     bill_of,
-    rung_of,
 )
 from pytest_ladder.session.llm import Llm, run_task
 from pytest_ladder.session.missing import how_to_record
@@ -203,11 +202,11 @@ class RunningTest:
             self.record.verdict = verdict
 
     def run_coroutine(self, item: pytest.Function) -> bool | None:
-        """Run the body of an `async def` ladder test; None for any other test.
+        """Run the body of the running test if it is `async def`; else return None.
 
         Plugins that claim a coroutine come first, or hand over a plain function.
         """
-        if rung_of(item) is None or not inspect.iscoroutinefunction(item.obj):
+        if not inspect.iscoroutinefunction(item.obj):
             return None
         names = inspect.signature(item.obj).parameters
         arguments = {name: item.funcargs[name] for name in names}
@@ -338,11 +337,12 @@ class RunningTest:
     def _skip_if_not_run(self, record: Record) -> None:
         """Skip a test of a rung that a plain run has no replies for."""
         item = record.item
+        if self._process.settings.live or item.is_current:
+            return
         # What users did is known of rungs whose replies nobody kept.
         calls = item.test.uses_reply or item.makes_unknown_requests
         is_of_users = item.test.level is Level.REAL and not calls
-        needs_none = item.rung.model.is_scripted or is_of_users
-        if self._process.settings.live or item.is_current or needs_none:
+        if item.rung.model.is_scripted or is_of_users:
             return
         rung = (item.test.opened, item.rung.id)
         if rung not in self._stored:

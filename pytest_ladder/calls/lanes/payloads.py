@@ -61,9 +61,7 @@ def usage_of(payload: Payload) -> Usage | None:
     None when there is none, when a number of it makes no sense (half a bill is of no
     use), or when all of it is zero (no call has an empty prompt).
     """
-    # Moonshot's streams put it into the choice, and Groq's into a corner of its own.
-    holders = (payload, choice_of(payload) or {}, as_dict(payload.get("x_groq")))
-    sent = next(filter(None, (as_dict(each.get("usage")) for each in holders)), {})
+    sent = as_dict(payload.get("usage")) or _usage_elsewhere(payload)
     sent = {_SNAKE.get(name, name): number for name, number in sent.items()}
     for name in (*_PROMPT, *_COMPLETION):
         if sent.get(name) is not None and _number(sent[name], _MOST_TOKENS) is None:
@@ -91,6 +89,12 @@ def usage_of(payload: Payload) -> Usage | None:
         reasoning=reasoning,
     )
     return usage if usage.input or usage.output else None
+
+
+def _usage_elsewhere(payload: Payload) -> Payload:
+    """Return what Moonshot's streams put into the choice, and Groq's into a corner."""
+    of_choice = as_dict((choice_of(payload) or {}).get("usage"))
+    return of_choice or as_dict(as_dict(payload.get("x_groq")).get("usage"))
 
 
 def later_usage(so_far: Usage | None, usage: Usage | None) -> Usage | None:
@@ -346,5 +350,7 @@ def as_dict(value: Any) -> Payload:
 
 def as_dicts(value: Any) -> list[Payload]:
     """Return the objects of a list, or the only one; none of anything else."""
+    if value is None or isinstance(value, str):  # as most are that may be a list
+        return []
     items = value if isinstance(value, list) else [value]
     return [item for item in items if isinstance(item, dict)]

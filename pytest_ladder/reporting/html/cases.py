@@ -59,15 +59,14 @@ class _Numbered:
     """Values by number, each kept once."""
 
     def __init__(self) -> None:
-        self.values: list[Any] = []
         self._numbers: dict[Any, int] = {}
 
+    @property
+    def values(self) -> list[Any]:
+        return list(self._numbers)
+
     def number_of(self, value: Any) -> int:
-        number = self._numbers.get(value)
-        if number is None:
-            number = self._numbers[value] = len(self.values)
-            self.values.append(value)
-        return number
+        return self._numbers.setdefault(value, len(self._numbers))
 
 
 def case_columns(report: Report, keep: Keep) -> tuple[Columns, Columns]:
@@ -188,10 +187,10 @@ class _Writer:
 
     def _conversations(self, bills: Sequence[UsedReply]) -> list[int]:
         """Give the numbers of the conversations in `talks`, a list of messages each."""
-        keys = [key for bill in bills for key in bill.calls or (bill.key,)]
         return [
             self._talk(key)
-            for key in keys
+            for bill in bills
+            for key in bill.calls or (bill.key,)
             if key in self.exchanges and key in self.wanted
         ]
 
@@ -208,8 +207,8 @@ class _Writer:
         return self.talk_of[key]
 
     def _lines(self, text: str) -> list[int]:
-        cut = (_cut(line, self.keep.clip) for line in text.split("\n"))
-        return list(map(self.lines.number_of, cut))
+        clip, number_of = self.keep.clip, self.lines.number_of
+        return [number_of(_cut(line, clip)) for line in text.split("\n")]
 
     def _asked(self, text: str) -> int:
         clip = self.keep.clip

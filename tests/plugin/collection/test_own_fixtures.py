@@ -95,6 +95,21 @@ def test_it(rung, llm):
     ) in result.stderr.str()
 
 
+def test_an_own_rung_that_no_test_asks_for_is_not_set_up(shop: Shop) -> None:
+    shop.cases([{"id": "a", "input": "say blue"}])
+    shop.test("""
+@pytest.fixture
+def rung():
+    raise RuntimeError("nobody asked")
+
+@pytest.mark.cheap
+@pytest.mark.ladder(cases="cases.jsonl")
+def test_it(reply, case):
+    assert case.id == "a" and reply.text
+""")
+    assert shop.run("--ladder-live").parseoutcomes() == {"passed": 1}
+
+
 def test_a_misspelt_field_is_told_once_for_a_file(shop: Shop) -> None:
     shop.cases([{"id": "a", "input": "say blue", "expcted": "blue"}])
     source = (
