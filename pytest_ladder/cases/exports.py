@@ -183,7 +183,7 @@ def _of_outputs(outputs: Any) -> Any:
 
 
 def _expectations(left: Left) -> dict[str, Any] | None:
-    """Read MLflow's rows: `outputs` are a model's, and all facts of a list must hold."""
+    """Read MLflow's rows: outputs are a model's, all facts of a list must hold."""
     told, asked = left.take("expectations"), left.asked()
     if asked is None or not isinstance(told, dict):
         return None
