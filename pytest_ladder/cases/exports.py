@@ -183,16 +183,14 @@ def _of_outputs(outputs: Any) -> Any:
 
 
 def _expectations(left: Left) -> dict[str, Any] | None:
-    """Read MLflow's rows, whose `outputs` are a model's."""
+    """Read MLflow's rows: outputs are a model's, all facts of a list must hold."""
     told, asked = left.take("expectations"), left.asked()
     if asked is None or not isinstance(told, dict):
         return None
-    response = told.get("expected_response")
-    lists = [each for each in told.values() if isinstance(each, list)]
-    if response is None and len(lists) == len(told) == 1:
-        # All facts and guidelines have to hold; of a bare list any one would do.
-        return left.row(input=asked, expected=told)
-    return left.row(input=asked, expected=response or _of_outputs(told))
+    expected = told.get("expected_response") or _of_outputs(told)
+    if isinstance(expected, list) and "expected_response" not in told:
+        expected = told  # Of a bare list any one would do.
+    return left.row(input=asked, expected=expected)
 
 
 def _arc(left: Left) -> dict[str, Any] | None:

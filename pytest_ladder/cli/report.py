@@ -23,6 +23,7 @@ from pytest_ladder.cli.arguments import (
 )
 from pytest_ladder.cli.comparing import compared_with
 from pytest_ladder.cli.judge_arguments import calibrated_by, labels_in, reviewed_by
+from pytest_ladder.cli.met_users import met_by
 from pytest_ladder.cli.printing import say, show
 from pytest_ladder.cli.reach import ladder_in_reach
 from pytest_ladder.config.load import load_ladder
@@ -38,15 +39,10 @@ from pytest_ladder.reporting.charts.theme import Theme
 from pytest_ladder.reporting.files.read import read_report
 from pytest_ladder.reporting.files.write import write_report
 from pytest_ladder.reporting.report import Report
-from pytest_ladder.reporting.revise import (
-    replanned,
-    repriced,
-    revised,
-    with_outcomes,
-)
+from pytest_ladder.reporting.revise import replanned, repriced, revised
 from pytest_ladder.reporting.sentences.judges import are_unlabelled
 from pytest_ladder.text.numbers import count
-from pytest_ladder.text.phrases import listed, shown
+from pytest_ladder.text.phrases import shown
 
 _OBJECTIVE = {
     "quality": "0.9",
@@ -263,7 +259,7 @@ def _changed(report: Report, change: _Change) -> Report:
         if ladder.labels.exists():
             # Else what the run knew of its judges stays.
             report = calibrated_by(report, labels_in(ladder.labels))
-        report = _met_by(reviewed_by(report, ladder), ladder)
+        report = met_by(reviewed_by(report, ladder), ladder)
     if not change.given:
         return report
     objective = _objective(report, change)
@@ -272,40 +268,6 @@ def _changed(report: Report, change: _Change) -> Report:
         declared = change.ladder and change.ladder.objective
         volume = declared.volume if declared else report.matrix.volume
     return revised(report, objective, volume)
-
-
-def _met_by(report: Report, ladder: Ladder) -> Report:
-    """Take in what users did that was imported after the run.
-
-    Of a rung that is made otherwise in this ladder the report has other scores.
-    """
-    if not ladder.outcomes:
-        return report
-    # Most ladders know nothing of users.
-    from pytest_ladder.core.making import making_of
-    from pytest_ladder.real.declared import declared_of
-
-    declared = declared_of(ladder)
-    made = {
-        rung.id: msgspec.json.decode(msgspec.json.encode(making_of(rung)))
-        for rung in ladder.rungs
-    }
-    other = [
-        rung
-        for rung, making in report.makings.items()
-        if rung in made and made[rung] != making
-    ]
-    if other:
-        say(
-            f"{listed(other)}: {shown(ladder.path)} asks otherwise than this report "
-            "did; what users did decides nothing of it here."
-        )
-    prints = {
-        name: {rung: told for rung, told in of.items() if rung not in other}
-        for name, of in declared.prints.items()
-    }
-    declared = msgspec.structs.replace(declared, prints=prints)
-    return with_outcomes(report, declared)
 
 
 def _objective(report: Report, change: _Change) -> Objective | None:
