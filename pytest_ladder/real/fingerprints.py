@@ -26,7 +26,6 @@ from pytest_ladder.core.making import settings_of
 from pytest_ladder.core.rung import Rung, Strategy, is_spec
 from pytest_ladder.disk import git
 from pytest_ladder.errors import ConfigError, LadderError
-from pytest_ladder.prompting.retrieval import documents
 from pytest_ladder.text.phrases import shown
 
 _Digest = Callable[[Path], str]
@@ -142,8 +141,14 @@ def _digest(path: Path, folder: Path) -> str:
 
     Whatever the ends of lines that git checks out.
     """
+    files = [path]
+    if path.is_dir():
+        # Not every strategy has a corpus.
+        from pytest_ladder.prompting.retrieval import documents
+
+        files = sorted(documents(path))
     digest = hashlib.sha256()
-    for file in sorted(documents(path) if path.is_dir() else [path]):
+    for file in files:
         content = file.read_bytes().replace(b"\r\n", b"\n")
         name = file.relative_to(folder).as_posix().encode()
         digest.update(b"%d %s %d " % (len(name), name, len(content)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -58,40 +59,39 @@ def all_views(report: Report, volumes: list[int]) -> dict[str, list[View]]:
     At the configured level and volume it is the report's own decision.
     """
     matrices = {volume: at_volume(report.matrix, volume) for volume in volumes}
-    charts = _Charts(report)
     return {
-        str(level): [
-            _view(
-                report,
-                matrices[volume],
-                _decided(report, matrices[volume], level, volume),
-                charts,
-            )
-            for volume in volumes
-        ]
+        str(level): list(_views(report, matrices, level))
         for level in Level
         if level in report.matrix.levels or level == report.decision.level
     }
 
 
-class _Charts:
-    """Draws the charts of a view, anew only where they are not those of the last one.
+def _views(
+    report: Report, matrices: Mapping[int, Matrix], level: Level
+) -> Iterator[View]:
+    """Yield the view of a level at each volume, anew only as far as the last one ends.
 
-    Where no rung has a build to spread, most decisions differ in their volume alone.
+    Where no rung has a build to spread, most decisions differ in their volume alone,
+    and those that neither recommend nor compare anything not even in that.
     """
+    rungs: tuple[RungResult, ...] | None = None
+    decision, view = report.decision, dict[str, Any]()
+    for volume, matrix in matrices.items():
+        is_same = matrix.rungs == rungs
+        if is_same and report.objective is None and not _names_volume(decision):
+            yield view
+            continue
+        last, decision = decision, _decided(report, matrix, level, volume)
+        if is_same and decision == replace(last, volume=volume):
+            view = {**view, **_told(report, matrix, decision)}
+        else:
+            view = _view(report, matrix, decision)
+        rungs = matrix.rungs
+        yield view
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._of: tuple[Any, ...] = ()
-        self._records: dict[str, list[Any]] = {}
 
-    def records(self, matrix: Matrix, decision: Decision) -> dict[str, list[Any]]:
-        """Return the data of the charts of a decision."""
-        of = matrix.rungs, matrix.planned, replace(decision, volume=0)
-        if of != self._of:
-            self._of = of
-            self._records = decision_records(self._report, matrix, decision)
-        return self._records
+def _names_volume(decision: Decision) -> bool:
+    return bool(decision.recommendation or decision.steps or decision.planned)
 
 
 def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decision:
@@ -108,11 +108,12 @@ def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decis
     )
 
 
-def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -> View:
+def _view(report: Report, matrix: Matrix, decision: Decision) -> View:
     standings = {standing.rung: standing for standing in decision.standings}
     by = _calls(report)[1]
+    told = _told(report, matrix, decision)
     return {
-        "hero": _hero(report, matrix, decision),
+        "hero": told["hero"],
         "order": [rung.id for rung in matrix.rungs],
         "costs": {
             rung.id: dollars(times(rung.cost.usd_per_1k, by)) for rung in matrix.rungs
@@ -124,10 +125,17 @@ def _view(report: Report, matrix: Matrix, decision: Decision, charts: _Charts) -
             if rung.levels
         },
         "notes": _chart_notes(report, matrix, decision),
-        "steps": [
-            _step(step, _calls(report)[1], decision.volume) for step in decision.steps
-        ],
-        "data": charts.records(matrix, decision),
+        "steps": told["steps"],
+        "data": decision_records(report, matrix, decision),
+    }
+
+
+def _told(report: Report, matrix: Matrix, decision: Decision) -> View:
+    """Give what names the volume of a decision that recommends, steps or plans."""
+    by = _calls(report)[1]
+    return {
+        "hero": _hero(report, matrix, decision),
+        "steps": [_step(step, by, decision.volume) for step in decision.steps],
     }
 
 
