@@ -21,7 +21,7 @@ from pytest_ladder.decide.estimates import PlannedRung
 from pytest_ladder.decide.matrix import at_volume
 from pytest_ladder.decide.objective import decide
 from pytest_ladder.reporting.html import page_html
-from pytest_ladder.reporting.html.views import volumes_around
+from pytest_ladder.reporting.html.views import all_views, volumes_around
 from pytest_ladder.reporting.report import (
     Report,
     RunInfo,
@@ -156,6 +156,34 @@ def test_every_view_is_what_decide_says_of_that_level_and_volume() -> None:
     assert advice is not None
     assert summary["view"] == views["cheap"][start]
     assert summary["view"]["hero"]["reason"] == advice.reason
+
+
+@pytest.mark.parametrize("bar", [0.1, None])
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("places", [[2], [0, 2], [0, 1, 2, 3, 4, 5]])
+def test_a_view_is_the_same_whatever_volume_was_shown_before(
+    places: list[int], built: bool, bar: float | None
+) -> None:
+    report = sample_report(3, 2, 160, judged=False)
+    rungs = [report.matrix.rungs[place] for place in places]
+    if not built:
+        free = {"build_usd": 0.0, "build_hours": 0.0}
+        costs = [msgspec.structs.replace(rung.cost, **free) for rung in rungs]
+        rungs = [
+            msgspec.structs.replace(rung, cost=cost)
+            for rung, cost in zip(rungs, costs, strict=True)
+        ]
+    matrix = msgspec.structs.replace(report.matrix, rungs=tuple(rungs))
+    objective = None
+    if bar is not None:
+        objective = Objective(kind="good-enough", level=Level.CHEAP, quality=bar)
+    decision = decide(matrix, report.evidence, objective)
+    report = msgspec.structs.replace(
+        report, matrix=matrix, objective=objective, decision=decision
+    )
+    volumes = volumes_around(decision.volume)
+    alone = [all_views(report, [volume])["cheap"][0] for volume in volumes]
+    assert all_views(report, volumes)["cheap"] == alone
 
 
 @pytest.mark.parametrize("volume", [1, 7, 999, 100_000, 1_234_567, 10**9])

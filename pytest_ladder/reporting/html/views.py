@@ -69,10 +69,10 @@ def all_views(report: Report, volumes: list[int]) -> dict[str, list[View]]:
 def _views(
     report: Report, matrices: Mapping[int, Matrix], level: Level
 ) -> Iterator[View]:
-    """Yield the view of a level at each volume, anew only as far as the last one ends.
+    """Yield the view of a level at each volume, with what the last one shares with it.
 
     Where no rung has a build to spread, most decisions differ in their volume alone,
-    and those that neither recommend nor compare anything not even in that.
+    and most of plain runs tell nothing that depends on it.
     """
     rungs: tuple[RungResult, ...] | None = None
     decision, view = report.decision, dict[str, Any]()
@@ -91,6 +91,7 @@ def _views(
 
 
 def _names_volume(decision: Decision) -> bool:
+    """Whether anything that a view tells of a decision depends on its volume."""
     return bool(decision.recommendation or decision.steps or decision.planned)
 
 
