@@ -259,6 +259,8 @@ def _ladder_test(
     judged = None
     if "verdict" in uses:
         judged = markers.judged_of(level, level_options, opened, where)
+    elif "judge" not in uses:
+        markers.check_unasked(level_options, where)
     if "case" in uses and not cases and not _parametrizes(definition, "case"):
         raise ConfigError(
             f"{where} uses `case` or `reply` but has no cases; add "

@@ -96,6 +96,16 @@ def judged_of(
     )
 
 
+def check_unasked(options: dict[str, Any], where: str) -> None:
+    """Refuse a judge that nobody asks: all would pass, and count as judged."""
+    for key in ("rubric", "judge"):
+        if key in options:
+            raise ConfigError(
+                f"{where} is judged by a {key} that it never asks; take `verdict` as "
+                f"an argument, or leave {key}=… out of the marker."
+            )
+
+
 def ladder_options(definition: pytest.Item, where: str) -> dict[str, Any]:
     """Merge the `ladder` markers of a test; the nearest one wins for each key."""
     merged: dict[str, Any] = {}

@@ -234,6 +234,18 @@ def test_mistakes_show_while_collecting(judged: Shop, marker: str, told: str) ->
     assert judged.server.count == 0
 
 
+@pytest.mark.parametrize("asked", ["rubric='It is short.'", "judge='correctness'"])
+def test_a_judge_that_nobody_asks_is_no_judgement(judged: Shop, asked: str) -> None:
+    judged.test(
+        f"@pytest.mark.judged({asked})\n@pytest.mark.ladder(cases='cases.jsonl')\n"
+        "def test_it(reply):\n    assert reply.text\n"
+    )
+    result = judged.run("--ladder-live")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*that it never asks; take `verdict` as an argument*"])
+    assert judged.server.count == 0
+
+
 def test_a_rubric_without_a_judge_says_what_to_add(shop: Shop) -> None:
     shop.test(TONE)
     result = shop.run()
