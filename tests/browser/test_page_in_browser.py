@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.row import Outcome
 from pytest_ladder.core.why import Why
+from pytest_ladder.decide.objective import decide
 from tests.browser.sample_reports import HOSTILE, sample_report
 from tests.browser.tabs import Tab, written
 
@@ -290,6 +291,21 @@ def test_ladders_of_any_kind_and_size_open(
     tab.open(written(tmp_path, report))
     for place in (0, 30, 60):
         slide_to(tab, place)
+    assert tab.complaints == []
+
+
+def test_a_view_that_no_volume_changes_is_shown_at_each(
+    tab: Tab, tmp_path: Path
+) -> None:
+    report = sample_report(1, 1, 12, judged=False)
+    decision = decide(report.matrix, report.evidence, None)
+    report = msgspec.structs.replace(report, objective=None, decision=decision)
+    tab.open(written(tmp_path, report))
+    (said,) = placed(tab)
+    for place, volume in ((0, "100 calls"), (60, "100,000,000 calls")):
+        slide_to(tab, place)
+        assert tab.text("#volume-text") == volume
+        assert placed(tab) == [said]
     assert tab.complaints == []
 
 

@@ -186,6 +186,14 @@ def test_a_view_is_the_same_whatever_volume_was_shown_before(
     assert all_views(report, volumes)["cheap"] == alone
 
 
+def test_a_view_that_no_volume_changes_is_written_once() -> None:
+    report = sample_report(1, 1, 12, judged=False)
+    decision = decide(report.matrix, report.evidence, None)
+    report = msgspec.structs.replace(report, objective=None, decision=decision)
+    (view,) = data_of(page_html(report), "views")["cheap"]
+    assert view == all_views(report, [100])["cheap"][0]
+
+
 @pytest.mark.parametrize("volume", [1, 7, 999, 100_000, 1_234_567, 10**9])
 def test_volumes_are_about_sixty_and_the_configured_one_is_among_them(
     volume: int,

@@ -138,10 +138,15 @@ def _slots(report: Report) -> dict[str, str]:
         "part": html.escape(part_sentence(report.info.part)),
         "style": style,
         "summary": _data(_summary(report, volumes, views)),
-        "views": _data(views),
+        "views": _data({level: _once(of_level) for level, of_level in views.items()}),
         "charts": base64.b64encode(_bytes_of("vega.min.js.gz")).decode(),
         "script": script,
     }
+
+
+def _once(views: Sequence[View]) -> Sequence[View]:
+    """Write a view once that is the same at all volumes, as those of plain runs are."""
+    return views[:1] if all(view is views[0] for view in views) else views
 
 
 def policy_of(style: str, *scripts: str) -> str:

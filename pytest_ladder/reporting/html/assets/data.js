@@ -30,11 +30,16 @@ const idle = () => new Promise((done) => (globalThis.requestIdleCallback ? reque
 let data = null;
 const state = { level: "", at: 0 };
 
-// What is decided at other levels and volumes than the configured ones.
+// What is decided at other levels and volumes than the configured ones: of each level one
+// view for each volume, or one for all of them.
 let views = null;
 const with_views = once_unpacked("data-views", (text) => (views = JSON.parse(text)));
 
-const view = () => (as_configured() ? data.view : views[state.level][state.at]);
+const view = () => {
+  if (as_configured()) return data.view;
+  const of_level = views[state.level];
+  return of_level[of_level.length > 1 ? state.at : 0];
+};
 
 async function vary(change) {
   await with_views();
