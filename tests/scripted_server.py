@@ -55,6 +55,8 @@ class Says:
     """Streams only: send that many events, then break the connection."""
     stop_after: int | None = None
     """Streams only: send that many events, then end properly, without `[DONE]`."""
+    end_after_s: float = 0.0
+    """Streams only: leave the body open for so long after its `[DONE]`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,6 +156,8 @@ class SeenRequest:
     in_flight: int
     """Requests under way when it arrived, itself included."""
     path: str = ""
+    client: str = ""
+    """Address and port that it came from: one for each connection."""
 
 
 class ScriptedServer:
@@ -320,6 +324,9 @@ class ScriptedServer:
             headers=headers,
             in_flight=self.in_flight,
             path=request.path,
+            client=str(
+                request.transport and request.transport.get_extra_info("peername")
+            ),
         )
         self.requests.append(seen)
 
@@ -392,6 +399,8 @@ async def _stream(
         _break(request)
     elif act.stop_after is None:
         await response.write(b"data: [DONE]\n\n")
+    if act.end_after_s:
+        await asyncio.sleep(act.end_after_s)
     return response
 
 

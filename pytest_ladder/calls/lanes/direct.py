@@ -123,7 +123,9 @@ class DirectLane:
             kind = response.headers.get("Content-Type", "")
             # A server may answer in one piece although a stream was asked for.
             if response.content_type == "text/event-stream":
-                return await _read_stream(name, pieces, kind)
+                answer = await _read_stream(name, pieces, kind)
+                await keep_alive.read_to_end(response)
+                return answer
             return await _read_whole(name, pieces, kind)
 
     async def _answered(self, url: str, **options: Any) -> aiohttp.ClientResponse:

@@ -22,6 +22,8 @@ uvicorn and so vLLM, Node) or later.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_ladder import clock
@@ -33,6 +35,9 @@ KEPT_S = 4.0
 """Seconds for which an idle connection is used again."""
 RACE_S = 1.0
 """Seconds after which a closed connection is no race any more."""
+
+LAST_BYTES_S = 0.02
+"""Seconds to wait for the end of a stream that has said its last word."""
 
 
 class Sending:
@@ -72,3 +77,18 @@ def is_unanswered(error: Exception) -> bool:
         # Else it holds the head of the answer.
         return isinstance(error.message, str)
     return isinstance(error, (aiohttp.ClientOSError, ConnectionError))
+
+
+async def read_to_end(response: aiohttp.ClientResponse) -> None:
+    """Read what follows the last word of a stream, so that its connection is kept.
+
+    aiohttp closes a connection of which not all was read, and the end of a stream often
+    comes a moment after its `[DONE]`. A server that leaves it open costs its calls
+    `LAST_BYTES_S` of latency.
+    """
+    import aiohttp
+
+    with contextlib.suppress(aiohttp.ClientError, OSError):  # `TimeoutError` is one.
+        async with asyncio.timeout(LAST_BYTES_S):
+            async for _ in response.content.iter_any():
+                pass

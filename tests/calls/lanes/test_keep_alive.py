@@ -71,3 +71,20 @@ def test_a_connection_that_is_closed_later_is_an_attempt(
     with pytest.raises(CallError, match="connection to model 'smol' failed"):
         line.send()
     assert server.count == 2
+
+
+@pytest.mark.parametrize(
+    ("end_after_s", "waited_s", "connections"), [(0.01, 20.0, 1), (0.5, 0.001, 3)]
+)
+def test_the_end_of_a_stream_is_waited_for_a_moment_and_its_connection_kept(
+    direct: Line,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    end_after_s: float,
+    waited_s: float,
+    connections: int,
+) -> None:
+    monkeypatch.setattr(keep_alive, "LAST_BYTES_S", waited_s)
+    server.script(*[says("one", end_after_s=end_after_s)] * 3)
+    assert [direct.send(stream=True).text for _ in range(3)] == ["one"] * 3
+    assert len({request.client for request in server.requests}) == connections
