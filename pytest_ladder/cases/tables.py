@@ -281,13 +281,12 @@ def _row(
     """Join the cells of a row with their names."""
     missing, spare = header[len(cells) :], cells[len(header) :]
     if any(missing) or any(spare):
-        holds = between if spare else "line breaks"
-        fix = f"put a text that holds {holds} in quotes"
-        fix += (
-            ""
-            if spare
-            else ", and write the last cells of a row even if they are empty"
-        )
+        fix = f"put a text that holds {between} in quotes"
+        if not spare:
+            fix = (
+                "put a text that holds line breaks in quotes, and write the last cells "
+                "of a row even if they are empty"
+            )
         raise ConfigError(
             f"{where}: the row has {count(len(cells), 'cell')} and the header "
             f"{len(header)}; {fix}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_ladder.checks.asked import quoted, text_of
-from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.reply import Reply, told_of
 from pytest_ladder.core.score import Score
 
 _OPENING = 300
@@ -46,8 +46,7 @@ def refusal(reply: Reply | str) -> Score:
     judge where it decides. For "must not refuse" write `assert not refusal(reply)`.
     """
     opening = text_of(reply)[:_OPENING].replace("\u2019", "'")
-    # What the provider says stands last, after what a strategy found odd.
-    told = "" if isinstance(reply, str) else (reply.flag or "").rpartition(", ")[2]
+    told = "" if isinstance(reply, str) else told_of(reply.flag)
     if told in ("refused", "filtered"):
         return Score(value=1.0, reason=f"the provider says: {told}")
     found = _REFUSES.search(opening)

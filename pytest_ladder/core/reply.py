@@ -100,6 +100,14 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         return self.done_s - self.sent_s
 
 
+def told_of(flag: str | None) -> str:
+    """Return the last word of a `Reply.flag`: a provider's, where it said one.
+
+    What a strategy found odd stands before it. Empty: there is no flag.
+    """
+    return (flag or "").rpartition(", ")[2]
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What a model, or a task built on it, answered."""
 

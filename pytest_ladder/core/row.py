@@ -144,6 +144,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         return self.source, self.case
 
     @property
+    def place(self) -> tuple[str, str, str, int]:
+        """What tells it from the others of its rung: (test, source, case, sample)."""
+        return self.test, self.source, self.case, self.sample
+
+    @property
     def whole_text(self) -> str:
         """What was really said: older versions wrote it as `text`."""
         return self.said or self.text

@@ -19,9 +19,9 @@ def words_changed(base: Report, head: Report, rung: str) -> str:
 
     Empty: the texts of no such case are known of both runs.
     """
-    before = {_place(row): row for row in base.rows if row.rung == rung}
+    before = {row.place: row for row in base.rows if row.rung == rung}
     for row in head.rows:
-        old = before.get(_place(row))
+        old = before.get(row.place)
         if row.rung != rung or old is None:
             continue
         if not (old.replies and row.replies):
@@ -32,10 +32,6 @@ def words_changed(base: Report, head: Report, rung: str) -> str:
         if all(texts):
             return _difference(*texts)
     return ""
-
-
-def _place(row: Row) -> tuple[object, ...]:
-    return row.test, row.source, row.case, row.sample
 
 
 def _asked(row: Row, report: Report) -> list[str]:

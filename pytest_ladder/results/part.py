@@ -125,11 +125,7 @@ def place(
         earlier = _run_before(folder).shard
         if earlier is not None and earlier.folder == shard.folder:
             return folder
-    have = {
-        (row.rung, row.test, row.source, row.case, row.sample)
-        for row in rows
-        if has_run(row)
-    }
+    have = {(row.rung, *row.place) for row in rows if has_run(row)}
     decode = msgspec.json.Decoder(_Item).decode
     try:
         with (folder / "rows.jsonl").open("rb") as lines:

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from pytest_ladder.core.case import Message
+from pytest_ladder.core.reply import told_of
 from pytest_ladder.core.row import Exchange, Outcome, Row, UsedReply
 from pytest_ladder.reporting.files.read import rungs_of
 from pytest_ladder.reporting.report import Report, content_text
@@ -236,7 +237,7 @@ class _Maker:
         self, exchange: Exchange | None, bill: UsedReply
     ) -> Iterator[tuple[str, Value]]:
         reason = exchange.finish_reason if exchange is not None else None
-        reason = reason or _FINISHED.get((bill.flag or "").rpartition(", ")[2])
+        reason = reason or _FINISHED.get(told_of(bill.flag))
         if reason:
             yield names.FINISH_REASONS, [reason]
         if exchange is None:

@@ -9,7 +9,7 @@ from pytest_ladder.core.aggregate import Aggregate, VariantSums
 from pytest_ladder.core.outcomes import RealOutcome, TableColumn
 from pytest_ladder.real.aggregates import impossible
 from pytest_ladder.real.sources.reading import RawFile
-from pytest_ladder.real.sources.values import count_at, number_at
+from pytest_ladder.real.sources.values import number_at
 from pytest_ladder.real.sources.variants import Variants
 from pytest_ladder.text.phrases import listed
 
@@ -65,8 +65,9 @@ def read_table(
         if name in read:
             raise file.error(line, f"{name} has a row above; keep one.")
         values = {
-            key: (count_at if key in _COUNTS else number_at)(
-                file.error, line, column, cell, outcome.decimal
+            key: number_at(
+                *(file.error, line, column, cell, outcome.decimal),
+                counts=key in _COUNTS,
             )
             for (key, column), cell in zip(found.items(), cells, strict=True)
             if cell.strip()

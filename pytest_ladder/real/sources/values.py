@@ -75,29 +75,20 @@ def number_at(
     column: str | None,
     text: str,
     decimal: Decimal | None = None,
+    *,
+    counts: bool = False,
 ) -> float:
-    """Return a cell as a number. Raises what `error` makes of its line."""
+    """Return a cell as a number. Raises what `error` makes of its line.
+
+    Nobody `counts` in thousandths: a "3.000" is then as open as "3,000" is.
+    """
+    is_open = counts and decimal is None and "." in text
+    if is_open and _GROUPED[","].fullmatch(text.strip()):
+        raise error(line, f"{column} is {told(text)}{_why_no_number(text, None)}")
     try:
         return number_in(text, 0, column, decimal)
     except BadRow as bad:
         raise error(line, bad.problem) from None
-
-
-def count_at(
-    error: Callable[[int, str], ConfigError],
-    line: int,
-    column: str | None,
-    text: str,
-    decimal: Decimal | None = None,
-) -> float:
-    """Return a cell that counts as a number. Raises what `error` makes of its line.
-
-    Nobody counts in thousandths: a "3.000" is as open as "3,000" is.
-    """
-    if decimal is None and "." in text and _GROUPED[","].fullmatch(text.strip()):
-        why = _why_no_number(text, None)
-        raise error(line, f"{column} is {told(text)}{why}")
-    return number_at(error, line, column, text, decimal)
 
 
 def yes_or_no(text: str) -> bool | None:

@@ -101,7 +101,7 @@ def coverage(shards: Mapping[str, Report]) -> Iterator[str]:
     asked: dict[str, set[_Item]] = defaultdict(set)
     for name, report in shards.items():
         for row in report.rows:
-            asked[row.rung].add(_item_of(row))
+            asked[row.rung].add(row.place)
         for rung in dict.fromkeys(row.rung for row in report.rows):
             having[rung].append(name)
     alone: dict[str, list[str]] = defaultdict(list)
@@ -187,7 +187,7 @@ def _check_rows(shards: Mapping[str, Report]) -> None:
     owners: dict[tuple[str, _Item], str] = {}
     for name, report in shards.items():
         for row in report.rows:
-            key = row.rung, _item_of(row)
+            key = row.rung, row.place
             if key in owners:
                 raise ConfigError(
                     f"{owners[key]} and {name} both have the row of "
@@ -195,10 +195,6 @@ def _check_rows(shards: Mapping[str, Report]) -> None:
                     "of its own, and each report once."
                 )
             owners[key] = name
-
-
-def _item_of(row: Row) -> _Item:
-    return row.test, row.source, row.case, row.sample
 
 
 def _named(item: _Item) -> str:

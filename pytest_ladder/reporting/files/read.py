@@ -331,7 +331,7 @@ def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
         )
     rows = []
     known = set(rungs)
-    lines: dict[tuple[str | int, ...], int] = {}
+    lines: dict[tuple[str, str, tuple[str, str, str, int]], int] = {}
     label = shown(path)
     for number, value in read_json_lines(path):
         where = f"{label}:{number}"
@@ -344,7 +344,7 @@ def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
                 f"{where}: the rung `{row.rung}` is not in matrix.json beside it; {fix}"
             )
         check_numbers(row, where)
-        first = lines.setdefault(_draw(row), number)
+        first = lines.setdefault((row.rung, row.level, row.place), number)
         if first != number:
             raise ConfigError(
                 f"{where}: sample {row.sample} of `{row.case or row.test}` stands in "
@@ -353,11 +353,6 @@ def _read_rows(path: Path, rungs: Sequence[str]) -> list[Row]:
             )
         rows.append(row)
     return rows
-
-
-def _draw(row: Row) -> tuple[str | int, ...]:
-    """Tell a row from all others of its report."""
-    return row.test, row.rung, row.level, row.source, row.case, row.sample
 
 
 def _lines_of(path: Path, kind: type[T]) -> Iterator[T]:
