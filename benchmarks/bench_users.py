@@ -28,7 +28,7 @@ from pytest_ladder.core.aggregate import Aggregate, VariantSums
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.real import level_three
-from pytest_ladder.decide.real.compare import compare
+from pytest_ladder.decide.real.measured import compare
 from pytest_ladder.decide.real.proxies import TOLERANCE, proxy_of
 from pytest_ladder.decide.real.record import PastRecord
 from pytest_ladder.decide.real.states import OutcomeState, RungOutcome

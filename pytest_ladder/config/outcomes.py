@@ -261,12 +261,13 @@ def _check_source(
 
 def _check_keys(source: Source, place: Place, outcome: RealOutcome) -> None:
     """Refuse keys that would say nothing, and ask for those that are needed."""
+    written = source.get(place)
     for table, own, what in (
         (_ONLY_OF, outcome.kind, "kind"),
         (_ONLY_WITH, outcome.source, ""),
     ):
         for key, fitting in table.items():
-            if source.get((*place, key)) is not None and own not in fitting:
+            if key in written and own not in fitting:
                 among = " or ".join(
                     f'{what} = "{one}"' if what else f"`{one}`" for one in fitting
                 )

@@ -284,11 +284,13 @@ def check_ranges(source: Source, place: Place, table: object, kind: str) -> None
 
 
 def _check_prompts(source: Source, place: Place, strategy: Strategy) -> None:
-    prompt = compile_template(strategy.prompt, source.head((*place, "prompt")))
-    fields = prompt.fields
-    if strategy.system is not None:
-        head = source.head((*place, "system"))
-        fields |= compile_template(strategy.system, head).fields
+    fields = set[str]()
+    for key in ("prompt", "system"):
+        try:
+            fields |= compile_template(getattr(strategy, key) or "", "").fields
+        except ConfigError as error:
+            problem = str(error).removeprefix(": ")
+            raise source.error((*place, key), problem) from error
     if not fields:
         key = "prompt" if strategy.prompt_file is None else "prompt_file"
         raise source.error(

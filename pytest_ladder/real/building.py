@@ -17,7 +17,7 @@ from pytest_ladder.core.aggregate import (
 )
 from pytest_ladder.core.ladder import Ladder
 from pytest_ladder.core.outcomes import Experiment, RealOutcome
-from pytest_ladder.decide.real.compare import compare
+from pytest_ladder.decide.real.measured import compare
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.real.aggregates import impossible, withheld
 from pytest_ladder.real.fingerprints import deployed_fingerprints

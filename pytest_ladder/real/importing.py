@@ -11,7 +11,7 @@ from pytest_ladder.core.outcomes import (
     Experiment,
     RealOutcome,
 )
-from pytest_ladder.decide.real.soundness import experiment_problems, freshness_of
+from pytest_ladder.decide.real.states import experiment_problems, freshness_of
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.real.aggregates import FOLDER, read_aggregate
 from pytest_ladder.real.building import Builder, Read

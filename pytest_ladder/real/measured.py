@@ -8,9 +8,12 @@ import msgspec
 
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.real.compare import UserDifference
-from pytest_ladder.decide.real.soundness import freshness_sentence
-from pytest_ladder.decide.real.states import OutcomeState, RungOutcome
+from pytest_ladder.decide.real.measured import UserDifference
+from pytest_ladder.decide.real.states import (
+    OutcomeState,
+    RungOutcome,
+    freshness_sentence,
+)
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.text.phrases import did_you_mean, listed
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_ladder.decide.real.compare import UserDifference
-from pytest_ladder.decide.real.soundness import freshness_sentence, missing_sentence
-from pytest_ladder.decide.real.states import OutcomeState, RungOutcome
+from pytest_ladder.decide.real.measured import UserDifference
+from pytest_ladder.decide.real.states import (
+    OutcomeState,
+    RungOutcome,
+    freshness_sentence,
+    missing_sentence,
+)
 from pytest_ladder.decide.real.users import Users
 from pytest_ladder.text import numbers
 from pytest_ladder.text.untrusted import csv_cell

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from pytest_ladder.decide.real.soundness import missing_sentence
+from pytest_ladder.decide.real.states import missing_sentence
 from pytest_ladder.decide.real.users import Users
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.real.measured import Measured, measured_of

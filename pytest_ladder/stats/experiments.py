@@ -1,4 +1,4 @@
-"""Experiments with users: two arms compared by their sums, at any time, soundly.
+"""Experiments with users: arms known by their sums, and compared at any time, soundly.
 
 An arm is known by sums over its units (users, sessions); no unit is needed, so that
 nothing personal is kept. A difference is the first arm minus the second. Formulas and
@@ -18,15 +18,9 @@ from pytest_ladder.stats.checks import (
     check_finite,
     check_inside,
     check_paired,
-    check_passes,
     check_size,
 )
-from pytest_ladder.stats.distributions import (
-    chi_square_tail,
-    student,
-    student_tails,
-)
-from pytest_ladder.stats.intervals import wilson
+from pytest_ladder.stats.distributions import chi_square_tail
 
 LEAST_UNITS = 100
 """Units of an arm before an always-valid interval decides: it assumes a normal mean."""
@@ -63,36 +57,6 @@ class BeforeAfter(msgspec.Struct, frozen=True):
     before_squares: float
     cross: float
     """Sum of x times y."""
-
-
-class Adjusted(msgspec.Struct, frozen=True):
-    """Two arms after what was known before exposure is taken out (CUPED)."""
-
-    theta: float
-    """Change of y per unit of x."""
-    treated: Moments
-    control: Moments
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A Welch comparison: two-sided p, and an interval of the difference."""
-
-    difference: float
-    se: float
-    df: float
-    """Degrees of freedom; infinite where no arm varies."""
-    p: float
-    low: float
-    high: float
-
-
-class TwoProportions(msgspec.Struct, frozen=True):
-    """Pooled z, two-sided p, and an interval for the first rate minus the second."""
-
-    z: float
-    p: float
-    low: float
-    high: float
 
 
 class Lift(msgspec.Struct, frozen=True):
@@ -155,10 +119,13 @@ def ratio_moments(
     return Moments(n, ratio, max(0.0, spread) / (den / n) ** 2)
 
 
-def adjusted(treated: BeforeAfter, control: BeforeAfter) -> Adjusted:
+def adjusted(
+    treated: BeforeAfter, control: BeforeAfter
+) -> tuple[float, Moments, Moments]:
     """Take out of a mean what the units did before exposure (CUPED).
 
-    One theta for both arms, cov(Y, X) / var(X) over all units together (Deng, Xu,
+    Returns theta, the change of y per unit of x, and both arms without what it
+    explains. One theta for both, cov(Y, X) / var(X) over all units together (Deng, Xu,
     Kohavi and Walker 2013). It is 0 where X does not vary. Raises ValueError for sums
     that no units have.
     """
@@ -185,54 +152,7 @@ def adjusted(treated: BeforeAfter, control: BeforeAfter) -> Adjusted:
         )
         for arm in (treated, control)
     )
-    return Adjusted(theta, first, second)
-
-
-def difference(a: Moments, b: Moments, confidence: float = 0.95) -> Difference:
-    """Compare two means by Welch's t test: `a` minus `b`.
-
-    Where neither arm varies, the interval is the difference itself and p is 1 or 0.
-    Raises ValueError for an arm of fewer than two units.
-    """
-    check_inside("Confidence", confidence)
-    for arm in (a, b):
-        if arm.n < 2:
-            raise ValueError(f"Both arms need 2 or more units, got {a.n} and {b.n}.")
-    apart = a.mean - b.mean
-    parts = a.variance / a.n, b.variance / b.n
-    se = math.sqrt(sum(parts))
-    if se == 0:
-        return Difference(apart, 0.0, math.inf, float(apart == 0), apart, apart)
-    first, second = (part / sum(parts) for part in parts)
-    df = 1 / (first**2 / (a.n - 1) + second**2 / (b.n - 1))
-    half = student(df, 1 - confidence) * se
-    p = student_tails(apart / se, df)
-    return Difference(apart, se, df, p, apart - half, apart + half)
-
-
-def two_proportions(
-    x1: int, n1: int, x2: int, n2: int, confidence: float = 0.95
-) -> TwoProportions:
-    """Compare two rates, x1 of n1 and x2 of n2 (docs/methods.md §6.4).
-
-    Score test (the pooled z) with Newcombe's interval (Newcombe 1998). z is 0 if all or
-    none succeeded. Raises ValueError unless 0 <= x <= n and n >= 1 on both sides.
-    """
-    check_passes(x1, n1)
-    check_passes(x2, n2)
-    check_inside("Confidence", confidence)
-    if n1 < 1 or n2 < 1:
-        raise ValueError(f"Both arms need 1 or more users, got {n1} and {n2}.")
-    rate1, rate2, pooled = x1 / n1, x2 / n2, (x1 + x2) / (n1 + n2)
-    se = math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
-    z = (rate1 - rate2) / se if se else 0.0
-    first, second = wilson(x1, n1, confidence), wilson(x2, n2, confidence)
-    return TwoProportions(
-        z,
-        2 * NormalDist().cdf(-abs(z)),
-        rate1 - rate2 - math.hypot(rate1 - first.low, second.high - rate2),
-        rate1 - rate2 + math.hypot(first.high - rate1, rate2 - second.low),
-    )
+    return theta, first, second
 
 
 def lift(treated: Moments, control: Moments) -> Lift | None:
@@ -292,7 +212,7 @@ def always_valid(
     check_finite("A difference and its error", [difference, se])
     if se < 0:
         raise ValueError(f"The standard error must be 0 or more, got {se}.")
-    half = se * _widths(n, alpha, tuned_for)
+    half = se * half_width(n, alpha, tuned_for)
     if se == 0:
         return AlwaysValid(difference, difference, float(difference == 0))
     grown = 1 + n * _mixing(alpha, tuned_for) ** 2
@@ -301,51 +221,11 @@ def always_valid(
     return AlwaysValid(difference - half, difference + half, min(1.0, p))
 
 
-def users_needed(
-    p1: float, p2: float, alpha: float = 0.05, power: float = 0.8
-) -> float:
-    """Return the users an arm that tell two rates apart, looked at once.
+def half_width(n: int, alpha: float, tuned_for: int = TUNED_FOR) -> float:
+    """Return the half-width of an always-valid interval, in standard errors.
 
-    Pooled variance under "equal", each arm's own under "different" (Fleiss, without
-    correction). Raises ValueError for rates outside (0, 1) or equal ones.
+    Arguments and errors are those of `always_valid`.
     """
-    for rate in (p1, p2):
-        check_inside("A rate", rate)
-    check_inside("Alpha", alpha)
-    check_inside("Power", power)
-    if p1 == p2:
-        raise ValueError(f"The rates must differ, got {p1} twice.")
-    mean = (p1 + p2) / 2
-    null = NormalDist().inv_cdf(1 - alpha / 2) * math.sqrt(2 * mean * (1 - mean))
-    real = NormalDist().inv_cdf(power) * math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
-    return ((null + real) / (p1 - p2)) ** 2
-
-
-def users_needed_always(
-    p1: float, p2: float, alpha: float = 0.05, power: float = 0.8
-) -> int:
-    """Return the users an arm that tell two rates apart at any look, with `power`.
-
-    The least n with half-width + z(power) SE <= effect. Raises as `users_needed`.
-    """
-    fewest = math.ceil(users_needed(p1, p2, alpha, power))
-    unit = math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
-    z, effect = NormalDist().inv_cdf(power), abs(p1 - p2)
-
-    def tells(n: int) -> bool:
-        return unit / math.sqrt(n) * (_widths(2 * n, alpha, TUNED_FOR) + z) <= effect
-
-    most = fewest
-    while not tells(most):
-        most *= 2
-    while fewest < most:
-        middle = (fewest + most) // 2
-        fewest, most = (fewest, middle) if tells(middle) else (middle + 1, most)
-    return most
-
-
-def _widths(n: int, alpha: float, tuned_for: int) -> float:
-    """Return the half-width of an always-valid interval, in standard errors."""
     check_inside("Alpha", alpha)
     if n < 1 or tuned_for < 1:
         raise ValueError(f"Units must be 1 or more, got {n} and {tuned_for}.")

@@ -23,18 +23,21 @@ _JOINERS = "\u200c\u200d"
 """Format characters that some scripts and emoji need."""
 _UNSEEN = ("Cc", "Cf", "Cs")
 """Control and format characters (among them direction overrides), lone surrogates."""
+# Each branch begins with its character, so that `re` looks for these characters first:
+# with what stands before them in front, it tries all branches at every letter.
 _MARKDOWN = re.compile(
     r"""
-    [\\`*\[\]|~$]
-    | <(?!\ ) | (?<!\ )> | >(?!\ ) | &(?=[\#\w])   # a tag, a quotation, a reference
-    | (?<![^\W_])_ | _(?![^\W_])              # emphasis, which needs a word's edge
-    | (?:(?<=mailto)|(?<=xmpp)): | :(?=//|[\w+-]+:)   # a bare link, an emoji
-    | (?<=www)\.                              # a bare link
+    \\ | ` | \* | \[ | \] | \| | ~ | \$
+    | <(?!\ ) | >(?<!\ >) | >(?!\ ) | &(?=[\#\w])   # a tag, a quotation, a reference
+    | _(?<![^\W_]_) | _(?![^\W_])             # emphasis, which needs a word's edge
+    | :(?<=mailto:) | :(?<=xmpp:) | :(?=//|[\w+-]+:)   # a bare link, an emoji
+    | \.(?<=www\.)                            # a bare link
     | @(?=\w) | \#(?=\d)                     # a mention, an issue
-    | \A[-+=](?!\d) | \A\# | \A\d{1,9}[.)](?!\S)   # a list, a rule, a heading
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_MARKDOWN_START = re.compile(r"\A(?:[-+=](?!\d)|#|\d{1,9}[.)](?!\S))")
+"""A list, a rule or a heading."""
 _ISSUE = re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE)
 _BREAK = "\u200b"
 """Zero-width space: keeps GitHub from reading a mention or a reference."""
@@ -124,7 +127,7 @@ def markdown_text(text: str, width: int = CLIP_AT) -> str:
     the zero-width spaces.
     """
     line = _ISSUE.sub(rf"\1-{_BREAK}", plain(text, width))
-    return _MARKDOWN.sub(_reference, line)
+    return _MARKDOWN_START.sub(_reference, _MARKDOWN.sub(_reference, line))
 
 
 def csv_cell(text: str) -> str:

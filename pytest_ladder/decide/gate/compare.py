@@ -59,7 +59,7 @@ from pytest_ladder.decide.gate.result import (
 from pytest_ladder.decide.gate.runs import odd_runs
 from pytest_ladder.decide.judge_errors import ErrorsOf
 from pytest_ladder.decide.objective import decide
-from pytest_ladder.decide.real.evidence import evidence_of
+from pytest_ladder.decide.real.level_three import evidence_of
 from pytest_ladder.decide.real.promotion import promotion_checks, standing
 from pytest_ladder.text import numbers
 

@@ -17,8 +17,7 @@ from pytest_ladder.decide.people.preferences import (
     too_few,
 )
 from pytest_ladder.decide.people.sums import People
-from pytest_ladder.decide.real.compare import UserDifference
-from pytest_ladder.decide.real.measured import OutcomeValue
+from pytest_ladder.decide.real.measured import OutcomeValue, UserDifference
 from pytest_ladder.decide.real.states import OutcomeState, RungOutcome
 from pytest_ladder.text import numbers
 

@@ -8,11 +8,9 @@ from typing import Literal
 from pytest_ladder.core.ladder import Gate
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.gate.result import Check
-from pytest_ladder.decide.real.compare import UserDifference
-from pytest_ladder.decide.real.guardrails import apart, gain_of, guarded
-from pytest_ladder.decide.real.soundness import missing_sentence
-from pytest_ladder.decide.real.states import OutcomeState
-from pytest_ladder.decide.real.users import Users
+from pytest_ladder.decide.real.measured import UserDifference
+from pytest_ladder.decide.real.states import OutcomeState, missing_sentence
+from pytest_ladder.decide.real.users import Users, apart, gain_of, guarded
 from pytest_ladder.text import numbers
 
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from pytest_ladder.core.aggregate import Aggregate
-from pytest_ladder.decide.real.compare import UserDifference, compare
-from pytest_ladder.decide.real.soundness import experiment_problems, freshness_of
+from pytest_ladder.decide.real.measured import UserDifference, compare
+from pytest_ladder.decide.real.states import experiment_problems, freshness_of
 from pytest_ladder.stats.proxy import record
 
 

@@ -1,17 +1,201 @@
-"""One outcome over all rungs, and one experiment: what they say and may decide."""
+"""One outcome over all rungs, and one experiment: what they say, and may decide.
+
+An outcome may decide if users were split as planned, at random, and met what is
+configured now.
+"""
 
 from __future__ import annotations
 
 import datetime
 import itertools
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 import msgspec
 
-from pytest_ladder.core.aggregate import Aggregate, Look
-from pytest_ladder.decide.real.compare import UserDifference, compare
-from pytest_ladder.decide.real.measured import OutcomeValue, is_share, value_text
-from pytest_ladder.decide.real.soundness import Freshness, freshness_sentence
+from pytest_ladder.core.aggregate import UNKNOWN, Aggregate, Look
+from pytest_ladder.core.outcomes import RealOutcome
+from pytest_ladder.decide.real.measured import (
+    OutcomeValue,
+    UserDifference,
+    compare,
+    is_share,
+    value_text,
+)
+from pytest_ladder.stats.experiments import SPLIT_ALPHA, SampleRatio, sample_ratio
 from pytest_ladder.text import numbers
+
+MOST_SEVERAL = 0.01
+"""Share of units that met several variants, above which nothing is decided."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why an outcome decides nothing."""
+
+    doubt: str
+    """In a few words, to be read after "undecided with"."""
+    sentence: str
+
+
+def split_of(aggregate: Aggregate) -> SampleRatio | None:
+    """Test the split of an experiment against its plan; None: there was no plan."""
+    shares = [variant.share for variant in aggregate.variants]
+    if aggregate.assigned != "random" or len(shares) < 2 or not aggregate.units:
+        return None
+    planned = [share for share in shares if share is not None]
+    if len(planned) != len(shares):
+        return None
+    total = sum(planned)
+    if total <= 0 or min(planned) < 0:
+        return None
+    return sample_ratio(
+        [variant.assigned for variant in aggregate.variants],
+        [share / total for share in planned],
+    )
+
+
+def _planned(shares: Sequence[float]) -> str:
+    """Write planned shares: `80:20`, `16.7:33.3:50`, or that they are equal."""
+    if len({round(share, 6) for share in shares}) == 1:
+        return "an equal share each" if len(shares) > 2 else "50:50"
+    return ":".join(f"{round(100 * share, 1):g}" for share in shares)
+
+
+def experiment_problems(aggregate: Aggregate) -> Iterator[Problem]:
+    """Say why nothing is decided by an experiment; none: it is sound."""
+    head = aggregate.experiment or aggregate.name
+    split = split_of(aggregate)
+    if split is not None and split.p < SPLIT_ALPHA:
+        units = " and ".join(f"{v.assigned:,}" for v in aggregate.variants)
+        planned = _planned([v.share or 0.0 for v in aggregate.variants])
+        yield Problem(
+            "a broken split",
+            f"{head}: the split is broken: {units} units where {planned} was planned "
+            f"(p {numbers.p_value(split.p)}); nothing is decided by it. Usual causes: "
+            "bots, redirects, exposures that are logged for one variant later than for "
+            "the other, users that one variant loses.",
+        )
+    several = aggregate.several
+    met = several + sum(variant.assigned for variant in aggregate.variants)
+    share = several / met if several else 0.0
+    if share > MOST_SEVERAL:
+        yield Problem(
+            "users that met several variants",
+            f"{head}: {several:,} of {met:,} units "
+            f"({numbers.percent(share)}) met several variants and are left out; above "
+            f"{numbers.percent(MOST_SEVERAL)} nothing is decided.",
+        )
+    for variant, leaked in aggregate.leaks.items():
+        yield Problem(
+            "users in a variant that should have none",
+            f'{head}: {leaked:,} units are in "{variant}", whose share is 0; nothing '
+            "is decided until it is known why.",
+        )
+
+
+def age_problems(
+    aggregate: Aggregate, today: datetime.date, most_days: int | None
+) -> Iterator[Problem]:
+    """Say that an outcome is too old to decide; none: it is not."""
+    if most_days is None or aggregate.last is None:
+        return
+    days = (today - aggregate.last).days
+    if days > most_days:
+        yield Problem(
+            f"an outcome of {days} days ago",
+            f"{aggregate.name} is of {aggregate.last}, {days} days ago; after "
+            f"{most_days} days it decides nothing ([gate] real_days).",
+        )
+
+
+def assignment_problems(aggregate: Aggregate, *, accepted: bool) -> Iterator[Problem]:
+    """Say that nobody assigned users at random; none: somebody did, or it is accepted.
+
+    Who met which rung may then explain the difference (confounding).
+    """
+    if aggregate.assigned != "random" and not accepted:
+        yield Problem(
+            "use that was only observed",
+            f"{aggregate.name} was observed, not assigned at random; set observed = "
+            "true to decide by it all the same.",
+        )
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """Which rungs are not, or may not be, what their users met."""
+
+    changed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Files of them, such as weights, are not on this machine."""
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """Rungs of which nothing is decided."""
+        return self.changed + self.unknown
+
+    def among(self, rungs: Container[str]) -> Freshness:
+        """Return the same of these rungs only."""
+        kept = (
+            tuple(rung for rung in of if rung in rungs)
+            for of in (self.changed, self.unknown)
+        )
+        return Freshness(*kept)
+
+
+def freshness_of(aggregate: Aggregate, today: Mapping[str, str]) -> Freshness:
+    """Say which rungs changed since their users met them, and of which nobody knows.
+
+    `today` holds the fingerprint of each rung as it is configured now; a rung that is
+    not there any more has changed as well.
+    """
+    changed, unknown = [], []
+    for variant in aggregate.variants:
+        now = today.get(variant.rung)
+        if not variant.rung or not variant.fingerprint:
+            continue
+        if now is not None and UNKNOWN in (now, variant.fingerprint):
+            unknown.append(variant.rung)
+        elif now != variant.fingerprint:
+            changed.append(variant.rung)
+    return Freshness(tuple(changed), tuple(unknown))
+
+
+def freshness_sentence(name: str, fresh: Freshness) -> str:
+    """Say that users met another version of rungs, or may have; empty: of none."""
+    said = []
+    if fresh.changed:
+        theirs = "it; its outcome is"
+        if len(fresh.changed) > 1:
+            theirs = "them; their outcomes are"
+        said.append(
+            f"{name}: {numbers.few(fresh.changed)} changed since users met {theirs} "
+            "stale, shown and never deciding."
+        )
+    if fresh.unknown:
+        said.append(
+            f"{name}: whether users met {numbers.few(fresh.unknown)} as it is now is "
+            "unknown, for files such as weights are not on this machine, or were not "
+            "at the import; shown and not deciding here. Fetch them and import again, "
+            'or say ignore = ["model"] in the [[experiment]].'
+        )
+    return " ".join(said)
+
+
+def missing_sentence(*outcomes: RealOutcome) -> str:
+    """Say that nothing is known of outcomes that are declared, and what brings it.
+
+    They are all preferences, or none of them is.
+    """
+    names = [one.name for one in outcomes]
+    head = ", ".join(names)
+    if outcomes[0].kind == "preference":
+        return (
+            f"{head}: nobody has compared replies of these rungs; run pytest-ladder "
+            "review --ask pairs."
+        )
+    return (
+        f"{head}: nothing is imported yet; run pytest-ladder outcomes import "
+        f"{' '.join(names)}."
+    )
 
 
 class RungOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -347,6 +347,8 @@ def _builtins(value: Any) -> Any:
 
 
 def _mapped(value: Any, number: Callable[[float], float | None]) -> Any:
+    if value is None or isinstance(value, str):  # Most are.
+        return value
     if isinstance(value, float):
         return number(value)
     if isinstance(value, dict):

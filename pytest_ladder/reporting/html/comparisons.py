@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_ladder.decide.real.compare import UserDifference
+from pytest_ladder.decide.real.measured import UserDifference
 from pytest_ladder.decide.real.states import OutcomeState
 from pytest_ladder.reporting.users import (
     difference_sentence,

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_ladder.core.aggregate import SEVERAL
-from pytest_ladder.decide.real.soundness import freshness_sentence, missing_sentence
 from pytest_ladder.decide.real.states import (
     ExperimentState,
     OutcomeState,
     RungOutcome,
+    freshness_sentence,
+    missing_sentence,
 )
 from pytest_ladder.decide.real.users import Users
 from pytest_ladder.reporting.html.comparisons import (

@@ -11,15 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.real.compare import UserDifference
-from pytest_ladder.decide.real.guardrails import Guarded, guarded
-from pytest_ladder.decide.real.soundness import (
+from pytest_ladder.decide.real.measured import UserDifference
+from pytest_ladder.decide.real.states import (
     Freshness,
+    OutcomeState,
     freshness_sentence,
     missing_sentence,
 )
-from pytest_ladder.decide.real.states import OutcomeState
-from pytest_ladder.decide.real.users import Users
+from pytest_ladder.decide.real.users import Guarded, Users, guarded
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.users import (
     difference_sentence,

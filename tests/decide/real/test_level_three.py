@@ -9,7 +9,7 @@ from pytest_ladder.core.row import Outcome
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.feasibility import feasibility
 from pytest_ladder.decide.matrix import build_matrix
-from pytest_ladder.decide.real.soundness import experiment_problems
+from pytest_ladder.decide.real.states import experiment_problems
 from pytest_ladder.reporting.files.merge import merged
 from pytest_ladder.reporting.report import report_on
 from pytest_ladder.reporting.terminal.users import sentences_of

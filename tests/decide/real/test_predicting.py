@@ -9,7 +9,7 @@ import pytest
 from pytest_ladder.core.aggregate import Aggregate
 from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.outcomes import RealOutcome
-from pytest_ladder.decide.real.compare import compare
+from pytest_ladder.decide.real.measured import compare
 from pytest_ladder.decide.real.proxies import Proxy
 from pytest_ladder.reporting.terminal.users import brief_sentences
 from tests.decide.ladders import Made, passes
