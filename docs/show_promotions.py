@@ -22,7 +22,7 @@ from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.decide.real.users import Declared
-from pytest_ladder.real.declared import declared_of
+from pytest_ladder.real.aggregates import declared_of
 from pytest_ladder.reporting.files.baseline import compared_run
 from pytest_ladder.reporting.files.read import read_report, rungs_of
 from pytest_ladder.reporting.gate_comment import MARK, gate_markdown

@@ -20,7 +20,7 @@ def met_by(report: Report, ladder: Ladder) -> Report:
     if not ladder.outcomes:
         return report
     # Most ladders know nothing of users.
-    from pytest_ladder.real.declared import declared_of
+    from pytest_ladder.real.aggregates import declared_of
 
     declared = declared_of(ladder)
     made = {

@@ -178,7 +178,7 @@ def _tell(imported: Sequence[Imported]) -> None:
 
 def _show(given: Given) -> int:
     from pytest_ladder.decide.real.users import users_of
-    from pytest_ladder.real.declared import declared_of
+    from pytest_ladder.real.aggregates import declared_of
     from pytest_ladder.reporting.terminal.users import outcome_tables
     from pytest_ladder.reporting.users import user_sentences
 

@@ -1,4 +1,4 @@
-"""The folder `outcomes/`: one committed file of sums for each outcome.
+"""The folder `outcomes/`, and what a run finds in it: committed sums of each outcome.
 
 A run reads nothing else of real use. Files are deterministic, so that a pull request
 shows which numbers moved; `outcomes import` writes them, nobody by hand.
@@ -6,21 +6,33 @@ shows which numbers moved; `outcomes import` writes them, nobody by hand.
 
 from __future__ import annotations
 
+import datetime
+import functools
 import json
+from collections import defaultdict
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import msgspec
 
+from pytest_ladder import clock
 from pytest_ladder.core.aggregate import LEAST_UNITS, SCHEMA, Aggregate, VariantSums
+from pytest_ladder.core.ladder import Ladder
+from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.decide.real.measured import before_and_after, moments_of
+from pytest_ladder.decide.real.users import Declared
 from pytest_ladder.disk.files import read_text, write_atomically
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.real.fingerprints import fingerprints
 from pytest_ladder.stats.experiments import adjusted
 from pytest_ladder.text.phrases import shown
 from pytest_ladder.text.untrusted import plain
 
 FOLDER = "outcomes"
 """Beside `ladder.toml`; never pruned, for past experiments are the record."""
+
+_KEYS = ("events", "units", "table", "ratings", "before", "traces")
+"""Keys of an outcome that name raw files."""
 
 
 def read_aggregate(path: Path) -> Aggregate:
@@ -57,7 +69,9 @@ def read_aggregates(folder: Path) -> dict[str, Aggregate]:
 
     Raises `ConfigError` for the first that is broken.
     """
-    read = (read_aggregate(path) for path in sorted((folder / FOLDER).glob("*.json")))
+    kept = folder / FOLDER
+    files = sorted(kept.iterdir()) if kept.is_dir() else ()
+    read = (read_aggregate(file) for file in files if file.suffix == ".json")
     return {aggregate.name: aggregate for aggregate in read}
 
 
@@ -113,3 +127,81 @@ def _whole(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def declared_of(ladder: Ladder, names: Container[str] | None = None) -> Declared:
+    """Read the outcomes of a ladder, or those of these names; no raw file is read.
+
+    Raises `ConfigError` for a committed file that is broken.
+    """
+    ignored = {experiment.name: experiment.ignore for experiment in ladder.experiments}
+    aggregates = read_aggregates(ladder.folder)
+    met: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for aggregate in aggregates.values():
+        parts = ignored.get(aggregate.experiment or "", ())
+        met[parts] |= {v.rung for v in aggregate.variants if v.fingerprint}
+    by_ignored = {
+        parts: fingerprints(ladder, parts, rungs) for parts, rungs in met.items()
+    }
+    outcomes = tuple(
+        outcome for outcome in ladder.outcomes if names is None or outcome.name in names
+    )
+    # Outcomes share files, such as the exposures of their experiment.
+    newest = functools.cache(functools.partial(_newest, ladder.folder))
+    changed = (
+        _changed_sentence(ladder, outcome, aggregates[outcome.name], newest)
+        for outcome in outcomes
+        if outcome.name in aggregates
+    )
+    return Declared(
+        outcomes=outcomes,
+        primary=ladder.primary.name if ladder.primary else None,
+        aggregates=aggregates,
+        # Of past outcomes, too: their winners are the record.
+        prints={
+            name: by_ignored[ignored.get(aggregate.experiment or "", ())]
+            for name, aggregate in aggregates.items()
+        },
+        today=datetime.datetime.fromtimestamp(clock.unix(), datetime.UTC).date(),
+        most_days=ladder.gate.real_days,
+        notes=tuple(filter(None, changed)),
+    )
+
+
+def _changed_sentence(
+    ladder: Ladder,
+    outcome: RealOutcome,
+    aggregate: Aggregate,
+    newest: Callable[[str], float],
+) -> str:
+    """Say which raw files have changed since the import; empty: none, or none is here.
+
+    Times of files decide: whoever has no raw files, such as CI, hears nothing.
+    """
+    exposures = {one.name: one.exposures for one in ladder.experiments}
+    globs = {"exposures": exposures.get(outcome.experiment or "")}
+    globs |= {key: getattr(outcome, key) for key in _KEYS}
+    imported = _time(ladder.folder / FOLDER / f"{outcome.name}.json")
+    newer = [
+        key
+        for key, glob in globs.items()
+        if glob is not None and newest(glob) > imported
+    ]
+    if not newer:
+        return ""
+    return (
+        f"{outcome.name} is of {aggregate.last}; {' and '.join(newer)} changed since: "
+        f"run pytest-ladder outcomes import {outcome.name}."
+    )
+
+
+def _newest(folder: Path, glob: str) -> float:
+    """Return when the newest of some files was written; 0: none is here."""
+    return max(map(_time, folder.glob(glob)), default=0.0)
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -179,7 +179,7 @@ def _people(report: Report) -> Iterator[str]:
 def _users(report: Report) -> Iterator[str]:
     """Yield what users did, below the levels that are to predict it."""
     if report.users is not None:
-        from pytest_ladder.reporting.users_markdown import users_markdown
+        from pytest_ladder.reporting.users import users_markdown
 
         yield from users_markdown(report.users)
 

@@ -1,4 +1,4 @@
-"""What users did, as data and as sentences: for matrix.json, terminal and Markdown."""
+"""What users did, as data, as sentences and as Markdown."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from pytest_ladder.decide.real.states import (
 )
 from pytest_ladder.decide.real.users import Users
 from pytest_ladder.text import numbers
-from pytest_ladder.text.untrusted import csv_cell
+from pytest_ladder.text.markdown import table_row, within
+from pytest_ladder.text.untrusted import csv_cell, markdown_text
 
 if TYPE_CHECKING:
     from pytest_ladder.stats.proxy import Superiority
 
 NPS_GRADES = 11
 """From 0 to 10: a net promoter score counts 9 and 10 as promoters, up to 6 against."""
+
+MOST_BYTES = 6_000
+"""Of all sentences on users."""
 
 _Z95 = NormalDist().inv_cdf(0.975)
 
@@ -272,3 +276,54 @@ def _plain(better: Superiority | None) -> dict[str, float] | None:
 
 def _csv(value: float | None) -> float | str:
     return "" if value is None else float(f"{value:.6g}")
+
+
+def users_markdown(users: Users) -> Iterator[str]:
+    """Yield the heading, the table, and what follows from it."""
+    if not users.outcomes and not users.missing:
+        return
+    yield "### Users"
+    rungs = list(
+        dict.fromkeys(one.rung for state in users.outcomes for one in state.rungs)
+    )
+    if rungs:
+        heads = [_head(state) for state in users.outcomes]
+        lines = [
+            table_row(["rung", *heads]),
+            table_row(["---", *["---:"] * len(heads)]),
+            *(
+                table_row(
+                    [
+                        markdown_text(rung),
+                        *(_cell(state, rung) for state in users.outcomes),
+                    ]
+                )
+                for rung in rungs
+            ),
+        ]
+        yield "\n".join(lines)
+    sentences = [
+        f"- {markdown_text(text, MOST_BYTES)}" for text in user_sentences(users)
+    ]
+    kept, left = within(sentences, MOST_BYTES)
+    if left:
+        kept.append(f"- {left} more in `matrix.json`.")
+    yield "\n".join(kept)
+
+
+def _head(state: OutcomeState) -> str:
+    better = "more is better" if state.goal == "up" else "less is better"
+    primary = ", level real" if state.is_primary else ""
+    return f"{markdown_text(state.name)} ({better}{primary})"
+
+
+def _cell(state: OutcomeState, rung: str) -> str:
+    one = state.of(rung)
+    if one is None:
+        return ""
+    if one.value is None:
+        return f"withheld (n={one.units:,})"
+    said = (
+        f"{state.text(one.value.value)} ({interval_text(state, one)}, n={one.units:,})"
+    )
+    return f"{said}, *{one.mark}*" if one.mark else said

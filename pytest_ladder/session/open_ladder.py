@@ -194,7 +194,7 @@ class OpenLadder:
     @cached_property
     def declared(self) -> Declared:
         """Outcomes of real use, as they are committed. Raises `ConfigError`."""
-        from pytest_ladder.real.declared import declared_of
+        from pytest_ladder.real.aggregates import declared_of
 
         return declared_of(self.ladder)
 

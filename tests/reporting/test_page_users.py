@@ -12,6 +12,7 @@ from pytest_ladder.core.aggregate import VariantSums
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.real.users import Users
 from pytest_ladder.reporting.html import page_html
+from pytest_ladder.reporting.html.proxies import proxy_cards
 from pytest_ladder.reporting.html.users import users_section
 from pytest_ladder.reporting.report import Report, report_on
 from tests.browser.sample_reports import HOSTILE, sample_report
@@ -32,7 +33,8 @@ def summary_of(report: Report) -> Any:
 def users_of(report: Report) -> Any:
     """What the section shows, as the page is given it."""
     assert report.users is not None
-    return json.loads(json.dumps(users_section(report, report.users)))
+    cards = proxy_cards(report, report.users)
+    return json.loads(json.dumps(users_section(report, report.users, cards)))
 
 
 def hero_of(data: Any) -> Any:

@@ -169,12 +169,18 @@ def _summary(
     given = report.decision
     start = volumes.index(given.volume)
     latency, strategies = latency_records(report), strategies_of(report)
-    users, specs = None, {}
+    users, cards, specs = None, list[Any](), dict[str, Any]()
     if report.users is not None:
         # Most suites know nothing of users.
-        from pytest_ladder.reporting.html.users import proxy_specs, users_section
+        from pytest_ladder.reporting.html.users import users_section
 
-        users, specs = users_section(report, report.users), proxy_specs(report)
+        if report.users.proxies or report.users.replies:
+            # One rung alone is held against nothing, as in a plain run.
+            from pytest_ladder.reporting.html.proxies import proxy_cards, proxy_specs
+
+            cards = proxy_cards(report, report.users)
+            specs = proxy_specs(report, report.users)
+        users = users_section(report, report.users, cards)
     people = None
     if report.people is not None:
         from pytest_ladder.reporting.html.people import people_section

@@ -1,4 +1,4 @@
-"""What the page shows of users: values, experiments, comparisons, proxies.
+"""What the page shows of users: values, experiments, comparisons.
 
 Places of marks are shares of a picture's width, decided here and only put there by the
 page's script. In pictures of differences users fare better to the right.
@@ -7,10 +7,13 @@ page's script. In pictures of differences users fare better to the right.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
 
 from pytest_ladder.core.aggregate import SEVERAL
+from pytest_ladder.decide.real.measured import UserDifference
 from pytest_ladder.decide.real.states import (
     ExperimentState,
     OutcomeState,
@@ -19,36 +22,30 @@ from pytest_ladder.decide.real.states import (
     missing_sentence,
 )
 from pytest_ladder.decide.real.users import Users
-from pytest_ladder.reporting.html.comparisons import (
-    Table,
-    comparisons_of,
-    share_of,
-    units_of,
-)
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.users import (
     difference_sentence,
     interval_text,
+    rating_sentences,
+    response_sentences,
 )
 from pytest_ladder.text import numbers
 
-if TYPE_CHECKING:
-    from pytest_ladder.decide.real.proxies import Proxy, Said
-    from pytest_ladder.decide.real.replies import RatedReplies
+Table = dict[str, Any]
 
-LEAST_TRIANGLE = 3
-"""Rungs from which pairs are shown as a triangle."""
+MOST_OPEN = 3
+"""Comparisons of an outcome up to which they need not be unfolded."""
 MOST_TOLD = 3
 """Comparisons of users that the first screen has room for."""
-_SAID: dict[Said, tuple[str, str]] = {
-    "same": ("✓", "says so too"),
-    "other": ("✗", "says the opposite"),
-    "equal": ("=", "scores both alike"),
-}
 
 
-def users_section(report: Report, users: Users) -> Table | None:
-    """Give all that the section on users shows; None where no outcome is declared."""
+def users_section(
+    report: Report, users: Users, proxies: Sequence[Table]
+) -> Table | None:
+    """Give all that the section on users shows; None where no outcome is declared.
+
+    `proxies` are the cards of what may predict them.
+    """
     if not (users.outcomes or users.missing):
         return None
     states = sorted(users.outcomes, key=lambda state: not state.is_primary)
@@ -68,30 +65,11 @@ def users_section(report: Report, users: Users) -> Table | None:
             )
         ],
         "experiments": [_experiment(one) for one in users.experiments],
-        "comparisons": [comparisons_of(state) for state in states if state.comparisons],
-        "proxies": [
-            _proxy(report, proxy, state)
-            for state in states
-            for proxy in users.proxies
-            if proxy.outcome == state.name
-        ]
-        + [_reply_by_reply(one) for one in users.replies],
+        "comparisons": [
+            _comparisons_of(state) for state in states if state.comparisons
+        ],
+        "proxies": proxies,
         "left_out": [text for state in states if (text := _left_out(state))],
-    }
-
-
-def proxy_specs(report: Report) -> dict[str, Any]:
-    """Give the charts of all proxies with two points or more, by their place."""
-    if report.users is None or not report.users.proxies:
-        return {}
-    # One rung alone is held against nothing, as in a plain run.
-    from pytest_ladder.reporting.charts.proxies import proxy_chart, proxy_points
-
-    states = {state.name: state for state in report.users.outcomes}
-    return {
-        _place(proxy): proxy_chart(report, proxy, states[proxy.outcome])
-        for proxy in report.users.proxies
-        if len(proxy_points(report.matrix, proxy, states[proxy.outcome])) > 1
     }
 
 
@@ -175,7 +153,7 @@ def _cell(state: OutcomeState, rung: str) -> Table | None:
             "bar": None,
         }
     low, high = _range(state)
-    ends = [share_of(x, low, high) for x in (own.low, own.value, own.high)]
+    ends = [_share_of(x, low, high) for x in (own.low, own.value, own.high)]
     return {
         "text": state.text(own.value),
         "note": f"{interval_text(state, one)}, {_units_of(state, one)}",
@@ -220,8 +198,8 @@ def _experiment(one: ExperimentState) -> Table:
                     numbers.percent(planned[variant]) if planned else "no plan"
                 ),
                 "bar": [
-                    share_of(got[variant], 0, most),
-                    share_of(planned.get(variant, got[variant]), 0, most),
+                    _share_of(got[variant], 0, most),
+                    _share_of(planned.get(variant, got[variant]), 0, most),
                 ],
             }
             for variant, rung in one.variants.items()
@@ -238,17 +216,17 @@ def _facts(one: ExperimentState, total: int) -> Iterator[list[str]]:
         said = "BROKEN, nothing is decided" if one.is_broken else "as planned"
         p = numbers.p_value(one.p)
         yield ["split", f"{said} (χ² {one.chi2:.2f}, p {p}; broken below 0.001)"]
-    leaks = [f"{name}: {units_of(n)}" for name, n in one.leaks.items()]
+    leaks = [f"{name}: {_in_units(n)}" for name, n in one.leaks.items()]
     yield ["leaks", ", ".join(leaks) or "none"]
     several = "none"
     if one.several:
         share = numbers.percent(one.several / (total + one.several))
-        several = f"{units_of(one.several)} ({share}), left out"
+        several = f"{_in_units(one.several)} ({share}), left out"
     yield ["in several variants", several]
     if one.looks:
         last = one.looks[-1]
         times = "once" if len(one.looks) == 1 else f"{len(one.looks)} times"
-        yield ["looked at", f"{times}, last with {units_of(last.units)} to {last.to}"]
+        yield ["looked at", f"{times}, last with {_in_units(last.units)} to {last.to}"]
 
 
 def _looks(one: ExperimentState) -> list[list[float]]:
@@ -258,83 +236,100 @@ def _looks(one: ExperimentState) -> list[list[float]]:
     days = [look.to.toordinal() for look in one.looks]
     most = max(look.units for look in one.looks)
     return [
-        [share_of(day, min(days), max(days)), share_of(look.units, 0, most)]
+        [_share_of(day, min(days), max(days)), _share_of(look.units, 0, most)]
         for day, look in zip(days, one.looks, strict=True)
     ]
 
 
-def _reply_by_reply(one: RatedReplies) -> Table:
-    """Give a card without a picture."""
-    title = f"{one.level} → thumbs, reply by reply"
+def _comparisons_of(state: OutcomeState) -> Table:
+    """Give sentence, verdict and marks of each comparison of an outcome."""
+    sizes = [
+        abs(x)
+        for found in state.comparisons
+        for x in (found.low, found.difference, found.high)
+        if math.isfinite(x)
+    ]
+    reach = 1.05 * max([*sizes, state.guardrail or 0.0]) or 1.0
+    margin = None
+    if state.guardrail is not None:
+        margin = _share_of(-state.guardrail, -reach, reach)
     return {
-        "title": title,
-        "level": str(one.level),
-        "outcome": "thumbs",
-        "sentence": one.sentence,
-        "place": "",
-        "rungs": [],
-        "columns": [],
-    }
-
-
-def _proxy(report: Report, proxy: Proxy, state: OutcomeState) -> Table:
-    from pytest_ladder.reporting.charts.proxies import proxy_points
-
-    points = proxy_points(report.matrix, proxy, state)
-    pairs = _triangle(proxy)
-    return {
-        "title": f"{proxy.level} → {proxy.outcome}",
-        "level": str(proxy.level),
-        "outcome": proxy.outcome,
-        "sentence": proxy.sentence,
-        "place": _place(proxy) if len(points) > 1 else "",
-        "rungs": [
+        "outcome": state.name,
+        "open": state.is_primary
+        or state.guardrail is not None
+        or len(state.comparisons) <= MOST_OPEN,
+        "reach": state.amount(reach),
+        "margin": margin,
+        "margin_text": (
+            "" if margin is None else f"margin {state.amount(state.guardrail or 0.0)}"
+        ),
+        "notes": [
+            *(rating_sentences(state) if state.kind == "rating" else ()),
+            *response_sentences(state),
+        ],
+        "lines": [
             {
-                "name": f"{point['number']} {point['rung']}",
-                "score": [point["score_text"], point["score_between"]],
-                "value": [point["value_text"], point["value_between"]],
-                "stale": str(point["stale"]).partition(":")[0],
-                "pairs": pairs.get(point["rung"], []),
+                "verdict": _verdict(found),
+                "sentence": difference_sentence(state, found),
+                "marks": _marks(state, found, reach),
+                "looks": _seen(state, found, reach),
             }
-            for point in points
-        ],
-        "columns": [
-            point["number"] for point in points if point["rung"] in [*pairs][:-1]
+            for found in state.comparisons
         ],
     }
 
 
-def _place(proxy: Proxy) -> str:
-    return f"{proxy.level}-{proxy.outcome}"
+def _marks(state: OutcomeState, found: UserDifference, reach: float) -> list[float]:
+    """Give low end, difference and high end, to the right where users fare better."""
+    sign = 1 if state.goal == "up" else -1
+    gains = sorted(sign * x for x in (found.low, found.high))
+    return [
+        _share_of(gain, -reach, reach)
+        for gain in (gains[0], sign * found.difference, gains[1])
+    ]
 
 
-def _triangle(proxy: Proxy) -> dict[str, list[list[str]]]:
-    """Give how users of each rung fare against those of the rungs before it.
+def _seen(state: OutcomeState, found: UserDifference, reach: float) -> list[list[Any]]:
+    """Give what each look at a comparison with the control told, one after the other.
 
-    A pair is a sign, whether the level says so too, and both in words. Empty where
-    rungs are too few for a picture.
+    In words, and the three marks as `_marks` has them, from which a look that was wide
+    sticks out. Empty with fewer than two looks.
     """
-    if len(proxy.rungs) < LEAST_TRIANGLE:
-        return {}
-    apart = {(one.better, one.worse): one.said for one in proxy.pairs.apart}
-    return {
-        rung: [_pair(proxy, apart, rung, other) for other in proxy.rungs[:n]]
-        for n, rung in enumerate(proxy.rungs)
-    }
+    aggregate = state.aggregate
+    variant = aggregate.of_rung(found.rung)
+    if variant is None or found.against != state.control:
+        return []
+    seen = []
+    for look in aggregate.looks:
+        if variant.variant in look.differences:
+            apart, low, high = look.differences[variant.variant]
+            told = msgspec.structs.replace(found, difference=apart, low=low, high=high)
+            words = (
+                f"{look.to}, {_in_units(look.units)}: {state.difference(apart)} "
+                f"({state.between(low, high)})"
+            )
+            seen.append([words, _marks(state, told, reach)])
+    return seen if len(seen) > 1 else []
 
 
-def _pair(
-    proxy: Proxy, apart: Mapping[tuple[str, str], Said], rung: str, other: str
-) -> list[str]:
-    for sign, word, pair in (
-        ("+", "better", (rung, other)),
-        ("\u2212", "worse", (other, rung)),
-    ):
-        if pair in apart:
-            mark, said = _SAID[apart[pair]]
-            words = f"{rung}: users fare {word} than with {other}"
-            return [sign, mark, f"{words}; {proxy.level} {said}"]
-    return ["?", "", f"{rung} and {other}: users are not told apart"]
+def _verdict(found: UserDifference) -> str:
+    if found.problems:
+        return "nothing decided"
+    if found.better is None:
+        return "undecided"
+    return "better" if found.better else "worse"
+
+
+def _share_of(x: float, low: float, high: float) -> float:
+    """Return where `x` lies between two ends, within [0, 1]."""
+    return (
+        0.0 if low == high else round(min(1.0, max(0.0, (x - low) / (high - low))), 4)
+    )
+
+
+def _in_units(n: int) -> str:
+    """Write how many units: `1,200 units`."""
+    return numbers.count(n, "unit")
 
 
 def _left_out(state: OutcomeState) -> str:
