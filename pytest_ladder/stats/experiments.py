@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import msgspec
 
@@ -30,8 +29,6 @@ SPLIT_ALPHA = 0.001
 
 TUNED_FOR = 5000
 """Units of both arms at which always-valid intervals are narrowest, by default."""
-
-_Z95 = NormalDist().inv_cdf(0.975)
 
 
 class Moments(msgspec.Struct, frozen=True):
@@ -57,30 +54,6 @@ class BeforeAfter(msgspec.Struct, frozen=True):
     before_squares: float
     cross: float
     """Sum of x times y."""
-
-
-class Lift(msgspec.Struct, frozen=True):
-    """A difference as a share of the control's mean, with a 95 % interval."""
-
-    lift: float
-    se: float
-    low: float
-    high: float
-
-
-class SampleRatio(msgspec.Struct, frozen=True):
-    """Chi-square of the units that the arms got, against the shares planned."""
-
-    chi2: float
-    p: float
-
-
-class AlwaysValid(msgspec.Struct, frozen=True):
-    """An interval, and a two-sided p, that hold however often they are looked at."""
-
-    low: float
-    high: float
-    p: float
 
 
 def moments(n: int, total: float, squares: float) -> Moments:
@@ -155,24 +128,19 @@ def adjusted(
     return theta, first, second
 
 
-def lift(treated: Moments, control: Moments) -> Lift | None:
-    """Return the difference as a share of the control's mean (delta method, normal).
+def lift(treated: Moments, control: Moments) -> float | None:
+    """Return the difference as a share of the control's mean.
 
     None where the control's mean is within two standard errors of 0: such a share may
     be anything.
     """
     if abs(control.mean) <= 2 * control.se:
         return None
-    share = (treated.mean - control.mean) / control.mean
-    se = math.sqrt(
-        treated.variance / (treated.n * control.mean**2)
-        + control.variance * treated.mean**2 / (control.n * control.mean**4)
-    )
-    return Lift(share, se, share - _Z95 * se, share + _Z95 * se)
+    return (treated.mean - control.mean) / control.mean
 
 
-def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> SampleRatio:
-    """Test whether units were split as planned (chi-square over all arms).
+def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> tuple[float, float]:
+    """Test whether units were split as planned; returns chi-square, and its p.
 
     `shares` add up to 1; an arm whose share is 0 may have no unit. Raises ValueError
     for shares that do not, unequal lengths, fewer than two arms, or no unit at all.
@@ -188,10 +156,10 @@ def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> SampleRatio:
         raise ValueError("No arm has a unit.")
     planned = [(count, n * share) for count, share in zip(counts, shares, strict=True)]
     if any(count and not expected for count, expected in planned):
-        return SampleRatio(math.inf, 0.0)
+        return math.inf, 0.0
     apart = [(count - plan) ** 2 / plan for count, plan in planned if plan]
     chi2 = math.fsum(apart)
-    return SampleRatio(chi2, chi_square_tail(chi2, len(apart) - 1))
+    return chi2, chi_square_tail(chi2, len(apart) - 1)
 
 
 def always_valid(
@@ -200,25 +168,26 @@ def always_valid(
     n: int,
     alpha: float = 0.05,
     tuned_for: int = TUNED_FOR,
-) -> AlwaysValid:
+) -> tuple[float, float, float]:
     """Widen an interval so that it holds at every look of a running experiment.
 
-    An asymptotic confidence sequence (Waudby-Smith et al. 2021, eq. 9 and 161), the
-    same as the mixture sequential test of Johari et al. 2017. `n` counts the units
-    of all arms compared; `tuned_for` is where it is narrowest, and is fixed before the
-    first look. The normal approximation asks for `LEAST_UNITS` an arm. Raises
-    ValueError for no unit or a negative error.
+    Returns its ends, and a two-sided p that holds as often. An asymptotic confidence
+    sequence (Waudby-Smith et al. 2021, eq. 9 and 161), the same as the mixture
+    sequential test of Johari et al. 2017. `n` counts the units of all arms compared;
+    `tuned_for` is where it is narrowest, and is fixed before the first look. The normal
+    approximation asks for `LEAST_UNITS` an arm. Raises ValueError for no unit or a
+    negative error.
     """
     check_finite("A difference and its error", [difference, se])
     if se < 0:
         raise ValueError(f"The standard error must be 0 or more, got {se}.")
     half = se * half_width(n, alpha, tuned_for)
     if se == 0:
-        return AlwaysValid(difference, difference, float(difference == 0))
+        return difference, difference, float(difference == 0)
     grown = 1 + n * _mixing(alpha, tuned_for) ** 2
     z = difference / se
     p = math.sqrt(grown) * math.exp(-(z**2) / 2 * (grown - 1) / grown)
-    return AlwaysValid(difference - half, difference + half, min(1.0, p))
+    return difference - half, difference + half, min(1.0, p)
 
 
 def half_width(n: int, alpha: float, tuned_for: int = TUNED_FOR) -> float:

@@ -71,8 +71,8 @@ def test_a_split_is_held_to_its_plan(
     counts: tuple[int, ...], shares: tuple[float, ...], chi2: float, p: float
 ) -> None:
     found = sample_ratio(counts, shares)
-    assert found.chi2 == pytest.approx(chi2, abs=1e-6)
-    assert found.p == pytest.approx(p, rel=5e-5, abs=1e-160)
+    assert found[0] == pytest.approx(chi2, abs=1e-6)
+    assert found[1] == pytest.approx(p, rel=5e-5, abs=1e-160)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,14 @@ def test_thumbs_are_a_ratio_by_user() -> None:
 @pytest.mark.parametrize(
     ("treated", "control", "expected"),
     [
-        (rate(312, 2400), rate(262, 2380), (0.180916, 0.092874, -0.001113, 0.362945)),
-        (
-            Moments(900, 41.2, 310),
-            Moments(910, 38.9, 295),
-            (0.059126, 0.021632, 0.016728, 0.101524),
-        ),
+        (rate(312, 2400), rate(262, 2380), 0.180916),
+        (Moments(900, 41.2, 310), Moments(910, 38.9, 295), 0.059126),
     ],
 )
 def test_a_lift_is_a_share_of_the_control(
-    treated: Moments, control: Moments, expected: tuple[float, ...]
+    treated: Moments, control: Moments, expected: float
 ) -> None:
-    found = lift(treated, control)
-    assert found is not None
-    assert astuple(found) == pytest.approx(expected, abs=1e-6)
+    assert lift(treated, control) == pytest.approx(expected, abs=1e-6)
 
 
 def test_there_is_no_lift_over_a_control_that_may_be_zero() -> None:
@@ -153,12 +147,12 @@ def test_an_always_valid_interval_matches_the_published_figures() -> None:
     apart = difference(a, b)
     assert apart.se == pytest.approx(0.00939612, abs=1e-6)
     found = always_valid(apart.difference, apart.se, 4780)
-    assert astuple(found) == pytest.approx((-0.008607, 0.048439, 0.402677), abs=1e-6)
+    assert found == pytest.approx((-0.008607, 0.048439, 0.402677), abs=1e-6)
     found = always_valid(0.05, 0.0109624363, 8000)
-    assert astuple(found) == pytest.approx((0.016593, 0.083407, 0.000240), abs=1e-6)
-    half = always_valid(0.05, 0.0109624363, 8000, alpha=0.025).high - 0.05
+    assert found == pytest.approx((0.016593, 0.083407, 0.000240), abs=1e-6)
+    half = always_valid(0.05, 0.0109624363, 8000, alpha=0.025)[1] - 0.05
     assert half == pytest.approx(0.036079, abs=1e-6)
-    one_sample = always_valid(b.mean, b.se, 2380).high - b.mean
+    one_sample = always_valid(b.mean, b.se, 2380)[1] - b.mean
     assert one_sample == pytest.approx(0.019832, abs=1e-6)
 
 
@@ -173,20 +167,20 @@ def test_an_always_valid_interval_matches_the_published_figures() -> None:
     ],
 )
 def test_looking_at_any_time_costs_so_much_width(n: int, times: float) -> None:
-    assert always_valid(0, 1, n).high / 1.959963985 == pytest.approx(times, abs=1e-6)
+    assert always_valid(0, 1, n)[1] / 1.959963985 == pytest.approx(times, abs=1e-6)
 
 
 @given(apart=st.floats(-1, 1), se=st.floats(0.001, 1), n=st.integers(1, 10_000_000))
 def test_an_always_valid_interval_holds_its_estimate_and_agrees_with_its_p(
     apart: float, se: float, n: int
 ) -> None:
-    low, high, p = astuple(always_valid(apart, se, n))
+    low, high, p = always_valid(apart, se, n)
     assert low <= apart <= high
     assert high - apart > 1.5 * 1.96 * se * 0.99
     if abs(p - 0.05) > 1e-9:
         assert (p < 0.05) == (low > 0 or high < 0)
     mirrored = always_valid(-apart, se, n)
-    assert astuple(mirrored) == pytest.approx((-high, -low, p))
+    assert mirrored == pytest.approx((-high, -low, p))
 
 
 @pytest.mark.parametrize(

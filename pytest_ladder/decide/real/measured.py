@@ -112,8 +112,8 @@ def deciding_value(aggregate: Aggregate, variant: VariantSums) -> OutcomeValue |
         return None
     if aggregate.analysis == "fixed":
         return value_of(aggregate, variant)
-    wide = always_valid(own.mean, own.se, own.n)
-    return _with_quality(aggregate, own, wide.low, wide.high)
+    low, high, _ = always_valid(own.mean, own.se, own.n)
+    return _with_quality(aggregate, own, low, high)
 
 
 def too_few(aggregate: Aggregate, units: int) -> str:
@@ -254,11 +254,10 @@ def compare(
     if a is None or b is None or min(a.n, b.n) < 2:
         return None
     rivals = max(1, len(aggregate.variants) - 1) if is_adjusted else 1
-    apart, share = a.mean - b.mean, lift(a, b)
+    apart = a.mean - b.mean
     if aggregate.analysis == "sequential":
         se = math.hypot(a.se, b.se)
-        wide = always_valid(apart, se, a.n + b.n, tails / rivals)
-        low, high, p = wide.low, wide.high, wide.p
+        low, high, p = always_valid(apart, se, a.n + b.n, tails / rivals)
     else:
         low, high, p = _one_look(aggregate, ours, theirs, a, b, tails / rivals)
     few = too_few(aggregate, min(a.n, b.n))
@@ -273,7 +272,7 @@ def compare(
         high=high,
         p=p,
         n=a.n + b.n,
-        lift=None if share is None else share.lift,
+        lift=lift(a, b),
         sure=interval_of(aggregate),
         better=better,
         problems=(f"{aggregate.name}: there are {few}.",) if few else (),

@@ -19,7 +19,7 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.real.measured import moments_of, quality_per_unit
 from pytest_ladder.decide.real.record import PastRecord
 from pytest_ladder.decide.real.states import OutcomeState
-from pytest_ladder.stats.experiments import always_valid
+from pytest_ladder.stats.experiments import half_width
 from pytest_ladder.stats.proxy import ordered_pairs, regret, tau_b, told_apart
 from pytest_ladder.text import numbers
 
@@ -244,7 +244,7 @@ def _order(
         arms = len(aggregate.variants)
         of_two = max(2, round(2 * aggregate.units / arms))
         share = (1 - _SURE) / max(1, arms - 1)
-        times = always_valid(0.0, 1.0, of_two, share).high / _Z95
+        times = half_width(of_two, share) / _Z95
         wider = [error * times for error in errors]
     found = ordered_pairs(ours, values, wider)
     pairs = ProxyPairs(

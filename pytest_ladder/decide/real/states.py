@@ -21,7 +21,7 @@ from pytest_ladder.decide.real.measured import (
     is_share,
     value_text,
 )
-from pytest_ladder.stats.experiments import SPLIT_ALPHA, SampleRatio, sample_ratio
+from pytest_ladder.stats.experiments import SPLIT_ALPHA, sample_ratio
 from pytest_ladder.text import numbers
 
 MOST_SEVERAL = 0.01
@@ -36,8 +36,8 @@ class Problem(msgspec.Struct, frozen=True):
     sentence: str
 
 
-def split_of(aggregate: Aggregate) -> SampleRatio | None:
-    """Test the split of an experiment against its plan; None: there was no plan."""
+def split_of(aggregate: Aggregate) -> tuple[float, float] | None:
+    """Return chi-square and p of an experiment's split; None: there was no plan."""
     shares = [variant.share for variant in aggregate.variants]
     if aggregate.assigned != "random" or len(shares) < 2 or not aggregate.units:
         return None
@@ -64,13 +64,13 @@ def experiment_problems(aggregate: Aggregate) -> Iterator[Problem]:
     """Say why nothing is decided by an experiment; none: it is sound."""
     head = aggregate.experiment or aggregate.name
     split = split_of(aggregate)
-    if split is not None and split.p < SPLIT_ALPHA:
+    if split is not None and split[1] < SPLIT_ALPHA:
         units = " and ".join(f"{v.assigned:,}" for v in aggregate.variants)
         planned = _planned([v.share or 0.0 for v in aggregate.variants])
         yield Problem(
             "a broken split",
             f"{head}: the split is broken: {units} units where {planned} was planned "
-            f"(p {numbers.p_value(split.p)}); nothing is decided by it. Usual causes: "
+            f"(p {numbers.p_value(split[1])}); nothing is decided by it. Usual causes: "
             "bots, redirects, exposures that are logged for one variant later than for "
             "the other, users that one variant loses.",
         )

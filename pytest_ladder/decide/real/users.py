@@ -173,36 +173,34 @@ def _rung(
 
 
 def _experiments(states: Sequence[OutcomeState]) -> list[ExperimentState]:
-    """Tell of each experiment by the outcome that knows its split."""
-    best: dict[str, Aggregate] = {}
+    """Tell of each experiment by the first outcome that knows its split, if any."""
+    told: dict[str, ExperimentState] = {}
     for state in states:
-        aggregate = state.aggregate
-        if aggregate.experiment is None:
-            continue
-        known = best.get(aggregate.experiment)
-        if known is None or (split_of(known) is None and split_of(aggregate)):
-            best[aggregate.experiment] = aggregate
-    told = []
-    for name, aggregate in best.items():
-        split = split_of(aggregate)
-        told.append(
-            ExperimentState(
-                name=name,
-                variants={v.variant: v.rung for v in aggregate.variants},
-                units={v.variant: v.units for v in aggregate.variants},
-                shares={v.variant: v.share or 0.0 for v in aggregate.variants},
-                control=aggregate.control,
-                first=aggregate.first,
-                last=aggregate.last,
-                chi2=split.chi2 if split else None,
-                p=split.p if split else None,
-                is_broken=split is not None and split.p < SPLIT_ALPHA,
-                leaks=aggregate.leaks,
-                several=aggregate.several,
-                looks=aggregate.looks,
-            )
-        )
-    return told
+        name = state.aggregate.experiment
+        if name is not None and (name not in told or told[name].p is None):
+            found = _experiment(name, state.aggregate)
+            if name not in told or found.p is not None:
+                told[name] = found
+    return [*told.values()]
+
+
+def _experiment(name: str, aggregate: Aggregate) -> ExperimentState:
+    chi2, p = split_of(aggregate) or (None, None)
+    return ExperimentState(
+        name=name,
+        variants={v.variant: v.rung for v in aggregate.variants},
+        units={v.variant: v.units for v in aggregate.variants},
+        shares={v.variant: v.share or 0.0 for v in aggregate.variants},
+        control=aggregate.control,
+        first=aggregate.first,
+        last=aggregate.last,
+        chi2=chi2,
+        p=p,
+        is_broken=p is not None and p < SPLIT_ALPHA,
+        leaks=aggregate.leaks,
+        several=aggregate.several,
+        looks=aggregate.looks,
+    )
 
 
 class Guarded(msgspec.Struct, frozen=True):
