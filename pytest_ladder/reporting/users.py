@@ -1,37 +1,42 @@
-"""What users did, as data, as sentences and as Markdown."""
+"""What users did, as data, as sentences and as Markdown.
+
+A terminal has a handful of sentences after a run: what stands against deciding, how
+users of the rung that ships fare beside those of others, with the guardrails, and
+whether the level that decides predicts them. The rest is in the report.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from pytest_ladder.core.score import Level
 from pytest_ladder.decide.real.measured import UserDifference
 from pytest_ladder.decide.real.states import (
+    Freshness,
     OutcomeState,
     RungOutcome,
     freshness_sentence,
     missing_sentence,
 )
-from pytest_ladder.decide.real.users import Users
+from pytest_ladder.decide.real.users import Guarded, Users, guarded
+from pytest_ladder.reporting.report import Report
 from pytest_ladder.text import numbers
 from pytest_ladder.text.markdown import table_row, within
 from pytest_ladder.text.untrusted import csv_cell, markdown_text
 
-if TYPE_CHECKING:
-    from pytest_ladder.stats.proxy import Superiority
-
-NPS_GRADES = 11
-"""From 0 to 10: a net promoter score counts 9 and 10 as promoters, up to 6 against."""
-
 MOST_BYTES = 6_000
 """Of all sentences on users."""
 
-_Z95 = NormalDist().inv_cdf(0.975)
+_MOST = 2
+"""Comparisons of users that are told."""
+
+MORE = "More on users: -v, or the report."
 
 CSV_COLUMNS = (
     *("outcome", "kind", "goal", "experiment", "rung", "variant"),
@@ -67,7 +72,7 @@ def users_json(users: Users) -> dict[str, Any]:
                 "outcome": state.name,
                 **msgspec.to_builtins(found),
                 "established": found.better is not None,
-                "superiority": _plain(_superiority(state, found)),
+                "superiority": _superiority(state, found),
             }
             for state in users.outcomes
             for found in state.comparisons
@@ -126,8 +131,6 @@ def user_sentences(users: Users) -> Iterator[str]:
             if problem not in told:
                 told.add(problem)
                 yield problem
-        if state.kind == "rating":
-            yield from rating_sentences(state)
         yield from response_sentences(state)
         for found in state.comparisons:
             yield difference_sentence(state, found)
@@ -135,6 +138,119 @@ def user_sentences(users: Users) -> Iterator[str]:
         yield "Do the checks predict users?"
         yield from (f"{proxy.outcome}: {proxy.sentence}" for proxy in users.proxies)
         yield from (one.sentence for one in users.replies)
+
+
+def sentences_of(report: Report, *, whole: bool) -> Iterator[str]:
+    """Say what is known of users: the `whole` of it, or a handful of sentences."""
+    if report.users is None:
+        return
+    if whole:
+        yield from user_sentences(report.users)
+        return
+    level = report.objective.level if report.objective else None
+    yield from brief_sentences(report.users, report.info.current, level)
+
+
+def brief_sentences(
+    users: Users, current: str | None, level: Level | None
+) -> Iterator[str]:
+    """Say what is missing or stale, what decides, and whether `level` predicts it.
+
+    `current` is the rung that ships; `level` that of the objective, None: the first.
+    """
+    if not (users.outcomes or users.missing):
+        return
+    for is_preference in (False, True):
+        missing = [
+            one for one in users.missing if (one.kind == "preference") == is_preference
+        ]
+        if missing:
+            yield missing_sentence(*missing)
+    yield from _few(users.notes)
+    yield from _few(_doubts(users))
+    primary = users.primary
+    if primary is not None and not primary.problems:
+        told = [
+            found
+            for found in primary.comparisons
+            if current in (found.rung, found.against)
+        ]
+        for found in _worth_telling(users, told or primary.comparisons):
+            yield _with_guardrails(users, primary, found.rung, found.against)
+        yield from _predicted(users, primary, level)
+    if users.outcomes:
+        yield MORE
+
+
+def _doubts(users: Users) -> list[str]:
+    """Say why users decide nothing; once what many share."""
+    deciding = [
+        state
+        for state in users.outcomes
+        if state.is_primary or state.guardrail is not None
+    ]
+    sentences = {problem: None for state in deciding for problem in state.problems}
+    names: defaultdict[Freshness, list[str]] = defaultdict(list)
+    for state in users.outcomes:
+        names[state.freshness].append(state.name)
+    return [
+        *sentences,
+        *filter(
+            None,
+            (freshness_sentence(", ".join(of), rungs) for rungs, of in names.items()),
+        ),
+    ]
+
+
+def _few(sentences: tuple[str, ...] | list[str]) -> Iterator[str]:
+    yield from sentences[:_MOST]
+    if len(sentences) > _MOST:
+        more = numbers.count(len(sentences) - _MOST, "more sentence")
+        yield f"{more} of this kind with -v."
+
+
+def _worth_telling(
+    users: Users, told: Sequence[UserDifference]
+) -> list[UserDifference]:
+    """Return the few that say most, in their order: established harm, then surest."""
+
+    def unsure(found: UserDifference) -> tuple[bool, float]:
+        guards = _guards(users, found.rung, found.against)
+        return all(one.verdict != "fail" for one in guards), found.p
+
+    most = sorted(told, key=unsure)[:_MOST] if len(told) > _MOST else told
+    return [found for found in told if found in most]
+
+
+def _guards(users: Users, rung: str, against: str) -> list[Guarded]:
+    """Return what must not get worse by a change to a rung says of it."""
+    return [
+        guarded(state, against, rung)
+        for state in users.outcomes
+        if state.guardrail is not None and not state.is_primary
+    ]
+
+
+def _with_guardrails(
+    users: Users, primary: OutcomeState, rung: str, against: str
+) -> str:
+    """Say how users of two rungs fare, with what must not get worse."""
+    found = primary.compare(rung, against)
+    assert found is not None
+    clauses = [one.clause for one in _guards(users, rung, against)]
+    said = difference_sentence(primary, found).removesuffix(".")
+    return "; ".join([said, *filter(None, clauses)]) + "."
+
+
+def _predicted(
+    users: Users, primary: OutcomeState, level: Level | None
+) -> Iterator[str]:
+    """Say whether a level predicts users, where it scored two rungs or more."""
+    proxies = [one for one in users.proxies if one.outcome == primary.name]
+    asked = [one for one in proxies if one.level is level] or proxies[:1]
+    for proxy in asked:
+        if len(proxy.rungs) > 1:
+            yield f"Do the checks predict users? {proxy.sentence}"
 
 
 def difference_sentence(state: OutcomeState, found: UserDifference) -> str:
@@ -168,42 +284,16 @@ def _preference_sentence(state: OutcomeState, found: UserDifference) -> str:
     return f"{said}{': undecided' if found.better is None else ''}."
 
 
-def rating_sentences(state: OutcomeState) -> Iterator[str]:
-    """Give the share of each grade, and the chance that one answer beats another."""
-    for variant in state.aggregate.variants:
-        answers = sum(variant.counts)
-        if not answers:
-            continue
-        shares = ", ".join(f"{100 * of / answers:.0f}" for of in variant.counts)
-        rate = ""
-        if variant.asked is not None and variant.asked > variant.units:
-            share = numbers.percent(variant.units / variant.asked)
-            rate = f", {share} of those who were asked"
-        score = ""
-        if state.nps and len(variant.counts) == NPS_GRADES and answers > 1:
-            score = f"; net promoter score {_promoters(variant.counts)}"
-        yield (
-            f"{state.name}, {variant.rung}: {shares} % of "
-            f"{numbers.count(answers, 'answer')} from the lowest grade to the highest"
-            f"{rate}{score}."
-        )
-    for found in state.comparisons:
-        better = _superiority(state, found)
-        if better is not None:
-            beats = numbers.percent(better.superiority)
-            yield (
-                f"{state.name}: an answer of {found.rung} is higher than one of "
-                f"{found.against} with a chance of {beats} "
-                f"({numbers.interval(better.low, better.high)}, looked at once; ties "
-                "count half)."
-            )
-
-
 def response_sentences(state: OutcomeState) -> Iterator[str]:
-    """Say how many of those who could have said something did; ratings say so alone.
+    """Say what was answered, and how many of those who could have said something did.
 
     Who answers is not drawn by chance, and fewer answers of one rung can be a bias.
     """
+    if state.kind == "rating":
+        # Few outcomes are ratings, here and below.
+        from pytest_ladder.reporting.ratings import rating_sentences
+
+        yield from rating_sentences(state)
     of_asked, of_replies = [], []
     for variant in state.aggregate.variants:
         if variant.asked and variant.asked > variant.units:
@@ -217,18 +307,6 @@ def response_sentences(state: OutcomeState) -> Iterator[str]:
         yield f"{state.name}: of those who were exposed {', '.join(of_asked)} {what}."
     if of_replies:
         yield f"{state.name}: of the replies {', '.join(of_replies)} got a thumb."
-
-
-def _promoters(counts: Sequence[int]) -> str:
-    """Write the net promoter score with its interval, -100 to 100."""
-    # Few outcomes are ratings, here and below.
-    from pytest_ladder.stats.proxy import promoter_score
-
-    detractors, passives = sum(counts[:7]), sum(counts[7:9])
-    score, se = promoter_score(sum(counts[9:]), passives, detractors)
-    ends = (100 * (score - _Z95 * se), 100 * (score + _Z95 * se))
-    low, high = max(-100.0, ends[0]), min(100.0, ends[1])
-    return f"{100 * score:+.0f} ({low:+.0f} to {high:+.0f})"
 
 
 def interval_text(state: OutcomeState, one: RungOutcome) -> str:
@@ -256,21 +334,12 @@ def _as_json(state: OutcomeState, one: RungOutcome) -> dict[str, Any]:
     }
 
 
-def _superiority(state: OutcomeState, found: UserDifference) -> Superiority | None:
-    """Return the chance that an answer of one rung beats one of the other's.
-
-    None of outcomes that have no grades.
-    """
-    sides = [state.aggregate.of_rung(one) for one in (found.rung, found.against)]
-    counts = [variant.counts for variant in sides if variant and sum(variant.counts)]
-    if len(counts) < 2 or len({*map(len, counts)}) > 1:
+def _superiority(state: OutcomeState, found: UserDifference) -> dict[str, float] | None:
+    if state.kind != "rating":
         return None
-    from pytest_ladder.stats.proxy import superiority_of
+    from pytest_ladder.reporting.ratings import superiority
 
-    return superiority_of(*counts)
-
-
-def _plain(better: Superiority | None) -> dict[str, float] | None:
+    better = superiority(state, found)
     return None if better is None else better._asdict()
 
 

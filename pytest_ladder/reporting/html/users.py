@@ -26,7 +26,6 @@ from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.users import (
     difference_sentence,
     interval_text,
-    rating_sentences,
     response_sentences,
 )
 from pytest_ladder.text import numbers
@@ -264,7 +263,6 @@ def _comparisons_of(state: OutcomeState) -> Table:
             "" if margin is None else f"margin {state.amount(state.guardrail or 0.0)}"
         ),
         "notes": [
-            *(rating_sentences(state) if state.kind == "rating" else ()),
             *response_sentences(state),
         ],
         "lines": [

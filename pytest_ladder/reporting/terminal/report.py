@@ -60,7 +60,7 @@ def decision_lines(
 def _user_lines(report: Report, width: int, *, whole: bool) -> Iterator[Line]:
     # Most suites know nothing of users, nor of people who review.
     if report.users is not None:
-        from pytest_ladder.reporting.terminal.users import sentences_of
+        from pytest_ladder.reporting.users import sentences_of
 
         yield from sentences(sentences_of(report, whole=whole), width, {})
     if report.people is not None:

@@ -12,7 +12,7 @@ from pytest_ladder.decide.matrix import build_matrix
 from pytest_ladder.decide.real.states import experiment_problems
 from pytest_ladder.reporting.files.merge import merged
 from pytest_ladder.reporting.report import report_on
-from pytest_ladder.reporting.terminal.users import sentences_of
+from pytest_ladder.reporting.users import sentences_of
 from tests.decide.ladders import Made, passes
 from tests.decide.real.experiments import (
     BROKEN,

@@ -11,7 +11,7 @@ from pytest_ladder.core.ladder import Objective
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.decide.real.measured import compare
 from pytest_ladder.decide.real.proxies import Proxy
-from pytest_ladder.reporting.terminal.users import brief_sentences
+from pytest_ladder.reporting.users import brief_sentences
 from tests.decide.ladders import Made, passes
 from tests.decide.real.experiments import (
     BROKEN,
