@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import asdict
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.real.measured import UserDifference
@@ -61,7 +61,7 @@ def users_json(users: Users) -> dict[str, Any]:
                 },
                 "leaks": one.leaks,
                 "several": one.several,
-                "looks": msgspec.to_builtins(one.looks),
+                "looks": one.looks,
                 "from": str(one.first) if one.first else None,
                 "to": str(one.last) if one.last else None,
             }
@@ -70,7 +70,7 @@ def users_json(users: Users) -> dict[str, Any]:
         "comparisons": [
             {
                 "outcome": state.name,
-                **msgspec.to_builtins(found),
+                **asdict(found),
                 "established": found.better is not None,
                 "superiority": _superiority(state, found),
             }
@@ -78,11 +78,11 @@ def users_json(users: Users) -> dict[str, Any]:
             for found in state.comparisons
         ],
         "proxies": [
-            {**msgspec.to_builtins(proxy), "sentence": proxy.sentence}
+            {**asdict(proxy), "sentence": proxy.sentence}
             for proxy in users.proxies
         ],
         "replies": [
-            {**msgspec.to_builtins(one), "sentence": one.sentence}
+            {**asdict(one), "sentence": one.sentence}
             for one in users.replies
         ],
     }

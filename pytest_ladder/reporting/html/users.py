@@ -295,7 +295,7 @@ def _seen(state: OutcomeState, found: UserDifference, reach: float) -> list[list
     """
     aggregate = state.aggregate
     variant = aggregate.of_rung(found.rung)
-    if variant is None or found.against != state.control:
+    if variant is None or found.against != state.control or len(aggregate.looks) < 2:
         return []
     seen = []
     for look in aggregate.looks:
