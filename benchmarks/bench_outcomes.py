@@ -1,25 +1,41 @@
-"""What `pytest-ladder outcomes import` costs against reading the same files at all.
+"""What outcomes cost: `outcomes import` of raw files, and a run that reads its sums.
 
-    python -m benchmarks.bench_outcomes [--units 1000000]
+    python -m benchmarks.bench_outcomes [--units 1000000] [--pairs 200]
 
-Writes exposures and three events a unit into a temporary folder, and measures in
-processes of their own: `csv.reader` alone over both files, and the import. CPU seconds
-and the most memory; the targets are 2.5 times the one and 400 MB of the other.
+The import is held against `csv.reader` over the same files, exposures and three events
+a unit; of both the CPU seconds and the most memory of a process of its own.
+
+A plain run replays five replies and writes its report. It declares an experiment and
+two outcomes with committed sums, and is held against the same suite without: CPU
+seconds of whole processes, one of each by turns, for they vary more than they differ.
+pytest is told which file to run, so that it does not look for tests among the sums.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import datetime
-import os
+import math
 import random
-import resource
-import subprocess
+import shutil
+import statistics
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.bench_replay import CONFTEST
+from benchmarks.measuring import (
+    REPLY,
+    Line,
+    pytest_command,
+    run,
+    server,
+    suite,
+    table,
+)
 from tests.real.suite import EXPOSURES, JUNE, LADDER, RESOLVED
 
 READ = """
@@ -29,9 +45,43 @@ for name in ("traffic/exposures.csv", "traffic/events.csv"):
         for row in csv.reader(file):
             pass
 """
-NEVER_KEPT = "PYTHONDONTWRITEBYTECODE"
-SHOW = "from pytest_ladder.cli.main import main; main(['outcomes', 'show'])"
-IMPORT = "from pytest_ladder.cli.main import main; main(['outcomes', 'import'])"
+SHOW, IMPORT = (
+    [sys.executable, "-m", "pytest_ladder", "outcomes", verb]
+    for verb in ("show", "import")
+)
+MORE_RUNGS = """
+[[strategy]]
+name = "brief"
+prompt = "Briefly: {input}"
+
+[[strategy]]
+name = "kind"
+prompt = "Kindly: {input}"
+"""
+DECLARED = """
+[[experiment]]
+name = "june"
+variants = { control = "bot/plain", brief = "bot/brief", kind = "bot/kind" }
+
+[[outcome]]
+name = "resolved"
+experiment = "june"
+kind = "rate"
+table = "traffic/resolved.csv"
+primary = true
+
+[[outcome]]
+name = "escalated"
+experiment = "june"
+kind = "rate"
+table = "traffic/escalated.csv"
+goal = "down"
+guardrail = 0.02
+"""
+TABLES = {
+    "resolved": "control,2400,1140\nbrief,2380,1270\nkind,2410,1310\n",
+    "escalated": "control,2400,250\nbrief,2380,260\nkind,2410,240\n",
+}
 
 
 def write_files(folder: Path, units: int) -> None:
@@ -62,41 +112,94 @@ def write_files(folder: Path, units: int) -> None:
                 )
 
 
-def measured(code: str, folder: Path) -> tuple[float, float]:
-    """Return CPU seconds and the most memory, in MB, of a process that runs `code`."""
-    # As on a user's machine, where Python keeps what it has compiled.
-    kept = {key: value for key, value in os.environ.items() if key != NEVER_KEPT}
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=folder, stdout=subprocess.DEVNULL, env=kept
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit("The process failed; its words are above.")
-    return _seconds(usage), usage.ru_maxrss / 1024
-
-
-def _seconds(usage: resource.struct_rusage) -> float:
-    return usage.ru_utime + usage.ru_stime
-
-
-def main() -> None:
-    """Print the figures of both, and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--units", type=int, default=1_000_000)
-    units: int = parser.parse_args().units
+def importing(units: int) -> list[Line]:
+    """Measure an import against reading the same files at all."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder, units)
-        read, _ = measured(READ, folder)
-        measured(SHOW, folder)
-        took, memory = measured(IMPORT, folder)
-    sys.stdout.write(
-        f"{units:,} exposures, {3 * units:,} events\n"
-        f"csv.reader alone: {read:.2f} s of CPU\n"
-        f"outcomes import:  {took:.2f} s of CPU, {memory:,.0f} MB\n"
-        f"ratio: {took / read:.2f} (target 2.5)\n"
-    )
+        read = run([sys.executable, "-c", READ], folder)
+        # An installed package is compiled already.
+        run(SHOW, folder)
+        done = run(IMPORT, folder)
+    return [
+        Line("csv.reader alone", read.cpu_s, unit="s"),
+        Line("outcomes import", done.cpu_s, unit="s"),
+        Line("outcomes import / csv.reader alone", done.cpu_s / read.cpu_s, 2.5),
+        Line("memory of the import", done.peak_mb, 400, unit="MB"),
+    ]
+
+
+@contextlib.contextmanager
+def recorded(url: str, more: str = "") -> Iterator[Path]:
+    """Record a suite of three rungs; `more` of its ladder declares outcomes."""
+    with suite(REPLY, 5, url) as folder:
+        ladder = folder / "ladder.toml"
+        text = 'current = "bot/plain"\n' + ladder.read_text() + MORE_RUNGS + more
+        ladder.write_text(text)
+        if more:
+            (folder / "traffic").mkdir()
+            for name, lines in TABLES.items():
+                path = folder / "traffic" / f"{name}.csv"
+                path.write_text(f"variant,n,successes\n{lines}")
+            run(IMPORT, folder)
+            # Committed are the sums alone.
+            shutil.rmtree(folder / "traffic")
+        run(pytest_command("--ladder-live"), folder)
+        (folder / "conftest.py").write_text(CONFTEST)
+        yield folder
+
+
+def replay_ms(folder: Path) -> float:
+    """Replay a suite, which loads nothing heavy; returns its CPU milliseconds."""
+    done = run(pytest_command("test_bench.py"), folder)
+    assert done.output.rstrip().endswith("imported:"), done.output[-500:]
+    return 1000 * done.cpu_s
+
+
+def declaring(pairs: int) -> Line:
+    """Measure what declared outcomes cost a plain run: the median of pairs."""
+    with (
+        server(0) as url,
+        recorded(url) as without,
+        recorded(url, DECLARED) as declared,
+    ):
+        for folder in (without, declared):
+            replay_ms(folder)
+        apart = []
+        for n in range(pairs):
+            # Each is first as often as the other.
+            order = (without, declared) if n % 2 else (declared, without)
+            took = {folder: replay_ms(folder) for folder in order}
+            apart.append(took[declared] - took[without])
+    error = error_of_median(apart)
+    note = f"standard error {error:.2f}, {pairs} pairs"
+    what = "declared outcomes in a plain run"
+    return Line(what, statistics.median(apart), 5, unit="ms", note=note)
+
+
+def error_of_median(values: Sequence[float]) -> float:
+    """Return the standard error of a median, whatever the values are drawn from.
+
+    Half the distance of the two values that are so many ranks apart as the number of
+    values below the true median varies: sqrt(n) / 2 to both sides.
+    """
+    ranked, middle = sorted(values), (len(values) - 1) / 2
+    ranks = math.sqrt(len(values)) / 2
+    low, high = round(middle - ranks), round(middle + ranks)
+    return (ranked[min(high, len(ranked) - 1)] - ranked[max(low, 0)]) / 2
+
+
+def main() -> int:
+    """Print the figures of both against their targets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--units", type=int, default=1_000_000)
+    parser.add_argument("--pairs", type=int, default=200)
+    chosen = parser.parse_args()
+    units: int = chosen.units
+    missed = table("a run that reads outcomes", [declaring(chosen.pairs)])
+    title = f"{units:,} exposures, {3 * units:,} events"
+    return int(missed + table(title, importing(units)) > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

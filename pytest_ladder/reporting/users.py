@@ -78,13 +78,9 @@ def users_json(users: Users) -> dict[str, Any]:
             for found in state.comparisons
         ],
         "proxies": [
-            {**asdict(proxy), "sentence": proxy.sentence}
-            for proxy in users.proxies
+            {**asdict(proxy), "sentence": proxy.sentence} for proxy in users.proxies
         ],
-        "replies": [
-            {**asdict(one), "sentence": one.sentence}
-            for one in users.replies
-        ],
+        "replies": [{**asdict(one), "sentence": one.sentence} for one in users.replies],
     }
 
 
