@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import msgspec
@@ -112,10 +111,10 @@ def wrapped(text: str, width: int) -> list[str]:
 
     Whatever it quotes is made safe. Names are not broken, however narrow it is.
     """
-    return textwrap.wrap(
-        plain(text, _ANY),
-        width,
-        subsequent_indent=GAP,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines: list[str] = []
+    for word in plain(text, _ANY).split():
+        if lines and len(lines[-1]) + len(word) < width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(GAP + word if lines else word)
+    return lines
