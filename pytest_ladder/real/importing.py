@@ -224,5 +224,5 @@ class Importer:
                 "nothing; say `deployed` in its [[experiment]], or delete "
                 f"{FOLDER}/{outcome.name}.json where users met what is configured now"
             )
-        problems = tuple(problem.sentence for problem in experiment_problems(new))
+        problems = tuple(sentence for _, sentence in experiment_problems(new))
         return Imported(outcome, old, new, problems, tuple(notes))

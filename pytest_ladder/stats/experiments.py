@@ -44,16 +44,9 @@ class Moments(msgspec.Struct, frozen=True):
         return math.sqrt(self.variance / self.n)
 
 
-class BeforeAfter(msgspec.Struct, frozen=True):
-    """Sums over an arm's units of a measure y, and of x: the same before exposure."""
-
-    n: int
-    total: float
-    squares: float
-    before: float
-    before_squares: float
-    cross: float
-    """Sum of x times y."""
+BeforeAfter = tuple[int, float, float, float, float, float]
+"""Units of an arm, and sums over them of y, y², x, x² and xy: y is a measure, and x the
+same before exposure."""
 
 
 def moments(n: int, total: float, squares: float) -> Moments:
@@ -102,28 +95,28 @@ def adjusted(
     Kohavi and Walker 2013). It is 0 where X does not vary. Raises ValueError for sums
     that no units have.
     """
-    for arm in (treated, control):
-        _check_sums(arm.n, arm.total, arm.squares)
-        _check_sums(arm.n, arm.before, arm.before_squares)
-        _check_cross(arm.squares, arm.before_squares, arm.cross)
-    n = treated.n + control.n
-    before = treated.before + control.before
-    total = treated.total + control.total
-    varies = _spread(n, before, before, treated.before_squares + control.before_squares)
-    together = _spread(n, total, before, treated.cross + control.cross)
-    theta = together / varies if varies else 0.0
+    for n, y, yy, x, xx, xy in (treated, control):
+        _check_sums(n, y, yy)
+        _check_sums(n, x, xx)
+        _check_cross(yy, xx, xy)
+    all_n = treated[0] + control[0]
+    all_y, _, all_x, all_xx, all_xy = map(
+        sum, zip(treated[1:], control[1:], strict=True)
+    )
+    varies = _spread(all_n, all_x, all_x, all_xx)
+    theta = _spread(all_n, all_y, all_x, all_xy) / varies if varies else 0.0
     first, second = (
         Moments(
-            arm.n,
-            arm.total / arm.n - theta * (arm.before / arm.n - before / n),
+            n,
+            y / n - theta * (x / n - all_x / all_n),
             max(
                 0.0,
-                _spread(arm.n, arm.total, arm.total, arm.squares)
-                + theta**2 * _spread(arm.n, arm.before, arm.before, arm.before_squares)
-                - 2 * theta * _spread(arm.n, arm.total, arm.before, arm.cross),
+                _spread(n, y, y, yy)
+                + theta**2 * _spread(n, x, x, xx)
+                - 2 * theta * _spread(n, y, x, xy),
             ),
         )
-        for arm in (treated, control)
+        for n, y, yy, x, xx, xy in (treated, control)
     )
     return theta, first, second
 

@@ -83,9 +83,7 @@ def before_and_after(variant: VariantSums) -> BeforeAfter | None:
         return None
     if variant.sum is None or variant.sum_squares is None:
         return None
-    return BeforeAfter(
-        variant.units, variant.sum, variant.sum_squares, before, squares, cross
-    )
+    return variant.units, variant.sum, variant.sum_squares, before, squares, cross
 
 
 def value_of(aggregate: Aggregate, variant: VariantSums) -> OutcomeValue | None:

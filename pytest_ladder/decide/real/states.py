@@ -28,12 +28,8 @@ MOST_SEVERAL = 0.01
 """Share of units that met several variants, above which nothing is decided."""
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """Why an outcome decides nothing."""
-
-    doubt: str
-    """In a few words, to be read after "undecided with"."""
-    sentence: str
+Problem = tuple[str, str]
+"""Why an outcome decides nothing: to be read after "undecided with", and a sentence."""
 
 
 def split_of(aggregate: Aggregate) -> tuple[float, float] | None:
@@ -67,7 +63,7 @@ def experiment_problems(aggregate: Aggregate) -> Iterator[Problem]:
     if split is not None and split[1] < SPLIT_ALPHA:
         units = " and ".join(f"{v.assigned:,}" for v in aggregate.variants)
         planned = _planned([v.share or 0.0 for v in aggregate.variants])
-        yield Problem(
+        yield (
             "a broken split",
             f"{head}: the split is broken: {units} units where {planned} was planned "
             f"(p {numbers.p_value(split[1])}); nothing is decided by it. Usual causes: "
@@ -78,14 +74,14 @@ def experiment_problems(aggregate: Aggregate) -> Iterator[Problem]:
     met = several + sum(variant.assigned for variant in aggregate.variants)
     share = several / met if several else 0.0
     if share > MOST_SEVERAL:
-        yield Problem(
+        yield (
             "users that met several variants",
             f"{head}: {several:,} of {met:,} units "
             f"({numbers.percent(share)}) met several variants and are left out; above "
             f"{numbers.percent(MOST_SEVERAL)} nothing is decided.",
         )
     for variant, leaked in aggregate.leaks.items():
-        yield Problem(
+        yield (
             "users in a variant that should have none",
             f'{head}: {leaked:,} units are in "{variant}", whose share is 0; nothing '
             "is decided until it is known why.",
@@ -100,7 +96,7 @@ def age_problems(
         return
     days = (today - aggregate.last).days
     if days > most_days:
-        yield Problem(
+        yield (
             f"an outcome of {days} days ago",
             f"{aggregate.name} is of {aggregate.last}, {days} days ago; after "
             f"{most_days} days it decides nothing ([gate] real_days).",
@@ -113,7 +109,7 @@ def assignment_problems(aggregate: Aggregate, *, accepted: bool) -> Iterator[Pro
     Who met which rung may then explain the difference (confounding).
     """
     if aggregate.assigned != "random" and not accepted:
-        yield Problem(
+        yield (
             "use that was only observed",
             f"{aggregate.name} was observed, not assigned at random; set observed = "
             "true to decide by it all the same.",

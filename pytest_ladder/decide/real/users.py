@@ -101,7 +101,7 @@ def users_of(declared: Declared, people: People | None = None) -> Users:
             missing.append(outcome)
         else:
             wrong = broken.get(aggregate.experiment or aggregate.name, {})
-            states.append(_state(outcome, aggregate, declared, wrong.values()))
+            states.append(_state(outcome, aggregate, declared, wrong.items()))
     return Users(
         outcomes=tuple(states),
         experiments=tuple(_experiments(states)),
@@ -111,13 +111,13 @@ def users_of(declared: Declared, people: People | None = None) -> Users:
     )
 
 
-def _broken(aggregates: Iterable[Aggregate]) -> dict[str, dict[str, Problem]]:
+def _broken(aggregates: Iterable[Aggregate]) -> dict[str, dict[str, str]]:
     """Return what is wrong with each experiment, whichever of its outcomes shows it."""
-    broken: defaultdict[str, dict[str, Problem]] = defaultdict(dict)
+    broken: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for aggregate in aggregates:
-        for problem in experiment_problems(aggregate):
+        for doubt, sentence in experiment_problems(aggregate):
             name = aggregate.experiment or aggregate.name
-            broken[name].setdefault(problem.doubt, problem)
+            broken[name].setdefault(doubt, sentence)
     return broken
 
 
@@ -133,7 +133,7 @@ def _state(
         *assignment_problems(aggregate, accepted=outcome.observed),
         *age_problems(aggregate, declared.today, declared.most_days),
     ]
-    doubt = problems[0].doubt if problems else ""
+    doubt = problems[0][0] if problems else ""
     state = OutcomeState(
         name=outcome.name,
         kind=outcome.kind,
@@ -145,7 +145,7 @@ def _state(
         rungs=tuple(
             _rung(aggregate, variant, doubt, fresh) for variant in aggregate.variants
         ),
-        problems=tuple(problem.sentence for problem in problems),
+        problems=tuple(sentence for _, sentence in problems),
     )
     return state.with_comparisons()
 

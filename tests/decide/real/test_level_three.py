@@ -316,8 +316,8 @@ def test_a_split_of_odd_shares_is_written_in_few_digits() -> None:
         arm(rung, 10, n, share=share)
         for rung, n, share in ((FEW, 900, 1 / 6), (RAG, 200, 5 / 6))
     ]
-    (problem,) = experiment_problems(june(*arms))
-    assert "where 16.7:83.3 was planned (p below 1e-99)" in problem.sentence
+    ((_, sentence),) = experiment_problems(june(*arms))
+    assert "where 16.7:83.3 was planned (p below 1e-99)" in sentence
     third = [arm(f"bot/{n}", 10, 900 - 300 * (n == 2)) for n in range(3)]
-    (problem,) = experiment_problems(june(*third))
-    assert "units where an equal share each was planned" in problem.sentence
+    ((_, sentence),) = experiment_problems(june(*third))
+    assert "units where an equal share each was planned" in sentence
