@@ -174,8 +174,9 @@ def report_on(  # noqa: PLR0913 - each is another source of what is known
 
         trust = trust_of(matrix, rows, calibrations)
     users = None
-    evidence = Evidence(rows, trust)
-    if declared is not None:
+    if declared is None:
+        evidence = Evidence(rows, trust)
+    else:
         # Most suites know nothing of users.
         from pytest_ladder.decide.real import level_three
 
