@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 import pytest
 
-from pytest_ladder.calls.contract import USUAL_OUTPUT, Request, Served
+from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
 from pytest_ladder.calls.plan import LaterCalls, RungPlan, plan_calls
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
@@ -156,11 +156,10 @@ def _judge_plans(
 def _without_verdict(archive: Archive, requests: Iterable[Request]) -> set[str]:
     """Return the keys of requests whose stored answers give no verdict."""
 
-    def find(request: Request) -> Served | None:
+    def find(request: Request) -> Reply | None:
         key = archive.key(request)
         kept = archive.find(key)
-        reply = None if kept is None else kept.reply_to(request, replayed=True)
-        return None if reply is None else Served(reply, key, live=False)
+        return None if kept is None else kept.reply_to(request, key, replayed=True)
 
     return {
         archive.key(request) for request in requests if not has_verdict(request, find)
