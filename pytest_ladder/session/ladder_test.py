@@ -39,14 +39,14 @@ def rung_of(item: pytest.Item) -> Rung | None:
     return rung if isinstance(rung, Rung) else None
 
 
-def bill_of(reply: Reply, key: str, *, called: bool) -> UsedReply:
+def bill_of(reply: Reply, request: Request | None, key: str) -> UsedReply:
     """Return what goes on a row of a reply that its test used.
 
-    `called`: a model has made it, in this run or when it was recorded.
+    `request` is the last one for it; None: a task gave it that called no model.
     """
     return UsedReply(
         key=key,
-        live=called and not reply.replayed,
+        live=request is not None and not reply.replayed,
         cost_usd=reply.cost_usd,
         latency_s=reply.latency_s,
         ttft_s=reply.ttft_s,

@@ -228,7 +228,7 @@ class RunningTest:
         if reply.finish_reason != VECTORS:
             record.text, said = reply.text, reply.whole_text
             record.said = said if said != reply.text else ""
-        record.replies.append(bill_of(reply, key, called=request is not None))
+        record.replies.append(bill_of(reply, request, key))
         self._served.add((item.test.opened, item.rung.id))
 
     def note_evaluation(self, reply: Reply, request: Request | None) -> None:
@@ -236,8 +236,7 @@ class RunningTest:
         record = self.record
         if record is not None:
             key = reply.key or f"{record.item.nodeid}#judge{len(record.evaluations)}"
-            bill = bill_of(reply, key, called=request is not None)
-            record.evaluations.append(bill)
+            record.evaluations.append(bill_of(reply, request, key))
 
     def note_unusable(self, answers: Sequence[Reply]) -> None:
         """Mark a judge's answers that gave no verdict: they are not recorded."""
