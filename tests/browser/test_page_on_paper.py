@@ -55,7 +55,8 @@ def to_print(page: Page, sheet: str = "A4") -> None:
 
 
 def sheets_of(page: Page) -> list[bytes]:
-    return page.pdf(format="A4").split(b"/Type /Page\n")[1:]
+    printed: bytes = page.pdf(format="A4")
+    return printed.split(b"/Type /Page\n")[1:]
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
