@@ -32,6 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.measuring import say
 from pytest_ladder.core.aggregate import Aggregate, VariantSums
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.core.score import Level
@@ -106,12 +107,6 @@ the most of the three."""
 DESIGN_LADDERS = 1500
 FAR = 3.0
 """Standard errors between two simulations that chance does not explain."""
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def outcome(
