@@ -12,16 +12,20 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.reply import Reply, Timing, Usage
 from pytest_ladder.errors import Abandoned, LadderError
 from pytest_ladder.stats.sums import total
 
 T = TypeVar("T")
-Talk = Generator[Request, Served, T]
+Talk = Generator[Request, Reply, T]
 """Yields one request after another, is sent the reply to each, and returns a result."""
-SumUp = Callable[[Reply, list[Served]], Served]
-"""Makes one reply of what came of several calls, and of these."""
+Call = tuple[Request, Reply]
+"""A request, and the reply that it got."""
+SumUp = Callable[[Reply, list[Call]], Reply]
+"""Puts on the reply that came of several calls what these cost."""
+Note = Callable[[Reply, Request | None], None]
+"""Is told of a reply, and of the last request for it; None: no model was called."""
 _ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit, Abandoned)
 """What ends a wait because nobody wants the reply any more."""
 
@@ -36,9 +40,9 @@ class Asker:
 
     def __init__(
         self,
-        serve: Callable[[Request], Served],
-        serve_async: Callable[[Request], Awaitable[Served]] | None = None,
-        note: Callable[[Served], None] = lambda _: None,
+        serve: Callable[[Request], Reply],
+        serve_async: Callable[[Request], Awaitable[Reply]] | None = None,
+        note: Note = lambda _reply, _request: None,
         begin: Callable[[Sequence[Request]], None] = lambda _: None,
     ) -> None:
         self._serve = serve
@@ -46,23 +50,23 @@ class Asker:
         self._note = note
         self._begin = begin
 
-    def ask(self, request: Request) -> Served:
+    def ask(self, request: Request) -> Reply:
         """Answer one request from any thread; raises what `serve` does."""
         __tracebackhide__ = True
-        served = _as_asked(self._serve(request), request)
-        self._note(served)
-        return served
+        reply = self._serve(request)
+        self._note(reply, request)
+        return reply
 
-    async def ask_async(self, request: Request) -> Served:
+    async def ask_async(self, request: Request) -> Reply:
         """Do the same from a coroutine, on any event loop."""
         __tracebackhide__ = True
         if self._serve_async is None:
             return self.ask(request)
-        served = _as_asked(await self._serve_async(request), request)
-        self._note(served)
-        return served
+        reply = await self._serve_async(request)
+        self._note(reply, request)
+        return reply
 
-    def through(self, serve: Callable[[Request], Awaitable[Served]]) -> Asker:
+    def through(self, serve: Callable[[Request], Awaitable[Reply]]) -> Asker:
         """Return one that asks by `serve`, and notes where this one does."""
         return Asker(self._serve, serve, self._note)
 
@@ -76,8 +80,8 @@ class Asker:
             request = next(talk)
             while True:
                 several = bool(request.alongside)
-                served = self._ask_first(request) if several else self.ask(request)
-                request = talk.send(served)
+                reply = self._ask_first(request) if several else self.ask(request)
+                request = talk.send(reply)
         except StopIteration as end:
             value: T = end.value
             return value
@@ -100,27 +104,32 @@ class Asker:
             failed = error
         raise failed.with_traceback(None)
 
-    def as_one(self, work: Callable[[Asker], Reply], sum_up: SumUp) -> Served:
+    def as_one(self, work: Callable[[Asker], Reply], sum_up: SumUp) -> Reply:
         """Note all calls of some work as one reply: the one that it returns.
 
         The work asks through the asker that it is given. What it paid for is noted
         also if it fails.
         """
         __tracebackhide__ = True
-        calls: list[Served] = []
-        # Threads of the work may share it: appending to a list is safe.
-        inner = Asker(self._serve, self._serve_async, calls.append, self._begin)
+        calls: list[Call] = []
+
+        def note(reply: Reply, request: Request | None) -> None:
+            # Threads of the work may share the list: appending to it is safe.
+            if request is not None:
+                calls.append((request, reply))
+
         try:
-            reply = work(inner)
+            reply = work(Asker(self._serve, self._serve_async, note, self._begin))
         except BaseException:
             if calls:
-                self._note(sum_up(calls[-1].reply, calls))
+                last, told = calls[-1]
+                self._note(sum_up(told, calls), last)
             raise
-        served = sum_up(reply, calls)
-        self._note(served)
-        return served
+        summed = sum_up(reply, calls)
+        self._note(summed, calls[-1][0] if calls else None)
+        return summed
 
-    def _ask_first(self, request: Request) -> Served:
+    def _ask_first(self, request: Request) -> Reply:
         """Answer a request while those alongside it are called for."""
         __tracebackhide__ = True
         if not request.is_alongside:
@@ -141,59 +150,53 @@ class Asker:
             raise
 
 
-def _as_asked(served: Served, request: Request) -> Served:
-    if images := request.images:
-        served = served._replace(images=images)
-    return served._replace(is_alongside=True) if request.is_alongside else served
-
-
-def sum_of_task(reply: Reply, calls: list[Served]) -> Served:
+def sum_of_task(reply: Reply, calls: list[Call]) -> Reply:
     """Put the usage, cost and latency of all calls of a task on its reply."""
-    replies = [call.reply for call in calls]
+    replies = [each for _, each in calls]
     usages = [each.usage for each in replies]
     seconds = _seconds_of(calls)
-    summed = msgspec.structs.replace(
+    # A task may have put a case to a strategy of several calls.
+    keys = tuple(key for each in replies for key in each.calls or (each.key,))
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    return msgspec.structs.replace(
         reply,
         usage=sum((u for u in usages if u is not None), Usage()) if calls else None,
         cost_usd=total(each.cost_usd for each in replies),
         timing=None if seconds is None else Timing(sent_s=0.0, done_s=seconds),
-        replayed=bool(calls) and not any(call.live for call in calls),
-    )
-    # A task may have put a case to a strategy of several calls.
-    keys = tuple(key for call in calls for key in call.calls or (call.key,))
-    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
-    return Served(
-        summed,
-        f"task:{digest}" if calls else "",
-        live=any(call.live for call in calls),
+        replayed=bool(calls) and all(each.replayed for each in replies),
+        key=f"task:{digest}" if calls else "",
         calls=keys,
-        images=sum(call.images for call in calls),
+        images=sum(each.images for each in replies),
     )
 
 
-def _seconds_of(calls: list[Served]) -> float | None:
+def _seconds_of(calls: list[Call]) -> float | None:
     """Add latencies up; of calls that were made at once the longest one counts."""
     turns: list[list[float | None]] = []
-    for call in calls:
-        if not (call.is_alongside and turns):
+    for request, reply in calls:
+        if not (request.is_alongside and turns):
             turns.append([])
-        turns[-1].append(call.reply.latency_s)
+        turns[-1].append(reply.latency_s)
     longest = (
         None if None in turn else max(filter(None, turn), default=0.0) for turn in turns
     )
     return total(longest)
 
 
-def sum_of_external_task(reply: Reply, calls: list[Served]) -> Served:
+def sum_of_external_task(reply: Reply, calls: list[Call]) -> Reply:
     """Do the same for a task that also calls by itself: nobody knows what it cost."""
-    served = sum_of_task(reply, calls)
-    unknown = msgspec.structs.replace(served.reply, usage=None, cost_usd=None)
-    return served._replace(reply=unknown)
+    summed = sum_of_task(reply, calls)
+    return msgspec.structs.replace(summed, usage=None, cost_usd=None)
 
 
-def sum_of_conversation(reply: Reply, calls: list[Served]) -> Served:
+def sum_of_conversation(reply: Reply, calls: list[Call]) -> Reply:
     """Sum up the calls of a strategy; where there is one, it is the reply."""
     if len(calls) != 1:
         return sum_of_task(reply, calls)
-    (call,) = calls
-    return call if call.reply is reply else call._replace(reply=reply)
+    ((_, told),) = calls
+    if reply is told:
+        return reply
+    # The strategy may have made it anew.
+    return msgspec.structs.replace(
+        reply, key=told.key, images=told.images, replayed=told.replayed
+    )

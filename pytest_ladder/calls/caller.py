@@ -28,7 +28,6 @@ from pytest_ladder.calls.contract import (
     EngineSettings,
     Progress,
     Request,
-    Served,
 )
 from pytest_ladder.calls.coordinator import (
     CallPlace,
@@ -49,6 +48,7 @@ from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import Attempt, StoreRow
 from pytest_ladder.calls.window import Window
 from pytest_ladder.calls.wrong_keys import FAR_AWAY_S, NEAR_BY_S, Door
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import CallError, LadderError
@@ -126,7 +126,7 @@ class Caller:
             *(request, archive, key, way.place, tokens, worst, way.quota, looked_up_at)
         )
 
-    async def call(self, wanted: WantedCall) -> Served | LadderError | Held:
+    async def call(self, wanted: WantedCall) -> Reply | LadderError | Held:
         """Call until it works, or until trying again is no use; the reply is kept.
 
         Returns what became of the call elsewhere where no attempt had to be made.
@@ -136,7 +136,7 @@ class Caller:
         failed: list[Attempt] = []
         try:
             outcome = await self._tried(wanted, failed)
-            if not isinstance(outcome, Served) and failed:
+            if not isinstance(outcome, Reply) and failed:
                 # Between two attempts another process has taken the call over.
                 self._note_lost(wanted, failed)
         except asyncio.CancelledError:
@@ -152,7 +152,7 @@ class Caller:
 
     async def _tried(
         self, wanted: WantedCall, failed: list[Attempt]
-    ) -> Served | Known | Held:
+    ) -> Reply | Known | Held:
         """Try until it works; attempts that failed are added to `failed`."""
         asked, paused_s = clock.monotonic(), 0.0
         way = self._way(wanted.request.model)
@@ -172,7 +172,7 @@ class Caller:
 
     async def _attempt(
         self, wanted: WantedCall, way: _Way, asked: float, failed: list[Attempt]
-    ) -> Served | Known | Held:
+    ) -> Reply | Known | Held:
         """Call once in its turn; a failure is added to those before it.
 
         Its place in the window is held until the reply is on disk: a run that is killed
@@ -205,12 +205,11 @@ class Caller:
 
     async def _paid(
         self, go: Go, way: _Way, asked: float, failed: list[Attempt]
-    ) -> Served:
+    ) -> Reply:
         """Send an attempt that was admitted, keep its reply, and settle its bill."""
         request, archive, key = go.wanted[:3]
         usd: float | None = 0.0
         row: StoreRow | None = None
-        lost: LostCalls | None = None
         task = asyncio.current_task()
         assert task is not None
         try:
@@ -245,7 +244,7 @@ class Caller:
             reply = reply_of(answer, timing, price, tuple(failed))
             if key:
                 kept, reply = archive.row(key, request, reply)
-                lost = self._tell_unbilled(go.wanted, failed)
+                self._tell_unbilled(go.wanted, failed)
                 self._called.note(key, reply.cost_usd)
                 row = kept
         finally:
@@ -255,8 +254,7 @@ class Caller:
                 self.sent.discard(task)
         self._lost[way.quota] = 0
         self._progress.end(request, reply.cost_usd or 0.0)
-        shown = reply.reply_to(request, replayed=False)
-        return Served(shown, key, live=True, lost=lost)
+        return reply.reply_to(request, key, replayed=False)
 
     async def _slow_down(self, error: CallError, way: _Way, sent: float) -> None:
         """Send less to a provider that gets too many calls."""
@@ -276,9 +274,7 @@ class Caller:
             self._failed.tell((wanted.archive.folder, wanted.key), lost, final)
         return lost
 
-    def _tell_unbilled(
-        self, wanted: WantedCall, failed: list[Attempt]
-    ) -> LostCalls | None:
+    def _tell_unbilled(self, wanted: WantedCall, failed: list[Attempt]) -> None:
         """Tell of the attempts before a reply that are in no bill, before it is found.
 
         They are told of once: if the reply cannot be kept, only the others are lost.
@@ -288,7 +284,6 @@ class Caller:
         if lost is not None:
             self._failed.tell((wanted.archive.folder, wanted.key), lost)
             failed[:] = [attempt for attempt in failed if attempt not in unbilled]
-        return lost
 
     def _declared(self, model: Model) -> int | None:
         """Return how many calls at once the user allows; None: they do not say."""

@@ -46,13 +46,13 @@ class Chat:
         """
         __tracebackhide__ = True
         request = make_request(self.model, prompt, params, self.sample())
-        return self._asker.ask(request).reply
+        return self._asker.ask(request)
 
     async def acall(self, prompt: Prompt, **params: Any) -> Reply:
         """Do the same from a coroutine, on any event loop."""
         __tracebackhide__ = True
         request = make_request(self.model, prompt, params, self.sample())
-        return (await self._asker.ask_async(request)).reply
+        return await self._asker.ask_async(request)
 
 
 def make_request(

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from pytest_ladder.core.case import Message, has_parts
-from pytest_ladder.core.reply import Reply, Usage
-from pytest_ladder.core.row import LostCalls
+from pytest_ladder.core.reply import Usage
 from pytest_ladder.core.rung import Model
 
 if TYPE_CHECKING:
@@ -152,22 +151,6 @@ class Lane(Protocol):
 
     async def close(self) -> None:
         """Close all connections; called once, on the loop that sent."""
-
-
-class Served(NamedTuple):
-    """A reply, its key, and whether a model was called for it in this run."""
-
-    reply: Reply
-    key: str
-    live: bool
-    calls: tuple[str, ...] = ()
-    """Keys of the calls behind a reply that several make; empty: it is a call."""
-    lost: LostCalls | None = None
-    """Attempts before it that may have been billed; None: there were none."""
-    is_alongside: bool = False
-    """Whether it was called for while the call before it was: as in `Request`."""
-    images: int = 0
-    """How many images were sent for it."""
 
 
 class MachinesRun(NamedTuple):

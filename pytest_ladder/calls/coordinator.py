@@ -18,14 +18,15 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoreRow
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import BudgetReached, LadderError
 from pytest_ladder.text.numbers import count, dollars
 
-LookUp = Callable[[Request, Archive, str], Served | LadderError | None]
+LookUp = Callable[[Request, Archive, str], Reply | LadderError | None]
 """Tells what became of a call in this run, as far as is known on this machine: its
 reply, or why it failed; None: nothing yet."""
 
@@ -64,7 +65,7 @@ class WantedCall(NamedTuple):
 class Known(NamedTuple):
     """The call has come to its end elsewhere; nothing is held."""
 
-    outcome: Served | LadderError
+    outcome: Reply | LadderError
 
 
 class Held(NamedTuple):

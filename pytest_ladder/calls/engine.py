@@ -26,11 +26,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request
 from pytest_ladder.calls.one_machine.called import CalledKeys
 from pytest_ladder.calls.one_machine.failed import FailedCalls
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.core.reply import Reply
+from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import Abandoned, LadderError, MissingReply
 
@@ -85,9 +87,9 @@ class Engine:
         shared = settings.folder if settings.is_shared else None
         self.called = CalledKeys(shared and shared / "called")
         self.failed = FailedCalls(shared and shared / "failed")
-        self._asked: dict[Future[Served], _Want] = {}
+        self._asked: dict[Future[Reply], _Want] = {}
         """What tests asked for, and have not got."""
-        self._in_threads: set[Future[Served]] = set()
+        self._in_threads: set[Future[Reply]] = set()
         """Those of them that threads of tests wait for."""
         self._in_flight: CallsInFlight | None = None
         self._closed = False
@@ -138,7 +140,7 @@ class Engine:
 
     def ask(
         self, request: Request, archive: Archive, *, ahead: Waiting | None = None
-    ) -> Served:
+    ) -> Reply:
         """Return the reply to a request; safe from any thread but the engine's.
 
         Who asks ahead of a test waits in the context that `ahead` makes, and a failure
@@ -148,13 +150,13 @@ class Engine:
         """
         __tracebackhide__ = True
         try:
-            served = self.look_up(request, archive)
-            if served is None:
+            reply = self.look_up(request, archive)
+            if reply is None:
                 calls = self.calls
                 future = calls.submit(request, archive, ahead=ahead is not None)
                 with self._noted(future, request, archive, by_test=ahead is None):
-                    served = self._wait(future, ahead or contextlib.nullcontext)
-            return served
+                    reply = self._wait(future, ahead or contextlib.nullcontext)
+            return reply
         except LadderError as error:
             failure = error
         # Without the frames of the engine, and of earlier raises of the same error: a
@@ -163,18 +165,18 @@ class Engine:
 
     async def ask_async(
         self, request: Request, archive: Archive, *, ahead: bool = False
-    ) -> Served:
+    ) -> Reply:
         """Do what `ask` does, from any event loop."""
         __tracebackhide__ = True
         try:
-            served = self.look_up(request, archive)
-            if served is None:
+            reply = self.look_up(request, archive)
+            if reply is None:
                 import asyncio
 
                 future = self.calls.submit(request, archive, ahead=ahead)
                 with self._noted(future, request, archive, by_test=not ahead):
-                    served = await asyncio.wrap_future(future)
-            return served
+                    reply = await asyncio.wrap_future(future)
+            return reply
         except LadderError as error:
             failure = error
         raise failure.with_traceback(None)
@@ -192,7 +194,7 @@ class Engine:
             raise
         return calls.run(work)
 
-    def look_up(self, request: Request, archive: Archive) -> Served | None:
+    def look_up(self, request: Request, archive: Archive) -> Reply | None:
         """Return a stored reply; None when the model has to be called.
 
         Raises `MissingReply` when it may not be called.
@@ -204,12 +206,18 @@ class Engine:
             arrived = self._in_flight.take_arrived(archive, key)
             if arrived is not None:
                 return arrived
-        served = self._find(request, archive, key)
-        if served is None and not self.settings.live:
+        reply = self._find(request, archive, key)
+        if reply is None and not self.settings.live:
             missing = MissingReply(f"No reply of {request.model.name} is stored.")
             missing.request = request
             raise missing
-        return served
+        return reply
+
+    def lost_before(self, archive: Archive, reply: Reply) -> LostCalls | None:
+        """Return the attempts of this run before a reply that may have been billed."""
+        if reply.replayed or not reply.key:
+            return None
+        return self.failed.lost_before((archive.folder, reply.key))
 
     def ahead(self, jobs: Iterable[tuple[Request, Archive]]) -> Callable[[], None]:
         """Call for replies before they are asked for, in order, hundreds at a time.
@@ -271,7 +279,7 @@ class Engine:
         if self._in_flight is not None:
             self._in_flight.coordinator.close()
 
-    def _find(self, request: Request, archive: Archive, key: str) -> Served | None:
+    def _find(self, request: Request, archive: Archive, key: str) -> Reply | None:
         """Look a reply up; one that this run called for counts as live."""
         settings = self.settings
         own = self._own(archive, key)
@@ -284,16 +292,14 @@ class Engine:
         kept = own or kept
         if (settings.refresh or (request.fresh and settings.live)) and not live:
             return None
-        lost = self.failed.lost_before((archive.folder, key)) if live else None
-        shown = kept.reply_to(request, replayed=not live)
-        return Served(shown, key, live, lost=lost)
+        return kept.reply_to(request, key, replayed=not live)
 
     def _outcome(
         self, request: Request, archive: Archive, key: str
-    ) -> Served | LadderError | None:
+    ) -> Reply | LadderError | None:
         """Tell what became of a call: its reply, or why it failed in this run."""
-        served = self._find(request, archive, key)
-        return served or self.failed.take((archive.folder, key))
+        reply = self._find(request, archive, key)
+        return reply or self.failed.take((archive.folder, key))
 
     def _own(self, archive: Archive, key: str) -> StoredReply | None:
         """Return a stored reply that this run called for."""
@@ -303,7 +309,7 @@ class Engine:
     @contextlib.contextmanager
     def _noted(
         self,
-        future: Future[Served],
+        future: Future[Reply],
         request: Request,
         archive: Archive,
         *,
@@ -319,7 +325,7 @@ class Engine:
             raise
         self._asked.pop(future, None)
 
-    def _wait(self, future: Future[Served], waiting: Waiting) -> Served:
+    def _wait(self, future: Future[Reply], waiting: Waiting) -> Reply:
         """Wait for a reply; the main thread shows progress meanwhile."""
         if threading.current_thread() is not threading.main_thread():
             if future in self._asked:

@@ -32,15 +32,16 @@ from typing import Any, TypeVar
 
 from pytest_ladder import clock
 from pytest_ladder.calls.caller import Caller
-from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request
 from pytest_ladder.calls.coordinator import Coordinator
 from pytest_ladder.calls.one_machine.called import CalledKeys
 from pytest_ladder.calls.one_machine.failed import Call, FailedCalls
 from pytest_ladder.calls.store.archive import Archive
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import Abandoned, LadderError, StoreError
 
 T = TypeVar("T")
-Find = Callable[[Request, Archive, str], Served | None]
+Find = Callable[[Request, Archive, str], Reply | None]
 """Looks up the reply to a request by its key."""
 Waits = Callable[[int, float], None]
 """Is told how many calls that were sent the end waits for, and how many seconds."""
@@ -108,9 +109,9 @@ class CallsInFlight:
         self.idle.set()
         self._progress = progress
         self._find = find
-        self._tasks: dict[Call, asyncio.Task[Served | None]] = {}
+        self._tasks: dict[Call, asyncio.Task[Reply | None]] = {}
         self._failed = failed
-        self._arrived: dict[Call, Served] = {}
+        self._arrived: dict[Call, Reply] = {}
         """Replies that came ahead of their tests; the first to ask takes each."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -118,7 +119,7 @@ class CallsInFlight:
 
     def submit(
         self, request: Request, archive: Archive, *, ahead: bool
-    ) -> concurrent.futures.Future[Served]:
+    ) -> concurrent.futures.Future[Reply]:
         """Call the model for a reply, unless the same call is under way.
 
         A call made `ahead` is one that no test waits for yet: its failure is kept for
@@ -126,7 +127,7 @@ class CallsInFlight:
         """
         return self.run(self._answer(request, archive, ahead=ahead))
 
-    def take_arrived(self, archive: Archive, key: str) -> Served | None:
+    def take_arrived(self, archive: Archive, key: str) -> Reply | None:
         """Return a reply that came ahead, once: else it is looked up in the store."""
         return self._arrived.pop((archive.folder, key), None)
 
@@ -184,11 +185,11 @@ class CallsInFlight:
 
     async def _answer(
         self, request: Request, archive: Archive, *, ahead: bool
-    ) -> Served:
+    ) -> Reply:
         """Share one call among all that want the same reply."""
         if request.model.is_scripted:
             outcome = await self.caller.call(self.caller.wanted(request, archive, ""))
-            assert isinstance(outcome, Served)
+            assert isinstance(outcome, Reply)
             return outcome
         key = archive.key(request)
         call = (archive.folder, key)
@@ -202,14 +203,14 @@ class CallsInFlight:
             if ahead:
                 task.add_done_callback(functools.partial(self._note_failure, call))
             try:
-                served = await asyncio.shield(task)
+                reply = await asyncio.shield(task)
             except LadderError:
                 if not ahead:
                     self._failed.take(call)
                 raise
-            if served is not None:
+            if reply is not None:
                 self._arrived.pop(call, None)
-                return served
+                return reply
             # The task was started ahead, and found that another process makes the call.
             # Awaiting a task that is done does not let the loop run, so that its
             # callback, which takes it off the list, may still be due.
@@ -218,7 +219,7 @@ class CallsInFlight:
 
     def _start(
         self, request: Request, archive: Archive, key: str, **how: Any
-    ) -> asyncio.Task[Served | None]:
+    ) -> asyncio.Task[Reply | None]:
         """Start the one task that makes a call; its result is None if another does."""
         call = (archive.folder, key)
         task = asyncio.ensure_future(self._made(request, archive, key, **how))
@@ -226,13 +227,13 @@ class CallsInFlight:
         task.add_done_callback(functools.partial(self._finish, call))
         return task
 
-    def _finish(self, call: Call, task: asyncio.Task[Served | None]) -> None:
+    def _finish(self, call: Call, task: asyncio.Task[Reply | None]) -> None:
         """Take a call off the list; stop all calls when the disk takes no replies."""
         self._forget(call, task)
         if not task.cancelled() and isinstance(task.exception(), StoreError):
             self.caller.halted = task.exception()
 
-    def _forget(self, call: Call, task: asyncio.Task[Served | None]) -> None:
+    def _forget(self, call: Call, task: asyncio.Task[Reply | None]) -> None:
         if self._tasks.get(call) is task:
             del self._tasks[call]
 
@@ -291,16 +292,16 @@ class CallsInFlight:
                     missing.append((request, archive, key))
         return missing
 
-    def _keep(self, call: Call, task: asyncio.Task[Served | None]) -> None:
+    def _keep(self, call: Call, task: asyncio.Task[Reply | None]) -> None:
         """Keep what came of a call made ahead: its reply, or why it failed."""
         self._note_failure(call, task)
         if task.cancelled() or task.exception() is not None:
             return
-        served = task.result()
-        if served is not None and len(self._arrived) < _MOST_ARRIVED:
-            self._arrived[call] = served
+        reply = task.result()
+        if reply is not None and len(self._arrived) < _MOST_ARRIVED:
+            self._arrived[call] = reply
 
-    def _note_failure(self, call: Call, task: asyncio.Task[Served | None]) -> None:
+    def _note_failure(self, call: Call, task: asyncio.Task[Reply | None]) -> None:
         """Keep a failure for the test that will ask; it must not be paid for again."""
         if not task.cancelled() and isinstance(task.exception(), LadderError):
             error = task.exception()
@@ -316,7 +317,7 @@ class CallsInFlight:
         ahead: bool = False,
         held: bool = False,
         looked_up_at: float | None = None,
-    ) -> Served | None:
+    ) -> Reply | None:
         """Make a call, or wait for another process that makes it.
 
         `held`: one was found to make it. None: one does, and nobody here waits yet.
@@ -325,11 +326,11 @@ class CallsInFlight:
         while True:
             if held:
                 await self.coordinator.released(wanted)
-                served = self._find(request, archive, key)
-                if served is not None:
-                    return served
+                reply = self._find(request, archive, key)
+                if reply is not None:
+                    return reply
             outcome = await self.caller.call(wanted)
-            if isinstance(outcome, Served):
+            if isinstance(outcome, Reply):
                 return outcome
             if isinstance(outcome, LadderError):
                 raise outcome

@@ -129,11 +129,11 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
     try:
         # What these take is loaded by the runs that have one only.
         if session.settings.budget is not None:
-            from pytest_ladder.collection.plan import check_budget
+            from pytest_ladder.collection.spending import check_budget
 
             check_budget(session)
         if session.settings.live or session.settings.plan:
-            from pytest_ladder.collection.plan import check_most_usd
+            from pytest_ladder.collection.spending import check_most_usd
 
             check_most_usd(session)
         baseline = session.settings.baseline

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pytest_ladder.calls.asker import Asker
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
@@ -66,10 +66,10 @@ def known_calls(
 def asker_of_kept(look_up: LookUp) -> Asker:
     """Return what answers from kept replies, and raises `MissingReply` without one."""
 
-    def serve(request: Request) -> Served:
+    def serve(request: Request) -> Reply:
         kept = look_up(request)
         if kept is None:
             raise MissingReply(f"No reply of {request.model.name} is stored.")
-        return Served(kept.reply_to(request, replayed=True), "", live=False)
+        return kept.reply_to(request, "", replayed=True)
 
     return Asker(serve)

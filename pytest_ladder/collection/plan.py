@@ -1,4 +1,4 @@
-"""What a live run would call (`--ladder-plan`), and whether a budget can be kept."""
+"""What a live run would call (`--ladder-plan`)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 import pytest
 
-from pytest_ladder.calls.bounds import worst_usd
-from pytest_ladder.calls.contract import USUAL_OUTPUT, Request, Served
+from pytest_ladder.calls.contract import USUAL_OUTPUT, Request
 from pytest_ladder.calls.plan import LaterCalls, RungPlan, plan_calls
-from pytest_ladder.calls.prices import PriceTable, cost_of
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
 from pytest_ladder.collection.known_calls import KnownCalls, known_calls
 from pytest_ladder.collection.unplanned import unplanned
 from pytest_ladder.core.case import Case
-from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply, Usage
+from pytest_ladder.core.reply import BYTES_PER_TOKEN, Reply
 from pytest_ladder.core.rung import Rung
-from pytest_ladder.errors import BudgetReached, ConfigError, LadderError
+from pytest_ladder.errors import LadderError
 from pytest_ladder.judging.jury import Jury
 from pytest_ladder.judging.verdicts import has_verdict
-from pytest_ladder.prompting.tools import ToolOptions
 from pytest_ladder.reporting.plan_table import plan_lines
 from pytest_ladder.session.ladder_test import LadderItem
 from pytest_ladder.session.open_ladder import OpenLadder
@@ -159,11 +156,10 @@ def _judge_plans(
 def _without_verdict(archive: Archive, requests: Iterable[Request]) -> set[str]:
     """Return the keys of requests whose stored answers give no verdict."""
 
-    def find(request: Request) -> Served | None:
+    def find(request: Request) -> Reply | None:
         key = archive.key(request)
         kept = archive.find(key)
-        reply = None if kept is None else kept.reply_to(request, replayed=True)
-        return None if reply is None else Served(reply, key, live=False)
+        return None if kept is None else kept.reply_to(request, key, replayed=True)
 
     return {
         archive.key(request) for request in requests if not has_verdict(request, find)
@@ -185,38 +181,3 @@ def _verdict_requests(
         passages = opened.strategies.known_passages(rung, case)
         reply = Reply(text=stand_in, retrieved=passages)
     return judged.requests(jury, reply, case)
-
-
-def check_budget(session: LadderSession) -> None:
-    """Refuse a budget that cannot be kept; raises `ConfigError`."""
-    for opened in session.opened:
-        judged = any(test.uses_judge for test in session.tests_of(opened))
-        judges = opened.judges if judged else ()
-        asked = [(rung.model, rung.params) for rung in opened.rungs]
-        asked += [(judge, judge.params) for judge in judges]
-        for model, params in asked:
-            request = Request(model=model, messages=[], params=params)
-            try:
-                worst_usd(request, PriceTable())
-            except BudgetReached as error:
-                raise ConfigError(f"--ladder-budget: {error}") from None
-
-
-def check_most_usd(session: LadderSession) -> None:
-    """Refuse `most_usd` where calls have no price, before the first of them is paid.
-
-    Raises `ConfigError`.
-    """
-    for opened in session.opened:
-        for rung in opened.rungs:
-            strategy = rung.strategy
-            if not isinstance(strategy, ToolOptions) or strategy.most_usd is None:
-                continue
-            usd, _ = cost_of(rung.model, Usage(), 0.0, PriceTable())
-            if usd is None:
-                raise ConfigError(
-                    f'{shown(opened.ladder.path)}: strategy "{strategy.name}": '
-                    f"most_usd cannot be kept on {rung.id}, for the price of model "
-                    f"{rung.model.name!r} is unknown; declare its `price` or `serve`, "
-                    "leave that rung out with --ladder-rungs, or remove `most_usd`."
-                )

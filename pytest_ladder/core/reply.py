@@ -143,6 +143,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """True when the reply came from the store or a recording, not from a call."""
     agreement: float | None = None
     """Share of the votes that are for it, in [0, 1]; None: none was taken."""
+    key: str = ""
+    """Its key in the store, or one for all calls behind it; empty: it is not stored."""
+    calls: tuple[str, ...] = ()
+    """Keys of the calls behind a reply that several make; empty: it is a call."""
+    images: int = 0
+    """How many images were sent for it."""
     odd: str | None = None
     """What is odd about how a strategy came to it: `no answer` was found in what was
     said, votes were `tied`, a loop is `unfinished`; None: nothing."""

@@ -35,10 +35,10 @@ class Api(Protocol):
     def asked(self, body: Body, memory: Memory) -> AppRequest:
         """Read a request; raises `AppError`."""
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write a reply in one piece."""
 
-    def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
+    def events(self, asked: AppRequest, reply: Reply) -> Iterator[bytes]:
         """Write a reply as server-sent events, as its model would have."""
 
     def problem(self, status: int, message: str) -> Body:

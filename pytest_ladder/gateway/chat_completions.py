@@ -57,7 +57,7 @@ class ChatCompletions:
             wants_usage=options.get("include_usage") is True,
         )
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write a completion in one piece."""
         text, reasoning = said_by(reply)
         calls = list(reply.tool_calls)
@@ -76,12 +76,12 @@ class ChatCompletions:
             "logprobs": logprobs_of(reply),
             "finish_reason": _finish_reason(reply),
         }
-        head = _head(asked, reply, key, "chat.completion")
+        head = _head(asked, reply, "chat.completion")
         return head | {"choices": [choice], "usage": usage_of(reply.usage)}
 
-    def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
+    def events(self, asked: AppRequest, reply: Reply) -> Iterator[bytes]:
         """Write a completion as the chunks of a stream."""
-        head = _head(asked, reply, key, "chat.completion.chunk")
+        head = _head(asked, reply, "chat.completion.chunk")
         if asked.wants_usage:
             head["usage"] = None
 
@@ -160,9 +160,9 @@ def usage_of(usage: Usage | None) -> Body | None:
     }
 
 
-def _head(asked: AppRequest, reply: Reply, key: str, kind: str) -> Body:
+def _head(asked: AppRequest, reply: Reply, kind: str) -> Body:
     return {
-        "id": f"chatcmpl-{key[:24]}",
+        "id": f"chatcmpl-{reply.key[:24]}",
         "object": kind,
         "created": int(clock.unix()),
         "model": reply.model or asked.model,

@@ -38,7 +38,7 @@ class Embeddings:
             extra=form,
         )
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write the vectors, as numbers or as bytes."""
         vectors: list[list[float]] = msgspec.json.decode(reply.text)
         data = [
@@ -54,7 +54,7 @@ class Embeddings:
         model = reply.model or asked.model
         return {"object": "list", "data": data, "model": model, "usage": usage}
 
-    def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
+    def events(self, asked: AppRequest, reply: Reply) -> Iterator[bytes]:
         """Raise `AppError`: vectors are not streamed."""
         raise refuse("streams of embeddings")
 

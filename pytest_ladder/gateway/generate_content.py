@@ -94,7 +94,7 @@ class GenerateContent:
             extra=bool(_thinking(body).get("includeThoughts")),
         )
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write a response in one piece."""
         text, reasoning = said_by(reply)
         parts: list[Body] = []
@@ -103,9 +103,9 @@ class GenerateContent:
         if text or not reply.tool_calls:
             parts.append({"text": text or reply.refusal or ""})
         parts += map(_call, reply.tool_calls)
-        return _response(asked, reply, key, parts, _reason(reply))
+        return _response(asked, reply, parts, _reason(reply))
 
-    def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
+    def events(self, asked: AppRequest, reply: Reply) -> Iterator[bytes]:
         """Write a response as the events of a stream: each is one in small."""
         text, reasoning = said_by(reply)
         text = text or reply.refusal or ""
@@ -114,8 +114,8 @@ class GenerateContent:
         parts += [{"text": piece} for piece in pieces(text)]
         parts += map(_call, reply.tool_calls)
         for part in parts:
-            yield data(_response(asked, reply, key, [part], None))
-        yield data(_response(asked, reply, key, [{"text": ""}], _reason(reply)))
+            yield data(_response(asked, reply, [part], None))
+        yield data(_response(asked, reply, [{"text": ""}], _reason(reply)))
 
     def problem(self, status: int, message: str) -> Body:
         """Write an error."""
@@ -294,7 +294,7 @@ def _reason(reply: Reply) -> str:
 
 
 def _response(
-    asked: AppRequest, reply: Reply, key: str, parts: list[Body], reason: str | None
+    asked: AppRequest, reply: Reply, parts: list[Body], reason: str | None
 ) -> Body:
     candidate: Body = {"content": {"role": "model", "parts": parts}, "index": 0}
     if reason is not None:
@@ -302,7 +302,7 @@ def _response(
     response: Body = {
         "candidates": [candidate],
         "modelVersion": reply.model or asked.model,
-        "responseId": key[:24],
+        "responseId": reply.key[:24],
     }
     if reason is not None and (usage := reply.usage) is not None:
         response["usageMetadata"] = {

@@ -83,14 +83,14 @@ class Messages:
             extra=(memory, body),
         )
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write a message in one piece."""
         memory, body = asked.extra
         thinking = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
         told = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
         stopped = _STOPS.get(told, "end_turn") if reply.refusal is None else "refusal"
         message = reply.native or {
-            "id": f"msg_{key[:24]}",
+            "id": f"msg_{reply.key[:24]}",
             "type": "message",
             "role": "assistant",
             "model": reply.model or asked.model,
@@ -103,9 +103,9 @@ class Messages:
         memory[message["id"]] = {**body, "messages": [*body["messages"], answered]}
         return message
 
-    def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
+    def events(self, asked: AppRequest, reply: Reply) -> Iterator[bytes]:
         """Write a message as the events of a stream."""
-        return message_events(self.whole(asked, reply, key))
+        return message_events(self.whole(asked, reply))
 
     def problem(self, status: int, message: str) -> Body:
         """Write an error."""

@@ -76,10 +76,10 @@ class NativeResponses(Responses):
             extra=(memory, said, body.get("previous_response_id")),
         )
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write the response as it came."""
         if reply.native is None:
-            return super().whole(asked, reply, key)
+            return super().whole(asked, reply)
         memory, said, previous = asked.extra
         response = {**reply.native, "previous_response_id": previous}
         keep(memory, response, [*said, *response["output"]])

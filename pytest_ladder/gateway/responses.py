@@ -72,10 +72,10 @@ class Responses:
             extra=(memory, messages, body.get("previous_response_id")),
         )
 
-    def whole(self, asked: AppRequest, reply: Reply, key: str) -> Body:
+    def whole(self, asked: AppRequest, reply: Reply) -> Body:
         """Write a response in one piece."""
         memory, messages, previous = asked.extra
-        response = _response(asked, reply, key)
+        response = _response(asked, reply)
         response["previous_response_id"] = previous
         text, _ = said_by(reply)
         message: Message = {
@@ -87,9 +87,9 @@ class Responses:
         keep(memory, response, [*messages, message])
         return response
 
-    def events(self, asked: AppRequest, reply: Reply, key: str) -> Iterator[bytes]:
+    def events(self, asked: AppRequest, reply: Reply) -> Iterator[bytes]:
         """Write a response as the events of a stream."""
-        return response_events(self.whole(asked, reply, key))
+        return response_events(self.whole(asked, reply))
 
     def problem(self, status: int, message: str) -> Body:
         """Write an error."""
@@ -234,11 +234,11 @@ def _content(content: Any) -> Any:
     return content_of(parts)
 
 
-def _response(asked: AppRequest, reply: Reply, key: str) -> Body:
+def _response(asked: AppRequest, reply: Reply) -> Body:
     reasons = {"length": "max_output_tokens", "content_filter": "content_filter"}
     cut = reasons.get(reply.finish_reason or "")
     return {
-        "id": f"resp_{key[:24]}",
+        "id": f"resp_{reply.key[:24]}",
         "object": "response",
         "created_at": int(clock.unix()),
         "status": "incomplete" if cut else "completed",
@@ -247,7 +247,7 @@ def _response(asked: AppRequest, reply: Reply, key: str) -> Body:
         "instructions": None,
         "metadata": {},
         "model": reply.model or asked.model,
-        "output": list(_output(reply, key)),
+        "output": list(_output(reply)),
         "parallel_tool_calls": True,
         "temperature": asked.params.get("temperature"),
         "tool_choice": "auto",
@@ -257,11 +257,11 @@ def _response(asked: AppRequest, reply: Reply, key: str) -> Body:
     }
 
 
-def _output(reply: Reply, key: str) -> Iterator[Body]:
+def _output(reply: Reply) -> Iterator[Body]:
     text, reasoning = said_by(reply)
     if reasoning:
         summary = [{"type": "summary_text", "text": reasoning}]
-        yield {"id": f"rs_{key[:24]}", "type": "reasoning", "summary": summary}
+        yield {"id": f"rs_{reply.key[:24]}", "type": "reasoning", "summary": summary}
     parts: list[Body] = []
     if text or not (reply.tool_calls or reply.refusal):
         tokens = (logprobs_of(reply) or {}).get("content") or []
@@ -270,11 +270,11 @@ def _output(reply: Reply, key: str) -> Iterator[Body]:
     if reply.refusal:
         parts.append({"type": "refusal", "refusal": reply.refusal})
     if parts:
-        head = {"id": f"msg_{key[:24]}", "type": "message", "role": "assistant"}
+        head = {"id": f"msg_{reply.key[:24]}", "type": "message", "role": "assistant"}
         yield {**head, "status": "completed", "content": parts}
     for index, call in enumerate(reply.tool_calls):
         yield {
-            "id": f"fc_{key[:24]}{index}",
+            "id": f"fc_{reply.key[:24]}{index}",
             "type": "function_call",
             "status": "completed",
             "call_id": call.get("id") or f"call_{index}",

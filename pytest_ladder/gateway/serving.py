@@ -19,8 +19,9 @@ import msgspec
 from aiohttp import web
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import NativeCall, Request, Served
+from pytest_ladder.calls.contract import NativeCall, Request
 from pytest_ladder.calls.lanes.pass_through import NOT_THERE, speaks
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import (
     AppError,
     BudgetReached,
@@ -134,7 +135,7 @@ class Serving:
             self._asked = way.asked
         except AppError as error:
             return refusal(self._api, error.status, str(error)), error
-        task = asyncio.ensure_future(self._served(way, body))
+        task = asyncio.ensure_future(self._reply(way, body))
         working.add(task)
         task.add_done_callback(working.discard)
         return await self._when_there(way, task)
@@ -168,7 +169,7 @@ class Serving:
             return self._way(APIS[self._route], body)
         return None
 
-    async def _served(self, way: _AsRead, body: Body) -> tuple[_AsRead, Served]:
+    async def _reply(self, way: _AsRead, body: Body) -> tuple[_AsRead, Reply]:
         """Ask; what a server has no route for is asked in translation, at once."""
         ask, native = self._visit.asker.ask_async, way.wanted.native
         translated = None
@@ -179,9 +180,9 @@ class Serving:
                 translated = self._translated(body)
             if translated is None:
                 raise
-        served = await ask(translated.wanted)
+        reply = await ask(translated.wanted)
         self._translating.add((self._route, way.wanted.model.id))
-        return translated, served
+        return translated, reply
 
     def _way(self, api: Api, body: Body) -> _AsRead:
         """Read a request in the words of an API; raises `AppError`."""
@@ -227,18 +228,18 @@ class Serving:
     async def _when_there(
         self,
         way: _AsRead,
-        served: asyncio.Task[tuple[_AsRead, Served]],
+        asked: asyncio.Task[tuple[_AsRead, Reply]],
     ) -> tuple[web.StreamResponse, LadderError | None]:
         """Answer when the reply is there; a stream says meanwhile that it is alive."""
         stream: web.StreamResponse | None = None
-        while not (await asyncio.wait({served}, timeout=PING_S))[0]:
+        while not (await asyncio.wait({asked}, timeout=PING_S))[0]:
             if way.asked.stream:
                 with contextlib.suppress(ConnectionError):
                     stream = stream or await self._begun()
                     await stream.write(b": ping\n\n")
         failure: LadderError | None = None
         try:
-            way, (reply, key, *_) = served.result()
+            way, reply = asked.result()
         except asyncio.CancelledError:
             failure = AppError(ENDING, status=503)
         except MissingReply as error:
@@ -254,12 +255,12 @@ class Serving:
             return stream, failure
         self._called = tuple(tool_names(reply.tool_calls))
         if not way.asked.stream:
-            body = msgspec.json.encode(way.api.whole(way.asked, reply, key))
+            body = msgspec.json.encode(way.api.whole(way.asked, reply))
             way.asking.deliver()
             return web.json_response(body=body, headers=FINAL), None
         with contextlib.suppress(ConnectionError):
             stream = stream or await self._begun()
-            for event in way.api.events(way.asked, reply, key):
+            for event in way.api.events(way.asked, reply):
                 await stream.write(event)
             way.asking.deliver()
         return stream or web.Response(), None

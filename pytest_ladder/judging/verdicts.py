@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_ladder.calls.asker import Talk
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model
@@ -48,7 +48,7 @@ _ATTEMPTS = 2
 _LONGEST_QUOTE = 200
 
 
-Unusable = Callable[[Sequence[Served]], None]
+Unusable = Callable[[Sequence[Reply]], None]
 """Is told of answers that gave no verdict, so that they are not recorded."""
 
 
@@ -99,23 +99,23 @@ def ask(
     """
     data = said_in(request.messages[1])
     for fresh in (False, True):
-        asked, answers = msgspec.structs.replace(request, fresh=fresh), list[Served]()
+        asked, answers = msgspec.structs.replace(request, fresh=fresh), list[Reply]()
         while len(answers) < _ATTEMPTS:
             answers.append((yield asked))
-            if fresh and not answers[-1].live:
+            if fresh and answers[-1].replayed:
                 # A replay, which has no other answers than those.
                 break
-            answer = answers[-1].reply
+            answer = answers[-1]
             try:
                 value, reason = read(form, answer, data)
             except ReplyNotJson as error:
                 problem, text = str(error), answer.text
             else:
-                cost_usd = total(served.reply.cost_usd for served in answers)
+                cost_usd = total(each.cost_usd for each in answers)
                 return JudgeAnswer(value, reason, cost_usd)
             asked = repair_of(asked, answer, problem, form)
         unusable(answers)
-        are_new = all(served.live for served in answers)
+        are_new = not any(each.replayed for each in answers)
         if are_new:
             break
     advice = "" if are_new else " That is stored; --ladder-live asks again."
@@ -132,15 +132,15 @@ def ask(
     )
 
 
-def has_verdict(request: Request, find: Callable[[Request], Served | None]) -> bool:
+def has_verdict(request: Request, find: Callable[[Request], Reply | None]) -> bool:
     """Tell whether stored answers, which `find` looks up, hold a judge's verdict."""
     form = form_of(request.messages)
     assert form is not None
     talk = ask(request, form, "", lambda _: None)
     try:
         asked = next(talk)
-        while (served := find(asked)) is not None:
-            asked = talk.send(served)
+        while (answer := find(asked)) is not None:
+            asked = talk.send(answer)
     except StopIteration:
         return True
     except JudgeError:

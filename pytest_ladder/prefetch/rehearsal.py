@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ladder.calls.asker import Asker
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.score import Verdict
 from pytest_ladder.errors import Abandoned
@@ -378,11 +378,11 @@ def _asker(session: LadderSession, item: LadderItem, rehearsal: Rehearsal) -> As
     """
     archive = item.test.opened.archive
 
-    def serve(request: Request) -> Served:
+    def serve(request: Request) -> Reply:
         rehearsal.check()
         return session.engine.ask(request, archive, ahead=rehearsal.others_run)
 
-    async def serve_async(request: Request) -> Served:
+    async def serve_async(request: Request) -> Reply:
         rehearsal.check()
         let_others_run_when_idle(rehearsal.others_run)
         return await session.engine.ask_async(request, archive, ahead=True)

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pytest_ladder.calls.asker import Asker
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.session.app_link import (
     AppCall,
     AppLink,
@@ -59,7 +60,7 @@ class _Apps:
         item, session = self._item, self._session
         archive = item.test.opened.archive
 
-        async def serve(request: Request) -> Served:
+        async def serve(request: Request) -> Reply:
             return await session.engine.ask_async(request, archive, ahead=True)
 
         opened, case = item.test.opened, item.case

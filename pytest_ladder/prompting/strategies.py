@@ -138,8 +138,7 @@ class Strategies:
             while True:
                 asked = request.next(prompt)
                 retrieved += prompt.retrieved
-                served = yield asked
-                prompt = conversation.send(served.reply)
+                prompt = conversation.send((yield asked))
         except StopIteration as end:
             reply = end.value
         if not isinstance(reply, Reply):

@@ -22,8 +22,9 @@ from typing import NoReturn, Protocol
 import pytest
 
 from pytest_ladder.calls.asker import Asker
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.engine import Engine
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import LostCalls
 from pytest_ladder.core.rung import Rung
 from pytest_ladder.errors import AppError, LadderError
@@ -251,19 +252,19 @@ class Apps:
         running, item = self._process.running, record.item
         visit: Visit
 
-        async def serve(request: Request) -> Served:
+        engine, archive = self._process.engine, item.test.opened.archive
+
+        async def serve(request: Request) -> Reply:
             try:
-                served = await self._process.engine.ask_async(
-                    request, item.test.opened.archive
-                )
+                reply = await engine.ask_async(request, archive)
             except LadderError as error:
                 if not visit.is_over:
                     running.note_failure(error)
                 raise
             if visit.is_over:
                 raise AppError(f"{OVER}.", status=410)
-            running.note_lost(served.lost)
-            return served
+            running.note_lost(engine.lost_before(archive, reply))
+            return reply
 
         visit = Visit(
             *(item.rung, item.test.opened, asked_by(item.test.nodeid, item.case)),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.core.case import Case
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.row import UNUSABLE, LostCalls, Row, UsedReply
@@ -39,18 +39,20 @@ def rung_of(item: pytest.Item) -> Rung | None:
     return rung if isinstance(rung, Rung) else None
 
 
-def bill_of(served: Served, key: str) -> UsedReply:
-    """Return what goes on a row of a reply that its test used."""
-    reply = served.reply
+def bill_of(reply: Reply, request: Request | None, key: str) -> UsedReply:
+    """Return what goes on a row of a reply that its test used.
+
+    `request` is the last one for it; None: a task gave it that called no model.
+    """
     return UsedReply(
         key=key,
-        live=served.live,
+        live=request is not None and not reply.replayed,
         cost_usd=reply.cost_usd,
         latency_s=reply.latency_s,
         ttft_s=reply.ttft_s,
         usage=reply.usage,
-        calls=served.calls,
-        images=served.images,
+        calls=reply.calls,
+        images=reply.images,
         flag=reply.flag,
     )
 

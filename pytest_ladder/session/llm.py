@@ -54,7 +54,7 @@ class Llm(Chat):
             __tracebackhide__ = True
             return asker.hold(talk)
 
-        return self._asker.as_one(hold, sum_of_conversation).reply
+        return self._asker.as_one(hold, sum_of_conversation)
 
     @property
     def base_url(self) -> str:
@@ -129,7 +129,7 @@ def run_task(task: Task, case: Case, llm: Llm, *, external: bool) -> Reply:
             llm._apps.leave(asker)
 
     sum_up = sum_of_external_task if external else sum_of_task
-    return llm._asker.as_one(run, sum_up).reply
+    return llm._asker.as_one(run, sum_up)
 
 
 def _as_reply(result: Any, task: Task) -> Reply:

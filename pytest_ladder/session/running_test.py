@@ -19,14 +19,14 @@ import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import pytest
 
 from pytest_ladder import clock
-from pytest_ladder.calls.asker import Asker
-from pytest_ladder.calls.contract import VECTORS, Request, Served
+from pytest_ladder.calls.asker import Asker, Note
+from pytest_ladder.calls.contract import VECTORS, Request
 from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.core.case import Case
@@ -213,12 +213,12 @@ class RunningTest:
         run_coroutine(item.obj(**arguments), self.waiting)
         return True
 
-    def note(self, served: Served) -> None:
+    def note(self, reply: Reply, request: Request | None) -> None:
         """Put a reply, with its cost, on the running test's row; on any thread."""
         record = self.record
         if record is None:
             return
-        reply, item, key = served.reply, record.item, served.key
+        item, key = record.item, reply.key
         if not key:
             # A reply that is not stored has no key; it is still one reply of one test.
             run = f"{item.nodeid}#{item.case and item.case.id}#{item.sample}"
@@ -228,20 +228,20 @@ class RunningTest:
         if reply.finish_reason != VECTORS:
             record.text, said = reply.text, reply.whole_text
             record.said = said if said != reply.text else ""
-        record.replies.append(bill_of(served, key))
+        record.replies.append(bill_of(reply, request, key))
         self._served.add((item.test.opened, item.rung.id))
 
-    def note_evaluation(self, served: Served) -> None:
+    def note_evaluation(self, reply: Reply, request: Request | None) -> None:
         """Put a judge's answer, with its cost, on the running test's row."""
         record = self.record
         if record is not None:
-            key = served.key or f"{record.item.nodeid}#judge{len(record.evaluations)}"
-            record.evaluations.append(bill_of(served, key))
+            key = reply.key or f"{record.item.nodeid}#judge{len(record.evaluations)}"
+            record.evaluations.append(bill_of(reply, request, key))
 
-    def note_unusable(self, answers: Sequence[Served]) -> None:
+    def note_unusable(self, answers: Sequence[Reply]) -> None:
         """Mark a judge's answers that gave no verdict: they are not recorded."""
         if self.record is not None:
-            keys = {served.key for served in answers}
+            keys = {answer.key for answer in answers}
             self.record.mark_unusable(keys, asked_again=self._process.settings.live)
 
     def note_score(self, score: Score) -> None:
@@ -269,7 +269,7 @@ class RunningTest:
                 self.waited_in_loops_s += clock.monotonic() - begun
                 self._process.status.show()
 
-    def _asker(self, opened: OpenLadder, note: Callable[[Served], None]) -> Asker:
+    def _asker(self, opened: OpenLadder, note: Note) -> Asker:
         """Return what asks for replies of a ladder, and puts them on the row."""
         return Asker(
             functools.partial(self._serve, opened.archive),
@@ -278,16 +278,16 @@ class RunningTest:
             lambda requests: self._process.engine.begin(opened.archive, requests),
         )
 
-    def _serve(self, archive: Archive, request: Request) -> Served:
+    def _serve(self, archive: Archive, request: Request) -> Reply:
         """Look a reply up or call for it; ends the test when there is none.
 
         Called on any thread of the test; waits there.
         """
         __tracebackhide__ = True
         try:
-            served = self._process.engine.ask(request, archive)
-            self.note_lost(served.lost)
-            return served
+            reply = self._process.engine.ask(request, archive)
+            self.note_lost(self._process.engine.lost_before(archive, reply))
+            return reply
         except LadderError as error:
             self.note_failure(error)
             if not isinstance(error, MissingReply | BudgetReached):
@@ -295,16 +295,16 @@ class RunningTest:
             problem = error
         self._end_test(problem)
 
-    async def _serve_async(self, archive: Archive, request: Request) -> Served:
+    async def _serve_async(self, archive: Archive, request: Request) -> Reply:
         """Do the same from any event loop, of any thread."""
         __tracebackhide__ = True
         if threading.current_thread() is threading.main_thread():
             let_others_run_when_idle(self.waiting)
         self._asking += 1
         try:
-            served = await self._process.engine.ask_async(request, archive)
-            self.note_lost(served.lost)
-            return served
+            reply = await self._process.engine.ask_async(request, archive)
+            self.note_lost(self._process.engine.lost_before(archive, reply))
+            return reply
         except LadderError as error:
             self.note_failure(error)
             if not isinstance(error, MissingReply | BudgetReached):

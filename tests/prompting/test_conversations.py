@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from pytest_ladder.calls.asker import Asker, sum_of_conversation
-from pytest_ladder.calls.contract import Request, Served
+from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.archive import reply_key
 from pytest_ladder.config.load import load_ladder
 from pytest_ladder.core.case import Case, Message
@@ -56,7 +56,7 @@ class Speaker:
         self.asked: list[Request] = []
         self.begun: list[int] = []
 
-    def serve(self, request: Request) -> Served:
+    def serve(self, request: Request) -> Reply:
         self.asked.append(request)
         said = self.says.pop(0)
         fields = {"text": said} if isinstance(said, str) else {"text": "", **said}
@@ -70,11 +70,11 @@ class Speaker:
             "timing": Timing(sent_s=0.0, done_s=float(len(self.asked))),
             **fields,
         }
-        return Served(Reply(**fields), reply_key("bot", request), live=True)
+        return Reply(**fields, key=reply_key("bot", request))
 
     def put(
         self, strategies: Strategies, strategy: Strategy, case: Case, sample: int = 1
-    ) -> Served:
+    ) -> Reply:
         """Put a case to it, and return the reply with the bill of all its calls."""
         rung = Rung(model=BOT, strategy=strategy)
         talk = strategies.talk(rung, case, sample)
@@ -129,15 +129,15 @@ def test_the_answer_alone_is_the_text_and_thoughts_are_kept_apart(
 ) -> None:
     model = Speaker({"text": "One and one.\nAnswer: 2", "reasoning": "Easy."})
     served = model.put(strategies, think(), case())
-    assert served.reply.text == "2"
-    assert served.reply.reasoning == "Easy.\n\nOne and one."
-    assert served.reply.flag is None
+    assert served.text == "2"
+    assert served.reasoning == "Easy.\n\nOne and one."
+    assert served.flag is None
     (request,) = model.asked
     assert request.messages[-1]["content"].startswith("1+1?\n\nThink step by step.")
     # One call is a call: no sum, and the key that anybody's same call has.
     assert served.key == reply_key("bot", request)
-    assert "2" not in served.reply.messages[-2]["content"]
-    assert served.reply.messages[-1]["content"] == "One and one.\nAnswer: 2"
+    assert "2" not in served.messages[-2]["content"]
+    assert served.messages[-1]["content"] == "One and one.\nAnswer: 2"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_answer_alone_is_the_text_and_thoughts_are_kept_apart(
 def test_a_reply_without_an_answer_says_so(
     strategies: Strategies, fields: dict[str, Any], text: str, flag: str
 ) -> None:
-    reply = Speaker(fields).put(strategies, think(extract="tag"), case()).reply
+    reply = Speaker(fields).put(strategies, think(extract="tag"), case())
     assert (reply.text, reply.flag) == (text, flag)
     if flag == "no answer":
         assert reply.reasoning == "I do not know."
@@ -164,7 +164,7 @@ def test_examples_and_passages_combine_with_thinking(strategies: Strategies) -> 
         examples="examples.jsonl", corpus="kb", extract="tag", instruction="Think!"
     )
     model = Speaker("<answer>2</answer>")
-    reply = model.put(strategies, strategy, case("sums of tea?")).reply
+    reply = model.put(strategies, strategy, case("sums of tea?"))
     shown = [message["content"] for message in model.asked[0].messages]
     assert shown[:4] == [
         "2+2?\n\nThink!",
@@ -275,7 +275,7 @@ def test_votes_are_counted(
     agreement: float,
     flag: str | None,
 ) -> None:
-    reply = Speaker(*says).put(strategies, vote(**options), case()).reply
+    reply = Speaker(*says).put(strategies, vote(**options), case())
     assert (reply.text, reply.flag) == (text, flag)
     assert reply.agreement == pytest.approx(agreement)
 
@@ -284,7 +284,7 @@ def test_a_letter_and_the_text_of_its_choice_are_one_vote(
     strategies: Strategies,
 ) -> None:
     asked = case("Tea?", metadata={"choices": ["Matcha", "Sencha"]})
-    reply = Speaker("A", "(B)", "Sencha").put(strategies, vote(), asked).reply
+    reply = Speaker("A", "(B)", "Sencha").put(strategies, vote(), asked)
     assert reply.text == "(B)"
     assert reply.agreement == pytest.approx(2 / 3)
 
@@ -296,10 +296,10 @@ def test_votes_are_asked_for_at_once_and_cost_as_much_as_all_of_them(
     served = model.put(strategies, vote(), case())
     assert model.begun == [2]
     assert [request.draw for request in model.asked] == [1, 2, 3]
-    assert served.reply.cost_usd == 1.5
-    assert served.reply.usage == Usage(input=30, output=6)
+    assert served.cost_usd == 1.5
+    assert served.usage == Usage(input=30, output=6)
     # They took 1, 2 and 3 seconds, side by side.
-    assert served.reply.latency_s == 3.0
+    assert served.latency_s == 3.0
     assert len(set(served.calls)) == 3
     again = Speaker("a", "a", "b")
     second = again.put(strategies, vote(), case(), sample=2)
@@ -333,19 +333,19 @@ def test_when_a_vote_fails_the_others_are_on_the_bill(
     strategies: Strategies, fails: int
 ) -> None:
     model = Speaker("a", "a")
-    noted: list[Served] = []
+    noted: list[Reply] = []
 
-    def serve(request: Request) -> Served:
+    def serve(request: Request) -> Reply:
         if request.draw == fails:
             raise MissingReply("the server is gone")
         return model.serve(request)
 
-    asker = Asker(serve, note=noted.append)
+    asker = Asker(serve, note=lambda reply, _: noted.append(reply))
     talk = strategies.talk(Rung(model=BOT, strategy=vote()), case())
     with pytest.raises(MissingReply, match="gone"):
         asker.as_one(lambda inner: inner.hold(talk), sum_of_conversation)
     (bill,) = noted
-    assert (bill.reply.cost_usd, len(bill.calls)) == (1.0, 2)
+    assert (bill.cost_usd, len(bill.calls)) == (1.0, 2)
 
 
 # -- refine --------------------------------------------------------------------------
@@ -355,14 +355,14 @@ def test_a_draft_is_criticised_and_written_anew(strategies: Strategies) -> None:
     strategy = refine(critique="Faults, of {input}?", revise="Again.", rounds=2)
     model = Speaker("3", "It is odd.", "2", "None.", "two")
     served = model.put(strategies, strategy, case())
-    assert served.reply.text == "two"
+    assert served.text == "two"
     assert [message["content"] for message in model.asked[-1].messages] == [
         *("1+1?", "3", "Faults, of 1+1??", "It is odd.", "Again.", "2"),
         *("Faults, of 1+1??", "None.", "Again."),
     ]
     # One after another: 1 + 2 + 3 + 4 + 5 seconds.
-    assert served.reply.latency_s == 15.0
-    assert (served.reply.cost_usd, len(served.calls)) == (2.5, 5)
+    assert served.latency_s == 15.0
+    assert (served.cost_usd, len(served.calls)) == (2.5, 5)
     estimate = strategies.estimate(strategy)
     assert estimate.calls == 5
     assert estimate.prompt_tokens > 5 * strategies.estimate(Strategy(name="s"))[0]
@@ -370,13 +370,13 @@ def test_a_draft_is_criticised_and_written_anew(strategies: Strategies) -> None:
 
 def test_a_refined_answer_is_found_among_thoughts(strategies: Strategies) -> None:
     model = Speaker("Answer: 3", "Odd.", "Hm.\nAnswer: 2")
-    reply = model.put(strategies, refine(extract="last-line"), case()).reply
+    reply = model.put(strategies, refine(extract="last-line"), case())
     assert (reply.text, reply.reasoning) == ("2", "Hm.")
 
 
 def test_nothing_is_asked_about_a_draft_without_words(strategies: Strategies) -> None:
     model = Speaker({"text": "", "finish_reason": "content_filter"})
-    reply = model.put(strategies, refine(), case()).reply
+    reply = model.put(strategies, refine(), case())
     assert (reply.flag, len(model.asked)) == ("filtered", 1)
 
 
@@ -384,7 +384,7 @@ def test_a_critique_without_words_leaves_the_draft_as_it_is(
     strategies: Strategies,
 ) -> None:
     model = Speaker("3", "It is odd.", "2", " ")
-    reply = model.put(strategies, refine(rounds=2), case()).reply
+    reply = model.put(strategies, refine(rounds=2), case())
     assert (reply.text, reply.flag, len(model.asked)) == ("2", None, 4)
     assert reply.cost_usd == 2.0
 
@@ -401,9 +401,9 @@ def test_the_model_is_told_what_tools_return_until_it_answers(
         "Yes, for 4 dollars.",
     )
     served = model.put(strategies, tools("stock", "shipping", "echo"), case())
-    assert served.reply.text == "Yes, for 4 dollars."
-    assert served.reply.flag is None
-    assert (served.reply.cost_usd, served.reply.latency_s) == (1.5, 6.0)
+    assert served.text == "Yes, for 4 dollars."
+    assert served.flag is None
+    assert (served.cost_usd, served.latency_s) == (1.5, 6.0)
     first, second = (request.messages for request in model.asked[1:])
     assert [(m["tool_call_id"], m["content"]) for m in first[2:]] == [
         ("id0", "true"),
@@ -472,7 +472,7 @@ def test_hostile_arguments_stay_arguments(
 ) -> None:
     model = Speaker(calls((name, arguments)), "Sorry.")
     strategy = tools("stock", "echo", "novel", "parsed", "teas", "tin")
-    assert model.put(strategies, strategy, case()).reply.text == "Sorry."
+    assert model.put(strategies, strategy, case()).text == "Sorry."
     assert model.asked[1].messages[-1]["content"].startswith(told)
 
 
@@ -484,7 +484,7 @@ def test_odd_calls_of_tools_end_no_conversation(strategies: Strategies) -> None:
     )
     many = calls(*[("echo", {"text": "hi"})] * 40)
     model = Speaker({"tool_calls": odd}, many, "Done.")
-    assert model.put(strategies, tools("echo"), case()).reply.text == "Done."
+    assert model.put(strategies, tools("echo"), case()).text == "Done."
     told = [m["content"] for m in model.asked[1].messages if m["role"] == "tool"]
     assert len(told) == 3
     assert all(text.startswith("Error: there is no such tool") for text in told)
@@ -500,7 +500,7 @@ def test_a_loop_ends_at_its_bound_and_says_so(
     strategies: Strategies, bound: dict[str, Any], made: int
 ) -> None:
     model = Speaker(*[calls(("echo", {"text": "again"}))] * 20)
-    reply = model.put(strategies, tools("echo", **bound), case()).reply
+    reply = model.put(strategies, tools("echo", **bound), case())
     assert (len(model.asked), reply.flag, reply.text) == (made, "unfinished", "")
     assert reply.cost_usd == made * 0.5
 
@@ -620,7 +620,7 @@ def test_the_class_of_the_docs_holds_its_conversation(
     (strategy,) = ladder.strategies
     model = Speaker("2", "Yes.", "No, 3.", "yes")
     served = model.put(strategies, strategy, case())
-    assert (served.reply.text, served.reply.latency_s) == ("Yes.", 1.0 + 4.0)
+    assert (served.text, served.latency_s) == ("Yes.", 1.0 + 4.0)
     assert [request.draw for request in model.asked] == [0, 1, 2, 3]
     assert strategies.estimate(strategy).calls == 4
     assert not strategies.all_is_known(strategy)

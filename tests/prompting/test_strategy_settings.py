@@ -189,7 +189,7 @@ def test_tools_are_offered_and_called_only_by_what_uses_them(load: Load) -> None
     talk = Strategies(offered).talk(offered.rungs[0], CASE)
     next(talk)
     with pytest.raises(StopIteration) as end:
-        talk.send(_served(Reply(text="", tool_calls=calls)))
+        talk.send(Reply(text="", tool_calls=calls))
     assert end.value.value.tool_calls == calls
 
 
@@ -205,17 +205,11 @@ def test_every_call_of_a_conversation_has_what_the_strategy_sets_but_a_critique_
         while True:
             requests.append(request)
             messages = [*request.messages, {"role": "assistant", "content": "{}"}]
-            request = talk.send(_served(Reply(text="{}", messages=messages)))
+            request = talk.send(Reply(text="{}", messages=messages))
     except StopIteration:
         pass
     assert ["response_format" in r.params for r in requests] == [True, False, True]
     assert {r.params["temperature"] for r in requests} == {0}
-
-
-def _served(reply: Reply) -> Any:
-    from pytest_ladder.calls.contract import Served
-
-    return Served(reply, "", live=True)
 
 
 MISTAKES = {

@@ -29,7 +29,6 @@ from pytest_ladder.calls.contract import (
     MachinesRun,
     Progress,
     Request,
-    Served,
 )
 from pytest_ladder.calls.coordinator import (
     CallPlace,
@@ -56,6 +55,7 @@ from pytest_ladder.calls.shared.words import (
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import UNREADABLE, StoreRow, read_reply
 from pytest_ladder.calls.store.writer import Writer
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model
 from pytest_ladder.errors import (
     BudgetReached,
@@ -262,7 +262,7 @@ class Machines:
 
         Or another worker of this run has found that the call fails.
         """
-        outcome: Served | LadderError | None = None
+        outcome: Reply | LadderError | None = None
         try:
             outcome = self._look_up(wanted.request, wanted.archive, wanted.key)
         except BaseException:
@@ -273,7 +273,7 @@ class Machines:
         await self._room.settle(permit, 0)
         return Known(outcome)
 
-    async def _served(self, wanted: WantedCall, row: StoreRow) -> Served:
+    async def _served(self, wanted: WantedCall, row: StoreRow) -> Reply:
         """Keep what another machine has paid for, and return it."""
         request, archive, key = wanted[:3]
         try:
@@ -283,9 +283,9 @@ class Machines:
         else:
             await self._keep(archive, row)
             own = self._look_up(request, archive, key)
-            if isinstance(own, Served):
+            if isinstance(own, Reply):
                 return own
-            return Served(kept.reply_to(request, replayed=True), key, live=False)
+            return kept.reply_to(request, key, replayed=True)
         raise CallError(
             f"The reply of model {request.model.name!r} in the shared store "
             f"{self._run.address.name} cannot be read: {problem}"

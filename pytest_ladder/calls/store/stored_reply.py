@@ -65,7 +65,7 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """What people read of it: what was said, and the tools that were called."""
         return "\n".join([*filter(None, [self.said]), *called(self.tool_calls)])
 
-    def reply_to(self, request: Request, *, replayed: bool) -> Reply:
+    def reply_to(self, request: Request, key: str, *, replayed: bool) -> Reply:
         """Rebuild the reply to the request that it answers.
 
         The conversation holds what was really said, so that the keys of what follows in
@@ -89,6 +89,8 @@ class StoredReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             model=self.model,
             native=self.native,
             replayed=replayed,
+            key=key,
+            images=request.images,
         )
 
 

@@ -24,13 +24,7 @@ from typing import Any
 import msgspec
 
 from pytest_ladder import clock
-from pytest_ladder.calls.contract import (
-    EngineSettings,
-    MachinesRun,
-    Progress,
-    Request,
-    Served,
-)
+from pytest_ladder.calls.contract import EngineSettings, MachinesRun, Progress, Request
 from pytest_ladder.calls.coordinator import (
     CallPlace,
     Coordinator,
@@ -45,6 +39,7 @@ from pytest_ladder.calls.shared.address import from_environment
 from pytest_ladder.calls.shared.machines import Machines
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Model, Tier
 
 ROOT = Path(__file__).parents[3]
@@ -135,12 +130,12 @@ class _Driven:
         self.room = SIDES[side](run, self._look_up)
         self._going: dict[str, Go] = {}
 
-    def _look_up(self, request: Request, archive: Archive, key: str) -> Served | None:
+    def _look_up(self, request: Request, archive: Archive, key: str) -> Reply | None:
         self._looked_up += 1
         kept = archive.find(key)
         if kept is None:
             return None
-        return Served(kept.reply_to(request, replayed=False), key, live=True)
+        return kept.reply_to(request, key, replayed=False)
 
     def _wanted(self, key: str, **fields: Any) -> WantedCall:
         model = msgspec.structs.replace(MODEL, id=fields.pop("model", MODEL.id))
@@ -155,8 +150,8 @@ class _Driven:
         told: Told = {"got": type(admitted).__name__}
         if isinstance(admitted, Go):
             self._going[key] = admitted
-        elif isinstance(admitted, Known) and isinstance(admitted.outcome, Served):
-            told["text"] = admitted.outcome.reply.text
+        elif isinstance(admitted, Known) and isinstance(admitted.outcome, Reply):
+            told["text"] = admitted.outcome.text
         elif isinstance(admitted, Wait):
             told["seconds"] = admitted.seconds
         return told

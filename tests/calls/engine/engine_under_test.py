@@ -20,10 +20,11 @@ from typing import Any, Self
 
 from pytest_ladder import clock
 from pytest_ladder.calls.asker import Asker
-from pytest_ladder.calls.contract import EngineSettings, Progress, Request, Served
+from pytest_ladder.calls.contract import EngineSettings, Progress, Request
 from pytest_ladder.calls.engine import Engine
 from pytest_ladder.calls.store.archive import Archive
 from pytest_ladder.calls.store.stored_reply import StoredReply
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.core.rung import Limits, Model, Price, Tier
 from pytest_ladder.errors import LadderError
 
@@ -80,14 +81,14 @@ class Desk:
         params = {"max_tokens": 20, **params}
         return Request(model=Model(**fields), messages=messages, params=params)
 
-    def ask(self, text: str = "say blue", **request: Any) -> Served:
+    def ask(self, text: str = "say blue", **request: Any) -> Reply:
         return self.engine.ask(self.request(text, **request), self.archive)
 
-    def submit(self, text: str, **request: Any) -> Future[Served]:
+    def submit(self, text: str, **request: Any) -> Future[Reply]:
         asked = self.request(text, **request)
         return self.engine.calls.submit(asked, self.archive, ahead=False)
 
-    def ask_many(self, count: int, **request: Any) -> list[Served | LadderError]:
+    def ask_many(self, count: int, **request: Any) -> list[Reply | LadderError]:
         """Ask for many replies at once; failures take the place of replies."""
         futures = [self.submit(f"question {n}", **request) for n in range(count)]
         return [outcome_of(future) for future in futures]
@@ -124,24 +125,24 @@ class Unwatched:
 def asker_of(engine: Engine, archive: Archive) -> Asker:
     """Return what asks an engine; what is asked is on no row."""
 
-    def ask(request: Request) -> Served:
+    def ask(request: Request) -> Reply:
         return engine.ask(request, archive)
 
-    def ask_async(request: Request) -> Awaitable[Served]:
+    def ask_async(request: Request) -> Awaitable[Reply]:
         return engine.ask_async(request, archive)
 
     return Asker(ask, ask_async)
 
 
-def outcome_of(future: Future[Served]) -> Served | LadderError:
+def outcome_of(future: Future[Reply]) -> Reply | LadderError:
     try:
         return future.result(60)
     except LadderError as error:
         return error
 
 
-def texts(outcomes: list[Served | LadderError]) -> list[str]:
-    return [o.reply.text if isinstance(o, Served) else str(o) for o in outcomes]
+def texts(outcomes: list[Reply | LadderError]) -> list[str]:
+    return [o.text if isinstance(o, Reply) else str(o) for o in outcomes]
 
 
 def start_process(
@@ -174,8 +175,8 @@ def _main(folder: str, api_base: str, count: str, settings: str) -> int:
         given["folder"] = Path(given.pop("shared"))
     with Desk(Path(folder), api_base, **given) as desk:
         outcomes = desk.ask_many(int(count))
-        live = sum(isinstance(o, Served) and o.live for o in outcomes)
-        errors = sorted({str(o) for o in outcomes if not isinstance(o, Served)})
+        live = sum(isinstance(o, Reply) and not o.replayed for o in outcomes)
+        errors = sorted({str(o) for o in outcomes if not isinstance(o, Reply)})
     told = {"live": live, "errors": errors, "calls": desk.engine.progress.done}
     sys.stdout.write(json.dumps(told) + "\n")
     return 1 if errors else 0

@@ -77,9 +77,9 @@ def test_a_passing_fault_is_tried_again(
     act, problem = PASSING[fault]
     server.script(act, act)
     served = desk.ask(timeout=SHORT_S if fault == "hang" else LONG_S)
-    assert (served.reply.text, served.live, server.count) == ("say blue", True, 3)
-    assert served.reply.timing is not None
-    assert served.reply.timing.attempts == 3
+    assert (served.text, served.replayed, server.count) == ("say blue", False, 3)
+    assert served.timing is not None
+    assert served.timing.attempts == 3
     stored = desk.stored()
     assert stored is not None
     assert [problem in attempt.problem for attempt in stored.failed] == [True, True]
@@ -94,9 +94,10 @@ def test_a_kept_connection_that_was_just_closed_costs_no_attempt(
     desk.ask("first")
     server.script(resets())
     served = desk.ask("second")
-    assert (served.reply.text, served.lost, server.count) == ("second", None, 3)
-    assert served.reply.timing is not None
-    assert served.reply.timing.attempts == 1
+    assert (served.text, server.count) == ("second", 3)
+    assert desk.engine.lost_before(desk.archive, served) is None
+    assert served.timing is not None
+    assert served.timing.attempts == 1
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -132,7 +133,7 @@ def test_what_would_fail_again_is_not_tried_again(
 def test_a_filtered_reply_is_a_reply(desk: Desk, server: ScriptedServer) -> None:
     server.script(filtered())
     served = desk.ask()
-    assert (served.reply.text, served.reply.flag) == ("", "filtered")
+    assert (served.text, served.flag) == ("", "filtered")
     assert server.count == 1
 
 
@@ -143,8 +144,8 @@ def test_a_stream_that_ends_in_the_middle_is_tried_again(
     cut: dict[str, Any] = {ending: 2}
     server.script(says("one two three four", **cut))
     served = desk.ask(model={"stream": True})
-    assert (served.reply.text, server.count) == ("say blue", 2)
-    assert served.reply.ttft_s is not None
+    assert (served.text, server.count) == ("say blue", 2)
+    assert served.ttft_s is not None
 
 
 def test_every_nth_failure_costs_an_attempt_and_no_reply(
@@ -238,7 +239,7 @@ def test_after_three_lost_calls_one_attempt_has_to_do(
     server.reply = lambda _: "back"
     desk.ask("five")
     server.script(fails(500))
-    assert desk.ask("six").reply.text == "back"
+    assert desk.ask("six").text == "back"
 
 
 def test_pauses_grow_and_are_jittered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +285,7 @@ def test_a_wrong_key_is_tried_a_few_times_and_no_more(
     assert server.count == wrong_keys.FIRST_CALLS
     # Another model has another key.
     server.reply = lambda _: "blue"
-    assert desk.ask(model={"name": "other"}).reply.text == "blue"
+    assert desk.ask(model={"name": "other"}).text == "blue"
 
 
 def test_a_key_that_was_right_once_is_not_taken_for_a_wrong_one(

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_ladder.calls import retries
-from pytest_ladder.calls.contract import Answer, Served
+from pytest_ladder.calls.contract import Answer
 from pytest_ladder.calls.lanes import completions
 from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import CallError
@@ -126,7 +126,7 @@ def test_any_answer_is_a_reply_or_an_error_and_in_the_ledger(
     lane: str, desk: Desk, server: ScriptedServer
 ) -> None:
     numbers = itertools.count()
-    replies: list[Served] = []
+    replies: list[Reply] = []
 
     @FUZZED
     @given(fuzzed=answers())
@@ -137,7 +137,7 @@ def test_any_answer_is_a_reply_or_an_error_and_in_the_ledger(
         model = {"lane": lane, "api_key_env": "SHOP_LOGIN", "stream": fuzzed.is_stream}
         outcome = outcome_of(desk.submit(f"question {number}", model=model))
         assert server.count == before + 1
-        if isinstance(outcome, Served):
+        if isinstance(outcome, Reply):
             replies.append(outcome)
             check_reply(desk, outcome, number, model)
         else:
@@ -149,16 +149,16 @@ def test_any_answer_is_a_reply_or_an_error_and_in_the_ledger(
 
 
 def check_reply(
-    desk: Desk, served: Served, number: int, model: dict[str, object]
+    desk: Desk, served: Reply, number: int, model: dict[str, object]
 ) -> None:
     """Check that a reply is stored as it was shown, and can be used."""
     kept = desk.archive.find(served.key)
     assert kept is not None
     request = desk.request(f"question {number}", model=model)
-    again = kept.reply_to(request, replayed=False)
-    assert again == served.reply
+    again = kept.reply_to(request, served.key, replayed=False)
+    assert again == served
     assert [*desk.archive.exchanges([served.key])]
-    use(served.reply)
+    use(served)
     assert desk.archive.store.notices(0) == []
 
 

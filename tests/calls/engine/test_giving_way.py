@@ -18,7 +18,7 @@ def test_an_engine_is_idle_unless_its_loop_has_something_to_do(
 ) -> None:
     calls = desk.engine.calls
     assert calls.idle.is_set(), "before its first call"
-    assert desk.ask().live
+    assert not desk.ask().replayed
     assert calls.idle.wait(10), "while it waits for the next"
     begun, go_on = threading.Event(), threading.Event()
 
@@ -43,7 +43,7 @@ def test_the_loop_is_of_the_kind_that_the_user_has_chosen(
         """As uvloop's, it may not work with another selector."""
 
     monkeypatch.setattr(asyncio, "new_event_loop", Chosen)
-    assert desk.ask().live
+    assert not desk.ask().replayed
     calls = desk.engine.calls
     assert isinstance(calls._loop, Chosen)
     assert calls.idle.is_set(), "nobody gives way to it"

@@ -294,7 +294,7 @@ def test_a_store_in_a_read_only_folder_replays(
             pytest.skip("mounting is not allowed here")
     try:
         desk.start_anew(live=False)
-        assert desk.ask().reply.text == "say blue"
+        assert desk.ask().text == "say blue"
         desk.start_anew()
         refused = outcome_of(desk.submit("something new"))
         assert "check the disk and the folder's permissions" in str(refused)

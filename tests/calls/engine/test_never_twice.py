@@ -21,10 +21,10 @@ import pytest
 
 from pytest_ladder import clock
 from pytest_ladder.calls import in_flight
-from pytest_ladder.calls.contract import Served
 from pytest_ladder.calls.one_machine import claims, processes
 from pytest_ladder.calls.one_machine.claims import Claims
 from pytest_ladder.calls.store.stored_reply import StoreRow
+from pytest_ladder.core.reply import Reply
 from pytest_ladder.errors import CallError
 from tests.calls.engine.engine_under_test import Desk, outcome_of, start_process, texts
 from tests.scripted_server import ScriptedServer, fails
@@ -52,7 +52,7 @@ def test_a_reply_wanted_many_times_at_once_is_asked_for_once(
     futures = [desk.submit("say blue") for _ in range(20)]
     assert texts([outcome_of(future) for future in futures]) == ["say blue"] * 20
     assert server.count == 1
-    assert desk.ask().live
+    assert not desk.ask().replayed
     assert server.count == 1
 
 
@@ -60,7 +60,7 @@ def test_another_run_replays(desk: Desk, server: ScriptedServer) -> None:
     desk.ask()
     desk.start_anew()
     served = desk.ask()
-    assert (served.live, served.reply.replayed, server.count) == (False, True, 1)
+    assert (served.replayed, server.count) == (True, 1)
 
 
 def test_refresh_asks_once_more_and_no_oftener(
@@ -68,8 +68,8 @@ def test_refresh_asks_once_more_and_no_oftener(
 ) -> None:
     desk.ask()
     desk.start_anew(refresh=True)
-    assert desk.ask().live
-    assert desk.ask().live
+    assert not desk.ask().replayed
+    assert not desk.ask().replayed
     assert server.count == 2
 
 
@@ -82,7 +82,7 @@ def test_an_older_reply_is_not_taken_for_one_that_is_just_being_stored(
     # What the engine does when a reply has come, before the disk has it.
     desk.engine.called.note(desk.archive.key(request))
     assert desk.engine.look_up(request, desk.archive) is None
-    assert desk.ask().live
+    assert not desk.ask().replayed
     assert server.count == 2
 
 
@@ -109,7 +109,7 @@ def test_a_failure_ahead_waits_for_the_one_who_asks(
         desk.ask()
     assert server.count == 1
     # Who asks once more after that means it.
-    assert desk.ask().reply.text == "say blue"
+    assert desk.ask().text == "say blue"
 
 
 def test_what_has_failed_is_not_called_for_ahead(
@@ -121,7 +121,7 @@ def test_what_has_failed_is_not_called_for_ahead(
         desk.ask()
     jobs = [(desk.request(text), desk.archive) for text in ("say blue", "say red")]
     desk.engine.ahead(jobs)
-    assert desk.ask("say red").reply.text == "say red"
+    assert desk.ask("say red").text == "say red"
     assert asked(server) == {"say blue": 1, "say red": 1}
 
 
@@ -134,7 +134,7 @@ def test_who_waits_for_a_call_made_ahead_is_told_of_its_failure_once(
     wait_until(lambda: desk.engine.progress.in_flight == 1)
     with pytest.raises(CallError, match="404"):
         desk.ask()
-    assert desk.ask().reply.text == "say blue"
+    assert desk.ask().text == "say blue"
     assert server.count == 2
 
 
@@ -146,14 +146,14 @@ def test_who_asks_just_when_another_process_took_over_gets_an_answer(
     place = (desk.archive.folder, desk.archive.key(request))
     calls = desk.engine.calls
 
-    async def ask() -> Served:
+    async def ask() -> Reply:
         over = asyncio.ensure_future(_nothing())
         await over
         calls._tasks[place] = over
         return await calls._answer(request, desk.archive, ahead=False)
 
     served = calls.run(ask()).result(timeout=10)
-    assert served.reply.text == "say blue"
+    assert served.text == "say blue"
     assert server.count == 1
 
 

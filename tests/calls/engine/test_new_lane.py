@@ -39,10 +39,10 @@ def test_a_new_lane_is_limited_priced_stored_and_closed_like_any_other(
 
     monkeypatch.setitem(LANES, "shouting", make)
     first, second = (desk.ask(t, model={"lane": "shouting"}) for t in ("say a", "b"))
-    assert (first.reply.text, second.reply.text) == ("SAY A", "B")
-    assert first.reply.cost_usd == pytest.approx((3 * 1.0 + 2 * 2.0) / 1e6)
+    assert (first.text, second.text) == ("SAY A", "B")
+    assert first.cost_usd == pytest.approx((3 * 1.0 + 2 * 2.0) / 1e6)
     desk.start_anew(live=False)
     again = desk.ask("say a", model={"lane": "shouting"})
-    assert (again.reply.text, again.live) == ("SAY A", False)
+    assert (again.text, again.replayed) == ("SAY A", True)
     (lane,) = made
     assert (lane.closed, lane.workers) == (True, 1)

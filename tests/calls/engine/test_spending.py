@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from pytest_ladder.calls import retries
 from pytest_ladder.calls.bounds import worst_usd
-from pytest_ladder.calls.contract import Served
 from pytest_ladder.calls.one_machine.budget import SharedBudget
 from pytest_ladder.calls.prices import PriceTable, cost_of
-from pytest_ladder.core.reply import Usage
+from pytest_ladder.core.reply import Reply, Usage
 from pytest_ladder.core.rung import Price
 from pytest_ladder.errors import BudgetReached, CallError, LadderError
 from tests.calls.engine.engine_under_test import Desk, texts
@@ -204,10 +203,10 @@ def test_a_failed_attempt_that_was_billed_is_paid_for(
     server.script(sends({"choices": [], "usage": billed}))
     served = desk.ask()
     once_usd = (1000 * 1.0 + 500 * 2.0) / 1e6
-    usage = served.reply.usage
+    usage = served.usage
     assert usage is not None
     twice_usd = (usage.input * 1.0 + usage.output * 2.0) / 1e6
-    assert served.reply.cost_usd == pytest.approx(once_usd + twice_usd)
+    assert served.cost_usd == pytest.approx(once_usd + twice_usd)
     assert budget.spent_usd() == pytest.approx(once_usd + twice_usd)
     stored = desk.archive.store.get(served.key)
     assert stored is not None
@@ -219,7 +218,7 @@ ODD_USD = (1000 * 1.0 + 24_500 * 2.0) / 1e6
 """What one call then comes to: 0.05, where `QUESTION_USD` was set aside."""
 
 
-def overcharged(outcomes: list[Served | LadderError], server: ScriptedServer) -> int:
+def overcharged(outcomes: list[Reply | LadderError], server: ScriptedServer) -> int:
     """Count the calls that were paid, and check that the rest was refused."""
     refused = sum(isinstance(outcome, BudgetReached) for outcome in outcomes)
     assert refused + server.count == len(outcomes)

@@ -114,7 +114,7 @@ def test_no_answer_costs_less_than_nothing_or_more_than_any_call() -> None:
 
 def test_any_reply_can_be_used_in_a_test_and_in_the_next_prompt() -> None:
     for answer in answers():
-        reply = stored(answer).reply_to(REQUEST, replayed=False)
+        reply = stored(answer).reply_to(REQUEST, "key", replayed=False)
         assert reply.flag in {None, "empty", "truncated", "filtered"}
         try:
             reply.json()

@@ -27,7 +27,8 @@ def reply_of(line: Line, answer: Answer) -> Reply:
         **fields, finish_reason=answer.finish_reason, tool_calls=answer.tool_calls
     )
     asked = [{"role": "user", "content": "How long?"}]
-    return stored.reply_to(Request(model=line.model, messages=asked), replayed=False)
+    request = Request(model=line.model, messages=asked)
+    return stored.reply_to(request, "key", replayed=False)
 
 
 def act_of(shape: Shape, *, stream: bool) -> Sends:

@@ -28,7 +28,7 @@ def test_local_models_compute_one_at_a_time(tmp_path: Path, smol: Path) -> None:
                 for n in range(3)
                 for model in models
             ]
-            timings = [one.result().reply.timing for one in asked]
+            timings = [one.result().timing for one in asked]
     finally:
         Servers(tmp_path / "run/servers", os.getpid()).stop_all()
     assert len(timings) == 6
@@ -60,11 +60,11 @@ def test_replies_are_the_same_in_whatever_order_they_are_asked(
         with Desk(folder, "") as desk:
             for prompt in order:
                 served = desk.ask(prompt, model=model, max_tokens=10, **params)
-                assert served.live
-                usage = served.reply.usage
+                assert not served.replayed
+                usage = served.usage
                 assert usage is not None
                 assert usage.cached_input == 0
-                yield prompt, served.reply.text
+                yield prompt, served.text
 
     try:
         # One server for both: that of the folder `run` of the first.
