@@ -8,10 +8,9 @@ import msgspec
 
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.decide.decision import Verdict
-from pytest_ladder.decide.real.measured import UserDifference
+from pytest_ladder.decide.real.measured import OutcomeValue, UserDifference
 from pytest_ladder.decide.real.states import (
     OutcomeState,
-    RungOutcome,
     freshness_sentence,
 )
 from pytest_ladder.errors import ConfigError
@@ -131,7 +130,7 @@ def measured_of(
         n=own.value.n,
         quality=own.value.quality,
         bar=outcome.bar,
-        verdict=_verdict(outcome, own),
+        verdict=_verdict(outcome, state.deciding(rung)),
         stale=own.is_stale,
         problems=tuple(filter(None, (*state.problems, changed))),
         counts=variant.counts if variant else (),
@@ -144,13 +143,13 @@ def measured_of(
     )
 
 
-def _verdict(outcome: RealOutcome, own: RungOutcome) -> Verdict | None:
+def _verdict(outcome: RealOutcome, deciding: OutcomeValue | None) -> Verdict | None:
     """Hold a rung against the bar, by the interval that decides."""
     if outcome.bar is None:
         return None
-    if own.deciding is None:
+    if deciding is None:
         return "undecided"
-    ends = (own.deciding.low - outcome.bar, own.deciding.high - outcome.bar)
+    ends = (deciding.low - outcome.bar, deciding.high - outcome.bar)
     low, high = ends if outcome.goal == "up" else (-ends[1], -ends[0])
     return "pass" if low >= 0 else "fail" if high < 0 else "undecided"
 

@@ -178,8 +178,7 @@ class EvidenceWithUsers(Evidence):
 
     def real_ends(self, rung: str) -> Interval | None:
         """Return the interval of a rung's quality that decides; None: nothing does."""
-        own = self._state.of(rung) if self._state else None
-        value = own.deciding if own else None
+        value = self._state.deciding(rung) if self._state else None
         if value is None or value.quality_low is None or value.quality_high is None:
             return None
         return Interval(value.quality_low, value.quality_high)

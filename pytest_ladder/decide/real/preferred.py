@@ -47,6 +47,11 @@ class PreferenceState(OutcomeState, frozen=True, kw_only=True):
         """Write a difference with its sign: `+24.0 points of preference`."""
         return f"{numbers.points(value)} of preference"
 
+    def deciding(self, rung: str) -> OutcomeValue | None:
+        """Return the value itself: it is looked at once."""
+        one = self.of(rung)
+        return None if one is None or one.doubt else one.value
+
     def compare(
         self, rung: str, against: str, *, tails: float = 0.05, is_adjusted: bool = True
     ) -> UserDifference | None:
@@ -141,6 +146,5 @@ def _rung(outcome: RealOutcome, one: RungPreferred, doubt: str) -> RungOutcome:
         rung=one.rung,
         value=value,
         units=one.cases,
-        deciding=None if doubt else value,
         doubt=doubt,
     )

@@ -18,6 +18,7 @@ from pytest_ladder.decide.real.measured import (
     OutcomeValue,
     UserDifference,
     compare,
+    deciding_value,
     is_share,
     value_text,
 )
@@ -202,8 +203,6 @@ class RungOutcome(msgspec.Struct, frozen=True, kw_only=True):
     value: OutcomeValue | None
     """None: sums are withheld, for too few units."""
     units: int
-    deciding: OutcomeValue | None = None
-    """With the interval that decides; None: `doubt` says why nothing does."""
     is_stale: bool = False
     """Whether the rung has changed since its users met it."""
     is_unknown: bool = False
@@ -259,6 +258,13 @@ class OutcomeState(msgspec.Struct, frozen=True, kw_only=True):
     def of(self, rung: str) -> RungOutcome | None:
         """Return what a rung's users did; None: it met none."""
         return next((one for one in self.rungs if one.rung == rung), None)
+
+    def deciding(self, rung: str) -> OutcomeValue | None:
+        """Return a rung's value with the interval that decides; None: nothing does."""
+        one, variant = self.of(rung), self.aggregate.of_rung(rung)
+        if one is None or one.doubt or variant is None:
+            return None
+        return deciding_value(self.aggregate, variant)
 
     @property
     def freshness(self) -> Freshness:

@@ -14,7 +14,6 @@ from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.real.measured import (
     UserDifference,
-    deciding_value,
     too_few,
     value_of,
 )
@@ -165,7 +164,6 @@ def _rung(
         rung=variant.rung,
         value=value_of(aggregate, variant),
         units=variant.units,
-        deciding=None if doubt else deciding_value(aggregate, variant),
         is_stale=is_stale,
         is_unknown=is_unknown,
         doubt=doubt,

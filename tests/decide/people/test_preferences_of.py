@@ -253,7 +253,8 @@ def test_a_preference_decides_only_where_it_is_said_to() -> None:
     state = preferred(shown, people, is_primary=True)
     assert state is not None
     assert "set observed = true" in state.problems[0]
-    assert all(one.deciding is None and one.doubt for one in state.rungs)
+    assert all(one.doubt for one in state.rungs)
+    assert state.deciding(RUNGS[0]) is None
     (pair,) = state.comparisons
     assert pair.better is None
     deciding = msgspec.structs.replace(shown, observed=True)
@@ -262,7 +263,7 @@ def test_a_preference_decides_only_where_it_is_said_to() -> None:
     assert state.problems == ()
     (pair,) = state.comparisons
     assert (pair.rung, pair.better) == (RUNGS[0], True)
-    assert state.rungs[0].deciding is not None
+    assert state.deciding(RUNGS[0]) is not None
     assert preferred(deciding, None, is_primary=True) is None
     few = of(vote(case, *RUNGS[:2]) for case in range(5))
     state = preferred(deciding, few, is_primary=True)
