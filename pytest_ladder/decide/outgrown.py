@@ -83,7 +83,7 @@ def _outgrown(
         return None
     qualities = [evidence.quality(level, rung) for rung in rungs]
     best = max(qualities)
-    lows = [_low(evidence, level, rung.id, cell) for rung, cell in cells]
+    lows = [(evidence.calibrated(level, rung.id) or cell).low for rung, cell in cells]
     sure = all(low is not None and low >= near - TINY for low in lows)
     if not sure and (
         best < near - TINY
@@ -107,11 +107,6 @@ def _outgrown(
 def _is_whole(rung: RungResult, cell: Cell) -> bool:
     covered = cell.quality is not None and cell.coverage >= LEAST_COVERAGE
     return covered and rung.state == "run" and cell.n >= FEW
-
-
-def _low(evidence: Evidence, level: Level, rung: str, cell: Cell) -> float | None:
-    trust = evidence.calibrated(level, rung)
-    return cell.low if trust is None else trust.low
 
 
 def _is_told(evidence: Evidence, level: Level, best: str, rungs: Sequence[str]) -> bool:

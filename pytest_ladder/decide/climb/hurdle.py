@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -167,16 +167,11 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         worst, best = [low for _, low, _ in suite], [high for _, _, high in suite]
         if not self.exact:
             return share_against(worst, best, self.bar)
-        return against_bar(
-            worst, best, self.bar, self._labels([at for at, *_ in suite])
-        )
-
-    def _labels(self, places: Sequence[int]) -> list[Hashable] | None:
-        """Name the clusters of units, by their places in the order."""
-        if self.clusters is None or max(self.clusters) == 1:
-            return None
-        names = [at for at, size in enumerate(self.clusters) for _ in range(size)]
-        return [names[place] for place in places]
+        labels = None
+        if self.clusters is not None and max(self.clusters) > 1:
+            names = [at for at, size in enumerate(self.clusters) for _ in range(size)]
+            labels = [names[place] for place, *_ in suite]
+        return against_bar(worst, best, self.bar, labels)
 
     def _early(self, tally: Tally) -> Verdict | None:
         if self.clusters is not None:
