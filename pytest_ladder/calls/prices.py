@@ -102,7 +102,9 @@ class PriceTable:
         for name in (model_id, rest):
             raw = self._entries.get(name)
             entry: dict[str, Any] = {} if raw is None else msgspec.json.decode(raw)
-            if entry and (not rest or _provided(entry, provider)):
+            listed = str(entry.get("litellm_provider", provider))
+            is_kin = provider in _FAMILIES and listed.startswith(provider)
+            if entry and (not rest or listed == provider or is_kin):
                 return entry
         return {}
 
@@ -183,11 +185,6 @@ def _installed_file(name: str = _FILE) -> Path | None:
     folders = (spec and spec.submodule_search_locations) or []
     files = (Path(folder) / name for folder in folders)
     return next((file for file in files if file.is_file()), None)
-
-
-def _provided(entry: dict[str, Any], provider: str) -> bool:
-    listed = str(entry.get("litellm_provider", provider))
-    return listed == provider or (provider in _FAMILIES and listed.startswith(provider))
 
 
 def _tier(entry: dict[str, Any], prompt_tokens: int) -> str:

@@ -83,7 +83,10 @@ class LitellmLane:
         name, answer = request.model.name, None
         with watched_clients.watching(name) as watch:
             try:
-                key = _key_of(request.model, address)
+                # The keys of other providers litellm finds by itself.
+                is_known = provider_of(request.model) in (None, PROVIDERS["openai"])
+                if is_known or request.model.api_key_env is not None:
+                    key = key_of(request.model, address)
                 answer = await self._complete(request, address, key)
             except CallError as error:
                 fault = error
@@ -129,14 +132,6 @@ class LitellmLane:
                     litellm_internals.import_litellm
                 )
         return self._litellm
-
-
-def _key_of(model: Model, address: str | None) -> Secret | None:
-    """Return the key that litellm must be given; None: it finds the key by itself."""
-    provider = provider_of(model)
-    if model.api_key_env is None and provider not in (None, PROVIDERS["openai"]):
-        return None
-    return key_of(model, address)
 
 
 def _base_of(model: Model, address: str | None) -> str | None:

@@ -48,8 +48,10 @@ def change_of(
     one in the store where the last message is the same.
     """
     recorded = {recording.key for recording in of_case}
-    if any(archive.key(first) in recorded for first in _first_ones(request)):
-        return None
+    for name in ("sample", "draw"):
+        first = msgspec.structs.replace(request, **{name: 1})
+        if getattr(request, name) > 1 and archive.key(first) in recorded:
+            return None
     unused = [each for each in of_case if not each.judge and each.key not in used]
     if not unused:
         return None
@@ -69,13 +71,6 @@ def change_of(
     return Change(
         nearest, " and ".join(told) or _of_the_rest(request, archive, nearest)
     )
-
-
-def _first_ones(request: Request) -> Iterator[Request]:
-    if request.sample > 1:
-        yield msgspec.structs.replace(request, sample=1)
-    if request.draw > 1:
-        yield msgspec.structs.replace(request, draw=1)
 
 
 def _of_prompt(found: RequestDifference, new: str, old: str) -> str:
