@@ -185,14 +185,8 @@ def calibrate(
         errors=errors,
         people=people_agreement(found.raters),
         rungs=tuple(
-            rung_quality(
-                rung,
-                [reply for reply in judged if reply.rung == rung],
-                found.here,
-                pairs,
-                measured,
-            )
-            for rung in dict.fromkeys(reply.rung for reply in judged)
+            rung_quality(rung, members, found.here, pairs, measured)
+            for rung, members in _by_rung(judged).items()
         ),
         disagreement=_disagreement(judged),
         length_correlation=_length_correlation(judged),
@@ -261,6 +255,13 @@ def _by_subject(judged: Iterable[JudgedReply]) -> dict[Asked, list[JudgedReply]]
     for reply in judged:
         groups[reply.test, reply.verdict.judge, reply.verdict.rubric].append(reply)
     return dict(groups)
+
+
+def _by_rung(judged: Iterable[JudgedReply]) -> dict[str, list[JudgedReply]]:
+    rungs: defaultdict[str, list[JudgedReply]] = defaultdict(list)
+    for reply in judged:
+        rungs[reply.rung].append(reply)
+    return rungs
 
 
 def _disagreement(judged: Iterable[JudgedReply]) -> float | None:
