@@ -59,7 +59,10 @@ class PriceTable:
         base = _prices(entry, "")
         if base is None or not (base.input or base.output):
             return None
-        return _prices(entry, _tier(entry, prompt_tokens)) or base, self.source
+        limits = [int(m[1]) for key in entry if (m := re.fullmatch(_TIER, key))]
+        passed = [limit for limit in limits if prompt_tokens > limit * 1000]
+        tier = f"_above_{max(passed)}k_tokens" if passed else ""
+        return _prices(entry, tier) or base, self.source
 
     def max_output_tokens(self, model: Model) -> int | None:
         """Return the most tokens a reply of the model can have; None: unknown."""
@@ -185,13 +188,6 @@ def _installed_file(name: str = _FILE) -> Path | None:
     folders = (spec and spec.submodule_search_locations) or []
     files = (Path(folder) / name for folder in folders)
     return next((file for file in files if file.is_file()), None)
-
-
-def _tier(entry: dict[str, Any], prompt_tokens: int) -> str:
-    """Return the suffix of the price names that hold for a prompt of that length."""
-    limits = sorted(int(m[1]) for key in entry if (m := re.fullmatch(_TIER, key)))
-    passed = [limit for limit in limits if prompt_tokens > limit * 1000]
-    return f"_above_{passed[-1]}k_tokens" if passed else ""
 
 
 def _prices(entry: dict[str, Any], tier: str) -> Price | None:

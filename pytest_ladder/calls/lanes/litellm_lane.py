@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -214,7 +213,12 @@ def _fault(request: Request, error: Exception) -> CallError:
     import httpx
 
     name = request.model.name
-    causes = list(_causes(error))
+    causes: list[BaseException] = []
+    link: BaseException | None = error
+    # Chains may be rings.
+    while link is not None and len(causes) < _LONGEST_CHAIN:
+        causes.append(link)
+        link = link.__cause__ or link.__context__
     for cause in reversed(causes):
         answer = _refusal_in(name, cause)
         if answer is not None:
@@ -241,16 +245,6 @@ def _unexplained(name: str, error: Exception) -> CallError:
         # litellm fails over answers as well, and those are billed.
         unsure=status in (None, 500),
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from; chains may be rings."""
-    link: BaseException | None = error
-    for _ in range(_LONGEST_CHAIN):
-        if link is None:
-            return
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 def _refusal_in(name: str, cause: BaseException) -> CallError | None:
