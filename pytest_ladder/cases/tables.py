@@ -128,8 +128,10 @@ def _rows(text: str, label: str, order: str, column: str) -> Rows:
             if found is not None:
                 row = {**row, name: found}
         for name in may_be_json:
-            if name in row:
-                row = {**row, name: _value_in(row[name])}
+            # A text that was written as JSON, a list or an object.
+            if row.get(name, "").startswith(('"', "[", "{")):
+                with contextlib.suppress(msgspec.DecodeError, RecursionError):
+                    row = {**row, name: msgspec.json.decode(row[name])}
         yield FileRow(line, row, None if before is row else before)
 
 
@@ -344,14 +346,6 @@ def _of_json(header: list[str]) -> list[str]:
         return [name for name in ("input", "expectedOutput") if name in header]
     columns = [name for name in _OF_LANGSMITH if name in header]
     return columns if len(columns) > 1 else []
-
-
-def _value_in(cell: str) -> Any:
-    """Read a cell as JSON if it is a text, a list or an object."""
-    if cell.startswith(('"', "[", "{")):
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):
-            return msgspec.json.decode(cell)
-    return cell
 
 
 def _literal(cell: str) -> Any:
