@@ -89,7 +89,14 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
             return "undecided"
         if self._is_small or known < self.least:
             return None
-        return self._certain(tally) or self._early(tally)
+        # What no further unit can change.
+        if curtailed(math.fsum(tally.worst), tally.seen, self.n, self.bar) == "pass":
+            return "pass"
+        if self.is_lost(tally):
+            return "fail"
+        if self._is_stuck(tally, 0):
+            return "undecided"
+        return self._early(tally)
 
     def why(self, tally: Tally, verdict: Verdict) -> str:
         """Say why a rung that is not recommended stopped here."""
@@ -138,15 +145,6 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a tally is below the bar even if all that is left passes."""
         best = math.fsum(tally.best)
         return curtailed(best, tally.seen, self.n, self.bar) == "fail"
-
-    def _certain(self, tally: Tally) -> Verdict | None:
-        """Return the verdict that no further unit can change, or None."""
-        worst = math.fsum(tally.worst)
-        if curtailed(worst, tally.seen, self.n, self.bar) == "pass":
-            return "pass"
-        if self.is_lost(tally):
-            return "fail"
-        return "undecided" if self._is_stuck(tally, 0) else None
 
     def _is_stuck(self, tally: Tally, more: int) -> bool:
         """Whether errors, and `more` of them to come, keep it from any verdict.
