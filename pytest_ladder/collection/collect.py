@@ -157,7 +157,9 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
             _order(session, items)
             if session.settings.mode in ("climb", "litmus"):
                 _prepare(session, items)
-            if _uses_store(session):
+            looks_up = session.settings.plan or not session.config.option.collectonly
+            # Workers on several machines have to use one.
+            if looks_up and (session.names_store or is_elsewhere(session.config)):
                 from pytest_ladder.collection.shared_replies import use_store
 
                 use_store(session, items)
@@ -165,15 +167,6 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
         session.problems.append(str(error))
     if session.problems:
         _refuse(session, items)
-
-
-def _uses_store(session: LadderSession) -> bool:
-    """Tell whether a ladder names a store, and anything will be looked up.
-
-    Or has to, as workers are on several machines.
-    """
-    runs = session.settings.plan or not session.config.option.collectonly
-    return runs and (session.names_store or is_elsewhere(session.config))
 
 
 def _check_globs(session: LadderSession) -> None:
