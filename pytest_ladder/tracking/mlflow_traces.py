@@ -143,8 +143,12 @@ def _as_mlflow_reads(report: Report, trace: RowTrace) -> RowTrace:
         own[names.MLFLOW_INPUTS] = _asked(case.input)
     if names.OUTPUT_MESSAGES in root.attributes:
         own[names.MLFLOW_OUTPUTS] = trace.row.text
-    spans = (_with(root, own), *map(_priced, trace.spans[1:]))
-    return msgspec.structs.replace(trace, spans=spans)
+    spans = [_with(root, own)]
+    for span in trace.spans[1:]:
+        cost = span.attributes.get(names.COST_USD)
+        own = {} if cost is None else {names.MLFLOW_COST: {"total_cost": cost}}
+        spans.append(_with(span, own))
+    return msgspec.structs.replace(trace, spans=tuple(spans))
 
 
 def _asked(asked: str | Sequence[Message]) -> Any:
@@ -156,13 +160,6 @@ def _asked(asked: str | Sequence[Message]) -> Any:
             for one in asked
         ]
     }
-
-
-def _priced(span: Span) -> Span:
-    cost = span.attributes.get(names.COST_USD)
-    return (
-        span if cost is None else _with(span, {names.MLFLOW_COST: {"total_cost": cost}})
-    )
 
 
 def _with(span: Span, own: Mapping[str, Any]) -> Span:
