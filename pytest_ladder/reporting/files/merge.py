@@ -260,7 +260,10 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         for name, version in info.versions.items():
             if version not in versions[name]:
                 versions[name].append(version)
-    first = infos[0]
+    first, tests = infos[0], infos[0].tests
+    # In the order that all runs have them in, if they have one.
+    if not all([*info.tests] == [*tests] for info in infos):
+        tests = {name: one.tests[name] for one in infos for name in sorted(one.tests)}
     alike = all(info.machine == first.machine for info in infos)
     seeds = {info.seed for info in infos}
     return RunInfo(
@@ -280,17 +283,9 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         ladder=first.ladder,
         aim=first.aim,
         tried=first.tried,
-        tests=_tests(infos),
+        tests=tests,
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),
     )
-
-
-def _tests(infos: Sequence[RunInfo]) -> dict[str, int]:
-    """Unite the tests, in the order that all runs have them in, if they have one."""
-    first = infos[0].tests
-    if all([*info.tests] == [*first] for info in infos):
-        return first
-    return {test: info.tests[test] for info in infos for test in sorted(info.tests)}
 
 
 def _without_what_ran(info: RunInfo, rows: Iterable[Row]) -> RunInfo:
