@@ -68,8 +68,11 @@ def matrix_markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
     # One rung alone has nothing to be compared with.
     chart = mermaid_chart(report).strip() if 1 < measured <= MOST_CHARTED else ""
     store = markdown_text(report.info.store, 200)
+    title = f"{count(len(rungs), 'rung')}, cheapest first"
+    if len(rungs) < 2:
+        title = markdown_text(rungs[0].id) if rungs else "no rung was run"
     blocks = [
-        _headline(rungs),
+        f"## pytest-ladder: {title}",
         markdown_text(part_sentence(report.info.part), MAX_BYTES),
         *_tried(report),
         *_decision(report),
@@ -88,14 +91,6 @@ def matrix_markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
     ids = [rung.id for rung in rungs]
     roles = {rung: ", ".join(_roles(report, rung)) for rung in ids}
     return page + missed_markdown(report, roles, room)
-
-
-def _headline(rungs: Sequence[RungResult]) -> str:
-    if not rungs:
-        return "## pytest-ladder: no rung was run"
-    if len(rungs) == 1:
-        return f"## pytest-ladder: {markdown_text(rungs[0].id)}"
-    return f"## pytest-ladder: {count(len(rungs), 'rung')}, cheapest first"
 
 
 def _tried(report: Report) -> Iterator[str]:
