@@ -27,7 +27,7 @@ _ONLY_OF: dict[str, tuple[str, ...]] = {
     "column": ("rating", "thumbs"),
     "scale": ("rating",),
     "nps": ("rating",),
-    "score": ("rating", "thumbs"),
+    "score": ("rate", "mean", "ratio", "rating", "thumbs"),
     "traces": ("rating", "thumbs"),
     "rung_from": ("rating", "thumbs"),
 }
@@ -41,7 +41,7 @@ _ONLY_WITH: dict[str, tuple[str, ...]] = {
     "missing": ("events",),
     "before": ("events", "units"),
     "column": ("ratings",),
-    "score": ("ratings",),
+    "score": ("ratings", "table"),
     "traces": ("ratings",),
     "rung_from": ("ratings",),
     "decimal": SOURCES,

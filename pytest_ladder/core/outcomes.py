@@ -120,7 +120,8 @@ class RealOutcome(Table, frozen=True, kw_only=True):
     nps: bool = False
     """Whether a scale of 0 to 10 is that of a net promoter score."""
     score: str | None = None
-    """Name of the score in exports of other tools; None: the only one."""
+    """Name of the score in exports of other tools, or of the metric in a table; None:
+    the only one."""
     decimal: Literal[".", ","] | None = None
     """What stands before the fraction in numbers that are no plain digits: with "," a
     "2.380,5" is 2380.5; None: such numbers are refused."""
@@ -128,9 +129,9 @@ class RealOutcome(Table, frozen=True, kw_only=True):
     """Files (a glob) with the traces that votes belong to."""
     rung_from: str | None = None
     """Path in a trace that names its variant or rung, such as `metadata.rung`."""
-    columns: dict[Literal["unit", "variant", "time", "event", TableColumn], str] = (
-        msgspec.field(default_factory=dict)
-    )
+    columns: dict[
+        Literal["unit", "variant", "time", "event", "metric", TableColumn], str
+    ] = msgspec.field(default_factory=dict)
     """Other columns, where a file has none, or several, of the known names: of a table
     also those of `n`, `successes`, `mean`, `sd`, `se`, `variance`, `sum`, …"""
 

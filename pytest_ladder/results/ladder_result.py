@@ -216,14 +216,20 @@ def unpriced(result: LadderResult) -> Iterator[str]:
     """Say of each model whose price nobody knows, once, what to add."""
     lines, prices = result.report.matrix.rungs, PriceTable()
     unknown = {line.model for line in lines if line.cost.usd_per_1k is None}
+    tried = {rung.model.name for rung in result.opened.ladder.tried}
     for model in result.opened.ladder.models:
         if model.name in unknown and not result.opened.has_price(model):
             why, or_else = f"{model.id} is in no list", ""
             if prices.is_missing_for(model):
                 why = "litellm, which brings the list, is not installed"
                 or_else = f", or run {INSTALL}"
+            its = (
+                "the [[model]] that keeps it"
+                if model.name in tried
+                else "its [[model]]"
+            )
             yield (
                 f"{model.name} has no price, so its cost is unknown: {why}. Add "
-                "`price = { input = …, output = … }` to its [[model]], in USD per "
-                f"million tokens{or_else}."
+                f"`price = {{ input = …, output = … }}` to {its}, in USD per million "
+                f"tokens{or_else}."
             )

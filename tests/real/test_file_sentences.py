@@ -42,6 +42,9 @@ ratings = "traffic/thumbs.jsonl"
 """
 
 
+SEVERAL = "Metric,variant,n,successes\nSales,control,9,2\nCalls,control,9,3\n"
+
+
 def table(kind: str = "rate") -> str:
     return JUNE + (
         f'[[outcome]]\nname = "resolved"\nexperiment = "june"\nkind = "{kind}"\n'
@@ -218,6 +221,25 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
         table(),
         {"../table.csv": "variant,n,successes\ncontrol,9,2\ncontrol,8,1\n"},
         "table.csv:3: control has a row above; keep one.",
+    ),
+    "a table of several metrics": (
+        table(),
+        {"../table.csv": SEVERAL},
+        'table.csv:3: the table holds several metrics ("Sales", "Calls", …); say '
+        'score = "…" in [[outcome]] resolved.',
+    ),
+    "a metric that the table has not": (
+        table() + 'score = "Sale"\n',
+        {"../table.csv": SEVERAL},
+        'table.csv:1: no row is of the metric "Sale"; did you mean `Sales`? The '
+        'metrics are "Sales", "Calls".',
+    ),
+    "a metric where no column names one": (
+        table() + 'score = "Sales"\n',
+        {"../table.csv": "variant,n,successes\ncontrol,9,2\n"},
+        "table.csv:1: no column is known as the metric (the columns are "
+        '"variant", "n", "successes"); say columns = { metric = "…" } in [[outcome]] '
+        "resolved, or leave out score.",
     ),
     "a variant without a row": (
         table(),

@@ -222,6 +222,23 @@ TABLES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("Metric Name", ""), ("What", 'columns = { metric = "What" }\n')],
+)
+def test_of_a_page_with_several_metrics_one_is_taken(
+    suite: Suite, column: str, said: str
+) -> None:
+    outcome = '[[outcome]]\nname = "t"\nexperiment = "june"\nkind = "rate"\n'
+    suite.ladder(JUNE, outcome, f'table = "t.csv"\nscore = "Sales"\n{said}')
+    suite.write(
+        "t.csv",
+        f"{column},Variation,Visitors,Conversions\nCalls,control,90,1\n"
+        "Sales,control,90,2\nSales,treatment,80,3\nCalls,treatment,80,4\n",
+    )
+    assert suite.sums("t") == {"control": (90, 2), "treatment": (80, 3)}
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_six_numbers_of_a_platforms_page_are_enough(suite: Suite, name: str) -> None:
     kind, header, control, treatment = TABLES[name]

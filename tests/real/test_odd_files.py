@@ -345,3 +345,31 @@ def test_a_file_is_unpacked_whatever_it_is_called(suite: Suite) -> None:
     suite.write("u-1.csv", packed)
     (suite.folder / "u-2.csv.gz").write_text(text.replace("u1", "w1"), encoding="utf-8")
     assert suite.sums("paid")["control"][0] == 7
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_what_a_spreadsheet_saves_as_unicode_text_is_read(
+    suite: Suite, encoding: str, ending: str
+) -> None:
+    suite.june()
+    path = suite.folder / "traffic/exposures.csv"
+    plain = path.read_text().replace("u0", "ü🙂").replace("\n", "\r\n")
+    path.unlink()
+    suite.write(f"traffic/exposures.csv{ending}", f"\ufeff{plain}".encode(encoding))
+    exposures = EXPOSURES.replace(".csv", f".csv{ending}")
+    suite.ladder(JUNE, exposures, RESOLVED)
+    suite.write("traffic/events.csv", events(event(1)).replace("u1", "ü🙂"))
+    assert suite.sums("resolved") == {"control": (6, 1), "treatment": (6, 0)}
+
+
+def test_a_text_in_utf_16_that_breaks_off_is_told(suite: Suite) -> None:
+    suite.june()
+    path = suite.folder / "traffic/exposures.csv"
+    path.write_bytes(path.read_text().encode("utf-16")[:-1])
+    suite.ladder(JUNE, EXPOSURES, RESOLVED)
+    suite.write("traffic/events.csv", events(event(1)))
+    said = suite.run("import")
+    assert said.status != 0
+    assert "traffic/exposures.csv" in said.err
+    assert "it begins as a text in UTF-16, and is none" in said.err

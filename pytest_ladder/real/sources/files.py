@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,10 +78,17 @@ def opened(path: Path) -> tuple[IO[bytes], IO[bytes]]:
             "export it as CSV."
         )
     # What is packed says so by its first bytes, whatever it is called.
-    packed = raw.peek(2)[:2] == b"\x1f\x8b"
-    if not packed:
-        return raw, raw
-    return io.BufferedReader(_Unpacked(raw, path), 2**20), raw
+    stream = raw
+    if raw.peek(2)[:2] == b"\x1f\x8b":
+        stream = io.BufferedReader(_Unpacked(raw, path), 2**20)
+    try:
+        begin = stream.peek(2)[:2]
+    except (EOFError, OSError):
+        # Who reads it says what is wrong.
+        begin = b""
+    if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        stream = io.BufferedReader(_AsUtf8(stream), 2**20)
+    return stream, raw
 
 
 class _Unpacked(io.RawIOBase):
@@ -114,4 +122,35 @@ class _Unpacked(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         self._raw.close()
+        super().close()
+
+
+class _AsUtf8(io.RawIOBase):
+    """A text in UTF-16, as Excel and Qualtrics write it, as bytes of UTF-8."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._left = b""
+        """What is read and not yet handed over."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = b"some"
+        while chunk and not self._left:
+            chunk = self._stream.read(2**16)
+            try:
+                self._left = self._decoder.decode(chunk, final=not chunk).encode()
+            except UnicodeDecodeError as error:
+                problem = "it begins as a text in UTF-16, and is none"
+                raise OSError(problem) from error
+        handed, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(handed)] = handed
+        return len(handed)
+
+    def close(self) -> None:
+        self._stream.close()
         super().close()

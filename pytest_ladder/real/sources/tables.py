@@ -9,9 +9,9 @@ from pytest_ladder.core.aggregate import Aggregate, VariantSums
 from pytest_ladder.core.outcomes import RealOutcome, TableColumn
 from pytest_ladder.real.aggregates import impossible
 from pytest_ladder.real.sources.reading import RawFile
-from pytest_ladder.real.sources.values import number_at
+from pytest_ladder.real.sources.values import number_at, told
 from pytest_ladder.real.sources.variants import Variants
-from pytest_ladder.text.phrases import listed
+from pytest_ladder.text.phrases import did_you_mean, listed
 
 _COLUMNS: dict[TableColumn, tuple[str, ...]] = {
     # The names of platforms behind those that people type.
@@ -30,6 +30,10 @@ _COLUMNS: dict[TableColumn, tuple[str, ...]] = {
     "before_sum_squares": ("before_sum_squares", "covariate_sum_squares"),
     "before_cross": ("before_cross", "main_covariate_sum_product"),
 }
+_METRIC = (
+    *("metric", "metric_name", "metric name", "metric_id"),
+    *("goal", "goal_name", "goal name"),
+)
 _UNCLEAR = ("std", "test_std", "stdev")
 _COUNTS = ("n", "successes")
 _SUMS = (
@@ -43,7 +47,8 @@ def read_table(
 ) -> dict[str, VariantSums]:
     """Return the sums of each variant; they name no rung yet.
 
-    Raises `ConfigError` for numbers that cannot be, and columns that say too little.
+    Of a table with several metrics those of `score`, by their column. Raises
+    `ConfigError` for numbers that cannot be, and columns that say too little.
     """
     said = outcome.columns
     for column in file.columns:
@@ -57,10 +62,20 @@ def read_table(
             )
     fix = f'say columns = {{ variant = "…" }} in [[outcome]] {outcome.name}'
     variant = file.column("variant", said.get("variant"), fix)
+    metric, metrics = _metric_column(file, outcome), dict[str, None]()
     found = _found(file, outcome)
     _check_complete(file, outcome, found)
     read: dict[str, VariantSums] = {}
-    for line, (written, *cells) in file.rows([variant, *found.values()]):
+    for line, (written, of, *cells) in file.rows([variant, metric, *found.values()]):
+        metrics[of.strip()] = None
+        if outcome.score is not None and of.strip() != outcome.score:
+            continue
+        if len(metrics) > 1 and outcome.score is None:
+            raise file.error(
+                line,
+                f"the table holds several metrics ({', '.join(map(told, metrics))}, "
+                f'…); say score = "…" in [[outcome]] {outcome.name}.',
+            )
         name = variants.named(file, line, written)
         if name in read:
             raise file.error(line, f"{name} has a row above; keep one.")
@@ -76,7 +91,27 @@ def read_table(
         problem = impossible(Aggregate(name="", kind=outcome.kind), read[name])
         if problem:
             raise file.error(line, f"{problem}; correct this row.")
+    if outcome.score is not None and not read:
+        among = f"the metrics are {', '.join(map(told, metrics))}."
+        near = did_you_mean(outcome.score, metrics, among)
+        raise file.error(1, f"no row is of the metric {told(outcome.score)}; {near}")
     return read
+
+
+def _metric_column(file: RawFile, outcome: RealOutcome) -> str | None:
+    """Return the column that names a row's metric; None: there is but one."""
+    named = outcome.columns.get("metric")
+    if named is not None:
+        return file.column("metric", named, "")
+    column = next((one for one in file.columns if one.strip().lower() in _METRIC), None)
+    if column is None and outcome.score is not None:
+        raise file.error(
+            1,
+            "no column is known as the metric (the columns are "
+            f"{', '.join(map(told, file.columns))}); say columns = {{ metric = "
+            f'"…" }} in [[outcome]] {outcome.name}, or leave out score.',
+        )
+    return column
 
 
 def _found(file: RawFile, outcome: RealOutcome) -> dict[str, str]:

@@ -22,7 +22,7 @@ _Text = Callable[[float | None], str]
 
 def history_html(moments: Sequence[Moment]) -> str:
     """Render the moments, oldest first, as one page that asks for nothing."""
-    style = style_of("page", STYLE)
+    style = style_of("page", STYLE, "print")
     title = f"What ships, over {count(len(moments), 'run')}"
     heads, lines = history_table(moments)
     said = "".join(f"<li>{_safe(text)}</li>" for text in step_sentences(moments))

@@ -58,7 +58,7 @@ KEEPS = (
     Keep(prompts="none", clip=0),
 )
 """What is tried in turn until the page is small enough."""
-STYLES = ("page", "cases", "reading")
+STYLES = ("page", "cases", "reading", "print")
 """Files of the page's style, in the order in which they are joined."""
 SCRIPTS = (
     "text",

@@ -102,6 +102,7 @@ def test_each_of_three_gets_its_verdict_and_nothing_is_written_to_the_configurat
         told,
     )
     assert "Undecided whether openai-equal/plain is better than bot/plain: +0.0" in told
+    assert "output = … }` to the [[model]] that keeps it, in USD per million" in told
     result.stdout.fnmatch_lines(
         [
             "To keep it, add to ladder.toml:",
