@@ -312,8 +312,7 @@ class Results:
         if decides(self.session.settings.mode):
             judged, matrix = opened.ladder.objective, with_planned(opened, matrix)
         base = self._baseline(opened)
-        others = base.rows if base else ()
-        calibrations = judges_of(opened, rows, others, self.problems)
+        calibrations = judges_of(opened, rows, base.rows if base else (), self.problems)
         part = part_of(self.session, opened, items, folder, stopped=not self._ended)
         info = run_info(
             self.session, opened, items, climb=climb, part=part, stopped=not self._ended
