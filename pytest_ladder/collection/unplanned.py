@@ -37,9 +37,8 @@ def _tests(session: LadderSession, items: Iterable[pytest.Item]) -> Iterator[str
             continue
         # All cases and rungs of a test make the same mistake.
         test = item.nodeid.removesuffix(item.name) + item.originalname
+        # Parameters have definitions, too.
         known = {"request", *all_fixture_definitions(item)}
-        if hasattr(item, "callspec"):
-            known |= item.callspec.params.keys()
         missing = [
             f"fixture '{name}' not found; "
             + did_you_mean(name, fixtures.NAMES, "correct the name.")
