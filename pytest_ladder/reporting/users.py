@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from msgspec.structs import asdict
+import msgspec
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.real.measured import UserDifference
@@ -61,7 +61,7 @@ def users_json(users: Users) -> dict[str, Any]:
                 },
                 "leaks": one.leaks,
                 "several": one.several,
-                "looks": one.looks,
+                "looks": msgspec.to_builtins(one.looks),
                 "from": str(one.first) if one.first else None,
                 "to": str(one.last) if one.last else None,
             }
@@ -70,7 +70,7 @@ def users_json(users: Users) -> dict[str, Any]:
         "comparisons": [
             {
                 "outcome": state.name,
-                **asdict(found),
+                **msgspec.to_builtins(found),
                 "established": found.better is not None,
                 "superiority": _superiority(state, found),
             }
@@ -78,9 +78,13 @@ def users_json(users: Users) -> dict[str, Any]:
             for found in state.comparisons
         ],
         "proxies": [
-            {**asdict(proxy), "sentence": proxy.sentence} for proxy in users.proxies
+            {**msgspec.to_builtins(proxy), "sentence": proxy.sentence}
+            for proxy in users.proxies
         ],
-        "replies": [{**asdict(one), "sentence": one.sentence} for one in users.replies],
+        "replies": [
+            {**msgspec.to_builtins(one), "sentence": one.sentence}
+            for one in users.replies
+        ],
     }
 
 
