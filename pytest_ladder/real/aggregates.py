@@ -11,6 +11,7 @@ import functools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Container
+from glob import has_magic
 from pathlib import Path
 
 import msgspec
@@ -197,6 +198,8 @@ def _changed_sentence(
 
 def _newest(folder: Path, glob: str) -> float:
     """Return when the newest of some files was written; 0: none is here."""
+    if not has_magic(glob):
+        return _time(folder / glob)
     return max(map(_time, folder.glob(glob)), default=0.0)
 
 
