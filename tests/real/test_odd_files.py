@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_ladder.errors import BadRow
-from pytest_ladder.real.sources.exports import first_of, flat_rows
+from pytest_ladder.real.sources.exports import first_of, rows_in
 from pytest_ladder.real.sources.sniffing import Start, start_of
 from pytest_ladder.real.sources.times import many_seconds, seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, yes_or_no
@@ -147,12 +147,12 @@ def test_what_is_between_cells_is_seen(text: str, start: Start) -> None:
 def test_json_that_an_export_keeps_as_text_is_looked_into() -> None:
     metadata = {"rung": "bot/few", "deep": {"er": [1]}}
     for packed in (json.dumps(metadata), json.dumps(json.dumps(metadata)), metadata):
-        (flat,) = flat_rows({"id": "t1", "metadata": packed})
-        assert first_of(flat, ["metadata.rung"]) == "bot/few"
-        assert first_of(flat, ["metadata.deep.er"]) == [1]
-        assert first_of(flat, ["metadata.none", "id"]) == "t1"
-    (flat,) = flat_rows({"metadata": "{'rung': 1}"})
-    assert first_of(flat, ["metadata.rung"]) is None
+        (row,) = rows_in({"id": "t1", "metadata": packed})
+        assert first_of(row, ["metadata.rung"]) == "bot/few"
+        assert first_of(row, ["metadata.deep.er"]) == [1]
+        assert first_of(row, ["metadata.none", "id"]) == "t1"
+    (row,) = rows_in({"metadata": "{'rung': 1}"})
+    assert first_of(row, ["metadata.rung"]) is None
 
 
 UNITS = '[[outcome]]\nname = "paid"\nexperiment = "june"\nunits = "u.csv"\n'

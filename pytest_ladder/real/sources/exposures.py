@@ -20,7 +20,9 @@ from pytest_ladder.core.outcomes import Experiment
 from pytest_ladder.errors import BadRow
 from pytest_ladder.real.sources.reading import NO_UNIT, RawFile
 from pytest_ladder.real.sources.times import day_of, many_seconds, note_times, zone_of
-from pytest_ladder.real.sources.variants import unknown_variant
+from pytest_ladder.real.sources.variants import by_folded, folded, unknown_variant
+
+NO_VARIANT = "without a variant"
 
 NONE = itertools.repeat(-1)
 """Numbers of what is not known, without end."""
@@ -33,6 +35,8 @@ class Exposed:
         self.experiment = experiment
         self.variants = [*experiment.variants]
         self._places = {name: place for place, name in enumerate(self.variants)}
+        """By name, and by each other way that a file writes one."""
+        self._folded = by_folded(self.variants)
         self.index: dict[str, int] = defaultdict(itertools.count().__next__)
         """Number of each unit; asking for a new one numbers it."""
         self.dropped: Counter[str] = Counter()
@@ -98,11 +102,15 @@ class Exposed:
             self.dropped["of another experiment"] += int((~kept).sum())
         places = each(map(self._places.get, variant, NONE), who, np.int8)
         for row in np.flatnonzero(kept & (places < 0)).tolist():
-            place = self._places.get(variant[row].strip())
-            if place is not None:
-                places[row] = place
+            if not variant[row].strip():
+                # Another event, where a file has those and exposures.
+                kept[row] = False
+                self.dropped[NO_VARIANT] += 1
                 continue
-            raise BadRow(row, unknown_variant(variant[row], self.experiment))
+            name = self._folded.get(folded(variant[row]))
+            if name is None:
+                raise BadRow(row, unknown_variant(variant[row], self.experiment))
+            places[row] = self._places[variant[row]] = self._places[name]
         if "" in who:
             is_named = each(map(bool, who), who, bool)
             self.dropped[NO_UNIT] += int((kept & ~is_named).sum())
@@ -116,6 +124,9 @@ class Exposed:
         units = each(map(self.index.__getitem__, names), names, np.intp)
         self._rows.append((units, places[rows[inside]], times[inside]))
 
+    def _is_known(self, variant: str) -> bool:
+        return folded(variant) in self._folded
+
     def _columns(self, file: RawFile) -> list[str | None]:
         """Return the columns of unit, variant, time and, if asked for, experiment."""
         experiment = self.experiment
@@ -127,7 +138,8 @@ class Exposed:
             fix = f'say columns = {{ {role} = "…" }} {head}'
             is_asked = role != "experiment" or experiment.id is not None
             named = experiment.columns.get(role)
-            columns.append(file.column(role, named, fix) if is_asked else None)
+            fits = self._is_known if role == "variant" else bool
+            columns.append(file.column(role, named, fix, fits) if is_asked else None)
         return columns
 
 

@@ -290,13 +290,19 @@ def _event_columns(
     outcome = counted[0].outcome
     head = f"in [[outcome]] {outcome.name}"
     columns: list[str | None] = []
+    asked = {name for one in counted for name in (one.outcome.event, one.outcome.per)}
     for role in ("unit", "event", "time"):
         named = outcome.columns.get(role)
         if role == "unit":
             named = named or exposed.experiment.unit
+        elif role == "time" and named is None:
+            # Exposures and events are often of one tool, or in one file.
+            same = exposed.experiment.columns.get("time")
+            named = same if same in file.columns else None
         fix = f'say columns = {{ {role} = "…" }} {head}'
         look = file.find_column if role == "event" and before else file.column
-        columns.append(look(role, named, fix))
+        fits = asked.__contains__ if role == "event" else bool
+        columns.append(look(role, named, fix, fits))
     for one in counted:
         value = one.outcome.value
         columns.append(None if value is None else file.column("value", value, ""))

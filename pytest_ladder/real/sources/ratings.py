@@ -15,7 +15,8 @@ from pytest_ladder.core.aggregate import VariantSums
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources import exports
-from pytest_ladder.real.sources.exports import first_of, flat_rows
+from pytest_ladder.real.sources.exports import first_of, rows_in
+from pytest_ladder.real.sources.paths import at, text_of
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, stars, told
@@ -109,12 +110,14 @@ def read_votes(
         file.headers = _headers(file)
     paths = _paths(file, outcome, assigned if assigned in file.columns else None)
     names: set[str] = set()
+    is_found = False
     for line, row in file.objects():
-        for flat in flat_rows(row):
-            name = first_of(flat, exports.SCORE_NAMES)
-            maker = str(first_of(flat, exports.MAKERS) or "")
-            value = first_of(flat, paths.value)
-            if file.headers == _QUALTRICS and _is_tried(flat):
+        for each in rows_in(row):
+            name = first_of(each, exports.SCORE_NAMES)
+            maker = str(first_of(each, exports.MAKERS) or "")
+            value = first_of(each, paths.value)
+            is_found |= value is not None
+            if file.headers == _QUALTRICS and _is_tried(each):
                 dropped[NO_USER] += 1
             elif maker.lower() in exports.MACHINES:
                 dropped[MACHINE] += 1
@@ -124,13 +127,15 @@ def read_votes(
                 dropped[NO_ANSWER] += 1
             else:
                 trace, unit, variant = (
-                    str(first_of(flat, of) or "")
+                    text_of(first_of(each, of))
                     for of in (paths.trace, paths.unit, paths.variant)
                 )
                 # Of a trace it is a score's name; in a survey it may be a person's.
                 names |= {str(name)} if trace and name is not None else set()
-                time = _time(first_of(flat, paths.time))
+                time = _time(first_of(each, paths.time))
                 yield Vote(line, trace, unit, variant, time, str(value).strip())
+    if outcome.column and not is_found and outcome.column not in file.columns:
+        raise file.nowhere(outcome.column)
     if len(names) > 1 and outcome.score is None:
         raise ConfigError(
             f"{file.label}: it holds the scores {', '.join(sorted(map(told, names)))}; "
@@ -147,10 +152,11 @@ def read_traces(files: Iterable[RawFile], outcome: RealOutcome) -> Traces:
     for file in files:
         paths = _object_paths(outcome)
         for _, row in file.objects():
-            for flat in flat_rows(row):
-                unit = str(first_of(flat, paths.unit) or "")
-                variant = str(first_of(flat, paths.variant) or "")
-                names = [str(flat[at]) for at in exports.TRACES if flat.get(at)]
+            for each in rows_in(row):
+                unit = text_of(first_of(each, paths.unit))
+                variant = text_of(first_of(each, paths.variant))
+                ids = (text_of(at(each, path)) for path in exports.TRACES)
+                names = [*filter(None, ids)]
                 traces.whole.update(names[:1])
                 for name in names:
                     traces.by_id.setdefault(name, Trace()).add(unit, variant)

@@ -21,34 +21,37 @@ from pytest_ladder.disk.loading import no_garbage_collection
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources.cells import Layout, columns_of, rows_of
 from pytest_ladder.real.sources.files import opened
-from pytest_ladder.real.sources.sniffing import Start, start_of
+from pytest_ladder.real.sources.paths import at, paths_in, text_of
+from pytest_ladder.real.sources.sniffing import Start, is_by_line, start_of
 from pytest_ladder.real.sources.values import told
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
 from pytest_ladder.text.untrusted import plain
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "unit": (
-        *("unit", "user", "user_id", "userid", "subject", "visitor_id"),
-        *("distinct_id", "context_key", "stable_id"),
+        *("unit", "user", "user_id", "subject", "visitor_id", "distinct_id"),
+        *("context_key", "stable_id", "user_pseudo_id"),
     ),
     "variant": (
-        *("variant", "variation", "variation_id", "variant_id", "group", "group_id"),
+        *("variant", "variant_id", "variant_name", "variation", "variation_id"),
+        *("variation_name", "variation_value", "group", "group_id", "group_name"),
         *("treatment", "$feature_flag_response"),
     ),
     "time": (
-        *("time", "timestamp", "ts", "created_at", "createdat", "exposed_at"),
-        *("startdate", "start_time", "starttime", "timeunixnano", "modified_at"),
+        *("time", "timestamp", "ts", "created_at", "exposed_at", "start_date"),
+        *("start_time", "time_unix_nano", "modified_at", "event_time"),
+        *("event_timestamp", "creation_date"),
     ),
-    "event": ("event", "event_name", "name"),
+    "event": ("event", "event_name", "event_type", "event_key", "name"),
     "value": ("value", "revenue", "amount"),
-    "experiment": ("experiment", "experiment_id", "flag_key"),
+    "experiment": ("experiment", "experiment_id", "flag_key", "$feature_flag"),
     "per": ("per", "denominator"),
     "before": ("before", "covariate", "pre_value"),
     "rating": ("rating", "grade", "score", "answer", "thumb", "value"),
     "rung": ("rung",),
-    "trace": ("trace", "trace_id", "traceid", "run_id", "span_id", "spanid"),
+    "trace": ("trace", "trace_id", "run_id", "span_id"),
 }
-"""Names of columns by what they hold; two that fit are an error."""
+"""Names of columns by what they hold, however they are written: `userId`, `User ID`."""
 
 Progress = Callable[[str, float, int], None]
 """Called with a file's name, the share of it that is read, and its rows so far."""
@@ -59,6 +62,16 @@ _EVERY = 20_000
 NO_UNIT = "without a unit"
 CLIPPED = "clipped to the range"
 """Counted with what is left out, and is not."""
+
+_NUMBERS = frozenset({"value", "per", "before", "rating"})
+"""What is no further looked for inside of columns: whoever wants it names it."""
+
+_SAMPLE = 100
+"""Rows that are looked at for names inside of objects, and for variants."""
+
+_MOST_NAMED = 12
+"""Paths that a message names."""
+_LONGEST_PATH = 60
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _ROWS = 500
@@ -83,6 +96,9 @@ class RawFile:
                 f"{self.label}: this is no kind of file that can be read; use "
                 f"{listed(_SUFFIXES)}, packed by gzip or not."
             )
+        if self._kind == ".json":
+            with self._bytes() as stream:
+                self._kind = ".jsonl" if is_by_line(stream) else ".json"
         self.columns = self._read_columns()
 
     def error(self, line: int, problem: str) -> ConfigError:
@@ -91,43 +107,86 @@ class RawFile:
         where = row if self._kind in (".json", ".parquet") else f"{self.label}:{line}"
         return ConfigError(f"{where}: {plain(problem, 2_000)}")
 
-    def column(self, role: str, named: str | None, fix: str) -> str:
+    def column(
+        self,
+        role: str,
+        named: str | None,
+        fix: str,
+        fits: Callable[[str], Any] = bool,
+    ) -> str:
         """Return the column that holds something, such as the unit.
 
-        `named` is what the configuration says; `fix` says where it could. Raises
+        `named` is what the configuration says; `fix` says where it could, and of
+        several that are known the one holds it in which a value `fits`. Raises
         `ConfigError` where there is none, or two.
         """
-        found = self.find_column(role, named, fix)
+        found = self.find_column(role, named, fix, fits)
         if found is None:
             raise self.error(
                 1,
                 f"no column is known as the {role} (the columns are "
-                f"{', '.join(map(told, self.columns))}); {fix}, or put a line with "
-                "names of columns first.",
+                f"{', '.join(map(told, self.columns))}"
+                + (f"; inside of them are {self._inside()}" if self._paths else "")
+                + f"); {fix}, or put a line with names of columns first.",
             )
         return found
 
-    def find_column(self, role: str, named: str | None, fix: str) -> str | None:
-        """Return the same, or None where no column is known as such."""
+    def find_column(
+        self,
+        role: str,
+        named: str | None,
+        fix: str,
+        fits: Callable[[str], Any] = bool,
+    ) -> str | None:
+        """Return the same, or None where no column is known as such.
+
+        It may be the path of a name inside of a column: `properties.variant`.
+        """
         if named is not None:
-            same = [name for name in self.columns if name == named]
-            # A form's question may go over lines, which nobody types into TOML.
-            words = named.split()
-            same = same or [name for name in self.columns if name.split() == words]
-            if len(same) == 1:
-                return same[0]
-            if same:
-                raise self.error(1, f"two columns are called `{named}`; rename one.")
-            among = f"the columns are {listed(self.columns)}."
-            near = did_you_mean(named, self.columns, among)
-            raise self.error(1, f"there is no column `{named}`; {near}")
-        known = SYNONYMS[role]
-        fitting = [name for name in self.columns if name.strip().lower() in known]
+            return self._named(named)
+        known = {alike(name) for name in SYNONYMS[role]}
+        fitting = [name for name in self.columns if alike(name) in known]
+        if not fitting and role not in _NUMBERS:
+            paths = [*self.columns, *self._paths]
+            fitting = [path for path in paths if alike(path.split(".")[-1]) in known]
+        if len(fitting) > 1:
+            fitting = self._holding(fitting, fits) or fitting
         if len(fitting) > 1:
             first, second = fitting[:2]
             problem = f'"{first}" and "{second}" could both be the {role}; {fix}.'
             raise self.error(1, problem)
         return fitting[0] if fitting else None
+
+    def _named(self, named: str) -> str:
+        """Return a column, or a path into one, that the configuration names."""
+        same = [name for name in self.columns if name == named]
+        # A form's question may go over lines, which nobody types into TOML.
+        words = named.split()
+        same = same or [name for name in self.columns if name.split() == words]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise self.error(1, f"two columns are called `{named}`; rename one.")
+        # Of events each has its own properties, so the first rows need not have it.
+        if any(named.startswith(f"{name}.") for name in self.columns):
+            return named
+        among = f"the columns are {listed(self.columns)}."
+        near = did_you_mean(named, self.columns, among)
+        raise self.error(1, f"there is no column `{named}`; {near}")
+
+    def _holding(self, columns: Sequence[str], fits: Callable[[str], Any]) -> list[str]:
+        """Return those of several columns in which a value fits; none where all do."""
+        held = [
+            name
+            for name in columns
+            if any(fits(text_of(at(row, name))) for row in self._sample)
+        ]
+        return held if len(held) == 1 else []
+
+    @functools.cached_property
+    def _sample(self) -> list[dict[str, Any]]:
+        """The first rows."""
+        return [row for _, row in itertools.islice(self.objects(), _SAMPLE)]
 
     def rows(
         self, columns: Sequence[str | None]
@@ -136,11 +195,31 @@ class RawFile:
 
         Raises `ConfigError` for a row that cannot be read.
         """
+        missing = {name for name in columns if name and name not in self.columns}
         for line, row in self.objects():
-            yield (
-                line,
-                tuple(_text_of(row.get(name)) if name else "" for name in columns),
-            )
+            cells = tuple(text_of(at(row, name)) if name else "" for name in columns)
+            if missing:
+                pairs = zip(columns, cells, strict=True)
+                missing -= {name for name, cell in pairs if cell}
+            yield line, cells
+        for path in missing:
+            raise self.nowhere(path)
+
+    def nowhere(self, path: str) -> ConfigError:
+        """Make the error of a path that is in no row."""
+        among = f"there are {self._inside()}."
+        near = did_you_mean(path, self._paths, among)
+        return ConfigError(f"{self.label}: no row has `{path}`; {near}")
+
+    def _inside(self) -> str:
+        """Name what is inside of columns, in the first rows."""
+        names = [path for path in self._paths if len(path) <= _LONGEST_PATH]
+        return listed(names[:_MOST_NAMED]) if names else "none"
+
+    @functools.cached_property
+    def _paths(self) -> list[str]:
+        """Paths into columns, of the first rows."""
+        return [*dict.fromkeys(itertools.chain(*map(paths_in, self._sample)))]
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (line, row as an object) of each row. Raises `ConfigError`."""
@@ -254,6 +333,10 @@ class RawFile:
     def _table_chunks(
         self, columns: Sequence[str | None]
     ) -> Iterator[list[Sequence[str]]]:
+        if any(name and name not in self.columns for name in columns):
+            # Paths lead into JSON that cells hold.
+            yield from self._object_chunks(columns)
+            return
         places = [self.columns.index(name) if name else None for name in columns]
         with self._bytes() as stream:
             before = self._past_headers(stream)
@@ -318,10 +401,16 @@ class RawFile:
 
 
 def _listed_rows(value: Any, label: str) -> list[Any]:
-    """Return the rows of a JSON file: a list, or the one list inside an object."""
-    if isinstance(value, dict):
-        lists = [inner for inner in value.values() if isinstance(inner, list)]
-        value = lists[0] if len(lists) == 1 else value
+    """Return the rows of a JSON file: a list, or the one list inside of objects."""
+    while isinstance(value, dict):
+        lists = {name: each for name, each in value.items() if isinstance(each, list)}
+        filled = {name: each for name, each in lists.items() if each} or lists
+        if len(filled) > 1:
+            raise ConfigError(
+                f"{label}: it holds the lists {listed(filled)}; keep the one of rows."
+            )
+        inner = [each for each in value.values() if isinstance(each, dict)]
+        value = next(iter([*filled.values(), *inner]), None)
     if isinstance(value, list):
         return value
     raise ConfigError(f"{label}: a list of rows is needed; export the file as one.")
@@ -339,10 +428,6 @@ def _parquet_rows(path: Path, label: str) -> Iterator[Any]:
         yield from batch.to_pylist()
 
 
-def _text_of(value: Any) -> str:
-    """Write a JSON value as a CSV has it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return value if isinstance(value, str) else str(value)
+def alike(name: str) -> str:
+    """Leave out of a name what makes no difference: `User ID`, `userId`, `user_id`."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
