@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_ladder.real.sources.naming import SYNONYMS
 from pytest_ladder.real.sources.paths import at, opened
-from pytest_ladder.real.sources.reading import SYNONYMS
 
 # LangSmith's `session_id` is a project, and no user.
 USERS = (

@@ -6,6 +6,7 @@ Votes of machines are left out: they are proxies, not users.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,10 +21,14 @@ from pytest_ladder.real.sources.paths import at, text_of
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, stars, told
+from pytest_ladder.real.sources.variants import folded
 from pytest_ladder.text.phrases import did_you_mean, listed
 
 _QUALTRICS = 3
 """Headers of its exports: names, questions, ids."""
+
+_RESPONDENT = "Respondent ID"
+"""The first column of SurveyMonkey; no answer lacks it."""
 
 _TRIED = frozenset(
     {
@@ -44,6 +49,9 @@ NO_ANSWER = "without an answer"
 NO_USER = "of a preview, a test or spam"
 """What a survey tool counts as answers, and no user gave."""
 SEVERAL_ANSWERS = "of a unit of several variants"
+
+
+_SILENT = 'What says nothing goes into no_answer = ["…"].'
 
 
 class Vote(NamedTuple):
@@ -109,6 +117,7 @@ def read_votes(
     if file.is_table:
         file.headers = _headers(file)
     paths = _paths(file, outcome, assigned if assigned in file.columns else None)
+    silent = {"", *map(folded, outcome.no_answer)}
     names: set[str] = set()
     is_found = False
     for line, row in file.objects():
@@ -123,7 +132,7 @@ def read_votes(
                 dropped[MACHINE] += 1
             elif outcome.score is not None and name != outcome.score:
                 dropped[OTHER_SCORE] += 1
-            elif value is None or not str(value).strip():
+            elif value is None or folded(str(value)) in silent:
                 dropped[NO_ANSWER] += 1
             else:
                 trace, unit, variant = (
@@ -177,7 +186,8 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
         if said in found and found.count(said) == 1:
             return float(found.index(said) + 1)
         near = did_you_mean(text[:60], words, f"the scale is {listed(words)}.")
-        raise file.error(vote.line, f"{told(text)} is no word of the scale; {near}")
+        problem = f"{told(text)} is no word of the scale; {near} {_SILENT}"
+        raise file.error(vote.line, problem)
     grade = stars(text)
     if grade is None:
         try:
@@ -185,7 +195,8 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
         except BadRow as bad:
             problem = bad.problem
             if any(sign.isalpha() for sign in text):
-                problem += ' Answers in words want scale = ["worst", …, "best"].'
+                problem += ' Answers in words want scale = ["worst", …, "best"]. '
+                problem += _SILENT
             raise file.error(vote.line, problem) from None
     low, high = (float(step) for step in scale)
     if low <= grade <= high and grade.is_integer():
@@ -205,7 +216,7 @@ def thumb_of(file: RawFile, vote: Vote) -> float:
     raise file.error(
         vote.line,
         f"{told(vote.value)} is no thumb; write up or down, or 1 or 0; grades of more "
-        'steps are kind = "rating".',
+        f'steps are kind = "rating". {_SILENT}',
     )
 
 
@@ -309,13 +320,24 @@ def _fix(role: str, head: str) -> str:
 
 
 def _headers(file: RawFile) -> int:
-    """Return how many headers there are: of SurveyMonkey two."""
+    """Return how many headers there are: of SurveyMonkey two.
+
+    What one of its questions asks of several things is in the second, and names those
+    columns that the first leaves without a name.
+    """
     rows = file.head(3)
     if len(rows) > 2 and any("ImportId" in cell for cell in rows[2]):
         return _QUALTRICS
     second = rows[1] if len(rows) > 1 else []
     named = {"response", "open-ended response"}
-    return 1 + any(cell.strip().lower() in named for cell in second)
+    pairs = [*itertools.zip_longest(file.columns, second, fillvalue="")]
+    if not any(
+        cell.strip().lower() in named or (name == _RESPONDENT and not cell.strip())
+        for name, cell in pairs
+    ):
+        return 1
+    file.columns = [name if name.strip() else cell for name, cell in pairs]
+    return 2
 
 
 def _is_tried(answer: Mapping[str, Any]) -> bool:

@@ -21,37 +21,12 @@ from pytest_ladder.disk.loading import no_garbage_collection
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources.cells import Layout, columns_of, rows_of
 from pytest_ladder.real.sources.files import opened
+from pytest_ladder.real.sources.naming import NUMBERS, called
 from pytest_ladder.real.sources.paths import at, paths_in, text_of
 from pytest_ladder.real.sources.sniffing import Start, is_by_line, start_of
 from pytest_ladder.real.sources.values import told
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
 from pytest_ladder.text.untrusted import plain
-
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "unit": (
-        *("unit", "user", "user_id", "subject", "visitor_id", "distinct_id"),
-        *("context_key", "stable_id", "user_pseudo_id"),
-    ),
-    "variant": (
-        *("variant", "variant_id", "variant_name", "variation", "variation_id"),
-        *("variation_name", "variation_value", "group", "group_id", "group_name"),
-        *("treatment", "$feature_flag_response"),
-    ),
-    "time": (
-        *("time", "timestamp", "ts", "created_at", "exposed_at", "start_date"),
-        *("start_time", "time_unix_nano", "modified_at", "event_time"),
-        *("event_timestamp", "creation_date"),
-    ),
-    "event": ("event", "event_name", "event_type", "event_key", "name"),
-    "value": ("value", "revenue", "amount"),
-    "experiment": ("experiment", "experiment_id", "flag_key", "$feature_flag"),
-    "per": ("per", "denominator"),
-    "before": ("before", "covariate", "pre_value"),
-    "rating": ("rating", "grade", "score", "answer", "thumb", "value"),
-    "rung": ("rung",),
-    "trace": ("trace", "trace_id", "run_id", "span_id"),
-}
-"""Names of columns by what they hold, however they are written: `userId`, `User ID`."""
 
 Progress = Callable[[str, float, int], None]
 """Called with a file's name, the share of it that is read, and its rows so far."""
@@ -62,9 +37,6 @@ _EVERY = 20_000
 NO_UNIT = "without a unit"
 CLIPPED = "clipped to the range"
 """Counted with what is left out, and is not."""
-
-_NUMBERS = frozenset({"value", "per", "before", "rating"})
-"""What is no further looked for inside of columns: whoever wants it names it."""
 
 _SAMPLE = 100
 """Rows that are looked at for names inside of objects, and for variants."""
@@ -144,11 +116,10 @@ class RawFile:
         """
         if named is not None:
             return self._named(named)
-        known = {alike(name) for name in SYNONYMS[role]}
-        fitting = [name for name in self.columns if alike(name) in known]
-        if not fitting and role not in _NUMBERS:
+        fitting = called(role, self.columns)
+        if not fitting and role not in NUMBERS:
             paths = [*self.columns, *self._paths]
-            fitting = [path for path in paths if alike(path.split(".")[-1]) in known]
+            fitting = called(role, paths, inside=True)
         if len(fitting) > 1:
             fitting = self._holding(fitting, fits) or fitting
         if len(fitting) > 1:
@@ -426,8 +397,3 @@ def _parquet_rows(path: Path, label: str) -> Iterator[Any]:
         ) from error
     for batch in parquet.ParquetFile(path).iter_batches(_ROWS):
         yield from batch.to_pylist()
-
-
-def alike(name: str) -> str:
-    """Leave out of a name what makes no difference: `User ID`, `userId`, `user_id`."""
-    return "".join(sign for sign in name.casefold() if sign.isalnum())

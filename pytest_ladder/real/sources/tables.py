@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from pytest_ladder.core.aggregate import Aggregate, VariantSums
 from pytest_ladder.core.outcomes import RealOutcome, TableColumn
 from pytest_ladder.real.aggregates import impossible
-from pytest_ladder.real.sources.reading import RawFile, alike
+from pytest_ladder.real.sources.naming import alike
+from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.values import number_at, told
 from pytest_ladder.real.sources.variants import Variants
 from pytest_ladder.text.phrases import did_you_mean, listed
