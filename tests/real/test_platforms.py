@@ -42,42 +42,32 @@ def table(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def mixpanel() -> list[Row]:
-    def row(event: str, unit: int, hour: int, **more: Any) -> Row:
-        said = {"time": seconds(hour), "distinct_id": f"u{unit}", **more}
-        return {"event": event, "properties": said}
+    def row(event: str, unit: int, hour: int, more: Row) -> Row:
+        said = {"time": seconds(hour), "distinct_id": f"u{unit}"}
+        return {"event": event, "properties": said | more}
 
-    met = [
-        row(
-            *("$experiment_started", unit, 9),
-            **{"Experiment name": "june", "Variant name": VARIANTS[unit % 2]},
-        )
-        for unit in UNITS
-    ]
-    return [*met, *(row("resolved", unit, 10) for unit in HELPED)]
+    met = []
+    for unit in UNITS:
+        of = {"Experiment name": "june", "Variant name": VARIANTS[unit % 2]}
+        met.append(row("$experiment_started", unit, 9, of))
+    return [*met, *(row("resolved", unit, 10, {}) for unit in HELPED)]
 
 
 def posthog() -> list[Row]:
-    def row(event: str, unit: int, hour: int, **more: Any) -> Row:
-        of = {f"$feature_flag{name}": value for name, value in more.items()}
+    def row(event: str, unit: int, hour: int, properties: Row) -> Row:
         return {
             "event": event,
             "distinct_id": f"u{unit}",
             "timestamp": at(hour),
-            "properties": of,
+            "properties": properties,
         }
 
-    met = [
-        each
-        for unit in UNITS
-        for each in (
-            row("$feature_flag_called", unit, 8, **{"": "old", "_response": True}),
-            row(
-                *("$feature_flag_called", unit, 9),
-                **{"": "june", "_response": VARIANTS[unit % 2]},
-            ),
-        )
-    ]
-    return [*met, *(row("resolved", unit, 10) for unit in HELPED)]
+    met = []
+    for unit in UNITS:
+        for flag, met_it in (("old", True), ("june", VARIANTS[unit % 2])):
+            of = {"$feature_flag": flag, "$feature_flag_response": met_it}
+            met.append(row("$feature_flag_called", unit, 9, of))
+    return [*met, *(row("resolved", unit, 10, {}) for unit in HELPED)]
 
 
 def segment() -> list[Row]:
