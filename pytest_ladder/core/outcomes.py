@@ -60,6 +60,9 @@ class Experiment(Table, frozen=True, kw_only=True):
     """Only rows of this experiment, where files hold several."""
     zone: str | None = None
     """Time zone, such as Europe/Berlin, of times that name none; None: UTC."""
+    dates: Literal["dmy", "mdy"] | None = None
+    """Order of day, month and year in times such as 06/07/2026, as spreadsheets write
+    them; None: such times are refused."""
     days: tuple[datetime.date, datetime.date] | None = None
     """First and last day of exposure (UTC), both included; None: all."""
     analysis: Literal["sequential", "fixed"] = "sequential"

@@ -96,7 +96,8 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
             "exposures.csv": OK,
             "events.csv": events("u1,opened,,\n", "u1,resolved,,06/07/2026\n"),
         },
-        'traffic/events.csv:3: "06/07/2026" is no time; write 2026-06-07T10:00:00Z.',
+        'traffic/events.csv:3: "06/07/2026" is no time; write 2026-06-07T10:00:00Z, '
+        'or say dates = "dmy" (the day first) or "mdy" in the [[experiment]].',
     ),
     "a time among quoted cells over two lines": (
         BOTH,

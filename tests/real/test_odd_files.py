@@ -13,7 +13,7 @@ import pytest
 from pytest_ladder.errors import BadRow
 from pytest_ladder.real.sources.exports import first_of, rows_in
 from pytest_ladder.real.sources.sniffing import Start, start_of
-from pytest_ladder.real.sources.times import many_seconds, seconds_of
+from pytest_ladder.real.sources.times import Order, many_seconds, seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, yes_or_no
 from tests.real.suite import EXPOSURES, JUNE, RESOLVED, Suite, event, events
 
@@ -118,6 +118,27 @@ def test_times_are_known_in_many_forms(text: str) -> None:
 def test_a_time_that_could_be_another_is_none(text: str) -> None:
     with pytest.raises(BadRow, match="is no time; write 2026-06-07T10:00:00Z"):
         many_seconds([text])
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        *(("07.06.2026 12:00", "dmy"), ("7/6/2026 12:00:00", "dmy")),
+        *(("6/7/2026 12:00 PM", "mdy"), ("06/07/2026, 12:00:00 p.m.", "mdy")),
+        ("2026-06-07T12:00:00Z", "mdy"),
+    ],
+)
+def test_times_of_a_spreadsheet_are_read_in_the_order_that_is_said(
+    text: str, order: Order
+) -> None:
+    assert many_seconds([text], order=order)[0] == NOON
+
+
+def test_midnight_and_days_of_a_spreadsheet() -> None:
+    midnight, day = many_seconds(["6/7/2026 12:05 AM", "6/7/2026"], order="mdy")
+    assert (midnight, day) == (NOON - 12 * 3600 + 300, NOON - 12 * 3600)
+    with pytest.raises(BadRow, match='"31/12/2026" is no time; write 2026-06-07T'):
+        many_seconds(["31/12/2026"], order="mdy")
 
 
 def test_a_day_is_its_first_second_or_its_last() -> None:

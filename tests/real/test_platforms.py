@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.suite import JUNE, RESOLVED, Suite
+from tests.real.suite import EXPOSURES, JUNE, RESOLVED, Suite
 
 Row = dict[str, Any]
 UNITS = range(12)
@@ -235,6 +235,20 @@ def test_of_columns_that_are_known_the_one_with_variants_is_taken(suite: Suite) 
     assert '"group" and "variation" could both be the variant' in (
         suite.run("import").err
     )
+
+
+def test_days_of_a_spreadsheet_are_days(suite: Suite) -> None:
+    suite.ladder(JUNE, EXPOSURES, 'dates = "dmy"\n', RESOLVED)
+    met = ([f"u{unit}", VARIANTS[unit % 2], "13.06.2026"] for unit in UNITS)
+    suite.write("traffic/exposures.csv", table([["user", "variant", "time"], *met]))
+    helped = ([f"u{unit}", "resolved", "13.06.2026"] for unit in HELPED)
+    suite.write("traffic/events.csv", table([["user", "event", "time"], *helped]))
+
+    said = suite.run("import")
+
+    assert "its times are days" in said.out
+    assert suite.sums("resolved") == SUMS
+    assert suite.aggregate("resolved")["from"] == "2026-06-13"
 
 
 RESULT = '[[outcome]]\nname = "resolved"\nexperiment = "june"\ntable = "t.csv"\n'

@@ -19,7 +19,13 @@ from pytest_ladder.core.aggregate import SEVERAL
 from pytest_ladder.core.outcomes import Experiment
 from pytest_ladder.errors import BadRow
 from pytest_ladder.real.sources.reading import NO_UNIT, RawFile
-from pytest_ladder.real.sources.times import day_of, many_seconds, note_times, zone_of
+from pytest_ladder.real.sources.times import (
+    Order,
+    day_of,
+    many_seconds,
+    note_times,
+    zone_of,
+)
 from pytest_ladder.real.sources.variants import by_folded, folded, unknown_variant
 
 NO_VARIANT = "without a variant"
@@ -116,7 +122,7 @@ class Exposed:
             self.dropped[NO_UNIT] += int((kept & ~is_named).sum())
             kept &= is_named
         rows = np.flatnonzero(kept)
-        times = times_of(written, rows, self._zone)
+        times = times_of(written, rows, self._zone, self.experiment.dates)
         first, last = _bounds(self.experiment)
         inside = (times >= first) & (times < last)
         self.dropped["outside days"] += int((~inside).sum())
@@ -147,13 +153,14 @@ def times_of(
     written: Sequence[str],
     rows: Any,
     zone: datetime.tzinfo,
+    order: Order | None,
     *,
     day_ends: bool = False,
 ) -> Any:
     """Return the times of these rows, as `many_seconds` does. Raises `BadRow`."""
     try:
         chosen = [written[row] for row in rows.tolist()]
-        return many_seconds(chosen, zone, day_ends=day_ends)
+        return many_seconds(chosen, zone, order, day_ends=day_ends)
     except BadRow as bad:
         raise BadRow(int(rows[bad.row]), bad.problem) from None
 

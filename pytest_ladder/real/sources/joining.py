@@ -227,6 +227,7 @@ class _Reading:
         self._others = counted[0].others
         self._index = exposed.index
         self._zone = zone_of(exposed.experiment)
+        self._order = exposed.experiment.dates
         self._takers: dict[str, list[_Taker]] = {}
         """By the event's name."""
         for place, one in enumerate(counted, start=3):
@@ -256,7 +257,7 @@ class _Reading:
         is_known = units >= 0
         rows, units, number = rows[is_known], units[is_known], number[is_known]
         self.known += len(units)
-        times = times_of(written, rows, self._zone, day_ends=True)
+        times = times_of(written, rows, self._zone, self._order, day_ends=True)
         for place, takers in enumerate(self._takers.values()):
             own = np.flatnonzero(number == place)
             for taker in takers if len(own) else ():

@@ -22,6 +22,7 @@ from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources.cells import Layout, columns_of, rows_of
 from pytest_ladder.real.sources.files import opened
 from pytest_ladder.real.sources.naming import NUMBERS, called
+from pytest_ladder.real.sources.objects import listed_rows, parquet_rows
 from pytest_ladder.real.sources.paths import at, paths_in, text_of
 from pytest_ladder.real.sources.sniffing import Start, is_by_line, start_of
 from pytest_ladder.real.sources.values import told
@@ -41,9 +42,8 @@ CLIPPED = "clipped to the range"
 _SAMPLE = 100
 """Rows that are looked at for names inside of objects, and for variants."""
 
-_MOST_NAMED = 12
-"""Paths that a message names."""
 _LONGEST_PATH = 60
+"""Letters of a name that a message tells."""
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _ROWS = 500
@@ -142,7 +142,10 @@ class RawFile:
         if any(named.startswith(f"{name}.") for name in self.columns):
             return named
         among = f"the columns are {listed(self.columns)}."
+        inside = [path for path in self._paths if path.split(".")[-1] == named]
         near = did_you_mean(named, self.columns, among)
+        if inside:
+            near = f"inside of others there is {listed(inside)}."
         raise self.error(1, f"there is no column `{named}`; {near}")
 
     def _holding(self, columns: Sequence[str], fits: Callable[[str], Any]) -> list[str]:
@@ -185,7 +188,7 @@ class RawFile:
     def _inside(self) -> str:
         """Name what is inside of columns, in the first rows."""
         names = [path for path in self._paths if len(path) <= _LONGEST_PATH]
-        return listed(names[:_MOST_NAMED]) if names else "none"
+        return listed(names) if names else "none"
 
     @functools.cached_property
     def _paths(self) -> list[str]:
@@ -340,9 +343,9 @@ class RawFile:
                 for line, cells in rows_of(stream, self._layout(), before):
                     yield line, dict(zip(self.columns, cells, strict=True))
             elif self._kind == ".parquet":
-                yield from enumerate(_parquet_rows(self.path, self.label), 1)
+                yield from enumerate(parquet_rows(self.path, self.label), 1)
             elif self._kind == ".json":
-                yield from enumerate(_listed_rows(json.load(stream), self.label), 1)
+                yield from enumerate(listed_rows(json.load(stream), self.label), 1)
             else:
                 for line, written in enumerate(stream, start=1):
                     if written.strip():
@@ -369,31 +372,3 @@ class RawFile:
         if first is None:
             raise ConfigError(f"{self.label}: the file is empty; export it again.")
         return [*first] if isinstance(first, dict) else []
-
-
-def _listed_rows(value: Any, label: str) -> list[Any]:
-    """Return the rows of a JSON file: a list, or the one list inside of objects."""
-    while isinstance(value, dict):
-        lists = {name: each for name, each in value.items() if isinstance(each, list)}
-        filled = {name: each for name, each in lists.items() if each} or lists
-        if len(filled) > 1:
-            raise ConfigError(
-                f"{label}: it holds the lists {listed(filled)}; keep the one of rows."
-            )
-        inner = [each for each in value.values() if isinstance(each, dict)]
-        value = next(iter([*filled.values(), *inner]), None)
-    if isinstance(value, list):
-        return value
-    raise ConfigError(f"{label}: a list of rows is needed; export the file as one.")
-
-
-def _parquet_rows(path: Path, label: str) -> Iterator[Any]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ConfigError(
-            f"{label}: reading Parquet needs pyarrow; install "
-            "pytest-ladder[parquet], or export the file as CSV."
-        ) from error
-    for batch in parquet.ParquetFile(path).iter_batches(_ROWS):
-        yield from batch.to_pylist()
