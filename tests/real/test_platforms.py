@@ -237,6 +237,23 @@ def test_of_columns_that_are_known_the_one_with_variants_is_taken(suite: Suite) 
     )
 
 
+def test_of_columns_that_are_known_the_one_with_the_experiment_is_taken(
+    suite: Suite,
+) -> None:
+    suite.ladder(JUNE, EXPOSURES, 'id = "june-2"\n', RESOLVED)
+    head = ["subject", "featureFlag", "experiment", "variation", "timestamp"]
+    met = [
+        [f"u{unit}", "june", of, variant, at(9)]
+        for unit in UNITS
+        for of, variant in (("june-1", "old"), ("june-2", VARIANTS[unit % 2]))
+    ]
+    suite.write("traffic/exposures.csv", table([head, *met]))
+    helped = ([f"u{unit}", "resolved", at(10)] for unit in HELPED)
+    suite.write("traffic/events.csv", table([["subject", "event", "time"], *helped]))
+
+    assert suite.sums("resolved") == SUMS
+
+
 def test_days_of_a_spreadsheet_are_days(suite: Suite) -> None:
     suite.ladder(JUNE, EXPOSURES, 'dates = "dmy"\n', RESOLVED)
     met = ([f"u{unit}", VARIANTS[unit % 2], "13.06.2026"] for unit in UNITS)

@@ -133,6 +133,9 @@ class Exposed:
     def _is_known(self, variant: str) -> bool:
         return folded(variant) in self._folded
 
+    def _is_own(self, experiment: str) -> bool:
+        return experiment == self.experiment.id
+
     def _columns(self, file: RawFile) -> list[str | None]:
         """Return the columns of unit, variant, time and, if asked for, experiment."""
         experiment = self.experiment
@@ -144,7 +147,9 @@ class Exposed:
             fix = f'say columns = {{ {role} = "…" }} {head}'
             is_asked = role != "experiment" or experiment.id is not None
             named = experiment.columns.get(role)
-            fits = self._is_known if role == "variant" else bool
+            fits = {"variant": self._is_known, "experiment": self._is_own}.get(
+                role, bool
+            )
             columns.append(file.column(role, named, fix, fits) if is_asked else None)
         return columns
 

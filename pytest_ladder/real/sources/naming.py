@@ -7,17 +7,17 @@ from collections.abc import Iterable
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "unit": (
         *("unit", "user", "user_id", "subject", "visitor_id", "distinct_id"),
-        *("context_key", "stable_id", "user_pseudo_id"),
+        *("context_key", "stable_id", "user_pseudo_id", "unit_id"),
     ),
     "variant": (
         *("variant", "variant_id", "variant_name", "variation", "variation_id"),
         *("variation_name", "variation_value", "group", "group_id", "group_name"),
-        *("treatment", "$feature_flag_response"),
+        *("treatment", "$feature_flag_response", "experiment_group"),
     ),
     "time": (
         *("time", "timestamp", "ts", "created_at", "exposed_at", "start_date"),
         *("start_time", "time_unix_nano", "modified_at", "event_time"),
-        *("event_timestamp", "creation_date"),
+        *("event_timestamp", "creation_date", "first_exposure_utc"),
     ),
     "event": ("event", "event_name", "event_type", "event_key", "name"),
     "value": ("value", "revenue", "amount"),
