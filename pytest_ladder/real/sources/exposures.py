@@ -143,14 +143,13 @@ class Exposed:
         fix = f'say unit = "…" {head}'
         self.unit_column = file.column("unit", experiment.unit, fix)
         columns: list[str | None] = [self.unit_column]
+        fits = {"variant": self._is_known, "experiment": self._is_own}
         for role in ("variant", "time", "experiment"):
             fix = f'say columns = {{ {role} = "…" }} {head}'
             is_asked = role != "experiment" or experiment.id is not None
             named = experiment.columns.get(role)
-            fits = {"variant": self._is_known, "experiment": self._is_own}.get(
-                role, bool
-            )
-            columns.append(file.column(role, named, fix, fits) if is_asked else None)
+            own = fits.get(role, bool)
+            columns.append(file.column(role, named, fix, own) if is_asked else None)
         return columns
 
 

@@ -187,13 +187,15 @@ class RawFile:
 
     def _inside(self) -> str:
         """Name what is inside of columns, in the first rows."""
-        names = [path for path in self._paths if len(path) <= _LONGEST_PATH]
-        return listed(names) if names else "none"
+        return listed(self._paths) if self._paths else "none"
 
     @functools.cached_property
     def _paths(self) -> list[str]:
-        """Paths into columns, of the first rows."""
-        return [*dict.fromkeys(itertools.chain(*map(paths_in, self._sample)))]
+        """Paths into columns, of the first rows; none that may be of a person."""
+        paths = dict.fromkeys(itertools.chain(*map(paths_in, self._sample)))
+        return [
+            path for path in paths if len(path) <= _LONGEST_PATH and "@" not in path
+        ]
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (line, row as an object) of each row. Raises `ConfigError`."""
