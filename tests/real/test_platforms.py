@@ -214,6 +214,32 @@ def test_a_column_that_is_not_known_is_told_with_what_is_inside_of_others(
     assert "inside of them are `event_params.session`, `event_params.arm`" in said
 
 
+def test_all_columns_that_are_not_known_are_told_at_once(suite: Suite) -> None:
+    suite.ladder(JUNE, EXPOSURES, RESOLVED)
+    suite.write("traffic/exposures.csv", "Kunde;Variante;Zeit\nk1;control;1\n")
+    suite.write("traffic/events.csv", "Kunde;Ereignis;Zeit\nk1;resolved;2\n")
+
+    assert suite.run("import").err == (
+        "pytest-ladder: traffic/exposures.csv:1: no column is known as the unit, the "
+        'variant or the time (the columns are "Kunde", "Variante", "Zeit"); say unit = '
+        '"…" and columns = { variant = "…", time = "…" } in [[experiment]] june, or '
+        "put a line with names of columns first.\n"
+    )
+
+    named = 'unit = "Kunde"\ncolumns = { variant = "Variante", time = "Zeit" }\n'
+    suite.ladder(JUNE, EXPOSURES, named, RESOLVED)
+    met = (f"k{n};{VARIANTS[n % 2]};{at(9)}\n" for n in UNITS)
+    suite.write("traffic/exposures.csv", "Kunde;Variante;Zeit\n" + "".join(met))
+    assert 'say columns = { event = "…" } in [[outcome]] resolved' in (
+        suite.run("import").err
+    )
+
+    suite.ladder(JUNE, EXPOSURES, named, RESOLVED, 'columns = { event = "Ereignis" }\n')
+    helped = (f"k{n};resolved;{at(10)}\n" for n in HELPED)
+    suite.write("traffic/events.csv", "Kunde;Ereignis;Zeit\n" + "".join(helped))
+    assert suite.sums("resolved") == SUMS
+
+
 def test_of_columns_that_are_known_the_one_with_variants_is_taken(suite: Suite) -> None:
     variants = 'variants = { false = "bot/few", true = "bot/rag" }\n'
     launched = '[[experiment]]\nname = "june"\n' + variants

@@ -139,18 +139,28 @@ class Exposed:
     def _columns(self, file: RawFile) -> list[str | None]:
         """Return the columns of unit, variant, time and, if asked for, experiment."""
         experiment = self.experiment
-        head = f"in [[experiment]] {experiment.name}"
-        fix = f'say unit = "…" {head}'
-        self.unit_column = file.column("unit", experiment.unit, fix)
-        columns: list[str | None] = [self.unit_column]
         fits = {"variant": self._is_known, "experiment": self._is_own}
-        for role in ("variant", "time", "experiment"):
-            fix = f'say columns = {{ {role} = "…" }} {head}'
-            is_asked = role != "experiment" or experiment.id is not None
-            named = experiment.columns.get(role)
-            own = fits.get(role, bool)
-            columns.append(file.column(role, named, fix, own) if is_asked else None)
-        return columns
+        named: dict[str, str | None] = {"unit": experiment.unit}
+        named |= {str(role): name for role, name in experiment.columns.items()}
+        roles = ["unit", "variant", "time"]
+        roles += ["experiment"] if experiment.id is not None else []
+        columns = {
+            role: file.find_column(
+                role, named.get(role), self._fix([role]), fits.get(role, bool)
+            )
+            for role in roles
+        }
+        if missing := [role for role, column in columns.items() if column is None]:
+            raise file.unknown(missing, self._fix(missing))
+        self.unit_column = columns["unit"] or ""
+        return [columns.get(role) for role in ("unit", "variant", "time", "experiment")]
+
+    def _fix(self, roles: Sequence[str]) -> str:
+        """Say where the configuration names the columns that hold these."""
+        inner = ", ".join(f'{role} = "…"' for role in roles if role != "unit")
+        said = ['unit = "…"'] if "unit" in roles else []
+        said += [f"columns = {{ {inner} }}"] if inner else []
+        return f"say {' and '.join(said)} in [[experiment]] {self.experiment.name}"
 
 
 def times_of(

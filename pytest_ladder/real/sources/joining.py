@@ -289,8 +289,7 @@ def _event_columns(
 ) -> list[str | None]:
     """Return the columns of unit, event, time, and of each outcome's value."""
     outcome = counted[0].outcome
-    head = f"in [[outcome]] {outcome.name}"
-    columns: list[str | None] = []
+    columns: dict[str, str | None] = {}
     asked = {name for one in counted for name in (one.outcome.event, one.outcome.per)}
     for role in ("unit", "event", "time"):
         named = outcome.columns.get(role)
@@ -299,15 +298,26 @@ def _event_columns(
         elif role == "time" and named is None:
             # Exposures and events are often of one tool, or in one file.
             same = exposed.experiment.columns.get("time")
-            named = same if same in file.columns else None
-        fix = f'say columns = {{ {role} = "…" }} {head}'
-        look = file.find_column if role == "event" and before else file.column
+            named = same if same is not None and file.may_hold(same) else None
         fits = asked.__contains__ if role == "event" else bool
-        columns.append(look(role, named, fix, fits))
-    for one in counted:
-        value = one.outcome.value
-        columns.append(None if value is None else file.column("value", value, ""))
-    return columns
+        columns[role] = file.find_column(role, named, _fix([role], outcome), fits)
+    missing = [role for role, column in columns.items() if column is None]
+    if missing and not (before and missing == ["event"]):
+        raise file.unknown(missing, _fix(missing, outcome))
+    values = (one.outcome.value for one in counted)
+    return [
+        *columns.values(),
+        *(
+            None if value is None else file.column("value", value, "")
+            for value in values
+        ),
+    ]
+
+
+def _fix(roles: Sequence[str], outcome: RealOutcome) -> str:
+    """Say where the configuration names the columns that hold these."""
+    inner = ", ".join(f'{role} = "…"' for role in roles)
+    return f"say columns = {{ {inner} }} in [[outcome]] {outcome.name}"
 
 
 def _sums(value: Any, others: Mapping[str, Any], own: Any) -> VariantSums:

@@ -94,14 +94,19 @@ class RawFile:
         """
         found = self.find_column(role, named, fix, fits)
         if found is None:
-            raise self.error(
-                1,
-                f"no column is known as the {role} (the columns are "
-                f"{', '.join(map(told, self.columns))}"
-                + (f"; inside of them are {self._inside()}" if self._paths else "")
-                + f"); {fix}, or put a line with names of columns first.",
-            )
+            raise self.unknown([role], fix)
         return found
+
+    def unknown(self, roles: Sequence[str], fix: str) -> ConfigError:
+        """Make the error of what no column is known to hold, all of it at once."""
+        inside = f"; inside of them are {self._inside()}" if self._paths else ""
+        named = " or the ".join(filter(None, (", the ".join(roles[:-1]), roles[-1])))
+        return self.error(
+            1,
+            f"no column is known as the {named} (the columns are "
+            f"{', '.join(map(told, self.columns))}{inside}); {fix}, or put a line with "
+            "names of columns first.",
+        )
 
     def find_column(
         self,
@@ -138,8 +143,7 @@ class RawFile:
             return same[0]
         if same:
             raise self.error(1, f"two columns are called `{named}`; rename one.")
-        # Of events each has its own properties, so the first rows need not have it.
-        if any(named.startswith(f"{name}.") for name in self.columns):
+        if self.may_hold(named):
             return named
         among = f"the columns are {listed(self.columns)}."
         inside = [path for path in self._paths if path.split(".")[-1] == named]
@@ -147,6 +151,13 @@ class RawFile:
         if inside:
             near = f"inside of others there is {listed(inside)}."
         raise self.error(1, f"there is no column `{named}`; {near}")
+
+    def may_hold(self, named: str) -> bool:
+        """Whether it is a column, or a path into one.
+
+        Of events each has its own properties, so the first rows need not have it.
+        """
+        return any(f"{named}.".startswith(f"{name}.") for name in self.columns)
 
     def _holding(self, columns: Sequence[str], fits: Callable[[str], Any]) -> list[str]:
         """Return those of several columns in which a value fits; none where all do."""
