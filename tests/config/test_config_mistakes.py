@@ -54,9 +54,9 @@ TYPES_AND_KEYS = {
     ),
     "a key of other letters": (
         SMOL + "params = { größe = 1 }\n",
-        "ladder.toml:5: this is not valid TOML (Expected '=' after a key in a key/value "
-        "pair); correct this line or the one before it; a key of more than a-z, A-Z, "
-        "0-9, _ and - stands between quotes.",
+        "ladder.toml:5: this is not valid TOML (Expected '=' after a key in a "
+        "key/value pair); correct this line or the one before it; a key of more than "
+        "a-z, A-Z, 0-9, _ and - stands between quotes.",
     ),
     "unknown table": (
         SMOL + '[[strateg]]\nname = "s"\n',
