@@ -59,7 +59,10 @@ class PriceTable:
         base = _prices(entry, "")
         if base is None or not (base.input or base.output):
             return None
-        return _prices(entry, _tier(entry, prompt_tokens)) or base, self.source
+        limits = [int(m[1]) for key in entry if (m := re.fullmatch(_TIER, key))]
+        passed = [limit for limit in limits if prompt_tokens > limit * 1000]
+        tier = f"_above_{max(passed)}k_tokens" if passed else ""
+        return _prices(entry, tier) or base, self.source
 
     def max_output_tokens(self, model: Model) -> int | None:
         """Return the most tokens a reply of the model can have; None: unknown."""
@@ -102,7 +105,9 @@ class PriceTable:
         for name in (model_id, rest):
             raw = self._entries.get(name)
             entry: dict[str, Any] = {} if raw is None else msgspec.json.decode(raw)
-            if entry and (not rest or _provided(entry, provider)):
+            listed = str(entry.get("litellm_provider", provider))
+            is_kin = provider in _FAMILIES and listed.startswith(provider)
+            if entry and (not rest or listed == provider or is_kin):
                 return entry
         return {}
 
@@ -183,18 +188,6 @@ def _installed_file(name: str = _FILE) -> Path | None:
     folders = (spec and spec.submodule_search_locations) or []
     files = (Path(folder) / name for folder in folders)
     return next((file for file in files if file.is_file()), None)
-
-
-def _provided(entry: dict[str, Any], provider: str) -> bool:
-    listed = str(entry.get("litellm_provider", provider))
-    return listed == provider or (provider in _FAMILIES and listed.startswith(provider))
-
-
-def _tier(entry: dict[str, Any], prompt_tokens: int) -> str:
-    """Return the suffix of the price names that hold for a prompt of that length."""
-    limits = sorted(int(m[1]) for key in entry if (m := re.fullmatch(_TIER, key)))
-    passed = [limit for limit in limits if prompt_tokens > limit * 1000]
-    return f"_above_{passed[-1]}k_tokens" if passed else ""
 
 
 def _prices(entry: dict[str, Any], tier: str) -> Price | None:

@@ -85,7 +85,11 @@ class ResponseFormats:
 
         Raises `CallError`. `model` names what has formats of its own.
         """
-        first, refusals = self._known(model), list[CallError]()
+        refusals, first = list[CallError](), self._refused.get(model, 0)
+        # Each process asks the others as long as it has met no refusal itself.
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            first = max(first, _read(self._path(model)).number)
+        self._refused[model] = first
         try:
             for number in range(first, len(request.fallbacks) + 1):
                 try:
@@ -103,15 +107,6 @@ class ResponseFormats:
             self._first.setdefault(model, asyncio.Event()).set()
         # It refuses with and without a format: that was not the reason.
         raise refusals[0]
-
-    def _known(self, model: str) -> int:
-        """Return how many formats a model has refused to any process of the run."""
-        number = self._refused.get(model, 0)
-        # Each process asks the others as long as it has met no refusal itself.
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            number = max(number, _read(self._path(model)).number)
-        self._refused[model] = number
-        return number
 
     def _note(
         self, request: Request, number: int, refusals: list[CallError], model: str

@@ -52,7 +52,10 @@ class Door:
         async with contextlib.nullcontext() if again else self._turn:
             while self._holds_back():
                 self.check()
-                await self._wait()
+                # Until a call ends, or for as long as a refusal usually takes.
+                self._moved.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._moved.wait(), self._usual_refusal_s)
             self._under_way += 1
 
     def leave(self) -> None:
@@ -102,12 +105,6 @@ class Door:
         sent_at = self._first_sent_at
         waited_s = 0.0 if sent_at is None else clock.monotonic() - sent_at
         return bool(self._refusals) or waited_s <= self._usual_refusal_s
-
-    async def _wait(self) -> None:
-        """Wait until a call ends, or for as long as a refusal usually takes."""
-        self._moved.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), self._usual_refusal_s)
 
 
 def _with_key(error: CallError, model: Model) -> CallError:

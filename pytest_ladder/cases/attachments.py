@@ -50,7 +50,7 @@ def attached(
     """
     found: dict[str, Attachment] = {}
     size = 0
-    for field, name in (*_named(named), *_in_turns(turns)):
+    for field, name in _names(named, turns):
         if name in found:
             continue
         found[name], length = _attachment(field, name, folder)
@@ -63,14 +63,11 @@ def attached(
     return tuple(found.values())
 
 
-def _named(named: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _names(named: Mapping[str, Any], turns: Any) -> Iterator[tuple[str, str]]:
+    """Yield paths of fields and of image parts; addresses are left as they are."""
     for field, value in named.items():
         for name in (value,) if isinstance(value, str) else value:
             yield field, name
-
-
-def _in_turns(turns: Any) -> Iterator[tuple[str, str]]:
-    """Yield the paths in image parts of messages; addresses are left as they are."""
     for turn in turns if isinstance(turns, list) else ():
         content = turn.get("content")
         for part in content if isinstance(content, list) else ():

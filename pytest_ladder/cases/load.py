@@ -66,7 +66,10 @@ def load_cases(
             f"{told}: {kind_of(source)} is no source of cases; give a list of dicts, "
             "a function that returns one, or the path of a file."
         )
-    rows = (_python_row(n, row) for n, row in enumerate(rows_in(source), start=1))
+    rows = (
+        FileRow(number, plain := plain_row(row), None if plain is row else row)
+        for number, row in enumerate(rows_in(source), start=1)
+    )
     return _cases(rows, where, lambda n: f"{told}: case {n}", Told(), folder)
 
 
@@ -92,11 +95,6 @@ def load_file(
         path.parent,
         file=label,
     )
-
-
-def _python_row(number: int, row: Any) -> FileRow:
-    plain = plain_row(row)
-    return FileRow(number, plain, None if plain is row else row)
 
 
 def _called(function: Callable[[], Any], where: str) -> Any:

@@ -8,7 +8,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,6 +46,8 @@ _OF_NUMPY = re.compile(
 """What numpy prints of an array of texts: no commas between."""
 _IS_RULE = re.compile(r":?-+:?").fullmatch
 _BATCH_ROWS = 1_000
+
+_Find = Callable[[str], re.Match[str] | None]
 
 
 class _Record(NamedTuple):
@@ -126,8 +128,10 @@ def _rows(text: str, label: str, order: str, column: str) -> Rows:
             if found is not None:
                 row = {**row, name: found}
         for name in may_be_json:
-            if name in row:
-                row = {**row, name: _value_in(row[name])}
+            # A text that was written as JSON, a list or an object.
+            if row.get(name, "").startswith(('"', "[", "{")):
+                with contextlib.suppress(msgspec.DecodeError, RecursionError):
+                    row = {**row, name: msgspec.json.decode(row[name])}
         yield FileRow(line, row, None if before is row else before)
 
 
@@ -174,16 +178,7 @@ def _split(
             written.append(line)
             yield line
 
-    # Cells that were copied from a page bring blanks that do not break.
-    blank = "[ \u00a0]" if separator == "\t" else "[ \t\u00a0]"
-    cut = re.escape(separator)
-    has_blanks = re.compile(
-        rf"(?m)(?:^|{cut}){blank}|{blank}(?:{cut}|[\r\n]|\Z)"
-    ).search
-    quoted = rf'"(?:[^"]|"")*+"{blank}*+'
-    cell = rf'{blank}*+(?:{quoted}|[^"{cut}\r\n][^{cut}\r\n]*+)?'
-    is_sound = re.compile(rf"{cell}(?:{cut}{cell})*[\r\n]*").fullmatch
-    sound_cells = re.compile(rf"(?:{cell}{cut})*{blank}*").match
+    has_blanks, is_sound, sound_cells = _patterns(separator)
     options: dict[str, Any] = {"delimiter": separator, "strict": strict}
     reader = csv.reader(lines(), skipinitialspace=True, **options)
     records: list[_Record] = []
@@ -213,6 +208,20 @@ def _split(
             what = str(error) if opened == noticed else f"{error} in line {noticed}"
             return records, (opened, what)
     return records, None
+
+
+def _patterns(separator: str) -> tuple[_Find, _Find, _Find]:
+    """Return what finds blanks around cells, a sound row, and its first sound cells."""
+    # Cells that were copied from a page bring blanks that do not break.
+    blank = "[ \u00a0]" if separator == "\t" else "[ \t\u00a0]"
+    cut = re.escape(separator)
+    quoted = rf'"(?:[^"]|"")*+"{blank}*+'
+    cell = rf'{blank}*+(?:{quoted}|[^"{cut}\r\n][^{cut}\r\n]*+)?'
+    return (
+        re.compile(rf"(?m)(?:^|{cut}){blank}|{blank}(?:{cut}|[\r\n]|\Z)").search,
+        re.compile(rf"{cell}(?:{cut}{cell})*[\r\n]*").fullmatch,
+        re.compile(rf"(?:{cell}{cut})*{blank}*").match,
+    )
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -337,14 +346,6 @@ def _of_json(header: list[str]) -> list[str]:
         return [name for name in ("input", "expectedOutput") if name in header]
     columns = [name for name in _OF_LANGSMITH if name in header]
     return columns if len(columns) > 1 else []
-
-
-def _value_in(cell: str) -> Any:
-    """Read a cell as JSON if it is a text, a list or an object."""
-    if cell.startswith(('"', "[", "{")):
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):
-            return msgspec.json.decode(cell)
-    return cell
 
 
 def _literal(cell: str) -> Any:

@@ -71,10 +71,14 @@ def token_f1(reply: Reply | str, case: Case | Any) -> Score:
     character of unspaced scripts, as MLQA's (Lewis et al. 2020). Raises `ConfigError`
     for a case that expects no text.
     """
-    said = tokens(text_of(reply))
-    return max(
-        (_shared(said, text) for text in texts_of(case)), key=lambda score: score.value
-    )
+    said, scores = tokens(text_of(reply)), []
+    for text in texts_of(case):
+        wanted = tokens(text)
+        both = (collections.Counter(said) & collections.Counter(wanted)).total()
+        f1 = 2 * both / (len(said) + len(wanted)) if both else 0.0
+        reason = f"{both} of {len(wanted)} expected tokens, {len(said)} said"
+        scores.append(Score(value=f1, reason=reason))
+    return max(scores, key=lambda score: score.value)
 
 
 def regex(reply: Reply | str, case: Case | str, *, flags: int = 0) -> Score:
@@ -130,14 +134,6 @@ def _is_punctuation(character: str) -> bool:
     # SQuAD takes away string.punctuation, which has ASCII's symbols, too: `$`, `+`.
     category = unicodedata.category(character)
     return category.startswith("P") or (category.startswith("S") and character < "\x7f")
-
-
-def _shared(said: list[str], text: str) -> Score:
-    wanted = tokens(text)
-    both = (collections.Counter(said) & collections.Counter(wanted)).total()
-    f1 = 2 * both / (len(said) + len(wanted)) if both else 0.0
-    reason = f"{both} of {len(wanted)} expected tokens, {len(said)} said"
-    return Score(value=f1, reason=reason)
 
 
 def _not_that(reply: Reply | str, wanted: list[str]) -> str:

@@ -97,8 +97,11 @@ def _run(given: Given) -> int:
         say(line)
     if kept:
         say(kept)
-    for line in _odd(pool.report):
-        say(line)
+    # Which runs are unlike the others, on the rung that ships.
+    ships = report.info.current or report.matrix.run_order[0]
+    shipped = [row for row in report.rows if row.rung == ships]
+    for sentence in odd_run_sentences(odd_runs(shipped, Gate().quality_drop)):
+        say(f"  {sentence}")
     return 0
 
 
@@ -134,14 +137,6 @@ def _with_judges(
         "corrected by them, which labels beside ladder.toml would do"
     )
     return with_calibrations(pool, judges), kept
-
-
-def _odd(report: Report) -> Iterator[str]:
-    """Name the runs that are unlike the others, on the rung that ships."""
-    ships = report.info.current or report.matrix.run_order[0]
-    rows = [row for row in report.rows if row.rung == ships]
-    for sentence in odd_run_sentences(odd_runs(rows, Gate().quality_drop)):
-        yield f"  {sentence}"
 
 
 def _not_all(info: RunInfo) -> str:

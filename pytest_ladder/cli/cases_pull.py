@@ -93,19 +93,15 @@ def _run(given: Given) -> int:
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, json_lines(pulled.cases))
-    for line in _report(pulled, output):
+    written = count(len(pulled.cases), "case")
+    say(f"{written} of {pulled.name} written to {shown(output)}")
+    having = sum(case.expected is not None for case in pulled.cases)
+    say(f"with expected: {having:,}" if having else "with expected: none")
+    if pulled.more:
+        say(f"there are more than {pulled.read:,}, the newest; --most takes more")
+    for line in _left_out(pulled):
         say(line)
     return 0
-
-
-def _report(pulled: Pulled, output: Path) -> Iterator[str]:
-    cases = pulled.cases
-    yield f"{count(len(cases), 'case')} of {pulled.name} written to {shown(output)}"
-    having = sum(case.expected is not None for case in cases)
-    yield f"with expected: {having:,}" if having else "with expected: none"
-    if pulled.more:
-        yield f"there are more than {pulled.read:,}, the newest; --most takes more"
-    yield from _left_out(pulled)
 
 
 def _left_out(pulled: Pulled) -> Iterator[str]:

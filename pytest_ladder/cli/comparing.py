@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_ladder.cli.judge_arguments import labels_in
 from pytest_ladder.config.load import find_ladder, load_ladder
-from pytest_ladder.core.ladder import Gate, Ladder, Objective
+from pytest_ladder.core.ladder import Gate, Ladder
 from pytest_ladder.decide.gate.compare import gate
 from pytest_ladder.decide.gate.result import GateResult
 from pytest_ladder.decide.judge_errors import ErrorsOf
@@ -26,11 +26,15 @@ def gate_between(
     """Gate `head` on `base`, which was named `name`, by the ladder in reach, if any."""
     folder = ladder.folder if ladder else Path.cwd()
     anchor = ladder.gate.anchor if ladder else None
+    objective = head.objective
+    if objective is not None and ladder is not None:
+        # The ladder in reach goes first: a change does not lower its own bar.
+        objective = ladder.objective or objective
     return gate(
         compared_run(base),
         msgspec.structs.replace(compared_run(head), outdated=outdated),
         ladder.gate if ladder else Gate(),
-        _objective(head, ladder),
+        objective,
         _errors(base, head, ladder),
         None if anchor is None else read_anchor(anchor, folder, name),
     )
@@ -63,13 +67,3 @@ def _errors(base: Report, head: Report, ladder: Ladder | None) -> ErrorsOf:
         judges = [*calibrations_of(head.rows, labels, rungs, base.rows)]
     judges.sort(key=lambda judge: judge.errors.labels)
     return {judge.asked: judge.errors for judge in judges}
-
-
-def _objective(head: Report, ladder: Ladder | None) -> Objective | None:
-    """Return the objective in force, where the run was to judge one.
-
-    That of the ladder in reach goes first: a change does not lower its own bar.
-    """
-    if head.objective is None:
-        return None
-    return (ladder.objective if ladder else None) or head.objective

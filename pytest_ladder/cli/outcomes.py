@@ -97,6 +97,10 @@ def add_to(commands: Subparsers) -> None:
                 metavar="NAME",
                 help="which control or question of it, where it has several",
             )
+    _add_plan(actions)
+
+
+def _add_plan(actions: Subparsers) -> None:
     plan = add_command(
         actions,
         "plan",

@@ -107,6 +107,7 @@ def _lines(
 ) -> Iterator[str]:
     from pytest_ladder.calls.destination import destination_of
     from pytest_ladder.core.attachments import shortened
+    from pytest_ladder.core.reply import BYTES_PER_TOKEN
     from pytest_ladder.reporting.report import content_text
     from pytest_ladder.text.numbers import count
 
@@ -116,8 +117,9 @@ def _lines(
     for number, alike in enumerate(_alike(requests), start=1):
         request, times = alike[0], len(alike)
         yield ""
+        tokens = max(1, request.prompt_bytes // BYTES_PER_TOKEN)
         again = f", {times} times" if times > 1 else ""
-        yield f"request {number}{again}: about {_tokens(request)}"
+        yield f"request {number}{again}: about {count(tokens, 'token')}"
         for message in shortened(request.messages):
             yield f"  {message.get('role')}:"
             text = content_text(message)
@@ -147,10 +149,3 @@ def _alike(requests: Sequence[Request]) -> list[list[Request]]:
 
 def _said(request: Request) -> tuple[Any, Any]:
     return request.messages, request.params
-
-
-def _tokens(request: Request) -> str:
-    from pytest_ladder.core.reply import BYTES_PER_TOKEN
-    from pytest_ladder.text.numbers import count
-
-    return count(max(1, request.prompt_bytes // BYTES_PER_TOKEN), "token")

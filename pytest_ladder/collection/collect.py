@@ -76,6 +76,19 @@ def generate(
     except LadderError as error:
         _complain(session, error)
         return None
+    _over_cases_and_samples(session, metafunc, test, parametrized)
+    if is_property(metafunc.function):
+        allow_function_scoped_fixtures(metafunc.function)
+    return None
+
+
+def _over_cases_and_samples(
+    session: LadderSession,
+    metafunc: pytest.Metafunc,
+    test: LadderTest,
+    parametrized: _Parametrized,
+) -> None:
+    """Run a test over what its own `parametrize` left to do, and note its shape."""
     calls = parametrized.calls
     kinds = [kind for kind, _ in calls]
     if own_fixtures.is_ours(metafunc, "case") and "case" not in kinds and not test.pack:
@@ -103,9 +116,6 @@ def generate(
         tagged_shares.check(metafunc.definition, test, session.shapes[test.nodeid])
     except LadderError as error:
         _complain(session, error)
-    if is_property(metafunc.function):
-        allow_function_scoped_fixtures(metafunc.function)
-    return None
 
 
 def parameter_id(value: object) -> str | None:
@@ -147,7 +157,9 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
             _order(session, items)
             if session.settings.mode in ("climb", "litmus"):
                 _prepare(session, items)
-            if _uses_store(session):
+            looks_up = session.settings.plan or not session.config.option.collectonly
+            # Workers on several machines have to use one.
+            if looks_up and (session.names_store or is_elsewhere(session.config)):
                 from pytest_ladder.collection.shared_replies import use_store
 
                 use_store(session, items)
@@ -155,15 +167,6 @@ def finish(session: LadderSession, items: list[pytest.Item]) -> None:
         session.problems.append(str(error))
     if session.problems:
         _refuse(session, items)
-
-
-def _uses_store(session: LadderSession) -> bool:
-    """Tell whether a ladder names a store, and anything will be looked up.
-
-    Or has to, as workers are on several machines.
-    """
-    runs = session.settings.plan or not session.config.option.collectonly
-    return runs and (session.names_store or is_elsewhere(session.config))
 
 
 def _check_globs(session: LadderSession) -> None:
@@ -248,10 +251,15 @@ def _ladder_test(
     opened = session.ladder_for(definition.path.parent)
     if opened is None:
         return None
+    own_fixtures.check(definition.nodeid, uses, own)
+    return _as_marked(session, opened, definition, uses) if uses else None
+
+
+def _as_marked(
+    session: LadderSession, opened: OpenLadder, definition: Any, uses: set[str]
+) -> LadderTest:
+    """Make a ladder test by its markers; `uses` are the fixtures it takes of ours."""
     where = definition.nodeid
-    own_fixtures.check(where, uses, own)
-    if not uses:
-        return None
     level, level_options = markers.level_of(definition, where)
     shares = tagged_shares.shares_of(definition, level)
     options = markers.ladder_options(definition, where)

@@ -36,20 +36,18 @@ def plan(session: LadderSession, items: Sequence[pytest.Item]) -> list[str]:
         lines = plan_lines(
             _plans(session, items), _plans(session, session.extra_samples)
         )
-        shards = [] if session.settings.shard is None else _shards(session)
+        several = len(session.opened) > 1
+        shards = [
+            (f"{shown(opened.ladder.path)}: " if several else "")
+            + session.shard_of(opened)
+            for opened in session.opened
+            if session.settings.shard is not None
+        ]
         notes = session.notes(session.opened)
         beside = unplanned(session, items)
         return [*shards, *lines, *session.store_lines, *notes, *beside]
     except LadderError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _shards(session: LadderSession) -> list[str]:
-    several = len(session.opened) > 1
-    return [
-        (f"{shown(opened.ladder.path)}: " if several else "") + session.shard_of(opened)
-        for opened in session.opened
-    ]
 
 
 def _plans(session: LadderSession, items: Iterable[pytest.Item]) -> list[RungPlan]:

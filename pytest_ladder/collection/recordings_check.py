@@ -204,12 +204,13 @@ class _Stock:
 
     def _with_changes(self) -> Iterator[Missing]:
         """Yield what is missing, with the recording that each had before, if any."""
-        of_cases = {
-            name: _by_case(readable) for name, (_, readable) in self._files.items()
-        }
+        of_cases = defaultdict(list)
+        for name, (_, readable) in self._files.items():
+            for recording in readable:
+                of_cases[name, recording.case].append(recording)
         taken = {key for module in self._modules.values() for key in module.keys}
         for missing in self._missing.values():
-            of_case = of_cases.get(missing.module, {}).get(missing.case)
+            of_case = of_cases.get((missing.module, missing.case))
             change = None
             # Where a strategy asks on, the recordings may be of what it asks next.
             asks_on = missing.case in self._modules[missing.module].unfinished
@@ -316,13 +317,6 @@ class _Stock:
                 if not any(_is_labelled(recording, test) for recording in own)
             ]
         return tests
-
-
-def _by_case(recordings: list[Recording]) -> dict[str, list[Recording]]:
-    by_case = defaultdict(list)
-    for recording in recordings:
-        by_case[recording.case].append(recording)
-    return by_case
 
 
 def _checked(items: list[LadderItem]) -> set[tuple[str, str]]:

@@ -31,12 +31,20 @@ def select(session: LadderSession, items: list[pytest.Item]) -> None:
     What is left out is deselected, or of a packed test not run. Of free-form tests only
     a shard leaves some out.
     """
-    levels = _levels_asked_for(session, items)
+    levels = frozenset(Level)
+    if session.config.getoption("markexpr", ""):
+        # Those that `-m` asks for are those of which it leaves anything.
+        levels = frozenset(item.test.level for item in session.items_of(items))
     if session.settings.cases is not None:
         _choose_cases(session)
-        _deselect(
-            session, items, [item for item in items if _is_left_out(session, item)]
-        )
+        left = [
+            item
+            for item in items
+            if (one := session.item_of(item)) is not None
+            and one.case is not None
+            and one.test.opened.leaves_out(one.case)
+        ]
+        _deselect(session, items, left)
     if session.settings.shard is not None:
         from pytest_ladder.collection.sharding import cut
 
@@ -117,22 +125,6 @@ def _of_cases(shape: Shape, units: frozenset[Unit], pack: bool) -> Shape:
     return msgspec.structs.replace(
         shape, items=shape.items if pack else items, rows=rows, cases=kept
     )
-
-
-def _is_left_out(session: LadderSession, item: pytest.Item) -> bool:
-    made = session.item_of(item)
-    if made is None or made.case is None:
-        return False
-    return made.test.opened.leaves_out(made.case)
-
-
-def _levels_asked_for(
-    session: LadderSession, items: Iterable[pytest.Item]
-) -> frozenset[Level]:
-    """Return the levels that `-m` asks for: those of which it leaves anything."""
-    if not session.config.getoption("markexpr", ""):
-        return frozenset(Level)
-    return frozenset(item.test.level for item in session.items_of(items))
 
 
 def _suite(

@@ -37,23 +37,19 @@ def _tests(session: LadderSession, items: Iterable[pytest.Item]) -> Iterator[str
             continue
         # All cases and rungs of a test make the same mistake.
         test = item.nodeid.removesuffix(item.name) + item.originalname
+        # Parameters have definitions, too.
+        known = {"request", *all_fixture_definitions(item)}
         missing = [
             f"fixture '{name}' not found; "
             + did_you_mean(name, fixtures.NAMES, "correct the name.")
-            for name in _missing(item)
+            for name in item.fixturenames
+            if name not in known
         ]
         if session.item_of(item) is None:
             why = missing or ["it takes no fixture of pytest-ladder."]
             yield f"{test} is marked {marked[0]} and asks for nothing: {why[0]}"
         elif missing:
             yield f"{test} would fail: {missing[0]}"
-
-
-def _missing(item: pytest.Function) -> list[str]:
-    """Return the names that pytest would not find when it runs the test."""
-    known = {"request", *all_fixture_definitions(item)}
-    parameters = item.callspec.params if hasattr(item, "callspec") else ()
-    return [name for name in item.fixturenames if name not in {*known, *parameters}]
 
 
 def _files(opened: OpenLadder) -> Iterator[str]:

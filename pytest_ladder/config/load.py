@@ -86,24 +86,7 @@ def load_ladder(path: Path) -> Ladder:
     strategies = strategies or (Strategy(name="zero-shot"),)
     check_models(source, file.model, file.judge)
     rules.check_strategies(source, strategies, file.model)
-    if file.objective is not None:
-        rules.check_objective(source, file.objective)
-    rules.check_gate(source, file.gate)
-    if "gateway" in source.table:
-        # Most suites have no app.
-        from pytest_ladder.config import gateway
-
-        gateway.check_gateway(source, file.gateway)
-    if file.store is not None:
-        # Most suites share nothing.
-        from pytest_ladder.config import store
-
-        store.check_store(source, file.store)
-    if file.log.mlflow is not None:
-        # Most suites are logged nowhere.
-        from pytest_ladder.config import log
-
-        log.check_log(source, file.log)
+    _check_parts(source, file)
     models = tuple(model for model in file.model if not model.planned)
     planned = tuple(model for model in file.model if model.planned)
     rungs = _rungs(models, strategies)
@@ -135,6 +118,28 @@ def load_ladder(path: Path) -> Ladder:
         store=file.store,
         log=file.log,
     )
+
+
+def _check_parts(source: Source, file: LadderFile) -> None:
+    """Check the tables that ask nothing of others; rules of rare ones load late."""
+    if file.objective is not None:
+        rules.check_objective(source, file.objective)
+    rules.check_gate(source, file.gate)
+    if "gateway" in source.table:
+        # Most suites have no app.
+        from pytest_ladder.config import gateway
+
+        gateway.check_gateway(source, file.gateway)
+    if file.store is not None:
+        # Most suites share nothing.
+        from pytest_ladder.config import store
+
+        store.check_store(source, file.store)
+    if file.log.mlflow is not None:
+        # Most suites are logged nowhere.
+        from pytest_ladder.config import log
+
+        log.check_log(source, file.log)
 
 
 def _named(

@@ -95,7 +95,8 @@ def _short(part: Any) -> Any:
     digest = hashlib.sha256(content).hexdigest()[:_HASH_SHOWN]
     inner = part.get(_DATA[kind][0])
     named = {**part, **inner} if isinstance(inner, dict) else part
-    called = next(filter(None, map(named.get, _NAMES)), None) or _media_type(data)
+    called = next(filter(None, map(named.get, _NAMES)), None)
+    called = called or data[5:].partition(";")[0]  # its media type
     told = f"[{called}, {len(content):,} bytes, sha256 {digest}]"
     return {"type": "text", "text": told}
 
@@ -108,7 +109,3 @@ def _attached(part: Any) -> tuple[str, str | None]:
         data = data.get(name) if isinstance(data, dict) else None
     is_address = kind in ("image_url", "input_image") and str(data)[:5] != "data:"
     return kind, data if isinstance(data, str) and not is_address else None
-
-
-def _media_type(data: str) -> str:
-    return data[5:].partition(";")[0]

@@ -72,12 +72,7 @@ def _candidate(
     if dropped_at is not None:
         kept_out = [dropped_at]
         lacks = [f"was dropped at {dropped_at[0]}: {dropped_at[1]}"]
-    cap = kind.cap(objective)
-    # What 1,000 calls cost, or may cost on a rung that was not tried.
-    usd = result.cost.usd_per_1k
-    if usd is None and not result.levels:
-        usd = matrix.expected.get(result.id)
-    is_over_cap = usd is not None and cap is not None and is_over(usd, cap)
+    over_budget, uncosted = _at_cap(result, matrix, kind.cap(objective))
     return Candidate(
         result=result,
         cell=at_bar.cell,
@@ -88,10 +83,10 @@ def _candidate(
         requirements=requirements,
         limits=(*kind.fits(result, objective), *lacks),
         kept_out=tuple(kept_out),
-        over_budget=f"costs {numbers.per_calls(usd)}" if is_over_cap else None,
+        over_budget=over_budget,
         doubts=(
             *at_bar.doubts,
-            *([] if cap is None else _uncosted(result)),
+            *uncosted,
             *kind.unknowns(result, objective),
             *(one.doubt for one in held if one.verdict == "undecided"),
         ),
@@ -230,9 +225,19 @@ def nothing_finished(cell: Cell) -> str:
     return f"all {calls} failed" if cell.errors > 1 else "the only call failed"
 
 
-def _uncosted(result: RungResult) -> Iterator[str]:
-    """Say that nobody knows whether a rung with results is within a cap."""
-    if result.levels and result.cost.usd_per_1k is None:
+def _at_cap(
+    result: RungResult, matrix: Matrix, cap: float | None
+) -> tuple[str | None, list[str]]:
+    """Say that a rung is over a cap, or why nobody knows whether it is."""
+    usd = result.cost.usd_per_1k
+    if cap is None:
+        return None, []
+    if usd is None and result.levels:
         # As with `-m real`, or logged replies alone.
         uncalled = not result.calls.live + result.calls.replayed
-        yield "no reply in this run that tells its cost" if uncalled else NO_PRICE
+        doubt = "no reply in this run that tells its cost" if uncalled else NO_PRICE
+        return None, [doubt]
+    # What 1,000 calls cost, or may cost on a rung that was not tried.
+    usd = matrix.expected.get(result.id) if usd is None else usd
+    is_over_cap = usd is not None and is_over(usd, cap)
+    return f"costs {numbers.per_calls(usd)}" if is_over_cap else None, []

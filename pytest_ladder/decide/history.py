@@ -21,7 +21,7 @@ from pytest_ladder.decide.evidence import comparison
 from pytest_ladder.decide.gate.margins import latency_rise, usd_by_unit
 from pytest_ladder.decide.gate.pairs import Pairs, pair, scores_of
 from pytest_ladder.decide.gate.result import Figure
-from pytest_ladder.decide.matrix import Unit, cluster_labels, cluster_names
+from pytest_ladder.decide.matrix import cluster_labels, cluster_names
 from pytest_ladder.stats.intervals import quality_interval
 from pytest_ladder.stats.paired import paired_t
 
@@ -120,13 +120,8 @@ def _cost(rows: Sequence[Row]) -> Figure:
     mean = sum(known) / len(known)
     if len(known) < _LEAST:
         return Figure(value=mean, n=len(known))
-    _, mean, low, high = paired_t(known, _clusters(list(usd), rows), 0.95)
+    _, mean, low, high = paired_t(known, cluster_labels(usd, cluster_names(rows)), 0.95)
     return Figure(value=mean, low=max(0.0, low), high=high, n=len(known))
-
-
-def _clusters(units: Sequence[Unit], rows: Sequence[Row]) -> list[object] | None:
-    labels = cluster_labels(units, cluster_names(rows))
-    return None if labels is None else list(labels)
 
 
 def _steps(pairs: Pairs, looks: int) -> tuple[Step, ...]:

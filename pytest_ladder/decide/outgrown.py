@@ -19,9 +19,7 @@ from pytest_ladder.decide.decision import MARGIN, Part
 from pytest_ladder.decide.evidence import Evidence
 from pytest_ladder.decide.matrix import (
     LEAST_COVERAGE,
-    Cell,
     Matrix,
-    RungResult,
     outcome_at,
 )
 from pytest_ladder.stats.checks import TINY
@@ -75,7 +73,13 @@ def _outgrown(
 ) -> Outgrown | None:
     graded = [rung for rung in matrix.rungs if level in rung.levels]
     cells = [(rung, rung.levels[level]) for rung in graded]
-    if len(cells) < 2 or not all(_is_whole(*pair) for pair in cells):
+    whole = [
+        rung
+        for rung, cell in cells
+        if rung.state == "run" and cell.quality is not None
+        if cell.coverage >= LEAST_COVERAGE and cell.n >= FEW
+    ]
+    if len(cells) < 2 or len(whole) < len(cells):
         return None
     rungs = [rung.id for rung in graded]
     if not all(evidence.scores(level, rung) for rung in rungs):
@@ -83,7 +87,7 @@ def _outgrown(
         return None
     qualities = [evidence.quality(level, rung) for rung in rungs]
     best = max(qualities)
-    lows = [_low(evidence, level, rung.id, cell) for rung, cell in cells]
+    lows = [(evidence.calibrated(level, rung.id) or cell).low for rung, cell in cells]
     sure = all(low is not None and low >= near - TINY for low in lows)
     if not sure and (
         best < near - TINY
@@ -102,16 +106,6 @@ def _outgrown(
         telling=telling,
         hardest=tuple(name for _, name in hard[:MOST_NAMED]),
     )
-
-
-def _is_whole(rung: RungResult, cell: Cell) -> bool:
-    covered = cell.quality is not None and cell.coverage >= LEAST_COVERAGE
-    return covered and rung.state == "run" and cell.n >= FEW
-
-
-def _low(evidence: Evidence, level: Level, rung: str, cell: Cell) -> float | None:
-    trust = evidence.calibrated(level, rung)
-    return cell.low if trust is None else trust.low
 
 
 def _is_told(evidence: Evidence, level: Level, best: str, rungs: Sequence[str]) -> bool:

@@ -157,14 +157,11 @@ def _looked_up(route: str, visit: Visit) -> web.Response:
             return refusal(api_of(route), error.status, str(error))
         (found,) = model_list([name])["data"]
         return web.json_response(found, headers=FINAL)
-    listed = model_list(_names(visit)) if route else {}
-    return web.json_response(listed, headers=FINAL)
-
-
-def _names(visit: Visit) -> list[str]:
-    """Return what an app may ask for by name."""
+    if not route:
+        return web.json_response({}, headers=FINAL)
     ladder = visit.opened.ladder
     patterns = [name for name in ladder.gateway.override if name.isprintable()]
     plain = [name for name in patterns if not set("*?[") & set(name)]
     names = [visit.rung.model.name, *plain, *ladder.gateway.passes]
-    return list(dict.fromkeys([*names, *(model.name for model in ladder.models)]))
+    names += [model.name for model in ladder.models]
+    return web.json_response(model_list([*dict.fromkeys(names)]), headers=FINAL)

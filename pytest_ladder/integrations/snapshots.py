@@ -124,9 +124,16 @@ class ReplyExtension(AmberSnapshotExtension):
 
         Else syrupy would take those of the others for unused.
         """
-        collections = SnapshotCollections()
+        collections, item = SnapshotCollections(), test_location.item
         location = self.get_location(test_location=test_location, index=0)
-        if Path(location).exists() and _is_whole(test_location.item):
+        if not Path(location).exists():
+            return collections
+        session, rung = session_of(item.config), rung_of(item)
+        selected = sum(
+            other.path == item.path and rung_of(other) is rung
+            for other in item.session.items
+        )
+        if 0 < session.module_items(item.path) == selected:
             collections.add(self.read_snapshot_collection(snapshot_location=location))
         return collections
 
@@ -249,13 +256,3 @@ def same_facts(judge: Jury, case: Case | None = None) -> Callable[[str, str], An
         return judge(received, judge="correctness", case=about)
 
     return ask
-
-
-def _is_whole(item: pytest.Item) -> bool:
-    """Tell whether all tests of an item's file run on its rung."""
-    session, rung = session_of(item.config), rung_of(item)
-    selected = sum(
-        other.path == item.path and rung_of(other) is rung
-        for other in item.session.items
-    )
-    return 0 < session.module_items(item.path) == selected

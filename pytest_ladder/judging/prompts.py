@@ -142,7 +142,10 @@ def make_request(
     # What is the same for all cases comes first, so that providers can cache it.
     system = f"{_RULES}\n\nRubric:\n{rubric.text}\n\n{form.instruction()}"
     user = f"{_delimited(blocks)}\n\n{_REPEATED} {form.instruction()}"
-    own = _params(model, form)
+    local = model.id.startswith(_LOCAL)
+    own: dict[str, Any] = dict(_LOCAL_PARAMS) if local else {}
+    if takes_schema(model):
+        own |= _response_format(form, _LOCAL_REASON if local else None)
     by_us = "response_format" in own.keys() - model.params.keys()
     return Request(
         model=model,
@@ -287,8 +290,8 @@ def defused(text: str) -> str:
     # Hardly any text has hidden characters: all of them are told from printable ones at
     # once, and few characters differ.
     is_plain = lines.replace("\n", "").replace("\t", "").isprintable()
-    for character in () if is_plain else set(lines):
-        if not _is_visible(character):
+    for character in () if is_plain else {*lines} - {"\n", "\t", *_JOINERS}:
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
             lines = lines.replace(character, f"\\u{{{ord(character):x}}}")
     return _ROLE_MARKER.sub(r"\g<0> ", lines)
 
@@ -313,14 +316,6 @@ class _Abilities(PriceTable):
 @functools.cache
 def _abilities() -> _Abilities:
     return _Abilities()
-
-
-def _params(model: Model, form: Form) -> dict[str, Any]:
-    local = model.id.startswith(_LOCAL)
-    params: dict[str, Any] = dict(_LOCAL_PARAMS) if local else {}
-    if takes_schema(model):
-        params |= _response_format(form, _LOCAL_REASON if local else None)
-    return params
 
 
 def _response_format(form: Form, longest_reason: int | None = None) -> dict[str, Any]:
@@ -387,9 +382,3 @@ def _lacking(need: Need, rubric: Rubric, case: Case | None) -> ConfigError:
     return ConfigError(
         f"{who}, and {named} has none; add it to the case, or take another judge."
     )
-
-
-def _is_visible(character: str) -> bool:
-    if character in f"\n\t{_JOINERS}":
-        return True
-    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}

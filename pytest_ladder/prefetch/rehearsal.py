@@ -224,19 +224,13 @@ def rehearse(session: LadderSession, item: LadderItem) -> None:
     with contextlib.suppress(Abandoned), Rehearsal(session.turns, codes) as rehearsal:
         # Whatever the body raises: the real run will show it. Inside the rehearsal, so
         # that what the traceback keeps alive is gone before others run.
-        with contextlib.suppress(BaseException):
+        with contextlib.suppress(BaseException), contextlib.ExitStack() as stack:
             _seed_random_numbers(item.function)
-            _run(session, item, rehearsal)
+            apps: AppSide = NoApps()
+            if item.test.ahead_in_fixtures:
+                apps = stack.enter_context(rehearsed_apps(session, item, rehearsal))
+            _run_body(session, item, rehearsal, apps)
         session.turns.finished += 1
-
-
-def _run(session: LadderSession, item: LadderItem, rehearsal: Rehearsal) -> None:
-    test = item.test
-    with contextlib.ExitStack() as stack:
-        apps: AppSide = NoApps()
-        if test.ahead_in_fixtures:
-            apps = stack.enter_context(rehearsed_apps(session, item, rehearsal))
-        _run_body(session, item, rehearsal, apps)
 
 
 def _run_body(

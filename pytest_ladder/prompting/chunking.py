@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 
 from pytest_ladder.prompting.search import UNSPACED
@@ -77,7 +78,8 @@ class _Passages:
         opening = headings
         if self._text:
             # Headings that both sections stand under are above already.
-            opening = headings[_shared(headings, self._headings) :]
+            same = itertools.takewhile(bool, map(operator.eq, headings, self._headings))
+            opening = headings[len([*same]) :]
         if opening:
             self._text = f"{self._text.rstrip()}\n\n" + "\n".join(opening) + "\n\n"
         self._headings = headings
@@ -143,16 +145,6 @@ def _cut(text: str, end: re.Pattern[str]) -> list[str]:
     ends = [match.end() for match in end.finditer(text)]
     cuts = [0, *(at for at in ends if 0 < at < len(text)), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(cuts) if a < b]
-
-
-def _shared(headings: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """Count the headings that both begin with."""
-    count = 0
-    for a, b in zip(headings, other, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
 
 
 def _size(text: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,16 @@ def with_images(content: Any, case: Case) -> Any:
     if not isinstance(content, list):
         return content
     by_name = {each.name: each for each in case.attachments}
-    return [_with_image(part, by_name, case) for part in content]
-
-
-def _with_image(part: Any, by_name: Mapping[str, Attachment], case: Case) -> Any:
-    name = path_in(part)
-    if name is None or name not in by_name:
-        return part
-    inner = part["image_url"]
-    more = inner if isinstance(inner, dict) else {}
-    made = part_of(by_name[name], case)
-    return {**part, "image_url": {**more, **made["image_url"]}}
+    made = []
+    for part in content:
+        image = by_name.get(path_in(part) or "")
+        if image is not None:
+            inner = part["image_url"]
+            more = inner if isinstance(inner, dict) else {}
+            url = {**more, **part_of(image, case)["image_url"]}
+            part = {**part, "image_url": url}
+        made.append(part)
+    return made
 
 
 def content_of(file: Attachment, case: Case) -> bytes:

@@ -100,21 +100,17 @@ class Index:
 
         The best comes first; equally good ones keep their order.
         """
-        scores = self._scores(query)
-        found = sorted(
-            (n for n, score in enumerate(scores) if score > 0),
-            key=lambda n: -scores[n],
-        )
-        return found[:top_k]
-
-    def _scores(self, query: str) -> list[float]:
         # A word counts once: tickets that repeat one are not more about it.
         tokens = dict.fromkeys(self._words.of(query))
         known = [self._vocabulary[t] for t in tokens if t in self._vocabulary]
         if self._bm25 is None or not known:
             return []
         scores: list[float] = self._bm25.get_scores_from_ids(known).tolist()
-        return scores
+        found = sorted(
+            (n for n, score in enumerate(scores) if score > 0),
+            key=lambda n: -scores[n],
+        )
+        return found[:top_k]
 
     def _built(self, tokens: list[list[str]]) -> bm25s.BM25:
         import logging

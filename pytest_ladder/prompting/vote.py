@@ -106,7 +106,9 @@ def _majority(answers: list[Reply], choices: tuple[str, ...]) -> Reply:
 
 def _median(answers: list[Reply]) -> Reply:
     """Return the first reply with the middle number."""
-    numbers = [_number_in(answer.text) for answer in answers]
+    found = [{*map(_exact, quantities(answer.text))} for answer in answers]
+    # No number, and more than one, is no vote.
+    numbers = [some.pop() if len(some) == 1 else None for some in found]
     known = [number for number in numbers if number is not None]
     if not known:
         return _without_winner(answers)
@@ -141,12 +143,6 @@ def _ballot(answer: Reply, choices: tuple[str, ...]) -> Ballot | None:
         units = (unit for unit in quantity.units if unit not in _SYMBOLS)
         return _exact(quantity), tuple(units)
     return plain_words(text) or text or None
-
-
-def _number_in(text: str) -> Decimal | None:
-    """Return the number in a text; None where there is none, or more than one."""
-    numbers = {*map(_exact, quantities(text))}
-    return numbers.pop() if len(numbers) == 1 else None
 
 
 def _exact(quantity: Quantity) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_ladder.decide.cost import Spend
 from pytest_ladder.decide.gate.quality import p_value
@@ -78,8 +78,9 @@ def gate_markdown(
     room = MAX_BYTES - END_BYTES - len(page.encode())
     worse = [flip for flip in result.flips if flip.move < 0]
     better = [flip for flip in result.flips if flip.move > 0]
-    first = _flips("worse", worse, room if not better else room * 3 // 4)
-    return page + first + _flips("better", better, room - len(first.encode()))
+    named = _test_names(result.flips)
+    first = _flips("worse", worse, named, room if not better else room * 3 // 4)
+    return page + first + _flips("better", better, named, room - len(first.encode()))
 
 
 def _edited(files: Sequence[str]) -> Iterator[str]:
@@ -153,7 +154,17 @@ def _flaky(result: GateResult) -> Iterator[str]:
         yield folded(f"{count(len(flaky), 'flaky case')}", "\n".join(kept))
 
 
-def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
+def _test_names(flips: Sequence[Flip]) -> dict[str, str]:
+    """Name tests without their file, which fills a phone, where they differ so too."""
+    short = {flip.test: flip.test.partition("::")[2] or flip.test for flip in flips}
+    return (
+        short
+        if len({*short.values()}) == len(short)
+        else {name: name for name in short}
+    )
+
+
+def _flips(how: str, flips: Sequence[Flip], named: Mapping[str, str], room: int) -> str:
     """Fold cases with both replies, as many as fit into `room` bytes."""
     if not flips:
         return ""
@@ -167,8 +178,8 @@ def _flips(how: str, flips: Sequence[Flip], room: int) -> str:
     kept: list[str] = []
     # One by one: there may be thousands, and few of them fit.
     for flip in flips:
-        name = markdown_text(flip.case or flip.test, 80)
-        test = f", {markdown_text(flip.test, 120)}" if flip.case else ""
+        name = markdown_text(flip.case or named[flip.test], 80)
+        test = f", {markdown_text(named[flip.test], 120)}" if flip.case else ""
         scores = f"passed {passed(flip.before, ' of ')} → {passed(flip.after, ' of ')}"
         if flip.p is not None and flip.move < 0:
             scores += f", {p_value(flip.p)}{', broken' if flip.broken else ''}"

@@ -66,47 +66,31 @@ def matrix_markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
     rungs = [rung for rung in matrix.rungs if rung.levels]
     measured = sum(standing.comparable for standing in report.decision.standings)
     # One rung alone has nothing to be compared with.
-    chart = [mermaid_chart(report).strip()] if 1 < measured <= MOST_CHARTED else []
+    chart = mermaid_chart(report).strip() if 1 < measured <= MOST_CHARTED else ""
+    store = markdown_text(report.info.store, 200)
+    title = f"{count(len(rungs), 'rung')}, cheapest first"
+    if len(rungs) < 2:
+        title = markdown_text(rungs[0].id) if rungs else "no rung was run"
     blocks = [
-        _headline(rungs),
-        *_part(report),
+        f"## pytest-ladder: {title}",
+        markdown_text(part_sentence(report.info.part), MAX_BYTES),
         *_tried(report),
         *_decision(report),
         *_table(report, rungs),
         *_against(report),
-        *chart,
+        chart,
         *_judges(report),
         *_tags(report),
-        *_users(report),
-        *_people(report),
+        *_of_people(report),
         *_remarks(report),
         markdown_text(spend_sentence(matrix.spend), MAX_BYTES),
-        *_store(report),
+        f"Replies are shared by {store}." if store else "",
     ]
-    page = "\n\n".join(blocks) + "\n"
+    page = "\n\n".join(filter(None, blocks)) + "\n"
     room = max_bytes - END_BYTES - len(page.encode())
     ids = [rung.id for rung in rungs]
     roles = {rung: ", ".join(_roles(report, rung)) for rung in ids}
     return page + missed_markdown(report, roles, room)
-
-
-def _store(report: Report) -> Iterator[str]:
-    """Name the store that machines share, if the run used one."""
-    if report.info.store:
-        yield f"Replies are shared by {markdown_text(report.info.store, 200)}."
-
-
-def _headline(rungs: Sequence[RungResult]) -> str:
-    if not rungs:
-        return "## pytest-ladder: no rung was run"
-    if len(rungs) == 1:
-        return f"## pytest-ladder: {markdown_text(rungs[0].id)}"
-    return f"## pytest-ladder: {count(len(rungs), 'rung')}, cheapest first"
-
-
-def _part(report: Report) -> Iterator[str]:
-    if report.info.part is not None:
-        yield markdown_text(part_sentence(report.info.part), MAX_BYTES)
 
 
 def _tried(report: Report) -> Iterator[str]:
@@ -168,20 +152,16 @@ def _against(report: Report) -> Iterator[str]:
         yield from against_markdown(report.against)
 
 
-def _people(report: Report) -> Iterator[str]:
-    """Yield what people said of replies, whom nobody took for users."""
-    if report.people is not None:
-        from pytest_ladder.reporting.people_markdown import people_markdown
-
-        yield from people_markdown(report.people, report.info.current)
-
-
-def _users(report: Report) -> Iterator[str]:
-    """Yield what users did, below the levels that are to predict it."""
+def _of_people(report: Report) -> Iterator[str]:
+    """Yield what users did, and what people said whom nobody took for users."""
     if report.users is not None:
         from pytest_ladder.reporting.users_markdown import users_markdown
 
         yield from users_markdown(report.users)
+    if report.people is not None:
+        from pytest_ladder.reporting.people_markdown import people_markdown
+
+        yield from people_markdown(report.people, report.info.current)
 
 
 def _columns(

@@ -100,22 +100,19 @@ def _is_timed(plan: RungPlan) -> bool:
     return plan.usd is None and plan.usd_per_minute is not None
 
 
-def _price(plan: RungPlan) -> str:
-    if _is_timed(plan):
-        return f"{dollars(plan.usd_per_minute)} a minute"
-    if plan.open_tests:
-        return f"{dollars(plan.usd)} + unknown" if plan.calls else "unknown"
-    return dollars(plan.usd)
-
-
 def _cells(plan: RungPlan) -> tuple[str, ...]:
     key = f" with {plan.key}" if plan.key else ""
+    price = dollars(plan.usd)
+    if _is_timed(plan):
+        price = f"{dollars(plan.usd_per_minute)} a minute"
+    elif plan.open_tests:
+        price = f"{price} + unknown" if plan.calls else "unknown"
     return (
         plan.rung,
         "unknown" if plan.open_tests and not plan.calls else str(plan.calls),
         str(plan.stored),
         f"{plan.input_tokens:,}",
         "unknown" if plan.output_tokens is None else f"<= {plan.output_tokens:,}",
-        _price(plan),
+        price,
         f"{plan.host}{key}",
     )

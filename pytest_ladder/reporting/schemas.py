@@ -47,6 +47,9 @@ class MatrixFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the schemas by the name of their file."""
+    ladder = msgspec.json.schema(_File)
+    # What a strategy of a kind of its own may set, that kind says.
+    ladder["$defs"]["Strategy"]["additionalProperties"] = True
     # An input alone is asked for; further names are metadata, or those of other tools.
     schema = msgspec.json.schema(Case)
     case = schema["$defs"]["Case"]
@@ -54,7 +57,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         del case["properties"][name]
     case["required"] = ["input"]
     return {
-        "ladder.schema.json": _headed("ladder.toml", _ladder()),
+        "ladder.schema.json": _headed("ladder.toml", ladder),
         "case.schema.json": _headed("a line of a case file", schema),
         "matrix.schema.json": _headed("matrix.json", msgspec.json.schema(MatrixFile)),
     }
@@ -67,10 +70,3 @@ def as_text(schema: dict[str, Any]) -> str:
 
 def _headed(title: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"$schema": _DRAFT, "title": f"pytest-ladder: {title}", **schema}
-
-
-def _ladder() -> dict[str, Any]:
-    schema = msgspec.json.schema(_File)
-    # What a strategy of a kind of its own may set, that kind says.
-    schema["$defs"]["Strategy"]["additionalProperties"] = True
-    return schema

@@ -59,10 +59,11 @@ def users_json(users: Users) -> dict[str, Any]:
                 "outcome": state.name,
                 **msgspec.to_builtins(found),
                 "established": found.better is not None,
-                "superiority": _plain(_superiority(state, found)),
+                "superiority": better._asdict() if better else None,
             }
             for state in users.outcomes
             for found in state.comparisons
+            for better in [_superiority(state, found)]
         ],
         "proxies": [
             {**msgspec.to_builtins(proxy), "sentence": proxy.sentence}
@@ -260,10 +261,6 @@ def _superiority(state: OutcomeState, found: UserDifference) -> Superiority | No
     from pytest_ladder.stats.proxy import superiority_of
 
     return superiority_of(*counts)
-
-
-def _plain(better: Superiority | None) -> dict[str, float] | None:
-    return None if better is None else better._asdict()
 
 
 def _csv(value: float | None) -> float | str:

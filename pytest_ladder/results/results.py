@@ -299,7 +299,6 @@ class Results:
         self, opened: OpenLadder, items: list[Arrived], rows: list[Row], folder: Path
     ) -> LadderResult:
         climb = self.climb_of(str(opened.ladder.path))
-        mode, objective = self.session.settings.mode, opened.ladder.objective
         states = states_of(items, rows, climb)
         matrix = build_matrix(
             *(rows, opened.rungs, states),
@@ -310,26 +309,16 @@ class Results:
         if climb:
             matrix = msgspec.structs.replace(matrix, kept_out=climb.kept_out)
         judged = None
-        if decides(mode):
-            judged, matrix = objective, with_planned(opened, matrix)
+        if decides(self.session.settings.mode):
+            judged, matrix = opened.ladder.objective, with_planned(opened, matrix)
         base = self._baseline(opened)
-        others = base.rows if base else ()
-        calibrations = judges_of(opened, rows, others, self.problems)
+        calibrations = judges_of(opened, rows, base.rows if base else (), self.problems)
         part = part_of(self.session, opened, items, folder, stopped=not self._ended)
         info = run_info(
             self.session, opened, items, climb=climb, part=part, stopped=not self._ended
         )
         real = real_use(opened, rows, self.problems)
         report = report_on(info, matrix, rows, judged, calibrations, *real)
-        feasible = ""
-        if mode == "litmus" and objective is not None:
-            from pytest_ladder.decide.feasibility import feasibility
-
-            feasible = feasibility(report.matrix, report.evidence, objective).sentence
-            if opened.litmus is not None:
-                tried = opened.litmus.rung.model
-                feasible += f" Tried on model {tried.name} ({tried.id}), which is "
-                feasible += f"{opened.litmus.why}."
         report = msgspec.structs.replace(
             report,
             gate=self._gate(opened, report, anchored=True),
@@ -353,9 +342,22 @@ class Results:
             report=report if opened.ladder.report.texts else without_texts(report),
             folder=place(folder, part, rows, info.shard if self._ended else None),
             replaces=folder,
-            feasible=feasible,
+            feasible=self._feasible(opened, report),
             spared=climb.summary if climb else "",
         )
+
+    def _feasible(self, opened: OpenLadder, report: Report) -> str:
+        """Say whether anything can meet the objective; empty but of a litmus test."""
+        objective = opened.ladder.objective
+        if self.session.settings.mode != "litmus" or objective is None:
+            return ""
+        from pytest_ladder.decide.feasibility import feasibility
+
+        said = feasibility(report.matrix, report.evidence, objective).sentence
+        if opened.litmus is None:
+            return said
+        tried, why = opened.litmus.rung.model, opened.litmus.why
+        return f"{said} Tried on model {tried.name} ({tried.id}), which is {why}."
 
     def _gate(
         self, opened: OpenLadder, report: Report, *, anchored: bool = False

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_ladder import __version__
 from pytest_ladder.core.why import Why
-from pytest_ladder.decide.decision import MoreSamples, Part
+from pytest_ladder.decide.decision import Part
 from pytest_ladder.disk import git
 from pytest_ladder.reporting.report import RunInfo, decides, machine_info
 from pytest_ladder.results.ladder_result import Arrived
@@ -36,6 +36,8 @@ def run_info(
 ) -> RunInfo:
     """Describe the run of one ladder, so far (`stopped`) or as it ended."""
     suite = suite_of(session, opened, items)
+    # What became of the samples that the gate asked for.
+    extra = {item.payload.why for item in items if item.payload.extra}
     started = datetime.datetime.fromtimestamp(session.started, datetime.UTC)
     return RunInfo(
         id=uuid.uuid4().hex[:12],
@@ -46,7 +48,7 @@ def run_info(
         strategies=tuple(one.name for one in opened.ladder.strategies),
         tried=opened.tried,
         aim=None if decides(session.settings.mode) else opened.ladder.objective,
-        escalation=_state_of_extra_samples(items),
+        escalation="budget" if Why.BUDGET in extra else "run" if extra else "",
         stopped=stopped,
         part=part,
         tests=suite.tests,
@@ -62,14 +64,6 @@ def run_info(
         },
         machine=machine_info(),
     )
-
-
-def _state_of_extra_samples(items: Sequence[Arrived]) -> MoreSamples:
-    """Say what became of the samples that the gate asked for."""
-    extra = [item.payload for item in items if item.payload.extra]
-    if any(payload.why is Why.BUDGET for payload in extra):
-        return "budget"
-    return "run" if extra else ""
 
 
 def _left_out(items: Sequence[Arrived]) -> dict[str, Any]:

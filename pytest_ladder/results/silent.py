@@ -26,8 +26,11 @@ def silenced(report: Any) -> Iterator[None]:
     elif report.longrepr is not None:
         report.longrepr = LEFT_OUT
     report.sections = []
-    reason = getattr(report, "wasxfail", None)
-    if reason is not None and _is_missed(report):
+    carried = getattr(report, "ladder", None)
+    # A miss may quote; why a test was marked to fail is said by its author.
+    quotes = getattr(report, "ladder_part", False) or (carried and carried["missed"])
+    reason = getattr(report, "wasxfail", None) if quotes else None
+    if reason is not None:
         report.wasxfail = LEFT_OUT
     try:
         yield
@@ -35,10 +38,3 @@ def silenced(report: Any) -> Iterator[None]:
         report.longrepr, report.sections = shown
         if reason is not None:
             report.wasxfail = reason
-
-
-def _is_missed(report: Any) -> bool:
-    """Tell a miss from a test that was marked to fail, with a reason by its author."""
-    carried = getattr(report, "ladder", None)
-    is_part = getattr(report, "ladder_part", False)  # a subtest
-    return is_part or (carried is not None and bool(carried["missed"]))

@@ -99,6 +99,11 @@ def item_page(view: RaterView, item: Item, number: int, note: str | None = None)
         for name, text in item.blocks
     )
     standard = _text("It has to meet this", item.standard, "told")
+    answers = "".join(
+        f'<button name="verdict" value="{value}" data-key="{keys}">'
+        f"<span>{label}</span>{_kbd(shown)}</button>"
+        for value, label, keys, shown in _choices(item)
+    )
     body = f"""
 {_criterion(item)}
 <div class="bar">{_progress(view)}</div>
@@ -107,7 +112,7 @@ def item_page(view: RaterView, item: Item, number: int, note: str | None = None)
 {standard if item.standard else ""}{told}{replies}
 {_others(item)}
 <fieldset class="choice"><legend>Your answer</legend>
-<div class="answers">{_answers(item)}
+<div class="answers">{answers}
 <button class="plain" name="verdict" value="skip" data-key="s">Skip{_kbd("s")}</button>
 </div></fieldset>
 <label for="note">Note (optional)</label>
@@ -204,15 +209,6 @@ def _choices(item: Item) -> list[tuple[str, str, str, str]]:
     if item.standard:
         return [("pass", "Pass", "p y", "p"), ("fail", "Fail", "f n", "f")]
     return [("pass", "Yes", "p y", "y"), ("fail", "No", "f n", "n")]
-
-
-def _answers(item: Item) -> str:
-    return "".join(
-        f'<button name="verdict" value="{value}" data-key="{keys}">'
-        f"<span>{label}</span>"
-        f"{_kbd(shown)}</button>"
-        for value, label, keys, shown in _choices(item)
-    )
 
 
 def _progress(view: RaterView) -> str:

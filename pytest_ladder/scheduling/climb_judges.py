@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -66,7 +67,11 @@ def measured(
         labels = ()
     others: list[Row] = []
     if any(label.judged is None for label in labels):
-        others = [row for folder in reports for row in _rows(folder)]
+        from pytest_ladder.reporting.files.read import read_report
+
+        for folder in filter(Path.is_dir, reports):
+            with contextlib.suppress(LadderError):
+                others += read_report(folder).rows
     known = []
     for judge in judges:
         errors = JudgeErrors(line=AS_IT_IS, why_not="")
@@ -120,12 +125,3 @@ def _planned(item: LadderItem, test: str) -> PlannedJudge:
         rubric=standard.id,
         graded=standard.is_graded,
     )
-
-
-def _rows(folder: Path) -> Sequence[Row]:
-    from pytest_ladder.reporting.files.read import read_report
-
-    try:
-        return read_report(folder).rows if folder.is_dir() else ()
-    except LadderError:
-        return ()

@@ -6,6 +6,7 @@ folder of the run. All workers write the same, whole and at once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 from collections import defaultdict
@@ -322,7 +323,11 @@ class Seeds:
         `wanted` is a seed, `new`, or None for the last one. Raises `StoreError` when a
         new one cannot be kept, and `ConfigError` as the shared store does.
         """
-        known = self._read()
+        known: dict[str, list[int]] = {}
+        # Nothing but the count of attempts is lost with a damaged file.
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            written = self._path.read_bytes()
+            known = msgspec.json.decode(written, type=dict[str, list[int]])
         tried, used = known.get(suite, []), None
         new = wanted == NEW
         seed = None if new or wanted is None else int(wanted)
@@ -340,12 +345,3 @@ class Seeds:
                 text = msgspec.json.encode({**known, suite: used})
                 write_atomically(self._path, text)
         return used
-
-    def _read(self) -> dict[str, list[int]]:
-        try:
-            return msgspec.json.decode(
-                self._path.read_bytes(), type=dict[str, list[int]]
-            )
-        except (OSError, msgspec.DecodeError):
-            # Nothing but the count of attempts is lost with it.
-            return {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pytest_ladder.core.row import UsedReply
 from pytest_ladder.core.rung import Rung
@@ -70,7 +70,7 @@ class Prices:
         for name, rung in self._rungs.items():
             usd = self._served(name)
             if usd is None and not self._bills[name]:
-                usd = self._by_lengths(rung, _at_the_least)
+                usd = self._by_lengths(rung, lambda said: min(said) / _TERSER)
             building = build_usd(rung.model, self._opened.volume)
             known[name] = None if usd is None else usd + building
         return known
@@ -140,12 +140,15 @@ class Prices:
         estimate = self._opened.strategies.estimate
         declared = estimate(rung.strategy)
         alike, longer, said = [], [], []
-        for tried, prompt, reply in self._lengths():
+        for name, tried in self._rungs.items():
+            tokens = tokens_of(self.bills(name)) if self._bills[name] else None
+            if tokens is None:
+                continue
             expected = estimate(tried.strategy)
             if tried.strategy == rung.strategy:
-                alike.append(prompt)
-            longer.append(prompt - expected.prompt_tokens)
-            said.append(reply / expected.calls)
+                alike.append(tokens.input)
+            longer.append(tokens.input - expected.prompt_tokens)
+            said.append(tokens.output / expected.calls)
         if not said:
             return self._opened.expected_usd(rung)
         prompt = _mean(alike) if alike else declared.prompt_tokens + _mean(longer)
@@ -154,17 +157,6 @@ class Prices:
         return self._opened.expected_usd(
             rung, max(1.0, prompt), declared.calls * min(reply, most)
         )
-
-    def _lengths(self) -> Iterator[tuple[Rung, float, float]]:
-        """Yield rungs that were tried, with the mean tokens of prompt and reply."""
-        for name, rung in self._rungs.items():
-            tokens = tokens_of(self.bills(name)) if self._bills[name] else None
-            if tokens is not None:
-                yield rung, tokens.input, tokens.output
-
-
-def _at_the_least(lengths: Sequence[float]) -> float:
-    return min(lengths) / _TERSER
 
 
 def _mean(values: Sequence[float]) -> float:

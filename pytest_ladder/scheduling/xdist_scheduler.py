@@ -152,17 +152,14 @@ class StagedScheduling:
             count = len(self._collection)
             self._scheduler = SampleScheduler(results_of(self.config), count, extra)
         else:
-            self._scheduler = self._climbs(folder)
+            plan = read_plan(folder, len(self._names))
+            try:
+                climbs = ClimbScheduler(session_of(self.config), plan)
+            except LadderError as error:
+                raise pytest.UsageError(str(error)) from error
+            results_of(self.config).climb_of = climbs.result_of
+            self._scheduler = climbs
         self._open(self._scheduler.next())
-
-    def _climbs(self, folder: Path) -> ClimbScheduler:
-        results, plan = results_of(self.config), read_plan(folder, len(self._names))
-        try:
-            climbs = ClimbScheduler(session_of(self.config), plan)
-        except LadderError as error:
-            raise pytest.UsageError(str(error)) from error
-        results.climb_of = climbs.result_of
-        return climbs
 
     def _go_on(self) -> None:
         """Close the stage when all its tests are over, and open the next."""

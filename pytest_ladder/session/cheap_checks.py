@@ -127,7 +127,9 @@ class CheapChecks:
         if case is None:
             return False
         with self._news:
-            self._read()
+            # What other workers noted.
+            for line in self._shared.new() if self._shared is not None else ():
+                self._take(msgspec.json.decode(line, type=_Check))
             own = case.missed.get(sample, {})
             if any(own.values()):
                 return True
@@ -139,11 +141,6 @@ class CheapChecks:
         """Wait for news of this process, so long at most; called on any thread."""
         with self._news:
             self._news.wait(seconds)
-
-    def _read(self) -> None:
-        """Read what other workers noted; called with the lock held."""
-        for line in self._shared.new() if self._shared is not None else ():
-            self._take(msgspec.json.decode(line, type=_Check))
 
     def _take(self, check: _Check) -> None:
         """Take in a check that is over; called with the lock held."""

@@ -45,13 +45,13 @@ def load(config: pytest.Config, name: str, options: Collection[str]) -> None:
             )
         if variable not in os.environ or variable in added:
             os.environ[variable] = added[variable] = value
-    config.add_cleanup(lambda: _take_back(added))
 
+    def take_back() -> None:
+        for variable, value in added.items():
+            if os.environ.get(variable) == value:
+                del os.environ[variable]
 
-def _take_back(added: dict[str, str]) -> None:
-    for variable, value in added.items():
-        if os.environ.get(variable) == value:
-            del os.environ[variable]
+    config.add_cleanup(take_back)
 
 
 def _variables(path: Path, name: str) -> Iterator[tuple[int, str, str]]:

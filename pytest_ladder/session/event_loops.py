@@ -49,7 +49,14 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], others_run: OthersRun) -> T
     """Run a coroutine on a loop of its own; others run while it waits."""
     import asyncio
 
-    with asyncio.Runner(loop_factory=lambda: _new_loop(others_run)) as runner:
+    def new_loop() -> asyncio.AbstractEventLoop:
+        loop = asyncio.SelectorEventLoop(TurnGivingSelector(others_run))
+        if threading.current_thread() is not threading.main_thread():
+            # What a rehearsal leaves unfinished is nothing to complain of.
+            loop.set_exception_handler(lambda *_: None)
+        return loop
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(coroutine)
 
 
@@ -86,16 +93,6 @@ def let_others_run_when_idle(others_run: OthersRun) -> None:
 
 async def _result_of(awaitable: Awaitable[T]) -> T:
     return await awaitable
-
-
-def _new_loop(others_run: OthersRun) -> asyncio.AbstractEventLoop:
-    import asyncio
-
-    loop = asyncio.SelectorEventLoop(TurnGivingSelector(others_run))
-    if threading.current_thread() is not threading.main_thread():
-        # What a rehearsal leaves unfinished is nothing to complain of.
-        loop.set_exception_handler(lambda *_: None)
-    return loop
 
 
 def _select(

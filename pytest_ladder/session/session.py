@@ -351,15 +351,6 @@ class LadderSession:
         of = f"{suite.selected:,} of {count(suite.rows, 'item')}"
         return f"{self.settings.shard}: {of}"
 
-    def _close_apps(self) -> None:
-        """Stop the gateway; workers tell the controller of calls that came too late."""
-        self.apps.close()
-        late = SharedLines(Path(shared_by_processes(self.config)["folder"]) / "late")
-        if not is_worker(self.config):
-            self.apps.late += sum(map(int, late.new()))
-        elif self.apps.late:
-            late.append([str(self.apps.late).encode()])
-
     def end_calls(self, *, interrupted: bool) -> None:
         """End all calls, once, before the report that tells of them is written.
 
@@ -369,7 +360,13 @@ class LadderSession:
             return
         if self.prefetch is not None:
             self.prefetch.stop()
-        self._close_apps()
+        self.apps.close()
+        # Workers tell the controller of calls that came too late.
+        late = SharedLines(Path(shared_by_processes(self.config)["folder"]) / "late")
+        if not is_worker(self.config):
+            self.apps.late += sum(map(int, late.new()))
+        elif self.apps.late:
+            late.append([str(self.apps.late).encode()])
         if "engine" in self.__dict__:
             self.engine.end(patience_s=0.0 if interrupted else _PATIENCE_S)
         if self.prefetch is not None:

@@ -234,9 +234,10 @@ class UsedStore:
         sums = [each for each in every if not each.name.startswith(_RUN)]
         parts = [address.name]
         for each in sums:
-            spent, period = dollars(each.settled / 1e9), _called(each.period)
+            spent, period = dollars(each.settled / 1e9), each.period
             of = "" if each.cap is None else f" of {dollars(each.cap / 1e9)}"
-            parts.append(f"ledger {each.name}: {spent}{of}{period}")
+            when = " this run" if period.startswith(_RUN) else _PERIODS[len(period)]
+            parts.append(f"ledger {each.name}: {spent}{of}{when}")
         return Found(
             ", ".join(parts), has_caps=any(each.cap is not None for each in sums)
         )
@@ -309,8 +310,3 @@ def _ledgers_of(opened: OpenLadder) -> tuple[str, ...]:
     """Return what the calls of a ladder draw on, besides the ledger of their run."""
     store = opened.ladder.store
     return (store.ledger,) if store is not None and store.ledger else ()
-
-
-def _called(period: str) -> str:
-    """Say which period it is, behind a sum of money."""
-    return " this run" if period.startswith(_RUN) else _PERIODS[len(period)]

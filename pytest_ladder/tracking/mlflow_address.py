@@ -85,7 +85,11 @@ def check_reached(then: str) -> None:
     except urllib.error.HTTPError as error:
         error.close()
     except (OSError, ValueError) as error:
-        why = _in_words(getattr(error, "reason", error))
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            why = "did not answer in time"
+        elif not isinstance(reason, ssl.SSLError):
+            why = "cannot be reached"
     except http.client.HTTPException:
         why = "does not speak HTTP"
     if why:
@@ -140,12 +144,6 @@ def _ask(page: str) -> None:
             size += len(part)
             if monotonic() > until:
                 raise TimeoutError
-
-
-def _in_words(reason: object) -> str:
-    if isinstance(reason, TimeoutError):
-        return "did not answer in time"
-    return "" if isinstance(reason, ssl.SSLError) else "cannot be reached"
 
 
 def _is_address(named: str) -> bool:

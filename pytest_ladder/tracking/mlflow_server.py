@@ -118,14 +118,11 @@ def _failures(then: str) -> Iterator[None]:
     except (TrackingError, ConfigError):
         raise
     except Exception as error:
-        if not _is_of_mlflow(error):
+        module = type(error).__module__.partition(".")[0]
+        of_client = module in ("mlflow", "requests", "urllib3")
+        if not of_client and not isinstance(error, OSError):
             raise
         raise TrackingError(_sentence(error, then)) from None
-
-
-def _is_of_mlflow(error: Exception) -> bool:
-    module = type(error).__module__.partition(".")[0]
-    return module in ("mlflow", "requests", "urllib3") or isinstance(error, OSError)
 
 
 def _sentence(error: Exception, then: str) -> str:

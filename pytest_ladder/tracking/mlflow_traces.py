@@ -10,7 +10,6 @@ Feedback is one request each, on a few threads, as in `mlflow_send`.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -96,7 +95,8 @@ def send_traces(
     _deliver(report, new, to)
     for rung in sorted({row.rung for row in new}):
         ids = [_id(report, row, to) for row in new if row.rung == rung]
-        for batch in _batched(ids, _LINKED_AT_ONCE):
+        for first in range(0, len(ids), _LINKED_AT_ONCE):
+            batch = ids[first : first + _LINKED_AT_ONCE]
             client.link_traces_to_run(batch, to.run_ids[rung])
     assess = _Assessor(client, report, to, people, there)
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ladder-mlflow")
@@ -143,8 +143,12 @@ def _as_mlflow_reads(report: Report, trace: RowTrace) -> RowTrace:
         own[names.MLFLOW_INPUTS] = _asked(case.input)
     if names.OUTPUT_MESSAGES in root.attributes:
         own[names.MLFLOW_OUTPUTS] = trace.row.text
-    spans = (_with(root, own), *map(_priced, trace.spans[1:]))
-    return msgspec.structs.replace(trace, spans=spans)
+    spans = [_with(root, own)]
+    for span in trace.spans[1:]:
+        cost = span.attributes.get(names.COST_USD)
+        own = {} if cost is None else {names.MLFLOW_COST: {"total_cost": cost}}
+        spans.append(_with(span, own))
+    return msgspec.structs.replace(trace, spans=tuple(spans))
 
 
 def _asked(asked: str | Sequence[Message]) -> Any:
@@ -156,13 +160,6 @@ def _asked(asked: str | Sequence[Message]) -> Any:
             for one in asked
         ]
     }
-
-
-def _priced(span: Span) -> Span:
-    cost = span.attributes.get(names.COST_USD)
-    return (
-        span if cost is None else _with(span, {names.MLFLOW_COST: {"total_cost": cost}})
-    )
 
 
 def _with(span: Span, own: Mapping[str, Any]) -> Span:
@@ -238,9 +235,3 @@ class _Assessor:
 
 def _id(report: Report, row: Row, to: LoggedTo) -> str:
     return f"tr-{trace_id(report.info.id, row, to.run_ids[''])}"
-
-
-def _batched(ids: Sequence[str], size: int) -> Iterator[list[str]]:
-    left = iter(ids)
-    while batch := list(itertools.islice(left, size)):
-        yield batch

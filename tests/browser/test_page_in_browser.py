@@ -251,6 +251,17 @@ def test_nothing_is_wider_than_the_screen(
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_phone_shows_quality_by_tag_and_low_lines(tab: Tab, page_file: Path) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.open(page_file)
+    room = "(one) => one.parentElement.clientWidth - one.scrollWidth"
+    assert tab.page.locator("#tags-table").evaluate(room) >= 0
+    heights = "(all) => all.map((one) => one.getBoundingClientRect().height)"
+    lines = tab.page.locator("#matrix-table tbody tr")
+    assert max(lines.evaluate_all(heights)) < 100
+    assert tab.page.get_by_text("Arrow keys").is_hidden()
+
+
 def test_dark_is_what_the_system_says_until_the_button_is_used(
     tab: Tab, page_file: Path
 ) -> None:

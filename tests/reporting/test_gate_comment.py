@@ -64,8 +64,7 @@ def test_flips_show_both_replies_folded() -> None:
     flip = page[page.index("<details><summary>c000") :]
     flip = flip[: flip.index("</details>")]
     assert flip.splitlines() == [
-        "<details><summary>c000, test_shop.py::test_answer: passed 1 of 1 → 0 of 1"
-        "</summary>",
+        "<details><summary>c000, test_answer: passed 1 of 1 → 0 of 1</summary>",
         "",
         "Before:",
         "",
@@ -202,6 +201,17 @@ def test_cases_that_flipped_on_several_tests_count_once() -> None:
     assert len(result.flips) == 19
     assert list(gate_lines(result))[-1] == "  and 6 more cases flipped"
     assert "### 11 cases worse" in gate_markdown(result)
+
+
+def test_tests_of_one_name_in_two_files_are_told_apart() -> None:
+    old, new = [], []
+    for file in ("shop.py", "till.py"):
+        before, after = changed(1, 0, 20, 20)
+        old += rows(before, test=f"{file}::test_answer")
+        new += rows(after, test=f"{file}::test_answer")
+    page = gate_markdown(gate(side(old), side(new), Gate()))
+    assert "<summary>c000, shop.py::test_answer: passed" in page
+    assert "<summary>c000, till.py::test_answer: passed" in page
 
 
 def test_cases_that_were_not_compared_are_named() -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -83,7 +82,10 @@ class LitellmLane:
         name, answer = request.model.name, None
         with watched_clients.watching(name) as watch:
             try:
-                key = _key_of(request.model, address)
+                # The keys of other providers litellm finds by itself.
+                is_known = provider_of(request.model) in (None, PROVIDERS["openai"])
+                if is_known or request.model.api_key_env is not None:
+                    key = key_of(request.model, address)
                 answer = await self._complete(request, address, key)
             except CallError as error:
                 fault = error
@@ -129,14 +131,6 @@ class LitellmLane:
                     litellm_internals.import_litellm
                 )
         return self._litellm
-
-
-def _key_of(model: Model, address: str | None) -> Secret | None:
-    """Return the key that litellm must be given; None: it finds the key by itself."""
-    provider = provider_of(model)
-    if model.api_key_env is None and provider not in (None, PROVIDERS["openai"]):
-        return None
-    return key_of(model, address)
 
 
 def _base_of(model: Model, address: str | None) -> str | None:
@@ -219,7 +213,12 @@ def _fault(request: Request, error: Exception) -> CallError:
     import httpx
 
     name = request.model.name
-    causes = list(_causes(error))
+    causes: list[BaseException] = []
+    link: BaseException | None = error
+    # Chains may be rings.
+    while link is not None and len(causes) < _LONGEST_CHAIN:
+        causes.append(link)
+        link = link.__cause__ or link.__context__
     for cause in reversed(causes):
         answer = _refusal_in(name, cause)
         if answer is not None:
@@ -246,16 +245,6 @@ def _unexplained(name: str, error: Exception) -> CallError:
         # litellm fails over answers as well, and those are billed.
         unsure=status in (None, 500),
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from; chains may be rings."""
-    link: BaseException | None = error
-    for _ in range(_LONGEST_CHAIN):
-        if link is None:
-            return
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 def _refusal_in(name: str, cause: BaseException) -> CallError | None:

@@ -34,27 +34,25 @@ def as_completion(payload: Payload) -> Payload:
 def _by_form(payload: Payload) -> Payload:
     if payload.get("choices") or payload.get("error"):
         return payload
-    for is_one, read in _FORMS:
-        if is_one(payload):
-            choice, usage = read(payload)
+    for read in _FORMS:
+        if (found := read(payload)) is not None:
+            choice, usage = found
             return payload | {"choices": [choice], "usage": usage}
     return payload
 
 
-def _is_ollama(payload: Payload) -> bool:
-    says = isinstance(payload.get("message"), dict) or "response" in payload
-    return says and isinstance(payload.get("done"), bool)
-
-
-def _ollama(payload: Payload) -> tuple[Payload, Payload | None]:
+def _ollama(payload: Payload) -> tuple[Payload, Any] | None:
     """Read a line of `/api/chat` or `/api/generate`, or all of it in one piece."""
-    message = payload.get("message")
+    message, done = payload.get("message"), payload.get("done")
+    says = isinstance(message, dict) or "response" in payload
+    if not says or not isinstance(done, bool):
+        return None
     if not isinstance(message, dict):
         message = {
             "content": payload.get("response"),
             "thinking": payload.get("thinking"),
         }
-    reason = payload.get("done_reason") or "stop" if payload["done"] else None
+    reason = payload.get("done_reason") or "stop" if done else None
     usage = {
         "prompt_tokens": payload.get("prompt_eval_count"),
         "completion_tokens": payload.get("eval_count"),
@@ -62,27 +60,24 @@ def _ollama(payload: Payload) -> tuple[Payload, Payload | None]:
     return {"message": message, "delta": message, "finish_reason": reason}, usage
 
 
-def _is_anthropic(payload: Payload) -> bool:
-    return payload.get("type") == "message" and isinstance(payload.get("content"), list)
-
-
-def _anthropic(payload: Payload) -> tuple[Payload, Any]:
+def _anthropic(payload: Payload) -> tuple[Payload, Any] | None:
     """Read an answer of `/v1/messages`; its usage is read by its own names."""
+    content = payload.get("content")
+    if payload.get("type") != "message" or not isinstance(content, list):
+        return None
     reason = payload.get("stop_reason")
     reason = REASONS.get(reason, reason) if isinstance(reason, str) else None
-    choice = {"message": {"content": payload["content"]}, "finish_reason": reason}
+    choice = {"message": {"content": content}, "finish_reason": reason}
     return choice, payload.get("usage")
 
 
-def _is_responses(payload: Payload) -> bool:
-    is_list = isinstance(payload.get("output"), list)
-    return payload.get("object") == "response" and is_list
-
-
-def _responses(payload: Payload) -> tuple[Payload, Any]:
+def _responses(payload: Payload) -> tuple[Payload, Any] | None:
     """Read an answer of OpenAI's `/v1/responses`, whose usage is read by its names."""
+    output = payload.get("output")
+    if payload.get("object") != "response" or not isinstance(output, list):
+        return None
     message: Payload = {"content": [], "tool_calls": []}
-    for item in payload["output"]:
+    for item in output:
         kind = item.get("type") if isinstance(item, dict) else None
         if kind == "function_call":
             function = {name: item.get(name) for name in ("name", "arguments")}
@@ -101,14 +96,12 @@ def _responses(payload: Payload) -> tuple[Payload, Any]:
     return {"message": message, "finish_reason": _stop(reason)}, payload.get("usage")
 
 
-def _is_cohere(payload: Payload) -> bool:
-    return isinstance(payload.get("message"), dict) and "finish_reason" in payload
-
-
-def _cohere(payload: Payload) -> tuple[Payload, Any]:
+def _cohere(payload: Payload) -> tuple[Payload, Any] | None:
     """Read an answer of Cohere's `/v2/chat`."""
-    choice = {"message": payload["message"]}
-    choice["finish_reason"] = _stop(payload["finish_reason"])
+    message = payload.get("message")
+    if not isinstance(message, dict) or "finish_reason" not in payload:
+        return None
+    choice = {"message": message, "finish_reason": _stop(payload["finish_reason"])}
     return choice, tokens_of_cohere(payload.get("usage"))
 
 
@@ -116,15 +109,12 @@ def _stop(reason: Any) -> Any:
     return _STOPS.get(reason, reason) if isinstance(reason, str) else None
 
 
-def _is_gemini(payload: Payload) -> bool:
-    candidates = payload.get("candidates")
-    return isinstance(candidates, list) and bool(candidates)
-
-
-def _gemini(payload: Payload) -> tuple[Payload, Payload | None]:
+def _gemini(payload: Payload) -> tuple[Payload, Any] | None:
     """Read an answer of `generateContent`, or a piece of it."""
-    first = payload["candidates"][0]
-    first = first if isinstance(first, dict) else {}
+    candidates = payload.get("candidates")
+    if not isinstance(candidates, list) or not candidates:
+        return None
+    first = candidates[0] if isinstance(candidates[0], dict) else {}
     content = first.get("content")
     parts = content.get("parts") if isinstance(content, dict) else None
     message: Payload = {"content": [], "thinking": []}
@@ -149,13 +139,12 @@ def _gemini(payload: Payload) -> tuple[Payload, Payload | None]:
     return {"message": message, "delta": message, "finish_reason": reason}, usage
 
 
-def _is_text(payload: Payload) -> bool:
-    return any(isinstance(payload.get(name), str) for name in _TEXTS)
-
-
-def _text(payload: Payload) -> tuple[Payload, Any]:
+def _text(payload: Payload) -> tuple[Payload, Any] | None:
     """Read an answer that is hardly more than its text, as TGI's and Cloudflare's."""
-    text = next(payload[name] for name in _TEXTS if isinstance(payload.get(name), str))
+    texts = (payload.get(name) for name in _TEXTS)
+    text = next((text for text in texts if isinstance(text, str)), None)
+    if text is None:
+        return None
     details = payload.get("details")
     details = details if isinstance(details, dict) else {}
     choice = {"message": {"content": text}, "delta": {"content": text}}
@@ -173,11 +162,5 @@ _STOPS = {
     "TOOL_CALL": "tool_calls",
 }
 """Why models of `/v1/responses` and of Cohere's stopped, in OpenAI's words."""
-_FORMS = (
-    (_is_ollama, _ollama),
-    (_is_anthropic, _anthropic),
-    (_is_responses, _responses),
-    (_is_cohere, _cohere),
-    (_is_gemini, _gemini),
-    (_is_text, _text),
-)
+_FORMS = (_ollama, _anthropic, _responses, _cohere, _gemini, _text)
+"""Each returns choice and usage of an answer; None: it is of another form."""

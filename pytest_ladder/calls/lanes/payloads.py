@@ -61,7 +61,12 @@ def usage_of(payload: Payload) -> Usage | None:
     None when there is none, when a number of it makes no sense (half a bill is of no
     use), or when all of it is zero (no call has an empty prompt).
     """
-    sent = as_dict(payload.get("usage")) or _usage_elsewhere(payload)
+    # Moonshot's streams put it into the choice, and Groq's into a corner.
+    sent = (
+        as_dict(payload.get("usage"))
+        or as_dict((choice_of(payload) or {}).get("usage"))
+        or as_dict(as_dict(payload.get("x_groq")).get("usage"))
+    )
     sent = {_SNAKE.get(name, name): number for name, number in sent.items()}
     for name in (*_PROMPT, *_COMPLETION):
         if sent.get(name) is not None and _number(sent[name], _MOST_TOKENS) is None:
@@ -89,12 +94,6 @@ def usage_of(payload: Payload) -> Usage | None:
         reasoning=reasoning,
     )
     return usage if usage.input or usage.output else None
-
-
-def _usage_elsewhere(payload: Payload) -> Payload:
-    """Return what Moonshot's streams put into the choice, and Groq's into a corner."""
-    of_choice = as_dict((choice_of(payload) or {}).get("usage"))
-    return of_choice or as_dict(as_dict(payload.get("x_groq")).get("usage"))
 
 
 def later_usage(so_far: Usage | None, usage: Usage | None) -> Usage | None:

@@ -139,7 +139,12 @@ def watch_clients() -> None:
         client = getattr(importlib.import_module(sender.module), sender.client)
         send = getattr(client, sender.method)
         if not hasattr(send, "watched_for_redirects"):
-            watched = _watched(send, sender)
+            watch = _watched_plain_httpx
+            if sender.module == "aiohttp":
+                watch = _watched_aiohttp
+            elif inspect.iscoroutinefunction(send):
+                watch = _watched_httpx
+            watched = watch(send, sender)
             watched.watched_for_redirects = True  # type: ignore[attr-defined]
             setattr(client, sender.method, watched)
 
@@ -150,15 +155,6 @@ async def close_sessions() -> None:
     for session in [session for session, at in _sessions.items() if at is loop]:
         del _sessions[session]
         await session.close()
-
-
-def _watched(send: Callable[..., Any], sender: _Sender) -> Callable[..., Any]:
-    """Return a method that sends as `send` does, and watches it for our calls."""
-    if sender.module == "aiohttp":
-        return _watched_aiohttp(send, sender)
-    if inspect.iscoroutinefunction(send):
-        return _watched_httpx(send, sender)
-    return _watched_plain_httpx(send, sender)
 
 
 def _watched_aiohttp(send: Callable[..., Any], sender: _Sender) -> Callable[..., Any]:

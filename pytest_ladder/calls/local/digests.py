@@ -59,16 +59,11 @@ def cache_folder() -> Path:
     folder = platformdirs.user_cache_path(_NAME, appauthor=False)
     if not folder.is_absolute():  # a user without a home, as in a container
         return Path(tempfile.gettempdir()) / _NAME
-    before = _folder_of_older_versions()
-    # What was downloaded stays where it is: nobody downloads it again.
-    return before if before and before.is_dir() and not folder.is_dir() else folder
-
-
-def _folder_of_older_versions() -> Path | None:
-    """Return where versions without platformdirs kept their files, if anywhere else."""
-    names = ("XDG_CACHE_HOME", "LOCALAPPDATA")
-    base = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    return None if base is None else Path(base).expanduser().absolute() / _NAME
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    before = Path(base).expanduser().absolute() / _NAME if base else folder
+    # What versions without platformdirs downloaded stays where it is: nobody downloads
+    # it again.
+    return before if before.is_dir() and not folder.is_dir() else folder
 
 
 class _Digest(msgspec.Struct, frozen=True, kw_only=True):

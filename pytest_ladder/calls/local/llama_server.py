@@ -114,7 +114,9 @@ def _serve(settings: ServerSettings) -> Any:
     for name, value in _options(settings).items():
         if hasattr(params, name):
             setattr(params, name, value)
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    threads = min(cpus or 1, _MOST_THREADS)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     # With flash attention the numbers depend on how much of a prompt was cached: in
     # trials 8 to 50 % of greedy replies changed with what had been asked before.
     flash = xllamacpp.llama_flash_attn_type
@@ -151,14 +153,6 @@ def _options(settings: ServerSettings) -> dict[str, Any]:
         # No web page may call it.
         "cors_origins": "",
     }
-
-
-def _threads() -> int:
-    if sys.platform == "linux":
-        allowed = len(os.sched_getaffinity(0))
-    else:
-        allowed = os.cpu_count() or 1
-    return min(allowed, _MOST_THREADS)
 
 
 def _end_with_owner(settings: ServerSettings) -> None:

@@ -185,20 +185,16 @@ class Claims:
         owner: _Owner = (str(host), pid)
         machine, _, start = owner[0].partition(" ")
         if machine == self._machine:
-            alive = self._is_alive(owner, _number(start))
+            looked_at, alive = self._looks.get(owner, (-_LOOK_S, None))
+            if clock.monotonic() - looked_at >= _LOOK_S:
+                alive = processes.is_alive(pid, _number(start))
+                self._looks[owner] = (clock.monotonic(), alive)
             if alive is not None:
                 return not alive
         seen = self._watched.get(key)
         if seen is None or (seen.owner, seen.until) != (owner, until):
             seen = self._watched[key] = _Watched(owner, until, clock.monotonic())
         return clock.monotonic() - seen.since > LEASE_S
-
-    def _is_alive(self, owner: _Owner, start: float | None) -> bool | None:
-        looked_at, alive = self._looks.get(owner, (-_LOOK_S, None))
-        if clock.monotonic() - looked_at >= _LOOK_S:
-            alive = processes.is_alive(owner[1], start)
-            self._looks[owner] = (clock.monotonic(), alive)
-        return alive
 
 
 def _number(text: str) -> float | None:

@@ -161,7 +161,13 @@ class Slots:
         """Take a place, and wait for it if need be; to be given back."""
         self._waiting += 1
         try:
-            lock = self._kept.pop() if self._kept else await self._locked()
+            lock = self._kept.pop() if self._kept else None
+            if lock is None:
+                async with self._turn:
+                    lock = self._take()
+                    while lock is None:
+                        await asyncio.sleep(_SLOT_STEP_S)
+                        lock = self._kept.pop() if self._kept else self._take()
         finally:
             self._waiting -= 1
         self._in_use += 1
@@ -181,14 +187,6 @@ class Slots:
         for freed in unlocked:
             freed.release()
             self._free.append(freed)
-
-    async def _locked(self) -> FileLock:
-        async with self._turn:
-            lock = self._take()
-            while lock is None:
-                await asyncio.sleep(_SLOT_STEP_S)
-                lock = self._kept.pop() if self._kept else self._take()
-        return lock
 
     def _take(self) -> FileLock | None:
         """Lock a place that no process holds; None: there is none now."""

@@ -118,7 +118,11 @@ class Room:
             if gate.slots is not None:
                 taken = _Taken(reservation, await gate.slots.take())
             # While it waited, another call may have been billed more than expected.
-            fits = self._fits(taken)
+            fits = (
+                self.spending is None
+                or reservation is None
+                or self.spending.still_fits(reservation)
+            )
             wait_s = gate.minute.admit(wanted.tokens) if fits else _SETTLING_S
         finally:
             if wait_s != 0:
@@ -216,11 +220,6 @@ class Room:
                 self._settled.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._settled.wait(), _SETTLING_S)
-
-    def _fits(self, taken: _Taken) -> bool:
-        if self.spending is None or taken.reservation is None:
-            return True
-        return self.spending.still_fits(taken.reservation)
 
     def _gate(self, place: CallPlace) -> _Gate:
         if place.name not in self._gates:

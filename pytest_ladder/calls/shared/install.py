@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
-from typing import Literal, LiteralString, NamedTuple
+from typing import Literal, NamedTuple
 
 from pytest_ladder.calls.shared.address import SharedAddress
 from pytest_ladder.calls.shared.command_link import (
@@ -76,7 +76,8 @@ def install(
         if link.rows("SELECT 1 WHERE to_regnamespace(%s) IS NULL", (link.schema,)):
             link.rows("CREATE SCHEMA {schema}")
         done = _migrate(link)
-        link.connection.execute(_written("functions.sql", link.schema))
+        functions = _text("functions.sql").replace(_WRITTEN_SCHEMA, link.schema)
+        link.connection.execute(as_sql(functions))
         grants = _grant(link, worker_role)
         link.rows(
             "UPDATE {schema}.meta SET beat_s = coalesce(%s, beat_s), "
@@ -193,10 +194,6 @@ def _create(link: CommandLink, role: str) -> None:
             "there is by --worker-role."
         )
     link.connection.execute(as_sql(create))
-
-
-def _written(file: str, schema: str) -> LiteralString:
-    return as_sql(_text(file).replace(_WRITTEN_SCHEMA, schema))
 
 
 def _text(file: str) -> str:

@@ -47,7 +47,7 @@ class DatabaseLink:
         *,
         patience_s: float = PATIENCE_S,
         answer_s: float = ANSWER_S,
-        rejoin: Callable[[], Awaitable[None]] | None = None,
+        rejoin: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """`rejoin` is awaited when this process was taken for dead meanwhile."""
         self.waiting_since: float | None = None

@@ -21,7 +21,7 @@ import secrets
 import socket
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from pytest_ladder import clock
@@ -96,12 +96,12 @@ class SharedRoom:
         self._closing: set[asyncio.Task[Outcome]] = set()
         """Tasks that settle."""
 
-        def link(rejoin: Callable[[], Coroutine[Any, Any, None]] | None = None) -> Any:
+        def link(rejoin: Callable[[], Awaitable[object]] | None = None) -> Any:
             return DatabaseLink(
                 address, patience_s=patience_s, answer_s=answer_s, rejoin=rejoin
             )
 
-        self._admits: DatabaseLink = link(self._rejoin)
+        self._admits: DatabaseLink = link(self._join)
         self._settles: DatabaseLink = link()
         self._looks: DatabaseLink = link()
         self._admitting = Groups(self._admit, unwanted=self._give_back)
@@ -297,9 +297,6 @@ class SharedRoom:
                 "month`."
             )
         return tuple(LedgerSums(*row) for row in sums)
-
-    async def _rejoin(self) -> None:
-        await self._join()
 
     async def _admit(self, group: list[Entering]) -> list[tuple[Admission, float]]:
         # One statement has one set of ledgers, which most runs have.

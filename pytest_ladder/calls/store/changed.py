@@ -6,7 +6,7 @@ where it still holds that request, knows the rest.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -48,8 +48,10 @@ def change_of(
     one in the store where the last message is the same.
     """
     recorded = {recording.key for recording in of_case}
-    if any(archive.key(first) in recorded for first in _first_ones(request)):
-        return None
+    for name in ("sample", "draw"):
+        first = msgspec.structs.replace(request, **{name: 1})
+        if getattr(request, name) > 1 and archive.key(first) in recorded:
+            return None
     unused = [each for each in of_case if not each.judge and each.key not in used]
     if not unused:
         return None
@@ -69,13 +71,6 @@ def change_of(
     return Change(
         nearest, " and ".join(told) or _of_the_rest(request, archive, nearest)
     )
-
-
-def _first_ones(request: Request) -> Iterator[Request]:
-    if request.sample > 1:
-        yield msgspec.structs.replace(request, sample=1)
-    if request.draw > 1:
-        yield msgspec.structs.replace(request, draw=1)
 
 
 def _of_prompt(found: RequestDifference, new: str, old: str) -> str:
@@ -108,18 +103,15 @@ def _of_the_rest(request: Request, archive: Archive, recording: Recording) -> st
             found = in_values("it", one, other, 0)
             role = one.get("role", "")
             return f"another {role} message: {found.new!r} / recorded {found.old!r}"
-    return next(_of_params(request.params, params), _UNKNOWN)
+    for name in sorted({*request.params, *params} - TRANSPORT_PARAMS):
+        values = request.params.get(name), params.get(name)
+        if values[0] != values[1]:
+            # A text stays unsaid, for it may be a secret.
+            is_plain = all(isinstance(v, int | float | None) for v in values)
+            shown = f": {values[0]} / recorded {values[1]}" if is_plain else ""
+            return f"another {name}{shown}"
+    return _UNKNOWN
 
 
 def _roles(messages: Iterable[Any]) -> str:
     return ", ".join(str(message["role"]) for message in messages)
-
-
-def _of_params(new: dict[str, Any], old: dict[str, Any]) -> Iterator[str]:
-    """Name the parameters that differ; texts stay unsaid, for one may be a secret."""
-    for name in sorted({*new, *old} - TRANSPORT_PARAMS):
-        values = new.get(name), old.get(name)
-        if values[0] != values[1]:
-            is_plain = all(isinstance(v, int | float | None) for v in values)
-            shown = f": {values[0]} / recorded {values[1]}" if is_plain else ""
-            yield f"another {name}{shown}"

@@ -73,19 +73,17 @@ class Recordings:
         if self._by_key is None:
             by_key: dict[str, Recording] = {}
             for path in sorted(self.folder.rglob("*.jsonl")):
-                for recording in self._read(path):
+                try:
+                    recordings = read(path)
+                except ConfigError as error:
+                    error.refused_key = f"recordings {path.name}"
+                    self._damaged = error
+                    raise
+                for recording in recordings:
                     by_key[recording.key] = recording
                     self._files_of.setdefault(recording.key, []).append(path)
             self._by_key = by_key
         return self._by_key
-
-    def _read(self, path: Path) -> list[Recording]:
-        try:
-            return read(path)
-        except ConfigError as error:
-            error.refused_key = f"recordings {path.name}"
-            self._damaged = error
-            raise
 
     def write(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -89,7 +89,14 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
             return "undecided"
         if self._is_small or known < self.least:
             return None
-        return self._certain(tally) or self._early(tally)
+        # What no further unit can change.
+        if curtailed(math.fsum(tally.worst), tally.seen, self.n, self.bar) == "pass":
+            return "pass"
+        if self.is_lost(tally):
+            return "fail"
+        if self._is_stuck(tally, 0):
+            return "undecided"
+        return self._early(tally)
 
     def why(self, tally: Tally, verdict: Verdict) -> str:
         """Say why a rung that is not recommended stopped here."""
@@ -139,15 +146,6 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         best = math.fsum(tally.best)
         return curtailed(best, tally.seen, self.n, self.bar) == "fail"
 
-    def _certain(self, tally: Tally) -> Verdict | None:
-        """Return the verdict that no further unit can change, or None."""
-        worst = math.fsum(tally.worst)
-        if curtailed(worst, tally.seen, self.n, self.bar) == "pass":
-            return "pass"
-        if self.is_lost(tally):
-            return "fail"
-        return "undecided" if self._is_stuck(tally, 0) else None
-
     def _is_stuck(self, tally: Tally, more: int) -> bool:
         """Whether errors, and `more` of them to come, keep it from any verdict.
 
@@ -167,16 +165,11 @@ class Hurdle(msgspec.Struct, frozen=True, kw_only=True):
         worst, best = [low for _, low, _ in suite], [high for _, _, high in suite]
         if not self.exact:
             return share_against(worst, best, self.bar)
-        return against_bar(
-            worst, best, self.bar, self._labels([at for at, *_ in suite])
-        )
-
-    def _labels(self, places: Sequence[int]) -> list[Hashable] | None:
-        """Name the clusters of units, by their places in the order."""
-        if self.clusters is None or max(self.clusters) == 1:
-            return None
-        names = [at for at, size in enumerate(self.clusters) for _ in range(size)]
-        return [names[place] for place in places]
+        labels = None
+        if self.clusters is not None and max(self.clusters) > 1:
+            names = [at for at, size in enumerate(self.clusters) for _ in range(size)]
+            labels = [names[place] for place, *_ in suite]
+        return against_bar(worst, best, self.bar, labels)
 
     def _early(self, tally: Tally) -> Verdict | None:
         if self.clusters is not None:

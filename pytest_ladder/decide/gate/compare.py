@@ -81,18 +81,30 @@ def gate(
     a later run was to measure again; with no case in common, or of a part of the suite,
     it is `undecided`, never `pass`.
     """
-    terms = terms or Gate()
     sides = _sides_of(base, head)
-    base_rung, head_rung = sides.base_rung, sides.head_rung
     problem = (
         head.outdated
-        or _broken("baseline", sides.old, base_rung)
-        or _broken("change", sides.new, head_rung)
+        or _broken("baseline", sides.old, sides.base_rung)
+        or _broken("change", sides.new, sides.head_rung)
     )
     if problem:
         return GateResult(
-            verdict="broken", reason=problem, base_rung=base_rung, head_rung=head_rung
+            verdict="broken",
+            reason=problem,
+            base_rung=sides.base_rung,
+            head_rung=sides.head_rung,
         )
+    return _compared(sides, terms or Gate(), objective, errors, anchor)
+
+
+def _compared(
+    sides: _Sides,
+    terms: Gate,
+    objective: Objective | None,
+    errors: ErrorsOf | None,
+    anchor: Anchor | None,
+) -> GateResult:
+    base, head, base_rung, head_rung, *_ = sides
     found = _measured(sides, terms, errors, anchor)
     head_advice = _advice(head, objective)
     checks = tuple(_checks(sides, found, terms, errors, anchor, head_advice))
@@ -152,7 +164,13 @@ def _sides_of(base: ComparedRun, head: ComparedRun) -> _Sides:
     has_users = base.users is not None or head.users is not None
     old = _rows_of(base, base_rung, has_users)
     new = _rows_of(head, head_rung, has_users)
-    return _Sides(base, head, base_rung, head_rung, old, _counted(head, new))
+    # Samples of the change that are no draw of all its cases are left out.
+    if head.stopped or head.escalation == "budget":
+        # Further ones there are of some cases only, those that came first.
+        new = whole_samples(new)
+    elif head.escalation == "run":
+        new = varying_samples(new)
+    return _Sides(base, head, base_rung, head_rung, old, new)
 
 
 class _GateFigures(NamedTuple):
@@ -241,14 +259,6 @@ def _rows_of(side: ComparedRun, rung: str | None, has_users: bool) -> list[Row]:
         for row in side.rows
         if row.rung == rung and not (has_users and row.level is Level.REAL)
     ]
-
-
-def _counted(head: ComparedRun, rows: list[Row]) -> list[Row]:
-    """Leave out samples of the change that are no draw of all its cases."""
-    if head.stopped or head.escalation == "budget":
-        # Further samples of some cases only, those that came first.
-        return whole_samples(rows)
-    return varying_samples(rows) if head.escalation == "run" else rows
 
 
 def _broken(side: str, rows: Sequence[Row], rung: str | None) -> str:

@@ -51,11 +51,14 @@ class RungGraded(msgspec.Struct, frozen=True, kw_only=True):
 
 def grades_of(people: People, current: str | None) -> tuple[RungGraded, ...]:
     """Return what people think of each rung that they graded, in the order of names."""
-    scores = _scores(people)
+    # The mean score of each case, by rung.
+    scores: defaultdict[str, dict[int, float]] = defaultdict(dict)
     clusters = {grade.case: grade.cluster for grade in people.grades}
     verdicts: defaultdict[str, int] = defaultdict(int)
     for grade in people.grades:
-        verdicts[people.rungs[grade.rung]] += grade.verdicts
+        rung = people.rungs[grade.rung]
+        scores[rung][grade.case] = grade.total / grade.verdicts
+        verdicts[rung] += grade.verdicts
     shipped = scores.get(current or "", {})
     return tuple(
         _graded(
@@ -67,14 +70,6 @@ def grades_of(people: People, current: str | None) -> tuple[RungGraded, ...]:
         )
         for rung, of in sorted(scores.items())
     )
-
-
-def _scores(people: People) -> dict[str, dict[int, float]]:
-    """Return the mean score of each case, by rung."""
-    scores: defaultdict[str, dict[int, float]] = defaultdict(dict)
-    for grade in people.grades:
-        scores[people.rungs[grade.rung]][grade.case] = grade.total / grade.verdicts
-    return scores
 
 
 def _graded(

@@ -226,7 +226,9 @@ def _pair(
     own = own or _Sums()
     p = None
     if found.low is not None:
-        p = _p(found.difference, found.se, fit.cases)
+        p = 0.0 if found.difference else 1.0
+        if found.se:
+            p = student_tails(found.difference / found.se, (fit.cases or 2) - 1)
     return PairPreferred(
         rung=rung,
         against=against,
@@ -240,9 +242,3 @@ def _pair(
         cases=own.cases,
         alike=own.alike,
     )
-
-
-def _p(difference: float, se: float, cases: int | None) -> float:
-    if not se:
-        return 1.0 if not difference else 0.0
-    return student_tails(difference / se, (cases or 2) - 1)

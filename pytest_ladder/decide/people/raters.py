@@ -6,7 +6,7 @@ import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -133,7 +133,11 @@ def raters_of(reviews: Iterable[Review]) -> Raters | None:
         for one in reviews
         if one.repeat and (one.item, one.rater) in given
     ]
-    sides = _sides(reviews)
+    # How often each rater took the left reply, and how often not.
+    sides: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+    for one in reviews:
+        if isinstance(one, PairReview) and one.left and one.preferred in ("a", "b"):
+            sides[one.rater][one.preferred == one.left] += 1
     seconds = [one.seconds for one in reviews if one.seconds is not None]
     return Raters(
         agreeing=agreeing(Answered(one.item, one.rater, one.verdict) for one in first),
@@ -157,12 +161,3 @@ def two_sided(left: int, n: int) -> float:
     ways = sum(math.comb(n, k) for k in range(rare + 1))
     # Whole numbers, for 2**-n is 0 from 1,075 on.
     return min(1.0, 2 * ways / (1 << n))
-
-
-def _sides(reviews: Sequence[Review]) -> dict[str, Counter[bool]]:
-    """Count for each rater how often the left reply was taken, and how often not."""
-    sides: defaultdict[str, Counter[bool]] = defaultdict(Counter)
-    for one in reviews:
-        if isinstance(one, PairReview) and one.left and one.preferred in ("a", "b"):
-            sides[one.rater][one.preferred == one.left] += 1
-    return dict(sides)

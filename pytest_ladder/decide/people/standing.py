@@ -36,12 +36,14 @@ def standing(
     run, which voids nothing but cannot be used either.
     """
     hashes = {spot: {reply_hash(text) for text in of} for spot, of in replies.items()}
-    sources = _sources(replies)
+    sources: defaultdict[str, set[str]] = defaultdict(set)
+    for source, case, _ in replies:
+        sources[case].add(source)
     good, replies_changed, questions_changed, elsewhere = [], 0, 0, 0
     for review in reviews:
-        if not review.source and review.case in sources:
+        if not review.source and len(sources.get(review.case, ())) == 1:
             # Another tool need not know the file that a case is from.
-            source = sources[review.case]
+            (source,) = sources[review.case]
             review = msgspec.structs.replace(review, source=source)
         about = [
             ((review.source, review.case, rung), reply)
@@ -65,11 +67,3 @@ def replies_of(rows: Iterable[Row]) -> Mapping[Spot, set[str]]:
         if row.replies and row.outcome in (Outcome.PASSED, Outcome.MISSED):
             texts[row.source, row.case, row.rung].add(row.text)
     return texts
-
-
-def _sources(spots: Iterable[Spot]) -> dict[str, str]:
-    """Return the source of each case whose name no other source has."""
-    sources: defaultdict[str, set[str]] = defaultdict(set)
-    for source, case, _ in spots:
-        sources[case].add(source)
-    return {case: min(of) for case, of in sources.items() if len(of) == 1}

@@ -222,14 +222,13 @@ def unlabelled(
     own = [label for label in labels if label.rater == rater]
     done = {label.key: label for label in tied(own, judged)}
     distinct = {reply.key: reply for reply in judged}
-    return {key for key, reply in distinct.items() if not _is_labelled(reply, done)}
-
-
-def _is_labelled(judged: JudgedReply, done: dict[Key, Label]) -> bool:
-    label = done.get(judged.key)
-    if label is None or label.test not in ("", judged.test):
-        return False
-    return holds_for(label, judged)
+    return {
+        key
+        for key, reply in distinct.items()
+        if (label := done.get(key)) is None
+        or label.test not in ("", reply.test)
+        or not holds_for(label, reply)
+    }
 
 
 def _shuffled_strata(

@@ -99,9 +99,12 @@ def latency_records(report: Report) -> dict[str, list[Record]]:
         values = [value for value in live or latencies(used, live=False) if value > 0]
         if values:
             boxes.append(_box(rung, values, recorded=not live))
+            if len(values) > DOTS:
+                # Quantiles that are equally likely.
+                values = [percentile(values, (k + 0.5) / DOTS) for k in range(DOTS)]
             dots += [
                 {"rung": rung.id, "strategy": rung.strategy, "s": _short(value)}
-                for value in _dots(values)
+                for value in values
             ]
     limits: list[Record] = [
         {"s": line.at, "label": line.label}
@@ -340,13 +343,6 @@ def _box(rung: RungResult, values: list[float], *, recorded: bool) -> Record:
         "p95": seconds(quantiles["p95_s"]),
         "replies": f"{len(values):,} {'recorded' if recorded else 'live'}",
     }
-
-
-def _dots(values: list[float]) -> list[float]:
-    """Thin out a long distribution to quantiles that are equally likely."""
-    if len(values) <= DOTS:
-        return values
-    return [percentile(values, (k + 0.5) / DOTS) for k in range(DOTS)]
 
 
 def _short(value: float) -> float:

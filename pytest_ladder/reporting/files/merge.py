@@ -122,16 +122,7 @@ def coverage(shards: Mapping[str, Report]) -> Iterator[str]:
 
 def _check_alike(first: str, report: Report, second: str, other: Report) -> None:
     """Check that two reports are of one configuration."""
-    known = report.info.git_sha is not None and other.info.git_sha is not None
-    for what, first_value, second_value in (
-        ("mode", report.info.mode, other.info.mode),
-        ("current rung", report.info.current, other.info.current),
-        ("commit", *((report.info.git_sha, other.info.git_sha) if known else ("", ""))),
-        *_objectives(report.objective, other.objective),
-        ("volume", report.matrix.volume, other.matrix.volume),
-        *_models(report, other),
-        *_outcomes(report, other),
-    ):
+    for what, first_value, second_value in _configured(report, other):
         if first_value != second_value:
             raise ConfigError(
                 f"The {what} is {_said(first_value)} in {first} and "
@@ -139,14 +130,27 @@ def _check_alike(first: str, report: Report, second: str, other: Report) -> None
             )
 
 
-def _objectives(
-    objective: Objective | None, other: Objective | None
-) -> Iterator[tuple[str, Any, Any]]:
-    if objective is None or other is None:
-        yield "objective", objective and objective.kind, other and other.kind
-        return
-    for key in Objective.__struct_fields__:
-        yield f"objective's `{key}`", getattr(objective, key), getattr(other, key)
+def _configured(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what two reports say of their configuration, of models that both have."""
+    info, other_info = report.info, other.info
+    yield "mode", info.mode, other_info.mode
+    yield "current rung", info.current, other_info.current
+    if info.git_sha is not None and other_info.git_sha is not None:
+        yield "commit", info.git_sha, other_info.git_sha
+    ours, theirs = report.objective, other.objective
+    if ours is None or theirs is None:
+        yield "objective", ours and ours.kind, theirs and theirs.kind
+    else:
+        for key in Objective.__struct_fields__:
+            yield f"objective's `{key}`", getattr(ours, key), getattr(theirs, key)
+    yield "volume", report.matrix.volume, other.matrix.volume
+    models = {rung.model.name: rung.model for rung in rungs_of(report)}
+    other_models = {rung.model.name: rung.model for rung in rungs_of(other)}
+    for name in sorted(models.keys() & other_models.keys()):
+        for key in ("id", "revision", "adapter", "tier", "build", "price", "serve"):
+            pair = getattr(models[name], key), getattr(other_models[name], key)
+            yield f"`{key}` of model {name}", *pair
+    yield from _outcomes(report, other)
 
 
 def _outcomes(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
@@ -163,16 +167,6 @@ def _outcomes(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
             if users == other_users:
                 yield f"outcome {name}", "one", "another"
             yield f"number of users of {name}", users, other_users
-
-
-def _models(report: Report, other: Report) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what two reports say of the models that both have."""
-    models = {rung.model.name: rung.model for rung in rungs_of(report)}
-    other_models = {rung.model.name: rung.model for rung in rungs_of(other)}
-    for name in sorted(models.keys() & other_models.keys()):
-        for key in ("id", "revision", "adapter", "tier", "build", "price", "serve"):
-            pair = getattr(models[name], key), getattr(other_models[name], key)
-            yield f"`{key}` of model {name}", *pair
 
 
 def _said(value: Any) -> str:
@@ -260,7 +254,10 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         for name, version in info.versions.items():
             if version not in versions[name]:
                 versions[name].append(version)
-    first = infos[0]
+    first, tests = infos[0], infos[0].tests
+    # In the order that all runs have them in, if they have one.
+    if not all([*info.tests] == [*tests] for info in infos):
+        tests = {name: one.tests[name] for one in infos for name in sorted(one.tests)}
     alike = all(info.machine == first.machine for info in infos)
     seeds = {info.seed for info in infos}
     return RunInfo(
@@ -280,17 +277,9 @@ def _info(infos: Sequence[RunInfo]) -> RunInfo:
         ladder=first.ladder,
         aim=first.aim,
         tried=first.tried,
-        tests=_tests(infos),
+        tests=tests,
         skipped=tuple(sorted({test for info in infos for test in info.skipped})),
     )
-
-
-def _tests(infos: Sequence[RunInfo]) -> dict[str, int]:
-    """Unite the tests, in the order that all runs have them in, if they have one."""
-    first = infos[0].tests
-    if all([*info.tests] == [*first] for info in infos):
-        return first
-    return {test: info.tests[test] for info in infos for test in sorted(info.tests)}
 
 
 def _without_what_ran(info: RunInfo, rows: Iterable[Row]) -> RunInfo:
@@ -314,7 +303,12 @@ def _part(joined: RunInfo, reports: Sequence[Report], which: str) -> Part | None
     files = {test.partition("::")[0] for test in joined.tests}
     left = {name for info in infos if info.part for name in info.part.without} - files
     ran = sum(map(_ran, reports))
-    skipped = sum(map(_skipped, reports))
+    # A whole run lacks nothing but what tests skipped by themselves.
+    skipped = sum(
+        sum(one.info.tests.values()) - _ran(one) if part is None else part.skipped
+        for one in reports
+        for part in [one.info.part]
+    )
     wanted = sum(joined.tests.values()) - skipped
     if ran >= wanted and not left and not which:
         return None
@@ -329,10 +323,3 @@ def _part(joined: RunInfo, reports: Sequence[Report], which: str) -> Part | None
 
 def _ran(report: Report) -> int:
     return sum(has_run(row) and row.why is not Why.GATE_SAMPLE for row in report.rows)
-
-
-def _skipped(report: Report) -> int:
-    """Count what tests skipped by themselves; a whole run lacks nothing else."""
-    if report.info.part is not None:
-        return report.info.part.skipped
-    return sum(report.info.tests.values()) - _ran(report)

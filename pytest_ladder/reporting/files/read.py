@@ -16,7 +16,7 @@ from pytest_ladder.core.rung import Build, Model, Price, Rung, Serve, Strategy, 
 from pytest_ladder.decide.cost import DEFAULT_VOLUME, Spend
 from pytest_ladder.decide.decision import Verdict
 from pytest_ladder.decide.estimates import PlannedRung
-from pytest_ladder.decide.matrix import RungResult, State, build_matrix
+from pytest_ladder.decide.matrix import Matrix, RungResult, State, build_matrix
 from pytest_ladder.decide.objectives.table import OBJECTIVES
 from pytest_ladder.decide.people.sums import People
 from pytest_ladder.decide.real.users import Declared
@@ -175,22 +175,7 @@ def read_report(folder: Path) -> Report:
             f"matrix.json beside it was written with {document.rows:,}; one of the two "
             f"files is of another run or was cut short: {AGAIN}"
         )
-    volume = document.volume
-    if volume is None:
-        objective = document.objective
-        volume = DEFAULT_VOLUME if objective is None else objective.volume
-    matrix = build_matrix(
-        rows,
-        rungs,
-        {rung.id: rung.state for rung in document.rungs},
-        volume=volume,
-        settled=document.settled,
-        expected=document.expected,
-    )
-    spend, planned = _spend(document, matrix.spend), document.planned
-    matrix = msgspec.structs.replace(
-        matrix, kept_out=document.kept_out, spend=spend, planned=planned
-    )
+    matrix = _matrix(document, rungs, rows)
     judges = document.calibration.judges
     _check_users(document.declared, folder / "matrix.json")
     info, said = _info(document, folder), document.reviews
@@ -260,6 +245,26 @@ def _check_users(declared: Declared | None, path: Path) -> None:
             if problem:
                 where = f"{aggregate.name}, {variant.variant}"
                 raise not_ours(shown(path), f"{where}: {problem}")
+
+
+def _matrix(document: _Document, rungs: Sequence[Rung], rows: Sequence[Row]) -> Matrix:
+    """Make the matrix again, with what its rows do not tell."""
+    volume = document.volume
+    if volume is None:
+        objective = document.objective
+        volume = DEFAULT_VOLUME if objective is None else objective.volume
+    matrix = build_matrix(
+        rows,
+        rungs,
+        {rung.id: rung.state for rung in document.rungs},
+        volume=volume,
+        settled=document.settled,
+        expected=document.expected,
+    )
+    spend, planned = _spend(document, matrix.spend), document.planned
+    return msgspec.structs.replace(
+        matrix, kept_out=document.kept_out, spend=spend, planned=planned
+    )
 
 
 def _rungs(document: _Document, path: Path) -> tuple[Rung, ...]:

@@ -51,7 +51,13 @@ def write_report(
     `matrix.json` comes last, so that one that is there is complete. Raises
     `LadderError` when the folder cannot be written; `option` names another.
     """
-    rows = [_orderly(row) for row in report.rows]
+    # A test may give named scores in any order.
+    rows = [
+        msgspec.structs.replace(row, scores=dict(sorted(row.scores.items())))
+        if len(row.scores) > 1
+        else row
+        for row in report.rows
+    ]
     report = msgspec.structs.replace(report, rows=rows)
     written = {name: write(report) for name, write in WRITERS.items()}
     files = {name: text for name, text in written.items() if text is not None}
@@ -262,13 +268,6 @@ def append_step_summary(folder: Path) -> str:
     return ""
 
 
-def _orderly(row: Row) -> Row:
-    """Sort named scores, which a test may give in any order."""
-    if len(row.scores) < 2:
-        return row
-    return msgspec.structs.replace(row, scores=dict(sorted(row.scores.items())))
-
-
 def _declared(model: Model) -> dict[str, Any]:
     """Say what a model is and costs; its address and key are left out."""
     return {
@@ -295,13 +294,10 @@ def _wants_gitignore(folder: Path) -> bool:
     entries = list(folder.iterdir())
     if any(entry.name == ".gitignore" for entry in entries):
         return False
-    return all(_is_ours(entry) for entry in entries)
-
-
-def _is_ours(entry: Path) -> bool:
-    """Whether a report wrote this: one of its files, or the report of a subfolder."""
-    ours = entry.name in WRITERS or entry.name == ".gitignore"
-    return ours or (entry / "matrix.json").is_file()
+    # A report's own: one of its files, or the report of a subfolder.
+    return all(
+        entry.name in WRITERS or (entry / "matrix.json").is_file() for entry in entries
+    )
 
 
 def _encoded(text: str) -> bytes:

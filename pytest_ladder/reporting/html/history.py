@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_ladder.core.score import Level
 from pytest_ladder.decide.gate.result import Figure
-from pytest_ladder.decide.history import COST, Moment, Step
+from pytest_ladder.decide.history import COST, Moment
 from pytest_ladder.reporting.history import LEGEND, history_table, step_sentences
 from pytest_ladder.reporting.html.page import policy_of, style_of
 from pytest_ladder.text.numbers import count, dollars, percent, seconds
@@ -22,7 +22,7 @@ _Text = Callable[[float | None], str]
 
 def history_html(moments: Sequence[Moment]) -> str:
     """Render the moments, oldest first, as one page that asks for nothing."""
-    style = style_of("page", STYLE)
+    style = style_of("page", STYLE, "print")
     title = f"What ships, over {count(len(moments), 'run')}"
     heads, lines = history_table(moments)
     said = "".join(f"<li>{_safe(text)}</li>" for text in step_sentences(moments))
@@ -83,18 +83,10 @@ def _chart(
     what: str,
 ) -> str:
     """Draw one measure; empty where nothing is known of it."""
-    ends = [
-        end
-        for one in figures
-        for end in (one.value, one.low, one.high)
-        if end is not None
-    ]
-    if not ends:
+    ends = _ends(figures, from_0=what not in set(Level))
+    if ends is None:
         return ""
-    # Money and time are told from 0; quality by what it moved within.
-    low, high = min(ends) if what in set(Level) else 0.0, max(ends)
-    if high - low < 1e-12:
-        low, high = low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10
+    low, high = ends
 
     def y(value: float) -> float:
         share = (value - low) / (high - low)
@@ -136,20 +128,33 @@ def _chart(
     )
 
 
+def _ends(figures: Sequence[Figure], *, from_0: bool) -> tuple[float, float] | None:
+    """Give the ends of the scale: money and time from 0, quality where it moved."""
+    known = [
+        end
+        for one in figures
+        for end in (one.value, one.low, one.high)
+        if end is not None
+    ]
+    if not known:
+        return None
+    low, high = 0.0 if from_0 else min(known), max(known)
+    if high - low < 1e-12:
+        low, high = low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10
+    return low, high
+
+
 def _point(x: float, y: float, moment: Moment, said: str, what: str) -> str:
-    step = next((one for one in moment.steps if one.what == what), None)
+    """Draw a point, and beside it which way an established change went."""
     title = f"{moment.started[:10]} {moment.label}: {said}, {moment.rung}"
     drawn = f'<circle cx="{x}" cy="{y}" r="4"><title>{_safe(title)}</title></circle>'
-    return drawn + (_arrow(x, y, step) if step is not None else "")
-
-
-def _arrow(x: float, y: float, step: Step) -> str:
-    """Draw the mark of a change beside its point: which way, and whether it is good."""
-    up = step.direction == "up"
+    step = next((one for one in moment.steps if one.what == what), None)
+    if step is None:
+        return drawn
     kind = "better" if step.is_better else "worse"
-    tip, foot = (y - 6, y + 5) if up else (y + 6, y - 5)
+    tip, foot = (y - 6, y + 5) if step.direction == "up" else (y + 6, y - 5)
     path = f"M{x + 9} {foot}h12l-6 {tip - foot}z"
-    return f'<path class="{kind}" d="{path}"><title>established</title></path>'
+    return f'{drawn}<path class="{kind}" d="{path}"><title>established</title></path>'
 
 
 def _safe(text: str) -> str:

@@ -58,7 +58,7 @@ KEEPS = (
     Keep(prompts="none", clip=0),
 )
 """What is tried in turn until the page is small enough."""
-STYLES = ("page", "cases", "reading")
+STYLES = ("page", "cases", "reading", "print")
 """Files of the page's style, in the order in which they are joined."""
 SCRIPTS = (
     "text",
@@ -167,8 +167,8 @@ def _summary(
 ) -> dict[str, Any]:
     """Give what the page shows as it opens, but the cases."""
     given = report.decision
-    start = volumes.index(given.volume)
     latency, strategies = latency_records(report), strategies_of(report)
+    calls, _ = price_column(report.matrix.rungs)
     users, specs = None, {}
     if report.users is not None:
         # Most suites know nothing of users.
@@ -186,22 +186,19 @@ def _summary(
         "objective": _objective(report),
         "texts": report.info.texts,
         "volumes": volumes,
-        "view": views[str(given.level)][start],
+        "view": views[str(given.level)][volumes.index(given.volume)],
         "measured": list(views),
         "rungs": rung_table(report),
         "strategies": strategies,
         "shapes": [SHAPES[shape_of(strategies, name)] for name in strategies],
         "key": _key(report),
-        "calls": price_column(report.matrix.rungs)[0],
+        "calls": calls,
         "numbers": numbers_of(report),
         "palettes": PALETTES,
         "themes": {name: theme_config(name) for name in PALETTES},
         "specs": {
             "quality": quality_cost_chart(
-                strategies,
-                _EMPTY,
-                legend=False,
-                calls=price_column(report.matrix.rungs)[0],
+                strategies, _EMPTY, legend=False, calls=calls
             ),
             "roi": roi_chart(strategies, []),
             "latency": latency_chart(strategies, latency),

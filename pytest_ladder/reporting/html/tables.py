@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_ladder.core.score import Level
-from pytest_ladder.decide.cost import Spend, Tokens, spend_of
+from pytest_ladder.decide.cost import Spend, spend_of
 from pytest_ladder.decide.matrix import Cell, RungResult
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.reporting.sentences.judges import judge_notes, judge_remarks
@@ -130,18 +130,13 @@ def page_remarks(report: Report) -> list[str]:
     return sentences
 
 
-def _tokens(tokens: Tokens | None) -> str:
-    if tokens is None:
-        return ""
-    thoughts = f" ({tokens.reasoning:,.0f} reasoning)" if tokens.reasoning else ""
-    return f"{tokens.input:,.0f} / {tokens.output:,.0f}{thoughts}"
-
-
 def _rung(report: Report, rung: RungResult) -> Table:
     latency, cost = rung.latency, rung.cost
     _, by = calls_of_prices(one.cost.usd_per_1k for one in report.matrix.rungs)
     hours = f", {cost.build_hours:g} h" if cost.build_hours else ""
     star = "*" if latency.recorded else ""
+    used = rung.tokens
+    thoughts = f" ({used.reasoning:,.0f} reasoning)" if used and used.reasoning else ""
     return {
         "id": rung.id,
         "model": rung.model,
@@ -161,7 +156,7 @@ def _rung(report: Report, rung: RungResult) -> Table:
             if rung.levels
             else ""
         ),
-        "tokens": _tokens(rung.tokens),
+        "tokens": f"{used.input:,.0f} / {used.output:,.0f}{thoughts}" if used else "",
         "calls": f"{rung.calls.live:,} / {rung.calls.replayed:,}",
     }
 

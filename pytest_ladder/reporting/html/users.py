@@ -50,11 +50,17 @@ def users_section(report: Report, users: Users) -> Table | None:
     """Give all that the section on users shows; None where no outcome is declared."""
     if not (users.outcomes or users.missing):
         return None
+    lead = "No outcome is level real yet, so users decide nothing."
+    if users.primary is not None:
+        lead = (
+            "Checks and judges are approximations; level real is what users did: "
+            f"{users.primary.name}."
+        )
     states = sorted(users.outcomes, key=lambda state: not state.is_primary)
     rungs = [rung.id for rung in report.matrix.rungs]
     met = {one.rung: None for state in states for one in state.rungs if one.rung}
     return {
-        "lead": _lead(users),
+        "lead": lead,
         "alarms": [one.name for one in users.experiments if one.is_broken],
         "problems": problems_of(users),
         "missing": [missing_sentence(one) for one in users.missing],
@@ -139,15 +145,6 @@ def stat_of(state: OutcomeState, rung: str) -> list[str]:
         return []
     between = f"95 %: {interval_text(state, own)}, n = {_units_of(state, own)}"
     return [state.name, state.text(own.value.value), between]
-
-
-def _lead(users: Users) -> str:
-    if users.primary is None:
-        return "No outcome is level real yet, so users decide nothing."
-    return (
-        f"Checks and judges are approximations; level real is what users did: "
-        f"{users.primary.name}."
-    )
 
 
 def _head(state: OutcomeState) -> Table:

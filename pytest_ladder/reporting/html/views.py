@@ -78,7 +78,8 @@ def _views(
     decision, view = report.decision, dict[str, Any]()
     for volume, matrix in matrices.items():
         is_same = matrix.rungs == rungs
-        if is_same and report.objective is None and not _names_volume(decision):
+        names_volume = decision.recommendation or decision.steps or decision.planned
+        if is_same and report.objective is None and not names_volume:
             yield view
             continue
         last, decision = decision, _decided(report, matrix, level, volume)
@@ -88,11 +89,6 @@ def _views(
             view = _view(report, matrix, decision)
         rungs = matrix.rungs
         yield view
-
-
-def _names_volume(decision: Decision) -> bool:
-    """Whether anything that a view tells of a decision depends on its volume."""
-    return bool(decision.recommendation or decision.steps or decision.planned)
 
 
 def _decided(report: Report, matrix: Matrix, level: Level, volume: int) -> Decision:

@@ -82,10 +82,7 @@ def _quality(change: LevelChange | None, *, short: bool) -> str:
 def _rise(rise: Rise, text: Callable[[float | None], str]) -> str:
     if rise.before.value is None or rise.after.value is None:
         return NOT_AVAILABLE
-    return f"{text(rise.before.value)} → {text(rise.after.value)}{_share(rise)}"
-
-
-def _share(rise: Rise) -> str:
+    moved = f"{text(rise.before.value)} → {text(rise.after.value)}"
     if rise.change is None or not math.isfinite(rise.change):
-        return ""
-    return f", {100 * rise.change:+.1f} %"
+        return moved
+    return f"{moved}, {100 * rise.change:+.1f} %"

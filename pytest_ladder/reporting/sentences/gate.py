@@ -169,7 +169,10 @@ def _about_p(suites: Sequence[Suite]) -> Iterator[str]:
             f"p is how often chance alone would show such a drop; {BLOCK_AT:g} or less "
             "blocks."
         )
-    if any(_reaches_past_0(suite) for suite in suites):
+    if any(
+        one.verdict == "fail" and (one.high or 0.0) > 0 and not one.is_of_these_cases
+        for one in suites
+    ):
         yield (
             "It asks for worse only; the interval looks both ways, and may reach past "
             "0 where a drop blocks."
@@ -179,12 +182,6 @@ def _about_p(suites: Sequence[Suite]) -> Iterator[str]:
             "It compares the samples of each case, so it is about these cases; the "
             "interval is about others like them, and wider."
         )
-
-
-def _reaches_past_0(suite: Suite) -> bool:
-    """Whether a drop that blocks has an interval that seems to say otherwise."""
-    above = suite.high is not None and suite.high > 0
-    return suite.verdict == "fail" and above and not suite.is_of_these_cases
 
 
 def unit_name(unit: tuple[str, str]) -> str:

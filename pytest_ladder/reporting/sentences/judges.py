@@ -15,7 +15,7 @@ from pytest_ladder.text.numbers import count, dollars, few, interval, percent, q
 from pytest_ladder.text.phrases import shown
 
 if TYPE_CHECKING:
-    from pytest_ladder.judging.calibration.agreement import Agreement, IntervalEstimate
+    from pytest_ladder.judging.calibration.agreement import IntervalEstimate
     from pytest_ladder.judging.calibration.calibrate import Calibration
     from pytest_ladder.judging.calibration.corrected import RungQuality
     from pytest_ladder.judging.calibration.judged_level import CalibratedQuality
@@ -84,6 +84,11 @@ def measures_of(calibration: Calibration) -> list[str]:
     if agreement is None:
         raise ValueError("Without a label there is nothing to say of a judge.")
     common = percent(agreement.baseline)
+    people, raters = calibration.people, "one rater"
+    if people is not None:
+        kappa = "" if people.kappa is None else f", kappa {people.kappa.value:z.2f}"
+        raters = _share(people.accuracy, with_n=True)
+        raters += f"{kappa}, AC1 {people.ac1.value:z.2f}"
     return [
         f"{agreement.n:,}",
         _share(agreement.accuracy),
@@ -92,7 +97,7 @@ def measures_of(calibration: Calibration) -> list[str]:
         _share(agreement.specificity, with_n=True),
         _coefficient(agreement.kappa),
         _coefficient(agreement.ac1),
-        _people(calibration.people),
+        raters,
     ]
 
 
@@ -217,15 +222,6 @@ def _coefficient(agreed: IntervalEstimate | None) -> str:
         return "n/a"
     bounds = "n/a" if agreed.low is None else f"{agreed.low:.2f} to {agreed.high:.2f}"
     return f"{agreed.value:z.2f} ({bounds})"
-
-
-def _people(people: Agreement | None) -> str:
-    if people is None:
-        return "one rater"
-    kappa = "" if people.kappa is None else f", kappa {people.kappa.value:z.2f}"
-    accuracy = people.accuracy
-    accuracy_text = quality(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
-    return f"{accuracy_text}{kappa}, AC1 {people.ac1.value:z.2f}"
 
 
 def _families(report: Report) -> Iterator[str]:

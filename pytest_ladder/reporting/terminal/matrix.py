@@ -67,10 +67,8 @@ def matrix_lines(
         markups[advice.rung] = {VERDICT_COLOURS[advice.verdict]: True, **STRONG}
     columns = []
     if rungs:
-        found = [_names(rungs, marks)]
-        if any(verdicts := [str(rung.verdict or "") for rung in rungs]):
-            found.append(Column(header="verdict", cells=verdicts, drop=2, right=False))
-        found += [
+        found = [
+            *_name_columns(rungs, marks),
             *_level_columns(rungs, matrix.levels, glyphs, by_rung),
             *_use_columns(rungs),
         ]
@@ -111,13 +109,6 @@ def _rows(
         yield text, markups.get(rung.id, {})
 
 
-def _names(rungs: Sequence[RungResult], marks: Mapping[str, str]) -> Column:
-    """Name the rungs, with what marks some of them before their names."""
-    room = max([1, *(display_width(marks.get(rung.id, "")) for rung in rungs)])
-    cells = [f"{marks.get(rung.id, ''):<{room}} {rung.id}" for rung in rungs]
-    return Column(header=f"{'':<{room}} rung", cells=cells, right=False)
-
-
 def _marked(
     rungs: Sequence[RungResult],
     info: RunInfo,
@@ -129,6 +120,17 @@ def _marked(
         yield f"{glyphs.current} {info.current} is the current rung"
     if advice is not None and advice.rung is not None:
         yield f"{glyphs.recommended} {advice.rung} is recommended ({advice.verdict})"
+
+
+def _name_columns(
+    rungs: Sequence[RungResult], marks: Mapping[str, str]
+) -> Iterator[Column]:
+    """Name the rungs, with what marks some before their names, and their verdicts."""
+    room = max([1, *(display_width(marks.get(rung.id, "")) for rung in rungs)])
+    cells = [f"{marks.get(rung.id, ''):<{room}} {rung.id}" for rung in rungs]
+    yield Column(header=f"{'':<{room}} rung", cells=cells, right=False)
+    if any(verdicts := [str(rung.verdict or "") for rung in rungs]):
+        yield Column(header="verdict", cells=verdicts, drop=2, right=False)
 
 
 def _level_columns(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pytest_ladder.decide.people.sums import People
 from pytest_ladder.reporting.people import (
@@ -25,7 +25,16 @@ def people_tables(people: People, current: str | None, width: int) -> Iterator[s
         (GRADED, graded_rows(view)),
     ):
         if rows:
-            yield from rows_of(fitted(list(_columns(header, rows)), width, "..."))
+            columns = [
+                Column(
+                    header=header[n] if n else f"  {header[n]}",
+                    cells=[plain(cell) if n else f"  {plain(cell)}" for cell in cells],
+                    right=n > 0,
+                    drop={2: 1, 3: 3, 5: 2}.get(n, 0),
+                )
+                for n, cells in enumerate(zip(*rows, strict=True))
+            ]
+            yield from rows_of(fitted(columns, width, "..."))
 
 
 def people_lines(people: People, current: str | None, width: int) -> Iterator[str]:
@@ -36,13 +45,3 @@ def people_lines(people: People, current: str | None, width: int) -> Iterator[st
     yield from people_tables(people, current, width)
     for text in people_sentences(view_of(people, current)):
         yield from wrapped(text, width)
-
-
-def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Column]:
-    for n, cells in enumerate(zip(*rows, strict=True)):
-        yield Column(
-            header=header[n] if n else f"  {header[n]}",
-            cells=[plain(cell) if n else f"  {plain(cell)}" for cell in cells],
-            right=n > 0,
-            drop={2: 1, 3: 3, 5: 2}.get(n, 0),
-        )

@@ -163,22 +163,17 @@ def outcome_tables(
     first = Column(header=f"{' ' * len(mark)} rung", cells=names, right=False)
     columns = [first]
     for state in states:
-        own = _columns(state, rungs)
+        cells = zip(*(_cells(state, rung) for rung in rungs), strict=True)
+        headers = (plain(state.name), "95 % CI", "n")
+        own = [
+            Column(header=header, cells=[*column])
+            for header, column in zip(headers, cells, strict=True)
+        ]
         if len(columns) > 1 and total_width([*columns, *own]) > width:
             yield from rows_of(columns)
             columns = [first]
         columns += own
     yield from rows_of(columns)
-
-
-def _columns(state: OutcomeState, rungs: Sequence[str]) -> list[Column]:
-    """Give value, interval and users of an outcome, a cell for each rung."""
-    cells = [_cells(state, rung) for rung in rungs]
-    headers = (plain(state.name), "95 % CI", "n")
-    return [
-        Column(header=header, cells=[*column])
-        for header, column in zip(headers, zip(*cells, strict=True), strict=True)
-    ]
 
 
 def _cells(state: OutcomeState, rung: str) -> tuple[str, str, str]:

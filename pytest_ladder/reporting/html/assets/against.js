@@ -62,7 +62,8 @@ function show_moved() {
   table("moved-table", ["case", "broken on", "fixed on"], lines, 3);
   $("moved").hidden = !lines.length;
   const more = cases.length - lines.length;
-  $("moved-more").textContent = more ? `And ${number(more)} more; filter the cases below by what is broken or fixed since the other run.` : "";
+  const how = el("span", { class: "by-hand" }, "; filter the cases below by what is broken or fixed since the other run");
+  fill("moved-more", ...(more ? [`And ${number(more)} more`, how, "."] : []));
 }
 
 function before_cards(one, rung, today) {

@@ -51,10 +51,13 @@ async function draw_when_idle() {
 
 const shape_of = (strategy) => data.shapes[data.strategies.indexOf(strategy)];
 
-const is_narrow = () => innerWidth < 560;
+const is_narrow = () => !printing && innerWidth < 560;
 
-// Which of the places that names were given: for a window, a tablet, a phone.
-const size_of = () => (is_narrow() ? 2 : innerWidth < 1000 ? 1 : 0);
+// Which of the places that names were given: for a window, a tablet or paper, a phone.
+const size_of = () => (is_narrow() ? 2 : printing || innerWidth < 1000 ? 1 : 0);
+
+// As wide as a sheet, and half of one: a window's width would make letters too small.
+const PAPER = { wide: 890, small: 390 };
 
 function draw_charts() {
   for (const name of Object.keys(data.specs)) stale.add(name);
@@ -92,10 +95,12 @@ function draw(name) {
     spec.height = { step: 13 };
     config.axisY = { labelFontSize: 9, labelLimit: 170 };
   }
-  const { spec: compiled } = chart_engine.compile({ ...spec, width: "container", config }, { logger: silent });
+  const container = $("plot-" + name);
+  const paper = container.classList.contains("small") ? PAPER.small : PAPER.wide;
+  const width = printing ? paper : "container";
+  const { spec: compiled } = chart_engine.compile({ ...spec, width, config }, { logger: silent });
   const runtime = chart_engine.parse(compiled, undefined, { ast: true });
   if (plots[name]) plots[name].finalize();
-  const container = $("plot-" + name);
   container.replaceChildren();
   plots[name] = new chart_engine.View(runtime, {
     expr: chart_engine.expressionInterpreter,

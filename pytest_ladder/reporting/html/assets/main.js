@@ -33,15 +33,27 @@ function set_up_sizes() {
     draw_charts();
   });
   addEventListener("scroll", () => (follow_mark(), draw_seen()), { passive: true });
+}
+
+function set_up_paper() {
+  let folded = [];
+  let focused = null;
   addEventListener("beforeprint", () => {
     printing = true;
     repaint();
     for (const plot of Object.values(plots)) plot.run();
-    for (const one of $("users").querySelectorAll("details")) one.open = true;
+    folded = [...document.querySelectorAll("main details:not([open])")];
+    for (const one of folded) one.open = true;
     if (explorer) add_cases(explorer.found.length);
+    focused = document.activeElement;
+    // What lies over a page ends with the first sheet, so an open case leaves its dialog.
+    if ($("detail").open) document.body.append($("detail").firstChild);
   });
   addEventListener("afterprint", () => {
     printing = false;
+    if ($("detail").open) $("detail").append(document.body.lastChild);
+    focused.focus();
+    for (const one of folded) one.open = false;
     repaint();
   });
 }
@@ -54,6 +66,7 @@ async function start() {
   set_up_controls();
   set_up_theme();
   set_up_sizes();
+  set_up_paper();
   for (const name of ["quality", "roi", "latency"]) set_up_marks(name);
   show_legend();
   show_decision();
