@@ -214,6 +214,27 @@ def test_a_column_that_is_not_known_is_told_with_what_is_inside_of_others(
     assert "inside of them are `event_params.session`, `event_params.arm`" in said
 
 
+def test_names_may_first_come_in_a_later_row(suite: Suite) -> None:
+    paid = '[[outcome]]\nname = "paid"\nexperiment = "june"\nkind = "mean"\n'
+    paid += 'events = "all.json"\nevent = "paid"\nvalue = "euros"\n'
+    suite.ladder(JUNE, SEEN, paid)
+    rows: list[Row] = [{"user": f"u{n}", "event": "came", "time": at(8)} for n in UNITS]
+    for unit, row in enumerate([*rows]):
+        met = {"event": "met", "time": at(9), "variant": VARIANTS[unit % 2]}
+        rows.append({**row, **met})
+    rows += [row | {"event": "left"} for row in rows[:12] * 10]
+    rows += [rows[n] | {"event": "paid", "time": at(10), "euros": n} for n in HELPED]
+    suite.lines("all.json", rows)
+
+    assert suite.sums("paid") == {"control": (6, 12), "treatment": (6, 0)}
+
+    suite.ladder(JUNE, SEEN, paid.replace("euros", "eurs"))
+    assert suite.run("import").err == (
+        "pytest-ladder: all.json:1: there is no column `eurs`; the columns are "
+        "`user`, `event`, `time`, `variant`.\n"
+    )
+
+
 def test_all_columns_that_are_not_known_are_told_at_once(suite: Suite) -> None:
     suite.ladder(JUNE, EXPOSURES, RESOLVED)
     suite.write("traffic/exposures.csv", "Kunde;Variante;Zeit\nk1;control;1\n")

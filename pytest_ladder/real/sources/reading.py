@@ -143,8 +143,13 @@ class RawFile:
             return same[0]
         if same:
             raise self.error(1, f"two columns are called `{named}`; rename one.")
-        if self.may_hold(named):
+        # Of events each has its own names, so the first rows need not have it.
+        is_path = self.may_hold(named)
+        rows = self.objects() if is_path or not self.is_table else iter(())
+        if any(at(row, named) is not None for _, row in rows):
             return named
+        if is_path:
+            raise self.nowhere(named)
         among = f"the columns are {listed(self.columns)}."
         inside = [path for path in self._paths if path.split(".")[-1] == named]
         near = did_you_mean(named, self.columns, among)
@@ -153,10 +158,7 @@ class RawFile:
         raise self.error(1, f"there is no column `{named}`; {near}")
 
     def may_hold(self, named: str) -> bool:
-        """Whether it is a column, or a path into one.
-
-        Of events each has its own properties, so the first rows need not have it.
-        """
+        """Whether it is a column, or may be a path into one."""
         return any(f"{named}.".startswith(f"{name}.") for name in self.columns)
 
     def _holding(self, columns: Sequence[str], fits: Callable[[str], Any]) -> list[str]:
@@ -180,15 +182,11 @@ class RawFile:
 
         Raises `ConfigError` for a row that cannot be read.
         """
-        missing = {name for name in columns if name and name not in self.columns}
         for line, row in self.objects():
-            cells = tuple(text_of(at(row, name)) if name else "" for name in columns)
-            if missing:
-                pairs = zip(columns, cells, strict=True)
-                missing -= {name for name, cell in pairs if cell}
-            yield line, cells
-        for path in missing:
-            raise self.nowhere(path)
+            yield (
+                line,
+                tuple(text_of(at(row, name)) if name else "" for name in columns),
+            )
 
     def nowhere(self, path: str) -> ConfigError:
         """Make the error of a path that is in no row."""
@@ -381,7 +379,8 @@ class RawFile:
                 raise ConfigError(f"{self.label}: the file is empty; export it again.")
             return rows[0]
         with self._bytes() as stream:
-            first: Any = next(self._values(stream), (1, None))[1]
-        if first is None:
+            first = [row for _, row in itertools.islice(self._values(stream), _SAMPLE)]
+        if not first:
             raise ConfigError(f"{self.label}: the file is empty; export it again.")
-        return [*first] if isinstance(first, dict) else []
+        names = (row for row in first if isinstance(row, dict))
+        return [*dict.fromkeys(itertools.chain(*names))]
