@@ -402,7 +402,7 @@ def test_ids_and_variants_that_are_0_are_there(suite: Suite) -> None:
     assert suite.sums("thumbs") == {"0": (6, 3), "1": (6, 0)}
 
 
-def test_scores_of_langfuse_v3_name_their_subject(suite: Suite) -> None:
+def test_scores_of_langfuse_name_their_trace_or_subject(suite: Suite) -> None:
     suite.ladder(THUMBS, TRACED)
     rungs = ("bot/few", "bot/rag")
     suite.lines(
@@ -421,6 +421,12 @@ def test_scores_of_langfuse_v3_name_their_subject(suite: Suite) -> None:
     ]
     suite.write("s.json", json.dumps({"data": votes, "meta": {"cursor": None}}))
 
+    assert suite.sums("thumbs") == {"bot/few": (6, 3), "bot/rag": (6, 0)}
+
+    # Version 2 says more of the trace, in an object.
+    for n, vote in enumerate(votes):
+        vote |= {"traceId": f"t{n}", "subject": None, "trace": {"userId": None}}
+    suite.write("s.json", json.dumps({"data": votes, "meta": {"page": 1}}))
     assert suite.sums("thumbs") == {"bot/few": (6, 3), "bot/rag": (6, 0)}
 
 

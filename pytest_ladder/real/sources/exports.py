@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_ladder.real.sources.naming import SYNONYMS
-from pytest_ladder.real.sources.paths import at, opened
+from pytest_ladder.real.sources.paths import DEEPEST, at, opened
 
 # LangSmith's `session_id` is a project, and no user.
 USERS = (
@@ -45,14 +45,18 @@ _NESTED = (
 )
 """Keys under which OpenTelemetry keeps what it tells of, from the outside in."""
 
+Layers = tuple[Mapping[str, Any], ...]
+"""A row as it is looked through: its attributes, as OpenTelemetry has them, its own
+names, and then attributes that are deeper."""
+
 _EVALUATION = "gen_ai.evaluation.result"
 
 
-def rows_in(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def rows_in(row: Mapping[str, Any]) -> Iterator[Layers]:
     """Yield the rows that an object of a file holds.
 
     It is one, but in exports of OpenTelemetry, where logs and spans are nested, and
-    events of spans tell of evaluations. There what counts is under `attributes`.
+    events of spans tell of evaluations.
     """
     inner = next((key for key in _NESTED if isinstance(row.get(key), list)), None)
     if inner is not None:
@@ -60,27 +64,38 @@ def rows_in(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             if isinstance(each, dict):
                 yield from rows_in(each)
         return
-    whole = _with_attributes(row)
+    whole = _layers(row)
     yield whole
     events = row.get("events")
     for event in events if isinstance(events, list) else ():
         if isinstance(event, dict) and event.get("name") == _EVALUATION:
-            of_span = {path: at(whole, path) for path in (*TRACES, *USERS)}
-            yield of_span | _with_attributes(event)
+            of_span = {path: first_of(whole, [path]) for path in (*TRACES, *USERS)}
+            yield (*_layers(event), of_span)
 
 
-def first_of(row: Mapping[str, Any], paths: Iterable[str]) -> Any:
+def first_of(row: Layers, paths: Iterable[str]) -> Any:
     """Return the first of these that is there and says something."""
     for path in paths:
-        value = at(row, path)
-        if value is not None and value != "":
-            return value
+        for layer in row:
+            value = at(layer, path)
+            if value is not None and value != "":
+                return value
     return None
 
 
-def _with_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
-    whole = dict(row)
-    for name in ("attributes", "body"):
-        inside = opened(row.get(name))
-        whole |= inside if isinstance(inside, dict) else {}
-    return whole
+def _layers(row: Mapping[str, Any]) -> Layers:
+    found = [*_attributes(row)]
+    own = [inside for depth, inside in found if depth == 0]
+    return (*own, row, *(inside for depth, inside in found if depth > 0))
+
+
+def _attributes(
+    row: Mapping[str, Any], depth: int = 0
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what `attributes` and bodies hold, and how deep they are."""
+    for name, value in row.items():
+        inside = value if isinstance(value, str) else opened(value)
+        if isinstance(inside, dict) and depth < DEEPEST:
+            if name in ("attributes", "body"):
+                yield depth, inside
+            yield from _attributes(inside, depth + 1)

@@ -12,16 +12,18 @@ from typing import Any
 
 _MOST_PACKED = 3
 """Times that text may be JSON of text again."""
-_DEEPEST = 12
+DEEPEST = 12
 """Levels of a row in which names are looked for."""
 
 
 def at(row: Mapping[str, Any], path: str) -> Any:
-    """Return what a row says at a path; None: nothing.
+    """Return what a row says at a path; None: nothing, or an object.
 
     A name with a dot in it, as in files that are flat already, goes before a path.
     """
     value = row.get(path)
+    if isinstance(value, dict):
+        return None
     if value is not None or "." not in path:
         return value
     steps = path.split(".")
@@ -36,7 +38,7 @@ def paths_in(row: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
     """Yield all paths of a row that lead below its own names."""
     for name, value in row.items():
         inside = opened(value)
-        if isinstance(inside, dict) and depth < _DEEPEST:
+        if isinstance(inside, dict) and depth < DEEPEST:
             yield from (f"{name}.{inner}" for inner in inside)
             yield from (f"{name}.{path}" for path in paths_in(inside, depth + 1))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pytest_ladder.core.aggregate import VariantSums
@@ -17,7 +17,7 @@ from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources import exports
 from pytest_ladder.real.sources.exports import first_of, rows_in
-from pytest_ladder.real.sources.paths import at, text_of
+from pytest_ladder.real.sources.paths import text_of
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, stars, told
@@ -164,7 +164,7 @@ def read_traces(files: Iterable[RawFile], outcome: RealOutcome) -> Traces:
             for each in rows_in(row):
                 unit = text_of(first_of(each, paths.unit))
                 variant = text_of(first_of(each, paths.variant))
-                ids = (text_of(at(each, path)) for path in exports.TRACES)
+                ids = (text_of(first_of(each, [path])) for path in exports.TRACES)
                 names = [*filter(None, ids)]
                 traces.whole.update(names[:1])
                 for name in names:
@@ -340,9 +340,9 @@ def _headers(file: RawFile) -> int:
     return 2
 
 
-def _is_tried(answer: Mapping[str, Any]) -> bool:
+def _is_tried(answer: exports.Layers) -> bool:
     """Return whether who made the survey tried it, or a machine filled it in."""
-    return str(answer.get("Status") or "").strip().lower() in _TRIED
+    return text_of(first_of(answer, ["Status"])).strip().lower() in _TRIED
 
 
 def _time(value: Any) -> float | None:
