@@ -77,7 +77,7 @@ def first_of(row: Layers, paths: Iterable[str]) -> Any:
     """Return the first of these that is there and says something."""
     for path in paths:
         for layer in row:
-            value = at(layer, path)
+            value = at(layer, path) if path in layer or "." in path else None
             if value is not None and value != "":
                 return value
     return None

@@ -6,6 +6,7 @@ is kept as text, or a list of attributes, as OpenTelemetry and Google Analytics 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,16 +23,24 @@ def at(row: Mapping[str, Any], path: str) -> Any:
     A name with a dot in it, as in files that are flat already, goes before a path.
     """
     value = row.get(path)
-    if isinstance(value, dict):
-        return None
-    if value is not None or "." not in path:
-        return value
-    steps = path.split(".")
-    for length in range(1, len(steps)):
-        inside = opened(row.get(".".join(steps[:length])))
+    if value is not None:
+        return None if isinstance(value, dict) else value
+    for outer, inner in _splits(path) if "." in path else ():
+        held = row.get(outer)
+        inside = held if isinstance(held, dict) or held is None else opened(held)
         if isinstance(inside, dict):
-            return at(inside, ".".join(steps[length:]))
+            return at(inside, inner)
     return None
+
+
+@functools.lru_cache
+def _splits(path: str) -> list[tuple[str, str]]:
+    """Return where a path may be cut: a name may have dots itself."""
+    steps = path.split(".")
+    return [
+        (".".join(steps[:length]), ".".join(steps[length:]))
+        for length in range(1, len(steps))
+    ]
 
 
 def paths_in(row: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
