@@ -55,7 +55,8 @@ class Experiment(Table, frozen=True, kw_only=True):
     columns: dict[Literal["variant", "time", "experiment"], str] = msgspec.field(
         default_factory=dict
     )
-    """Other columns, where a file has none, or several, of the known names."""
+    """Other columns, where a file has none, or several, of the known names; a path
+    leads into one, such as `properties.plan`."""
     id: str | None = None
     """Only rows of this experiment, where files hold several."""
     zone: str | None = None

@@ -141,6 +141,11 @@ def test_midnight_and_days_of_a_spreadsheet() -> None:
         many_seconds(["31/12/2026"], order="mdy")
 
 
+def test_a_zone_before_the_letter_of_another_is_no_time() -> None:
+    with pytest.raises(BadRow, match="is no time"):
+        many_seconds(["2026-06-07T12+02:00Z"])
+
+
 def test_a_day_is_its_first_second_or_its_last() -> None:
     assert seconds_of("2026-06-07") == NOON - 12 * 3600
     assert seconds_of("2026-06-07", day_ends=True) == NOON + 12 * 3600 - 1
