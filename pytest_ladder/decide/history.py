@@ -8,6 +8,7 @@ history 19 in 20 show no mark.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
@@ -68,7 +69,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """What shipped at one time."""
 
     label: str
-    started: str
+    when: str
+    """The day (UTC), with hour and minute where another run has the same day."""
     rung: str | None
     levels: dict[Level, Figure]
     """Quality with its 95 % interval; only levels with finished rows."""
@@ -83,7 +85,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 def history_of(runs: Sequence[Run]) -> list[Moment]:
     """Return a moment for each run, oldest first, with the steps that are changes."""
     ordered = sorted(runs, key=lambda run: run.started)
-    moments = [_moment(run) for run in ordered]
+    days = Counter(run.started[:10] for run in ordered)
+    moments = [_moment(run, several=days[run.started[:10]] > 1) for run in ordered]
     pairs = [pair(old.rows, new.rows) for old, new in pairwise(ordered)]
     looks = sum(len({key[0] for key in each.before}) + 1 for each in pairs)
     return moments[:1] + [
@@ -92,7 +95,7 @@ def history_of(runs: Sequence[Run]) -> list[Moment]:
     ]
 
 
-def _moment(run: Run) -> Moment:
+def _moment(run: Run, *, several: bool) -> Moment:
     own = pair(run.rows, run.rows)
     levels = {}
     for level in (
@@ -103,7 +106,7 @@ def _moment(run: Run) -> Moment:
         levels[level] = Figure(value=mean, low=low, high=high, n=len(scores.after))
     return Moment(
         label=run.label,
-        started=run.started,
+        when=run.started[: 16 if several else 10].replace("T", " "),
         rung=run.rung,
         levels=levels,
         cost=_cost(run.rows),

@@ -105,13 +105,13 @@ def step_sentences(moments: Sequence[Moment]) -> Iterator[str]:
                 sign = "+" if step.change > 0 else "-"
                 moved = f"{sign}{dollars(abs(step.change))} per 1,000 calls"
             yield (
-                f"{moment.started[:10]}, {moment.label}: {step.what} {moved} on "
+                f"{moment.when}, {moment.label}: {step.what} {moved} on "
                 f"{count(step.n, 'case')}."
             )
 
 
 def _line(moment: Moment, levels: Sequence[Level]) -> Iterator[str]:
-    yield moment.started[:10]
+    yield moment.when
     yield moment.label
     yield moment.rung or NOT_AVAILABLE
     for level in levels:

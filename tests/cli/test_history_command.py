@@ -15,6 +15,7 @@ from pytest_ladder.core.score import Level
 from pytest_ladder.decide.history import history_of
 from pytest_ladder.reporting.files.baseline import write_baseline
 from pytest_ladder.reporting.history import history_lines, run_of
+from pytest_ladder.reporting.html.history import history_html
 from pytest_ladder.reporting.report import Report
 from tests.cli.written_report import Command, a_report, some_rows, written
 
@@ -87,6 +88,18 @@ def test_a_moment_says_what_shipped_with_intervals() -> None:
     assert moment.cost.value == pytest.approx(1.2)
     assert moment.spent_usd == pytest.approx(0.048)
     assert moment.latency.n == 40
+
+
+def test_two_runs_of_a_day_are_told_apart_by_their_minutes() -> None:
+    reports = [a_run(1, 0.5), a_run(1, 0.5), a_run(2, 0.5)]
+    runs = [run_of(report, str(place)) for place, report in enumerate(reports)]
+    runs[1] = msgspec.structs.replace(runs[1], started="2026-01-02T17:30:00+00:00")
+    moments = history_of(runs)
+    days = ["2026-01-02 03:04", "2026-01-02 17:30", "2026-02-02"]
+    assert [moment.when for moment in moments] == days
+    page = history_html(moments)
+    for day in days:
+        assert f">{day}</text>" in page
 
 
 def test_folders_are_shown_and_written_as_pages(

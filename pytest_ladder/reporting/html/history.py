@@ -15,8 +15,8 @@ from pytest_ladder.text.numbers import count, dollars, percent, seconds
 STYLE = "history"
 _WIDTH, _HEIGHT = 960, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 16, 16, 28
-_MOST_DATES = 8
-"""Dates below a chart that do not run into each other."""
+_MOST_LETTERS = 80
+"""Of the dates below a chart, so that they do not run into each other."""
 _Text = Callable[[float | None], str]
 
 
@@ -114,10 +114,11 @@ def _chart(
         _point(x(n), y(one.value or 0.0), moments[n], text(one.value), what)
         for n, one in known
     )
-    every = -(-len(figures) // _MOST_DATES)
+    letters = sum(len(one.when) for one in moments)
+    every = -(-letters // _MOST_LETTERS)
     dates = "".join(
         f'<text x="{x(n)}" y="{_HEIGHT - 8}" class="mid">'
-        f"{_safe(moments[n].started[:10])}</text>"
+        f"{_safe(moments[n].when)}</text>"
         for n in range(0, len(figures), every)
     )
     return (
@@ -146,7 +147,7 @@ def _ends(figures: Sequence[Figure], *, from_0: bool) -> tuple[float, float] | N
 
 def _point(x: float, y: float, moment: Moment, said: str, what: str) -> str:
     """Draw a point, and beside it which way an established change went."""
-    title = f"{moment.started[:10]} {moment.label}: {said}, {moment.rung}"
+    title = f"{moment.when} {moment.label}: {said}, {moment.rung}"
     drawn = f'<circle cx="{x}" cy="{y}" r="4"><title>{_safe(title)}</title></circle>'
     step = next((one for one in moment.steps if one.what == what), None)
     if step is None:
