@@ -366,6 +366,18 @@ def test_names_are_known_however_they_are_written(suite: Suite) -> None:
     assert suite.sums("resolved") == {"control": (20, 5), "treatment": (21, 6)}
 
 
+def test_all_conversions_are_not_taken_for_those_of_visitors(suite: Suite) -> None:
+    suite.ladder(JUNE, RATE)
+    head = "Variation name;Unique visitors;Unique conversions"
+    suite.write("t.csv", f"{head}\nControl;20;5\nTreatment;21;6\n")
+    assert suite.sums("resolved") == {"control": (20, 5), "treatment": (21, 6)}
+
+    suite.write("t.csv", f"{head};Conversions\nControl;20;5;9\nTreatment;21;6;7\n")
+    assert '"Conversions" and "Unique conversions" could both be successes' in (
+        suite.run("import").err
+    )
+
+
 def test_variants_that_differ_in_case_alone_stay_two(suite: Suite) -> None:
     suite.ladder(
         '[[experiment]]\nname = "june"\nvariants = { a = "bot/few", A = "bot/rag" }\n',

@@ -23,9 +23,9 @@ _COLUMNS: dict[TableColumn, tuple[str, ...]] = {
     # The names of platforms behind those that people type.
     "n": (
         *("n", "units", "users", "count", "exposures", "visitors", "subjects"),
-        "test_units",
+        *("unique_visitors", "test_units"),
     ),
-    "successes": ("successes", "conversions"),
+    "successes": ("successes", "conversions", "unique_conversions"),
     "mean": ("mean", "test_mean"),
     "sd": ("sd", "std_dev", "standard_deviation"),
     "se": ("se", "std_err", "std_error", "standard_error"),
