@@ -20,7 +20,7 @@ from pytest_ladder.text.phrases import did_you_mean, listed
 _ONLY_OF: dict[str, tuple[str, ...]] = {
     "per": ("ratio",),
     "within_hours": ("rate", "mean", "ratio"),
-    "value": ("mean", "ratio"),
+    "value": ("rate", "mean", "ratio", "thumbs"),
     "missing": ("mean",),
     "range": ("mean", "ratio"),
     "before": ("rate", "mean"),
@@ -36,11 +36,12 @@ _ONLY_OF: dict[str, tuple[str, ...]] = {
 _ONLY_WITH: dict[str, tuple[str, ...]] = {
     "event": ("events",),
     "per": ("events",),
-    "value": ("events",),
+    "value": ("events", "units"),
     "within_hours": ("events",),
     "missing": ("events",),
     "before": ("events", "units"),
     "column": ("ratings",),
+    "no_answer": ("ratings",),
     "score": ("ratings", "table"),
     "traces": ("ratings",),
     "rung_from": ("ratings",),

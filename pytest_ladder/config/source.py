@@ -117,9 +117,11 @@ def read_source(path: Path) -> Source:
         position = re.search(_TOML_POSITION, str(error))
         line = (position and position.group(1)) or text.rstrip().count("\n") + 1
         problem = re.sub(_TOML_POSITION, "", str(error))
+        fix = "correct this line or the one before it"
+        if re.search("key part|after a key", problem):
+            fix += "; a key of more than a-z, A-Z, 0-9, _ and - stands between quotes"
         raise ConfigError(
-            f"{shown(path)}:{line}: this is not valid TOML ({problem}); correct this "
-            "line or the one before it."
+            f"{shown(path)}:{line}: this is not valid TOML ({problem}); {fix}."
         ) from error
     if path.name != PYPROJECT:
         return Source(path=path, text=text, table=table)

@@ -55,11 +55,15 @@ class Experiment(Table, frozen=True, kw_only=True):
     columns: dict[Literal["variant", "time", "experiment"], str] = msgspec.field(
         default_factory=dict
     )
-    """Other columns, where a file has none, or several, of the known names."""
+    """Other columns, where a file has none, or several, of the known names; a path
+    leads into one, such as `properties.plan`."""
     id: str | None = None
     """Only rows of this experiment, where files hold several."""
     zone: str | None = None
     """Time zone, such as Europe/Berlin, of times that name none; None: UTC."""
+    dates: Literal["dmy", "mdy"] | None = None
+    """Order of day, month and year in times such as 06/07/2026, as spreadsheets write
+    them; None: such times are refused."""
     days: tuple[datetime.date, datetime.date] | None = None
     """First and last day of exposure (UTC), both included; None: all."""
     analysis: Literal["sequential", "fixed"] = "sequential"
@@ -98,7 +102,8 @@ class RealOutcome(Table, frozen=True, kw_only=True):
     per: str | None = None
     """The event that a ratio is divided by; of events only."""
     value: str | None = None
-    """Column that is summed for each unit; None: events are counted."""
+    """Column with the number of a row; None: events are counted, and of `units` it is
+    the one that is known as such."""
     within_hours: float | None = None
     """Hours after the first exposure that count, above 0; None: all that follow."""
     missing: Literal["zero", "skip"] = "zero"
@@ -117,6 +122,8 @@ class RealOutcome(Table, frozen=True, kw_only=True):
     """Column of the grade; None: the one that is known as such."""
     scale: tuple[float | str, ...] | None = None
     """Lowest and highest grade, or the words from worst to best."""
+    no_answer: tuple[str, ...] = ()
+    """What stands for no answer, such as "N/A", and is left out; an empty cell does."""
     nps: bool = False
     """Whether a scale of 0 to 10 is that of a net promoter score."""
     score: str | None = None

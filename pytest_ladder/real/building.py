@@ -70,7 +70,6 @@ class Builder:
         # What users met first stays, until another experiment or other days begin.
         is_same = old and (old.experiment, old.first) == (outcome.experiment, first)
         met = old.variants if old and is_same else ()
-        kept = {v.rung: v.fingerprint for v in met if v.fingerprint != UNKNOWN}
         aggregate = Aggregate(
             name=outcome.name,
             kind=outcome.kind,
@@ -86,7 +85,7 @@ class Builder:
             first=first,
             last=last or _last_day(read.files, sources, old),
             deployed=experiment.deployed if experiment else None,
-            variants=self._variants(read, experiment, kept),
+            variants=self._variants(read, experiment, met),
             leaks=dict(read.leaks),
             dropped={key: n for key, n in sorted(read.dropped.items()) if n},
             sources=sources,
@@ -95,12 +94,17 @@ class Builder:
         return msgspec.structs.replace(aggregate, looks=_looks(aggregate, old))
 
     def _variants(
-        self, read: Read, experiment: Experiment | None, kept: Mapping[str, str]
+        self, read: Read, experiment: Experiment | None, met: Sequence[VariantSums]
     ) -> tuple[VariantSums, ...]:
         """Name the rung, the share and the fingerprint of each variant.
 
-        `kept` are fingerprints of rungs that their users met at an earlier import.
+        `met` is what their users met at an earlier import. A rung that is gone since
+        was renamed, and its variant still is what it was.
         """
+        known = {rung.id for rung in self._ladder.rungs}
+        prints_met = [v for v in met if v.fingerprint != UNKNOWN]
+        of_rung = {v.rung: v.fingerprint for v in prints_met}
+        of_gone = {v.variant: v.fingerprint for v in prints_met if v.rung not in known}
         prints = self.prints_of(experiment, experiment.deployed if experiment else None)
         sums = dict(read.variants)
         rungs = (
@@ -116,7 +120,9 @@ class Builder:
                 variant=name,
                 rung=rung,
                 share=shares.get(name),
-                fingerprint=prints[rung] if is_told else kept.get(rung) or prints[rung],
+                fingerprint=prints[rung]
+                if is_told
+                else of_rung.get(rung) or of_gone.get(name) or prints[rung],
             )
             for name, rung in rungs.items()
         )

@@ -210,7 +210,8 @@ class Importer:
             return Imported(outcome, old, None)
         new = self._builder.aggregate(outcome, read, old)
         notes = [*read.notes]
-        notes += [f"{file.label}: {note}" for file in read.files for note in file.notes]
+        told = (f"{file.label}: {note}" for file in read.files for note in file.notes)
+        notes += dict.fromkeys(told)
         experiment = self._experiments.get(outcome.experiment or "")
         fresh = freshness_of(new, self._builder.prints_of(experiment, None))
         if fresh.unknown:

@@ -52,6 +52,12 @@ TYPES_AND_KEYS = {
         "ladder.toml:5: this is not valid TOML (Invalid value); correct this line or "
         "the one before it.",
     ),
+    "a key of other letters": (
+        SMOL + "params = { größe = 1 }\n",
+        "ladder.toml:5: this is not valid TOML (Expected '=' after a key in a "
+        "key/value pair); correct this line or the one before it; a key of more than "
+        "a-z, A-Z, 0-9, _ and - stands between quotes.",
+    ),
     "unknown table": (
         SMOL + '[[strateg]]\nname = "s"\n',
         "ladder.toml:5: strateg: this key is unknown; did you mean `strategy`? Known "

@@ -96,7 +96,8 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
             "exposures.csv": OK,
             "events.csv": events("u1,opened,,\n", "u1,resolved,,06/07/2026\n"),
         },
-        'traffic/events.csv:3: "06/07/2026" is no time; write 2026-06-07T10:00:00Z.',
+        'traffic/events.csv:3: "06/07/2026" is no time; write 2026-06-07T10:00:00Z, '
+        'or say dates = "dmy" (the day first) or "mdy" in the [[experiment]].',
     ),
     "a time among quoted cells over two lines": (
         BOTH,
@@ -277,13 +278,15 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
         CSAT,
         {"csat.csv": "user,rung,rating\nu1,bot/few,5\nu2,bot/few,1 - bad\n"},
         'traffic/csat.csv:3: the grade is "1 - bad"; leave the cell empty or write a '
-        'number. Answers in words want scale = ["worst", …, "best"].',
+        'number. Answers in words want scale = ["worst", …, "best"]. What says nothing '
+        'goes into no_answer = ["…"].',
     ),
     "a word that is not of the scale": (
         WORDS,
         {"csat.csv": "user,rung,rating\nu1,bot/few,fime\n"},
         'traffic/csat.csv:2: "fime" is no word of the scale; did you mean `fine`? '
-        "The scale is `bad`, `fine`, `good`.",
+        "The scale is `bad`, `fine`, `good`. What says nothing goes into no_answer = "
+        '["…"].',
     ),
     "an answer about no rung": (
         CSAT,
@@ -308,7 +311,8 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
         THUMBS,
         {"thumbs.jsonl": '{"user":"u1","rung":"bot/few","thumb":"maybe"}\n'},
         'traffic/thumbs.jsonl:1: "maybe" is no thumb; write up or down, or 1 or 0; '
-        'grades of more steps are kind = "rating".',
+        'grades of more steps are kind = "rating". What says nothing goes into '
+        'no_answer = ["…"].',
     ),
     "several scores": (
         THUMBS,

@@ -365,6 +365,24 @@ def test_a_rung_that_changed_is_stale_until_another_experiment_begins(
     assert rag["fingerprint"] != first[1]["fingerprint"]
 
 
+def test_a_rung_that_is_renamed_and_changed_stays_what_users_met(suite: Suite) -> None:
+    suite.ladder(*BOTH)
+    suite.june(20)
+    suite.write("traffic/events.csv", events(event(1)))
+    first = suite.imported("resolved")["variants"]
+    renamed = "".join((LADDER, *BOTH)).replace("rag", "docs")
+    suite.write("ladder.toml", renamed)
+
+    assert "changed since" not in suite.run("import").out
+    assert suite.aggregate("resolved")["variants"][1]["rung"] == "bot/docs"
+
+    again = renamed.replace("docs", "books").replace("Please:", "Kindly:")
+    suite.write("ladder.toml", again)
+    assert "`bot/books` changed since users met it" in suite.run("import").out
+    prints = [one["fingerprint"] for one in suite.aggregate("resolved")["variants"]]
+    assert prints == [one["fingerprint"] for one in first]
+
+
 def test_deployed_is_the_ladder_of_a_git_reference(suite: Suite) -> None:
     suite.ladder(*BOTH)
     suite.june(20)

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_ladder.errors import BadRow
-from pytest_ladder.real.sources.exports import first_of, flat_rows
+from pytest_ladder.real.sources.exports import first_of, rows_in
 from pytest_ladder.real.sources.sniffing import Start, start_of
-from pytest_ladder.real.sources.times import many_seconds, seconds_of
+from pytest_ladder.real.sources.times import Order, many_seconds, seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, yes_or_no
 from tests.real.suite import EXPOSURES, JUNE, RESOLVED, Suite, event, events
 
@@ -120,6 +120,32 @@ def test_a_time_that_could_be_another_is_none(text: str) -> None:
         many_seconds([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        *(("07.06.2026 12:00", "dmy"), ("7/6/2026 12:00:00", "dmy")),
+        *(("6/7/2026 12:00 PM", "mdy"), ("06/07/2026, 12:00:00 p.m.", "mdy")),
+        ("2026-06-07T12:00:00Z", "mdy"),
+    ],
+)
+def test_times_of_a_spreadsheet_are_read_in_the_order_that_is_said(
+    text: str, order: Order
+) -> None:
+    assert many_seconds([text], order=order)[0] == NOON
+
+
+def test_midnight_and_days_of_a_spreadsheet() -> None:
+    midnight, day = many_seconds(["6/7/2026 12:05 AM", "6/7/2026"], order="mdy")
+    assert (midnight, day) == (NOON - 12 * 3600 + 300, NOON - 12 * 3600)
+    with pytest.raises(BadRow, match='"31/12/2026" is no time; write 2026-06-07T'):
+        many_seconds(["31/12/2026"], order="mdy")
+
+
+def test_a_zone_before_the_letter_of_another_is_no_time() -> None:
+    with pytest.raises(BadRow, match="is no time"):
+        many_seconds(["2026-06-07T12+02:00Z"])
+
+
 def test_a_day_is_its_first_second_or_its_last() -> None:
     assert seconds_of("2026-06-07") == NOON - 12 * 3600
     assert seconds_of("2026-06-07", day_ends=True) == NOON + 12 * 3600 - 1
@@ -147,12 +173,12 @@ def test_what_is_between_cells_is_seen(text: str, start: Start) -> None:
 def test_json_that_an_export_keeps_as_text_is_looked_into() -> None:
     metadata = {"rung": "bot/few", "deep": {"er": [1]}}
     for packed in (json.dumps(metadata), json.dumps(json.dumps(metadata)), metadata):
-        (flat,) = flat_rows({"id": "t1", "metadata": packed})
-        assert first_of(flat, ["metadata.rung"]) == "bot/few"
-        assert first_of(flat, ["metadata.deep.er"]) == [1]
-        assert first_of(flat, ["metadata.none", "id"]) == "t1"
-    (flat,) = flat_rows({"metadata": "{'rung': 1}"})
-    assert first_of(flat, ["metadata.rung"]) is None
+        (row,) = rows_in({"id": "t1", "metadata": packed})
+        assert first_of(row, ["metadata.rung"]) == "bot/few"
+        assert first_of(row, ["metadata.deep.er"]) == [1]
+        assert first_of(row, ["metadata.none", "id"]) == "t1"
+    (row,) = rows_in({"metadata": "{'rung': 1}"})
+    assert first_of(row, ["metadata.rung"]) is None
 
 
 UNITS = '[[outcome]]\nname = "paid"\nexperiment = "june"\nunits = "u.csv"\n'

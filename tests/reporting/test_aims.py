@@ -61,3 +61,9 @@ def test_where_none_is_known_only_a_matrix_says_that_there_is_none(
     report = shipped_alone(None, mode)
     assert f'"title":"{title}"' in page_html(report)
     assert decision_lines(report, 400) == []
+
+
+def test_of_rungs_that_are_equal_the_cheapest_is_named_as_the_best() -> None:
+    # The first cases pass on all of them.
+    report = a_report(some_rows(cases=range(4)), rungs=RUNGS, objective=None)
+    assert "The best quality at cheap is 100.0 %, by small/plain." in page_html(report)

@@ -1,4 +1,4 @@
-"""Rows of other tools as flat objects: who said what, and of which trace.
+"""Rows of other tools: who said what, and of which trace.
 
 Langfuse scores and observations, LangSmith feedback and runs, Phoenix annotations and
 spans, OpenTelemetry logs and spans, and rows that somebody wrote himself.
@@ -6,11 +6,11 @@ spans, OpenTelemetry logs and spans, and rows that somebody wrote himself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pytest_ladder.real.sources.reading import SYNONYMS
+from pytest_ladder.real.sources.naming import SYNONYMS
+from pytest_ladder.real.sources.paths import DEEPEST, at, opened
 
 # LangSmith's `session_id` is a project, and no user.
 USERS = (
@@ -19,7 +19,7 @@ USERS = (
 )
 TRACES = (
     *("trace", "trace_id", "traceId", "run_id", "runId", "span_id", "spanId"),
-    *("context.trace_id", "context.span_id", "id"),
+    *("context.trace_id", "context.span_id", "subject.traceId", "subject.id", "id"),
 )
 TIMES = (
     *("timestamp", "time", "ts", "created_at", "createdAt", "updated_at", "start_time"),
@@ -45,15 +45,15 @@ _NESTED = (
 )
 """Keys under which OpenTelemetry keeps what it tells of, from the outside in."""
 
+Layers = tuple[Mapping[str, Any], ...]
+"""A row as it is looked through: its attributes, as OpenTelemetry has them, its own
+names, and then attributes that are deeper."""
+
 _EVALUATION = "gen_ai.evaluation.result"
-_MOST_PACKED = 3
-"""Times that text may be JSON of text again."""
-_DEEPEST = 12
-"""Levels of an object that are looked at: what is below is no score."""
 
 
-def flat_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the rows that an object of a file holds, flat: `result.label`.
+def rows_in(row: Mapping[str, Any]) -> Iterator[Layers]:
+    """Yield the rows that an object of a file holds.
 
     It is one, but in exports of OpenTelemetry, where logs and spans are nested, and
     events of spans tell of evaluations.
@@ -62,72 +62,40 @@ def flat_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if inner is not None:
         for each in row[inner]:
             if isinstance(each, dict):
-                yield from flat_rows(each)
+                yield from rows_in(each)
         return
-    flat = _flat(row)
-    yield flat
+    whole = _layers(row)
+    yield whole
     events = row.get("events")
     for event in events if isinstance(events, list) else ():
         if isinstance(event, dict) and event.get("name") == _EVALUATION:
-            of_span = {path: flat[path] for path in (*TRACES, *USERS) if path in flat}
-            yield of_span | _flat(event)
+            of_span = {path: first_of(whole, [path]) for path in (*TRACES, *USERS)}
+            yield (*_layers(event), of_span)
 
 
-def first_of(flat: Mapping[str, Any], paths: Iterable[str]) -> Any:
+def first_of(row: Layers, paths: Iterable[str]) -> Any:
     """Return the first of these that is there and says something."""
     for path in paths:
-        value = flat.get(path)
-        if value is None and "." in path:
-            value = _in_text(flat, path)
-        if value is not None and value != "":
-            return value
+        for layer in row:
+            value = at(layer, path) if path in layer or "." in path else None
+            if value is not None and value != "":
+                return value
     return None
 
 
-def _in_text(flat: Mapping[str, Any], path: str) -> Any:
-    """Look for a path inside of JSON that an export keeps as text.
-
-    Such as the `metadata` of traces in Langfuse's CSV.
-    """
-    steps = path.split(".")
-    for length in range(1, len(steps)):
-        inner = flat.get(".".join(steps[:length]))
-        for _ in range(_MOST_PACKED):
-            if not isinstance(inner, str) or inner.lstrip()[:1] not in ("{", '"'):
-                break
-            try:
-                inner = json.loads(inner)
-            except (ValueError, RecursionError):
-                return None
-        if isinstance(inner, dict):
-            return first_of(_flat(inner), [".".join(steps[length:])])
-    return None
+def _layers(row: Mapping[str, Any]) -> Layers:
+    found = [*_attributes(row)]
+    own = [inside for depth, inside in found if depth == 0]
+    return (*own, row, *(inside for depth, inside in found if depth > 0))
 
 
-def _flat(row: Mapping[str, Any], above: str = "", depth: int = 0) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in row.items():
-        path = f"{above}{key}"
-        inner = _attributes(value)
-        if not isinstance(inner, dict):
-            flat[path] = inner
-        elif depth < _DEEPEST:
-            flat |= _flat(inner, f"{path}.", depth + 1)
-            # OpenTelemetry puts what counts under `attributes`.
-            if key in ("attributes", "body"):
-                flat |= _flat(inner, depth=depth + 1)
-    return flat
-
-
-def _attributes(value: Any) -> Any:
-    """Return OpenTelemetry's list of attributes as an object; else the value."""
-    if not isinstance(value, list) or not value:
-        return value
-    if not all(isinstance(each, dict) and "key" in each for each in value):
-        return value
-    return {str(each["key"]): _plain(each.get("value")) for each in value}
-
-
-def _plain(value: Any) -> Any:
-    """Take a value out of `{"stringValue": …}`."""
-    return next(iter(value.values()), None) if isinstance(value, dict) else value
+def _attributes(
+    row: Mapping[str, Any], depth: int = 0
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what `attributes` and bodies hold, and how deep they are."""
+    for name, value in row.items():
+        inside = value if isinstance(value, str) else opened(value)
+        if isinstance(inside, dict) and depth < DEEPEST:
+            if name in ("attributes", "body"):
+                yield depth, inside
+            yield from _attributes(inside, depth + 1)

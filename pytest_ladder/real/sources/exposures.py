@@ -19,8 +19,16 @@ from pytest_ladder.core.aggregate import SEVERAL
 from pytest_ladder.core.outcomes import Experiment
 from pytest_ladder.errors import BadRow
 from pytest_ladder.real.sources.reading import NO_UNIT, RawFile
-from pytest_ladder.real.sources.times import day_of, many_seconds, note_times, zone_of
-from pytest_ladder.real.sources.variants import unknown_variant
+from pytest_ladder.real.sources.times import (
+    Order,
+    day_of,
+    many_seconds,
+    note_times,
+    zone_of,
+)
+from pytest_ladder.real.sources.variants import by_folded, folded, unknown_variant
+
+NO_VARIANT = "without a variant"
 
 NONE = itertools.repeat(-1)
 """Numbers of what is not known, without end."""
@@ -33,6 +41,8 @@ class Exposed:
         self.experiment = experiment
         self.variants = [*experiment.variants]
         self._places = {name: place for place, name in enumerate(self.variants)}
+        """By name, and by each other way that a file writes one."""
+        self._folded = by_folded(self.variants)
         self.index: dict[str, int] = defaultdict(itertools.count().__next__)
         """Number of each unit; asking for a new one numbers it."""
         self.dropped: Counter[str] = Counter()
@@ -98,17 +108,21 @@ class Exposed:
             self.dropped["of another experiment"] += int((~kept).sum())
         places = each(map(self._places.get, variant, NONE), who, np.int8)
         for row in np.flatnonzero(kept & (places < 0)).tolist():
-            place = self._places.get(variant[row].strip())
-            if place is not None:
-                places[row] = place
+            if not variant[row].strip():
+                # Another event, where a file has those and exposures.
+                kept[row] = False
+                self.dropped[NO_VARIANT] += 1
                 continue
-            raise BadRow(row, unknown_variant(variant[row], self.experiment))
+            name = self._folded.get(folded(variant[row]))
+            if name is None:
+                raise BadRow(row, unknown_variant(variant[row], self.experiment))
+            places[row] = self._places[variant[row]] = self._places[name]
         if "" in who:
             is_named = each(map(bool, who), who, bool)
             self.dropped[NO_UNIT] += int((kept & ~is_named).sum())
             kept &= is_named
         rows = np.flatnonzero(kept)
-        times = times_of(written, rows, self._zone)
+        times = times_of(written, rows, self._zone, self.experiment.dates)
         first, last = _bounds(self.experiment)
         inside = (times >= first) & (times < last)
         self.dropped["outside days"] += int((~inside).sum())
@@ -116,32 +130,51 @@ class Exposed:
         units = each(map(self.index.__getitem__, names), names, np.intp)
         self._rows.append((units, places[rows[inside]], times[inside]))
 
+    def _is_known(self, variant: str) -> bool:
+        return folded(variant) in self._folded
+
+    def _is_own(self, experiment: str) -> bool:
+        return experiment == self.experiment.id
+
     def _columns(self, file: RawFile) -> list[str | None]:
         """Return the columns of unit, variant, time and, if asked for, experiment."""
         experiment = self.experiment
-        head = f"in [[experiment]] {experiment.name}"
-        fix = f'say unit = "…" {head}'
-        self.unit_column = file.column("unit", experiment.unit, fix)
-        columns: list[str | None] = [self.unit_column]
-        for role in ("variant", "time", "experiment"):
-            fix = f'say columns = {{ {role} = "…" }} {head}'
-            is_asked = role != "experiment" or experiment.id is not None
-            named = experiment.columns.get(role)
-            columns.append(file.column(role, named, fix) if is_asked else None)
-        return columns
+        fits = {"variant": self._is_known, "experiment": self._is_own}
+        named: dict[str, str | None] = {"unit": experiment.unit}
+        named |= {str(role): name for role, name in experiment.columns.items()}
+        roles = ["unit", "variant", "time"]
+        roles += ["experiment"] if experiment.id is not None else []
+        columns = {
+            role: file.find_column(
+                role, named.get(role), self._fix([role]), fits.get(role, bool)
+            )
+            for role in roles
+        }
+        if missing := [role for role, column in columns.items() if column is None]:
+            raise file.unknown(missing, self._fix(missing))
+        self.unit_column = columns["unit"] or ""
+        return [columns.get(role) for role in ("unit", "variant", "time", "experiment")]
+
+    def _fix(self, roles: Sequence[str]) -> str:
+        """Say where the configuration names the columns that hold these."""
+        inner = ", ".join(f'{role} = "…"' for role in roles if role != "unit")
+        said = ['unit = "…"'] if "unit" in roles else []
+        said += [f"columns = {{ {inner} }}"] if inner else []
+        return f"say {' and '.join(said)} in [[experiment]] {self.experiment.name}"
 
 
 def times_of(
     written: Sequence[str],
     rows: Any,
     zone: datetime.tzinfo,
+    order: Order | None,
     *,
     day_ends: bool = False,
 ) -> Any:
     """Return the times of these rows, as `many_seconds` does. Raises `BadRow`."""
     try:
         chosen = [written[row] for row in rows.tolist()]
-        return many_seconds(chosen, zone, day_ends=day_ends)
+        return many_seconds(chosen, zone, order, day_ends=day_ends)
     except BadRow as bad:
         raise BadRow(int(rows[bad.row]), bad.problem) from None
 

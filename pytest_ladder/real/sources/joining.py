@@ -227,6 +227,7 @@ class _Reading:
         self._others = counted[0].others
         self._index = exposed.index
         self._zone = zone_of(exposed.experiment)
+        self._order = exposed.experiment.dates
         self._takers: dict[str, list[_Taker]] = {}
         """By the event's name."""
         for place, one in enumerate(counted, start=3):
@@ -256,7 +257,7 @@ class _Reading:
         is_known = units >= 0
         rows, units, number = rows[is_known], units[is_known], number[is_known]
         self.known += len(units)
-        times = times_of(written, rows, self._zone, day_ends=True)
+        times = times_of(written, rows, self._zone, self._order, day_ends=True)
         for place, takers in enumerate(self._takers.values()):
             own = np.flatnonzero(number == place)
             for taker in takers if len(own) else ():
@@ -288,19 +289,35 @@ def _event_columns(
 ) -> list[str | None]:
     """Return the columns of unit, event, time, and of each outcome's value."""
     outcome = counted[0].outcome
-    head = f"in [[outcome]] {outcome.name}"
-    columns: list[str | None] = []
+    columns: dict[str, str | None] = {}
+    asked = {name for one in counted for name in (one.outcome.event, one.outcome.per)}
     for role in ("unit", "event", "time"):
         named = outcome.columns.get(role)
         if role == "unit":
             named = named or exposed.experiment.unit
-        fix = f'say columns = {{ {role} = "…" }} {head}'
-        look = file.find_column if role == "event" and before else file.column
-        columns.append(look(role, named, fix))
-    for one in counted:
-        value = one.outcome.value
-        columns.append(None if value is None else file.column("value", value, ""))
-    return columns
+        elif role == "time" and named is None:
+            # Exposures and events are often of one tool, or in one file.
+            same = exposed.experiment.columns.get("time")
+            named = same if same is not None and file.may_hold(same) else None
+        fits = asked.__contains__ if role == "event" else bool
+        columns[role] = file.find_column(role, named, _fix([role], outcome), fits)
+    missing = [role for role, column in columns.items() if column is None]
+    if missing and not (before and missing == ["event"]):
+        raise file.unknown(missing, _fix(missing, outcome))
+    values = (one.outcome.value for one in counted)
+    return [
+        *columns.values(),
+        *(
+            None if value is None else file.column("value", value, "")
+            for value in values
+        ),
+    ]
+
+
+def _fix(roles: Sequence[str], outcome: RealOutcome) -> str:
+    """Say where the configuration names the columns that hold these."""
+    inner = ", ".join(f'{role} = "…"' for role in roles)
+    return f"say columns = {{ {inner} }} in [[outcome]] {outcome.name}"
 
 
 def _sums(value: Any, others: Mapping[str, Any], own: Any) -> VariantSums:

@@ -6,23 +6,29 @@ Votes of machines are left out: they are proxies, not users.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pytest_ladder.core.aggregate import VariantSums
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources import exports
-from pytest_ladder.real.sources.exports import first_of, flat_rows
+from pytest_ladder.real.sources.exports import first_of, rows_in
+from pytest_ladder.real.sources.paths import text_of
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
 from pytest_ladder.real.sources.values import is_up, number_in, stars, told
+from pytest_ladder.real.sources.variants import folded
 from pytest_ladder.text.phrases import did_you_mean, listed
 
 _QUALTRICS = 3
 """Headers of its exports: names, questions, ids."""
+
+_RESPONDENT = "Respondent ID"
+"""The first column of SurveyMonkey; no answer lacks it."""
 
 _TRIED = frozenset(
     {
@@ -43,6 +49,9 @@ NO_ANSWER = "without an answer"
 NO_USER = "of a preview, a test or spam"
 """What a survey tool counts as answers, and no user gave."""
 SEVERAL_ANSWERS = "of a unit of several variants"
+
+
+_SILENT = 'What says nothing goes into no_answer = ["…"].'
 
 
 class Vote(NamedTuple):
@@ -108,29 +117,34 @@ def read_votes(
     if file.is_table:
         file.headers = _headers(file)
     paths = _paths(file, outcome, assigned if assigned in file.columns else None)
+    silent = {"", *map(folded, outcome.no_answer)}
     names: set[str] = set()
+    is_found = False
     for line, row in file.objects():
-        for flat in flat_rows(row):
-            name = first_of(flat, exports.SCORE_NAMES)
-            maker = str(first_of(flat, exports.MAKERS) or "")
-            value = first_of(flat, paths.value)
-            if file.headers == _QUALTRICS and _is_tried(flat):
+        for each in rows_in(row):
+            name = first_of(each, exports.SCORE_NAMES)
+            maker = str(first_of(each, exports.MAKERS) or "")
+            value = first_of(each, paths.value)
+            is_found |= value is not None
+            if file.headers == _QUALTRICS and _is_tried(each):
                 dropped[NO_USER] += 1
             elif maker.lower() in exports.MACHINES:
                 dropped[MACHINE] += 1
             elif outcome.score is not None and name != outcome.score:
                 dropped[OTHER_SCORE] += 1
-            elif value is None or not str(value).strip():
+            elif value is None or folded(str(value)) in silent:
                 dropped[NO_ANSWER] += 1
             else:
                 trace, unit, variant = (
-                    str(first_of(flat, of) or "")
+                    text_of(first_of(each, of))
                     for of in (paths.trace, paths.unit, paths.variant)
                 )
                 # Of a trace it is a score's name; in a survey it may be a person's.
                 names |= {str(name)} if trace and name is not None else set()
-                time = _time(first_of(flat, paths.time))
+                time = _time(first_of(each, paths.time))
                 yield Vote(line, trace, unit, variant, time, str(value).strip())
+    if outcome.column and not is_found and outcome.column not in file.columns:
+        raise file.nowhere(outcome.column)
     if len(names) > 1 and outcome.score is None:
         raise ConfigError(
             f"{file.label}: it holds the scores {', '.join(sorted(map(told, names)))}; "
@@ -147,10 +161,11 @@ def read_traces(files: Iterable[RawFile], outcome: RealOutcome) -> Traces:
     for file in files:
         paths = _object_paths(outcome)
         for _, row in file.objects():
-            for flat in flat_rows(row):
-                unit = str(first_of(flat, paths.unit) or "")
-                variant = str(first_of(flat, paths.variant) or "")
-                names = [str(flat[at]) for at in exports.TRACES if flat.get(at)]
+            for each in rows_in(row):
+                unit = text_of(first_of(each, paths.unit))
+                variant = text_of(first_of(each, paths.variant))
+                ids = (text_of(first_of(each, [path])) for path in exports.TRACES)
+                names = [*filter(None, ids)]
                 traces.whole.update(names[:1])
                 for name in names:
                     traces.by_id.setdefault(name, Trace()).add(unit, variant)
@@ -171,7 +186,8 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
         if said in found and found.count(said) == 1:
             return float(found.index(said) + 1)
         near = did_you_mean(text[:60], words, f"the scale is {listed(words)}.")
-        raise file.error(vote.line, f"{told(text)} is no word of the scale; {near}")
+        problem = f"{told(text)} is no word of the scale; {near} {_SILENT}"
+        raise file.error(vote.line, problem)
     grade = stars(text)
     if grade is None:
         try:
@@ -179,7 +195,8 @@ def grade_of(file: RawFile, vote: Vote, outcome: RealOutcome) -> float:
         except BadRow as bad:
             problem = bad.problem
             if any(sign.isalpha() for sign in text):
-                problem += ' Answers in words want scale = ["worst", …, "best"].'
+                problem += ' Answers in words want scale = ["worst", …, "best"]. '
+                problem += _SILENT
             raise file.error(vote.line, problem) from None
     low, high = (float(step) for step in scale)
     if low <= grade <= high and grade.is_integer():
@@ -199,7 +216,7 @@ def thumb_of(file: RawFile, vote: Vote) -> float:
     raise file.error(
         vote.line,
         f"{told(vote.value)} is no thumb; write up or down, or 1 or 0; grades of more "
-        'steps are kind = "rating".',
+        f'steps are kind = "rating". {_SILENT}',
     )
 
 
@@ -303,18 +320,29 @@ def _fix(role: str, head: str) -> str:
 
 
 def _headers(file: RawFile) -> int:
-    """Return how many headers there are: of SurveyMonkey two."""
+    """Return how many headers there are: of SurveyMonkey two.
+
+    What one of its questions asks of several things is in the second, and names those
+    columns that the first leaves without a name.
+    """
     rows = file.head(3)
     if len(rows) > 2 and any("ImportId" in cell for cell in rows[2]):
         return _QUALTRICS
     second = rows[1] if len(rows) > 1 else []
     named = {"response", "open-ended response"}
-    return 1 + any(cell.strip().lower() in named for cell in second)
+    pairs = [*itertools.zip_longest(file.columns, second, fillvalue="")]
+    if not any(
+        cell.strip().lower() in named or (name == _RESPONDENT and not cell.strip())
+        for name, cell in pairs
+    ):
+        return 1
+    file.columns = [name if name.strip() else cell for name, cell in pairs]
+    return 2
 
 
-def _is_tried(answer: Mapping[str, Any]) -> bool:
+def _is_tried(answer: exports.Layers) -> bool:
     """Return whether who made the survey tried it, or a machine filled it in."""
-    return str(answer.get("Status") or "").strip().lower() in _TRIED
+    return text_of(first_of(answer, ["Status"])).strip().lower() in _TRIED
 
 
 def _time(value: Any) -> float | None:

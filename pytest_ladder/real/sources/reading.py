@@ -21,34 +21,13 @@ from pytest_ladder.disk.loading import no_garbage_collection
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources.cells import Layout, columns_of, rows_of
 from pytest_ladder.real.sources.files import opened
-from pytest_ladder.real.sources.sniffing import Start, start_of
+from pytest_ladder.real.sources.naming import NUMBERS, called
+from pytest_ladder.real.sources.objects import listed_rows, parquet_rows
+from pytest_ladder.real.sources.paths import at, paths_in, text_of
+from pytest_ladder.real.sources.sniffing import Start, is_by_line, start_of
 from pytest_ladder.real.sources.values import told
 from pytest_ladder.text.phrases import did_you_mean, listed, shown
 from pytest_ladder.text.untrusted import plain
-
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "unit": (
-        *("unit", "user", "user_id", "userid", "subject", "visitor_id"),
-        *("distinct_id", "context_key", "stable_id"),
-    ),
-    "variant": (
-        *("variant", "variation", "variation_id", "variant_id", "group", "group_id"),
-        *("treatment", "$feature_flag_response"),
-    ),
-    "time": (
-        *("time", "timestamp", "ts", "created_at", "createdat", "exposed_at"),
-        *("startdate", "start_time", "starttime", "timeunixnano", "modified_at"),
-    ),
-    "event": ("event", "event_name", "name"),
-    "value": ("value", "revenue", "amount"),
-    "experiment": ("experiment", "experiment_id", "flag_key"),
-    "per": ("per", "denominator"),
-    "before": ("before", "covariate", "pre_value"),
-    "rating": ("rating", "grade", "score", "answer", "thumb", "value"),
-    "rung": ("rung",),
-    "trace": ("trace", "trace_id", "traceid", "run_id", "span_id", "spanid"),
-}
-"""Names of columns by what they hold; two that fit are an error."""
 
 Progress = Callable[[str, float, int], None]
 """Called with a file's name, the share of it that is read, and its rows so far."""
@@ -59,6 +38,12 @@ _EVERY = 20_000
 NO_UNIT = "without a unit"
 CLIPPED = "clipped to the range"
 """Counted with what is left out, and is not."""
+
+_SAMPLE = 100
+"""Rows that are looked at for names inside of objects, and for variants."""
+
+_LONGEST_PATH = 60
+"""Letters of a name that a message tells."""
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _ROWS = 500
@@ -83,6 +68,9 @@ class RawFile:
                 f"{self.label}: this is no kind of file that can be read; use "
                 f"{listed(_SUFFIXES)}, packed by gzip or not."
             )
+        if self._kind == ".json":
+            with self._bytes() as stream:
+                self._kind = ".jsonl" if is_by_line(stream) else ".json"
         self.columns = self._read_columns()
 
     def error(self, line: int, problem: str) -> ConfigError:
@@ -91,43 +79,101 @@ class RawFile:
         where = row if self._kind in (".json", ".parquet") else f"{self.label}:{line}"
         return ConfigError(f"{where}: {plain(problem, 2_000)}")
 
-    def column(self, role: str, named: str | None, fix: str) -> str:
+    def column(
+        self,
+        role: str,
+        named: str | None,
+        fix: str,
+        fits: Callable[[str], Any] = bool,
+    ) -> str:
         """Return the column that holds something, such as the unit.
 
-        `named` is what the configuration says; `fix` says where it could. Raises
+        `named` is what the configuration says; `fix` says where it could, and of
+        several that are known the one holds it in which a value `fits`. Raises
         `ConfigError` where there is none, or two.
         """
-        found = self.find_column(role, named, fix)
+        found = self.find_column(role, named, fix, fits)
         if found is None:
-            raise self.error(
-                1,
-                f"no column is known as the {role} (the columns are "
-                f"{', '.join(map(told, self.columns))}); {fix}, or put a line with "
-                "names of columns first.",
-            )
+            raise self.unknown([role], fix)
         return found
 
-    def find_column(self, role: str, named: str | None, fix: str) -> str | None:
-        """Return the same, or None where no column is known as such."""
+    def unknown(self, roles: Sequence[str], fix: str) -> ConfigError:
+        """Make the error of what no column is known to hold, all of it at once."""
+        inside = f"; inside of them are {self._inside()}" if self._paths else ""
+        named = " or the ".join(filter(None, (", the ".join(roles[:-1]), roles[-1])))
+        return self.error(
+            1,
+            f"no column is known as the {named} (the columns are "
+            f"{', '.join(map(told, self.columns))}{inside}); {fix}, or put a line with "
+            "names of columns first.",
+        )
+
+    def find_column(
+        self,
+        role: str,
+        named: str | None,
+        fix: str,
+        fits: Callable[[str], Any] = bool,
+    ) -> str | None:
+        """Return the same, or None where no column is known as such.
+
+        It may be the path of a name inside of a column: `properties.variant`.
+        """
         if named is not None:
-            same = [name for name in self.columns if name == named]
-            # A form's question may go over lines, which nobody types into TOML.
-            words = named.split()
-            same = same or [name for name in self.columns if name.split() == words]
-            if len(same) == 1:
-                return same[0]
-            if same:
-                raise self.error(1, f"two columns are called `{named}`; rename one.")
-            among = f"the columns are {listed(self.columns)}."
-            near = did_you_mean(named, self.columns, among)
-            raise self.error(1, f"there is no column `{named}`; {near}")
-        known = SYNONYMS[role]
-        fitting = [name for name in self.columns if name.strip().lower() in known]
+            return self._named(named)
+        fitting = called(role, self.columns)
+        if not fitting and role not in NUMBERS:
+            paths = [*self.columns, *self._paths]
+            fitting = called(role, paths, inside=True)
+        if len(fitting) > 1:
+            fitting = self._holding(fitting, fits) or fitting
         if len(fitting) > 1:
             first, second = fitting[:2]
             problem = f'"{first}" and "{second}" could both be the {role}; {fix}.'
             raise self.error(1, problem)
         return fitting[0] if fitting else None
+
+    def _named(self, named: str) -> str:
+        """Return a column, or a path into one, that the configuration names."""
+        same = [name for name in self.columns if name == named]
+        # A form's question may go over lines, which nobody types into TOML.
+        words = named.split()
+        same = same or [name for name in self.columns if name.split() == words]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise self.error(1, f"two columns are called `{named}`; rename one.")
+        # Of events each has its own names, so the first rows need not have it.
+        is_path = self.may_hold(named)
+        rows = self.objects() if is_path or not self.is_table else iter(())
+        if any(at(row, named) is not None for _, row in rows):
+            return named
+        if is_path:
+            raise self.nowhere(named)
+        among = f"the columns are {listed(self.columns)}."
+        inside = [path for path in self._paths if path.split(".")[-1] == named]
+        near = did_you_mean(named, self.columns, among)
+        if inside:
+            near = f"inside of others there is {listed(inside)}."
+        raise self.error(1, f"there is no column `{named}`; {near}")
+
+    def may_hold(self, named: str) -> bool:
+        """Whether it is a column, or may be a path into one."""
+        return any(f"{named}.".startswith(f"{name}.") for name in self.columns)
+
+    def _holding(self, columns: Sequence[str], fits: Callable[[str], Any]) -> list[str]:
+        """Return those of several columns in which a value fits; none where all do."""
+        held = [
+            name
+            for name in columns
+            if any(fits(text_of(at(row, name))) for row in self._sample)
+        ]
+        return held if len(held) == 1 else []
+
+    @functools.cached_property
+    def _sample(self) -> list[dict[str, Any]]:
+        """The first rows."""
+        return [row for _, row in itertools.islice(self.objects(), _SAMPLE)]
 
     def rows(
         self, columns: Sequence[str | None]
@@ -139,8 +185,26 @@ class RawFile:
         for line, row in self.objects():
             yield (
                 line,
-                tuple(_text_of(row.get(name)) if name else "" for name in columns),
+                tuple(text_of(at(row, name)) if name else "" for name in columns),
             )
+
+    def nowhere(self, path: str) -> ConfigError:
+        """Make the error of a path that is in no row."""
+        among = f"there are {self._inside()}."
+        near = did_you_mean(path, self._paths, among)
+        return ConfigError(f"{self.label}: no row has `{path}`; {near}")
+
+    def _inside(self) -> str:
+        """Name what is inside of columns, in the first rows."""
+        return listed(self._paths) if self._paths else "none"
+
+    @functools.cached_property
+    def _paths(self) -> list[str]:
+        """Paths into columns, of the first rows; none that may be of a person."""
+        paths = dict.fromkeys(itertools.chain(*map(paths_in, self._sample)))
+        return [
+            path for path in paths if len(path) <= _LONGEST_PATH and "@" not in path
+        ]
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (line, row as an object) of each row. Raises `ConfigError`."""
@@ -254,6 +318,10 @@ class RawFile:
     def _table_chunks(
         self, columns: Sequence[str | None]
     ) -> Iterator[list[Sequence[str]]]:
+        if any(name and name not in self.columns for name in columns):
+            # Paths lead into JSON that cells hold.
+            yield from self._object_chunks(columns)
+            return
         places = [self.columns.index(name) if name else None for name in columns]
         with self._bytes() as stream:
             before = self._past_headers(stream)
@@ -286,9 +354,9 @@ class RawFile:
                 for line, cells in rows_of(stream, self._layout(), before):
                     yield line, dict(zip(self.columns, cells, strict=True))
             elif self._kind == ".parquet":
-                yield from enumerate(_parquet_rows(self.path, self.label), 1)
+                yield from enumerate(parquet_rows(self.path, self.label), 1)
             elif self._kind == ".json":
-                yield from enumerate(_listed_rows(json.load(stream), self.label), 1)
+                yield from enumerate(listed_rows(json.load(stream), self.label), 1)
             else:
                 for line, written in enumerate(stream, start=1):
                     if written.strip():
@@ -311,38 +379,8 @@ class RawFile:
                 raise ConfigError(f"{self.label}: the file is empty; export it again.")
             return rows[0]
         with self._bytes() as stream:
-            first: Any = next(self._values(stream), (1, None))[1]
-        if first is None:
+            first = [row for _, row in itertools.islice(self._values(stream), _SAMPLE)]
+        if not first:
             raise ConfigError(f"{self.label}: the file is empty; export it again.")
-        return [*first] if isinstance(first, dict) else []
-
-
-def _listed_rows(value: Any, label: str) -> list[Any]:
-    """Return the rows of a JSON file: a list, or the one list inside an object."""
-    if isinstance(value, dict):
-        lists = [inner for inner in value.values() if isinstance(inner, list)]
-        value = lists[0] if len(lists) == 1 else value
-    if isinstance(value, list):
-        return value
-    raise ConfigError(f"{label}: a list of rows is needed; export the file as one.")
-
-
-def _parquet_rows(path: Path, label: str) -> Iterator[Any]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ConfigError(
-            f"{label}: reading Parquet needs pyarrow; install "
-            "pytest-ladder[parquet], or export the file as CSV."
-        ) from error
-    for batch in parquet.ParquetFile(path).iter_batches(_ROWS):
-        yield from batch.to_pylist()
-
-
-def _text_of(value: Any) -> str:
-    """Write a JSON value as a CSV has it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return value if isinstance(value, str) else str(value)
+        names = (row for row in first if isinstance(row, dict))
+        return [*dict.fromkeys(itertools.chain(*names))]

@@ -1,8 +1,9 @@
-"""How a CSV begins: what is between its cells, and lines before the header."""
+"""How a file begins: what is between cells of a CSV, and whether JSON is by line."""
 
 from __future__ import annotations
 
 import csv
+import json
 from typing import IO, NamedTuple
 
 _CANDIDATES = (",", ";", "\t", "|")
@@ -41,6 +42,15 @@ def start_of(stream: IO[bytes], usual: str) -> Start:
     if best.cells < 2 or fits[usual] == best:
         return Start(usual)
     return Start(next(sign for sign in _CANDIDATES if fits[sign] == best))
+
+
+def is_by_line(stream: IO[bytes]) -> bool:
+    """Whether JSON has a value a line, as exports of BigQuery and Amplitude do."""
+    try:
+        first, second = stream.readline(), stream.readline()
+        return bool(second.strip()) and isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError, EOFError, OSError):
+        return False
 
 
 class _Fit(NamedTuple):

@@ -105,7 +105,9 @@ class UnitRows:
             "unit", unit, f'say columns = {{ unit = "…" }} {head}'
         )
         fix = f'say columns = {{ variant = "…" }} {head}'
-        variant = file.column("variant", outcome.columns.get("variant"), fix)
+        variant = file.column(
+            "variant", outcome.columns.get("variant"), fix, self._variants.known
+        )
         value = file.column("value", outcome.value, f'say value = "…" {head}')
         per = file.find_column("per", None, head)
         before = file.find_column("before", None, head)

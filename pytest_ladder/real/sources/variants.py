@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from pytest_ladder.core.outcomes import Experiment
@@ -27,10 +28,15 @@ class Variants:
         if experiment is not None:
             met = {rung: name for name, rung in experiment.variants.items() if rung}
             self._names = met | {name: name for name in experiment.variants}
+        self._folded = by_folded(self._names)
+        self.declared = () if experiment is None else tuple(experiment.variants)
+        """Variants of the experiment."""
 
     def known(self, text: str | None) -> str | None:
         """Return the same as `named`; None for what is neither."""
-        return self._names.get(text or "")
+        text = text or ""
+        name = self._names.get(text)
+        return name or self._names.get(self._folded.get(folded(text), ""))
 
     def named(
         self, file: RawFile, line: int, text: str, *, by_trace: bool = False
@@ -40,7 +46,7 @@ class Variants:
         `by_trace`: not the row does, but the trace that it is about. Raises
         `ConfigError` for what is neither.
         """
-        name = self._names.get(text) or self._names.get(text.strip())
+        name = self.known(text)
         if name is not None:
             return name
         head = "by its trace " if by_trace else ""
@@ -61,6 +67,26 @@ class Variants:
             f"{head}{told(text)} is not a rung; {near} Correct it there, or give the "
             "rung of each variant in an [[experiment]].",
         )
+
+
+def by_folded(names: Iterable[str]) -> dict[str, str]:
+    """Return names by what is left of them when `folded`, but those that fall together.
+
+    People and platforms write `Control`, `control` and `control ` alike.
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(folded(name), []).append(name)
+    return {key: own[0] for key, own in found.items() if len(own) == 1}
+
+
+def folded(text: str) -> str:
+    """Leave out of a variant's name what makes no difference.
+
+    A flag that is on is `true` or 1, by the tool that writes it.
+    """
+    plain = unicodedata.normalize("NFC", text.strip()).casefold()
+    return {"true": "1", "false": "0"}.get(plain, plain)
 
 
 def unknown_variant(variant: str, experiment: Experiment) -> str:

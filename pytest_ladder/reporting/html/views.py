@@ -206,7 +206,8 @@ def _no_objective(report: Report, matrix: Matrix, decision: Decision) -> View:
     ]
     reason = "Nothing was measured at this level."
     if measured:
-        best = max(measured)
+        # Of equals the first, which is the cheapest.
+        best = max(measured, key=lambda one: one[0])
         reason = (
             f"The best quality at {report.level_name(decision.level)} is "
             f"{percent(best[0])}, by {best[1]}."
