@@ -202,7 +202,7 @@ def _show(given: Given) -> int:
 
 
 def _plan(given: Given) -> int:
-    from pytest_ladder.stats.one_look import users_needed, users_needed_always
+    from pytest_ladder.stats.experiments import users_needed, users_needed_always
 
     rate, effect = given.rate, given.effect
     other = rate + effect if rate + effect < 1 else rate - effect

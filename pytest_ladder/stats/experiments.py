@@ -1,4 +1,4 @@
-"""Experiments with users: arms known by their sums, and compared at any time, soundly.
+"""Experiments with users: two arms compared by their sums, at any time, soundly.
 
 An arm is known by sums over its units (users, sessions); no unit is needed, so that
 nothing personal is kept. A difference is the first arm minus the second. Formulas and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import msgspec
 
@@ -17,9 +18,11 @@ from pytest_ladder.stats.checks import (
     check_finite,
     check_inside,
     check_paired,
+    check_passes,
     check_size,
 )
-from pytest_ladder.stats.distributions import chi_square_tail
+from pytest_ladder.stats.distributions import chi_square_tail, student, student_tails
+from pytest_ladder.stats.intervals import wilson
 
 LEAST_UNITS = 100
 """Units of an arm before an always-valid interval decides: it assumes a normal mean."""
@@ -29,6 +32,8 @@ SPLIT_ALPHA = 0.001
 
 TUNED_FOR = 5000
 """Units of both arms at which always-valid intervals are narrowest, by default."""
+
+_Z95 = NormalDist().inv_cdf(0.975)
 
 
 class Moments(msgspec.Struct, frozen=True):
@@ -47,6 +52,36 @@ class Moments(msgspec.Struct, frozen=True):
 BeforeAfter = tuple[int, float, float, float, float, float]
 """Units of an arm, and sums over them of y, y², x, x² and xy: y is a measure, and x the
 same before exposure."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A Welch comparison: two-sided p, and an interval of the difference."""
+
+    difference: float
+    se: float
+    df: float
+    """Degrees of freedom; infinite where no arm varies."""
+    p: float
+    low: float
+    high: float
+
+
+class TwoProportions(msgspec.Struct, frozen=True):
+    """Pooled z, two-sided p, and an interval for the first rate minus the second."""
+
+    z: float
+    p: float
+    low: float
+    high: float
+
+
+class Lift(msgspec.Struct, frozen=True):
+    """A difference as a share of the control's mean, with a 95 % interval."""
+
+    lift: float
+    se: float
+    low: float
+    high: float
 
 
 def moments(n: int, total: float, squares: float) -> Moments:
@@ -121,15 +156,67 @@ def adjusted(
     return theta, first, second
 
 
-def lift(treated: Moments, control: Moments) -> float | None:
-    """Return the difference as a share of the control's mean.
+def difference(a: Moments, b: Moments, confidence: float = 0.95) -> Difference:
+    """Compare two means by Welch's t test: `a` minus `b`.
+
+    Where neither arm varies, the interval is the difference itself and p is 1 or 0.
+    Raises ValueError for an arm of fewer than two units.
+    """
+    check_inside("Confidence", confidence)
+    for arm in (a, b):
+        if arm.n < 2:
+            raise ValueError(f"Both arms need 2 or more units, got {a.n} and {b.n}.")
+    apart = a.mean - b.mean
+    parts = a.variance / a.n, b.variance / b.n
+    se = math.sqrt(sum(parts))
+    if se == 0:
+        return Difference(apart, 0.0, math.inf, float(apart == 0), apart, apart)
+    first, second = (part / sum(parts) for part in parts)
+    df = 1 / (first**2 / (a.n - 1) + second**2 / (b.n - 1))
+    half = student(df, 1 - confidence) * se
+    p = student_tails(apart / se, df)
+    return Difference(apart, se, df, p, apart - half, apart + half)
+
+
+def two_proportions(
+    x1: int, n1: int, x2: int, n2: int, confidence: float = 0.95
+) -> TwoProportions:
+    """Compare two rates, x1 of n1 and x2 of n2 (docs/methods.md §6.4).
+
+    Score test (the pooled z) with Newcombe's interval (Newcombe 1998). z is 0 if all or
+    none succeeded. Raises ValueError unless 0 <= x <= n and n >= 1 on both sides.
+    """
+    check_passes(x1, n1)
+    check_passes(x2, n2)
+    check_inside("Confidence", confidence)
+    if n1 < 1 or n2 < 1:
+        raise ValueError(f"Both arms need 1 or more users, got {n1} and {n2}.")
+    rate1, rate2, pooled = x1 / n1, x2 / n2, (x1 + x2) / (n1 + n2)
+    se = math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
+    z = (rate1 - rate2) / se if se else 0.0
+    first, second = wilson(x1, n1, confidence), wilson(x2, n2, confidence)
+    return TwoProportions(
+        z,
+        2 * NormalDist().cdf(-abs(z)),
+        rate1 - rate2 - math.hypot(rate1 - first.low, second.high - rate2),
+        rate1 - rate2 + math.hypot(first.high - rate1, rate2 - second.low),
+    )
+
+
+def lift(treated: Moments, control: Moments) -> Lift | None:
+    """Return the difference as a share of the control's mean (delta method, normal).
 
     None where the control's mean is within two standard errors of 0: such a share may
     be anything.
     """
     if abs(control.mean) <= 2 * control.se:
         return None
-    return (treated.mean - control.mean) / control.mean
+    share = (treated.mean - control.mean) / control.mean
+    se = math.sqrt(
+        treated.variance / (treated.n * control.mean**2)
+        + control.variance * treated.mean**2 / (control.n * control.mean**4)
+    )
+    return Lift(share, se, share - _Z95 * se, share + _Z95 * se)
 
 
 def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> tuple[float, float]:
@@ -181,6 +268,49 @@ def always_valid(
     z = difference / se
     p = math.sqrt(grown) * math.exp(-(z**2) / 2 * (grown - 1) / grown)
     return difference - half, difference + half, min(1.0, p)
+
+
+def users_needed(
+    p1: float, p2: float, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Return the users an arm that tell two rates apart, looked at once.
+
+    Pooled variance under "equal", each arm's own under "different" (Fleiss, without
+    correction). Raises ValueError for rates outside (0, 1) or equal ones.
+    """
+    for rate in (p1, p2):
+        check_inside("A rate", rate)
+    check_inside("Alpha", alpha)
+    check_inside("Power", power)
+    if p1 == p2:
+        raise ValueError(f"The rates must differ, got {p1} twice.")
+    mean = (p1 + p2) / 2
+    null = NormalDist().inv_cdf(1 - alpha / 2) * math.sqrt(2 * mean * (1 - mean))
+    real = NormalDist().inv_cdf(power) * math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
+    return ((null + real) / (p1 - p2)) ** 2
+
+
+def users_needed_always(
+    p1: float, p2: float, alpha: float = 0.05, power: float = 0.8
+) -> int:
+    """Return the users an arm that tell two rates apart at any look, with `power`.
+
+    The least n with half-width + z(power) SE <= effect. Raises as `users_needed`.
+    """
+    fewest = math.ceil(users_needed(p1, p2, alpha, power))
+    unit = math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
+    z, effect = NormalDist().inv_cdf(power), abs(p1 - p2)
+
+    def tells(n: int) -> bool:
+        return unit / math.sqrt(n) * (half_width(2 * n, alpha) + z) <= effect
+
+    most = fewest
+    while not tells(most):
+        most *= 2
+    while fewest < most:
+        middle = (fewest + most) // 2
+        fewest, most = (fewest, middle) if tells(middle) else (middle + 1, most)
+    return most
 
 
 def half_width(n: int, alpha: float, tuned_for: int = TUNED_FOR) -> float:

@@ -17,9 +17,11 @@ from pytest_ladder.stats.experiments import (
     Moments,
     adjusted,
     always_valid,
+    difference,
     lift,
     moments,
     ratio_moments,
+    two_proportions,
 )
 from pytest_ladder.stats.intervals import Interval, wilson
 from pytest_ladder.text import numbers
@@ -252,7 +254,7 @@ def compare(
     if a is None or b is None or min(a.n, b.n) < 2:
         return None
     rivals = max(1, len(aggregate.variants) - 1) if is_adjusted else 1
-    apart = a.mean - b.mean
+    apart, share = a.mean - b.mean, lift(a, b)
     if aggregate.analysis == "sequential":
         se = math.hypot(a.se, b.se)
         low, high, p = always_valid(apart, se, a.n + b.n, tails / rivals)
@@ -270,7 +272,7 @@ def compare(
         high=high,
         p=p,
         n=a.n + b.n,
-        lift=lift(a, b),
+        lift=None if share is None else share.lift,
         sure=interval_of(aggregate),
         better=better,
         problems=(f"{aggregate.name}: there are {few}.",) if few else (),
@@ -302,9 +304,6 @@ def _one_look(
     tails: float,
 ) -> tuple[float, float, float]:
     """Return the interval and p of an analysis that looks once."""
-    # Most experiments are looked at as they run.
-    from pytest_ladder.stats.one_look import difference, two_proportions
-
     is_rate = aggregate.kind == "rate" and ours.before_sum is None
     if is_rate and ours.sum is not None and theirs.sum is not None:
         found = two_proportions(
