@@ -1,6 +1,6 @@
 """What outcomes cost: `outcomes import` of raw files, and a run that reads its sums.
 
-    python -m benchmarks.bench_outcomes [--units 1000000] [--pairs 200]
+    python -m benchmarks.bench_outcomes [--units 1000000] [--pairs 400]
 
 The import is held against `csv.reader` over the same files, exposures and three events
 a unit; of both the CPU seconds and the most memory of a process of its own.
@@ -193,7 +193,7 @@ def main() -> int:
     """Print the figures of both against their targets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--units", type=int, default=1_000_000)
-    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--pairs", type=int, default=400)
     chosen = parser.parse_args()
     units: int = chosen.units
     missed = table("a run that reads outcomes", [declaring(chosen.pairs)])

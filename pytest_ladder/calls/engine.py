@@ -49,8 +49,8 @@ Waiting = Callable[[], AbstractContextManager[None]]
 
 # Seconds between two looks of a waiting main thread at progress and Ctrl-C.
 _WAIT_STEP_S = 0.1
-# How long a thread lets the engine's go first: Python's own switch interval.
-_GIVE_WAY_S = 0.005
+# So long a loop rests that will not be at work again at once.
+_REST_S = 0.002
 
 
 class _Want(NamedTuple):
@@ -87,6 +87,8 @@ class Engine:
         shared = settings.folder if settings.is_shared else None
         self.called = CalledKeys(shared and shared / "called")
         self.failed = FailedCalls(shared and shared / "failed")
+        self._tests_turn_until = 0.0
+        """Until then (`clock.monotonic()`) the main thread gives way no more."""
         self._asked: dict[Future[Reply], _Want] = {}
         """What tests asked for, and have not got."""
         self._in_threads: set[Future[Reply]] = set()
@@ -233,15 +235,19 @@ class Engine:
         if self.settings.live:
             self.ahead((request, archive) for request in requests)
 
-    def give_way(self) -> None:
-        """Wait, 5 ms at most, until the engine's loop has nothing to do.
+    def give_way(self, most_s: float) -> None:
+        """Wait, so long at most, until the engine's loop has nothing to do for a while.
 
-        Python runs one thread at a time. Without this the tests of the replies that
-        have come would hold up the sending of the next calls, which costs a twentieth
-        of the time of a run of short calls.
+        Python runs one thread at a time. A test that runs while replies come in would
+        hold up the sending of the next calls, and change places with the engine at each
+        of its system calls: thousands of times, a tenth of the computing of a run of
+        short calls. A loop that is at work all the time, as with hundreds of streams,
+        and the tests have turns of the same length.
         """
-        if self._in_flight is not None and not self._in_flight.idle.is_set():
-            self._in_flight.idle.wait(_GIVE_WAY_S)
+        if self._in_flight is None or clock.monotonic() < self._tests_turn_until:
+            return
+        if not self._in_flight.idleness.wait(_REST_S, most_s):
+            self._tests_turn_until = clock.monotonic() + most_s
 
     def let_threads_go(self) -> None:
         """End the waits of all threads that a test has started, by `CancelledError`.

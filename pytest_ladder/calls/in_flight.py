@@ -7,8 +7,7 @@ coroutines to the loop; all other methods and `_tasks` are used on the loop's th
 only, and need no lock. From the table `_arrived` any thread may take, by
 `take_arrived`, in one step that Python does not interrupt. `_lock` guards the start and
 the end of the loop: `_loop`, `_thread`, and `caller.stopping` for those who start
-something. `idle` is set by the loop's selector and read by threads that give
-way (`Engine.give_way`).
+something.
 
 Ctrl-C is raised in the main thread and never here. It leads to `end`, which cancels
 all tasks but those that write paid replies, waits for these at most a second, and stops
@@ -25,7 +24,6 @@ import concurrent.futures
 import contextlib
 import functools
 import itertools
-import selectors
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
@@ -34,6 +32,7 @@ from pytest_ladder import clock
 from pytest_ladder.calls.caller import Caller
 from pytest_ladder.calls.contract import EngineSettings, Progress, Request
 from pytest_ladder.calls.coordinator import Coordinator
+from pytest_ladder.calls.idleness import Idleness, new_loop
 from pytest_ladder.calls.one_machine.called import CalledKeys
 from pytest_ladder.calls.one_machine.failed import Call, FailedCalls
 from pytest_ladder.calls.store.archive import Archive
@@ -56,40 +55,6 @@ _MOST_ARRIVED = 1000
 _CLOSING_S = 1.0
 
 
-class _IdleSelector(selectors.DefaultSelector):
-    """The selector of an event loop, which tells when that loop has nothing to do.
-
-    A loop calls `select` in each round, in its own thread, with a time-out of 0 where
-    it has callbacks to run. That a loop takes a selector is asyncio's public interface.
-    """
-
-    def __init__(self, idle: threading.Event) -> None:
-        super().__init__()
-        self._idle = idle
-
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for events; `idle` is set only while there are none."""
-        ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            self._idle.clear()
-            return ready
-        self._idle.set()
-        try:
-            return super().select(timeout)
-        finally:
-            self._idle.clear()
-
-
-class _EngineLoop(asyncio.SelectorEventLoop):
-    """A loop whose timers go by a clock that no test can freeze."""
-
-    def time(self) -> float:
-        """Return the loop's time; that it may be overridden is asyncio's interface."""
-        return clock.monotonic()
-
-
 class CallsInFlight:
     """Calls models, and shares each call among all that want the same reply."""
 
@@ -104,9 +69,7 @@ class CallsInFlight:
     ) -> None:
         self.coordinator = coordinator
         self.caller = Caller(settings, progress, coordinator, called, failed)
-        self.idle = threading.Event()
-        """Set while the loop has nothing to do, or does not run."""
-        self.idle.set()
+        self.idleness = Idleness()
         self._progress = progress
         self._find = find
         self._tasks: dict[Call, asyncio.Task[Reply | None]] = {}
@@ -144,7 +107,7 @@ class CallsInFlight:
                 work.close()
                 raise Abandoned
             if self._loop is None:
-                self._loop = _new_loop(self.idle)
+                self._loop = new_loop(self.idleness)
                 self._thread = threading.Thread(
                     target=_run, args=(self._loop,), name="ladder-engine", daemon=True
                 )
@@ -168,7 +131,7 @@ class CallsInFlight:
             loop.call_soon_threadsafe(loop.stop)
             # It takes a second at most for what is left, unless user code holds it up.
             thread.join(2 * _CLOSING_S)
-            self.idle.set()
+            self.idleness.begin()
 
     def _end(
         self, loop: asyncio.AbstractEventLoop, patience_s: float, waits: Waits
@@ -365,16 +328,6 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
             task.cancel()
         loop.run_until_complete(asyncio.wait(left, timeout=_CLOSING_S))
     loop.close()
-
-
-def _new_loop(idle: threading.Event) -> asyncio.AbstractEventLoop:
-    """Make an event loop of the kind that the user has chosen, if any."""
-    loop = asyncio.new_event_loop()
-    if type(loop) is not asyncio.SelectorEventLoop:
-        # Windows' own, or uvloop: it takes no selector, so `idle` is always set.
-        return loop
-    loop.close()
-    return _EngineLoop(_IdleSelector(idle))
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 # How long the end of a run waits for calls that were sent and that no test of this
 # process waits for: they are paid for, and another worker may need them.
 _PATIENCE_S = 30.0
+# How long calls under way may go first: before a test its own time does not run yet;
+# between its phases it is Python's own switch interval.
+_BETWEEN_TESTS_S, _WITHIN_TEST_S = 0.5, 0.005
 _ITEM: pytest.StashKey[LadderItem] = pytest.StashKey()
 
 
@@ -283,14 +286,14 @@ class LadderSession:
         self._waited_before_s = so_far
         return waited
 
-    def give_way(self) -> None:
+    def give_way(self, most_s: float = _WITHIN_TEST_S) -> None:
         """Let the engine's thread run first; called between the phases of tests."""
         if self.settings.live and "engine" in self.__dict__:
-            self.engine.give_way()
+            self.engine.give_way(most_s)
 
     def step(self, item: pytest.Item) -> None:
         """Let the engine and rehearsals run; called before each test."""
-        self.give_way()
+        self.give_way(_BETWEEN_TESTS_S)
         if self.prefetch is not None:
             self.prefetch.step(item)
 
