@@ -51,6 +51,8 @@ class StatusLine:
         self._waits_since: float | None = None
         """When the wait began, until a long one is told: once a run is enough."""
         self._said_long = False
+        self._done_before = 0
+        """Calls of the run that had come to their end when the wait began."""
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self._quiet = (
             type(reporter) is not pytest.TerminalReporter
@@ -77,6 +79,7 @@ class StatusLine:
         """
         if not self._said_long:
             self._waits_since = clock.monotonic()
+            self._done_before = self._progress.done
         try:
             with self._turns.others_run():
                 yield
@@ -109,10 +112,11 @@ class StatusLine:
         if self._waits_since is not None and now - self._waits_since > _LONG_S:
             self._waits_since, self._said_long = None, True
             test = os.environ.get("PYTEST_CURRENT_TEST", "a test")
-            self._say(
-                f"{test} has waited {_LONG_S:g} s for a reply; `timeout` in the "
-                "`params` of its model, in seconds, ends an attempt"
-            )
+            others = self._progress.done - self._done_before
+            so = "`timeout` in the `params` of its model, in seconds, ends an attempt"
+            if others:
+                so = f"{count(others, 'call')} of other tests came back meanwhile"
+            self._say(f"{test} has waited {_LONG_S:g} s for a reply; {so}")
 
     def _say(self, line: str) -> None:
         """Print a line that stays.

@@ -93,6 +93,27 @@ def test_a_timeout_while_waiting_for_a_reply_is_an_error(
     assert result.duration < 20, "the server hangs for 60 s"
 
 
+def test_a_log_tells_of_a_long_wait_what_came_back_meanwhile(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_ladder.session.status_line._LONG_S", 1.0)
+    shop.server.latency_s = 0.5
+    shop.server.script(hangs(2.5))
+    shop.cases([{"id": f"c{n}", "input": f"say {n}"} for n in range(3)])
+    shop.test(
+        '@pytest.mark.cheap\n@pytest.mark.ladder(cases="cases.jsonl")\n'
+        "def test_one(reply):\n    assert reply.text\n"
+    )
+    result = shop.run("--ladder-live")
+    result.stdout.fnmatch_lines(
+        [
+            "ladder: test_shop.py::test_one*c0*has waited 1 s for a reply; 2 calls of "
+            "other tests came back meanwhile"
+        ]
+    )
+    result.assert_outcomes(passed=3)
+
+
 def test_a_log_tells_that_a_rerun_waits_which_no_timeout_ends(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
