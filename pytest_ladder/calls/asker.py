@@ -25,7 +25,7 @@ Call = tuple[Request, Reply]
 SumUp = Callable[[Reply, list[Call]], Reply]
 """Puts on the reply that came of several calls what these cost."""
 Note = Callable[[Reply, Request | None], None]
-"""Is told of a reply, and of the last request for it; None: no model was called."""
+"""Is told of a reply, and of the first request for it; None: no model was called."""
 _ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit, Abandoned)
 """What ends a wait because nobody wants the reply any more."""
 
@@ -122,11 +122,10 @@ class Asker:
             reply = work(Asker(self._serve, self._serve_async, note, self._begin))
         except BaseException:
             if calls:
-                last, told = calls[-1]
-                self._note(sum_up(told, calls), last)
+                self._note(sum_up(calls[-1][1], calls), calls[0][0])
             raise
         summed = sum_up(reply, calls)
-        self._note(summed, calls[-1][0] if calls else None)
+        self._note(summed, calls[0][0] if calls else None)
         return summed
 
     def _ask_first(self, request: Request) -> Reply:

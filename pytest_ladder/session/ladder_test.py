@@ -42,7 +42,7 @@ def rung_of(item: pytest.Item) -> Rung | None:
 def bill_of(reply: Reply, request: Request | None, key: str) -> UsedReply:
     """Return what goes on a row of a reply that its test used.
 
-    `request` is the last one for it; None: a task gave it that called no model.
+    `request` is the first one for it; None: a task gave it that called no model.
     """
     return UsedReply(
         key=key,

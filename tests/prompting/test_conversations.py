@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_ladder.calls.asker import Asker, sum_of_conversation
+from pytest_ladder.calls.asker import Asker, sum_of_conversation, sum_of_task
 from pytest_ladder.calls.contract import Request
 from pytest_ladder.calls.store.archive import reply_key
 from pytest_ladder.config.load import load_ladder
@@ -326,6 +326,22 @@ def test_all_votes_are_known_before_anything_is_asked(strategies: Strategies) ->
     assert strategies.all_is_known(vote())
     assert strategies.estimate(vote()).calls == 3
     assert not strategies.all_is_known(refine())
+
+
+def test_votes_that_ran_side_by_side_follow_what_was_asked_before(
+    strategies: Strategies,
+) -> None:
+    model = Speaker("draft", "a", "a", "a")
+    rung = Rung(model=BOT, strategy=vote())
+
+    def task(asker: Asker) -> Reply:
+        asker.ask(Request(model=BOT, messages=[{"role": "user", "content": "1+1?"}]))
+        talk = strategies.talk(rung, case())
+        return asker.as_one(lambda inner: inner.hold(talk), sum_of_conversation)
+
+    summed = Asker(model.serve).as_one(task, sum_of_task)
+    # The n-th call takes n seconds: the first, then the longest of three votes.
+    assert summed.latency_s == 1.0 + 4.0
 
 
 @pytest.mark.parametrize("fails", [1, 2, 3])
