@@ -18,6 +18,7 @@ from pytest_ladder.core.aggregate import VariantSums
 from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.errors import ConfigError
 from pytest_ladder.real.sources.exposures import NONE, Exposed, each, times_of
+from pytest_ladder.real.sources.naming import say_columns
 from pytest_ladder.real.sources.reading import CLIPPED, RawFile
 from pytest_ladder.real.sources.times import note_times, zone_of
 from pytest_ladder.real.sources.values import Decimal, number_in, told
@@ -289,6 +290,7 @@ def _event_columns(
 ) -> list[str | None]:
     """Return the columns of unit, event, time, and of each outcome's value."""
     outcome = counted[0].outcome
+    head = f"in [[outcome]] {outcome.name}"
     columns: dict[str, str | None] = {}
     asked = {name for one in counted for name in (one.outcome.event, one.outcome.per)}
     for role in ("unit", "event", "time"):
@@ -300,10 +302,10 @@ def _event_columns(
             same = exposed.experiment.columns.get("time")
             named = same if same is not None and file.may_hold(same) else None
         fits = asked.__contains__ if role == "event" else bool
-        columns[role] = file.find_column(role, named, _fix([role], outcome), fits)
+        columns[role] = file.find_column(role, named, say_columns([role], head), fits)
     missing = [role for role, column in columns.items() if column is None]
     if missing and not (before and missing == ["event"]):
-        raise file.unknown(missing, _fix(missing, outcome))
+        raise file.unknown(missing, say_columns(missing, head))
     values = (one.outcome.value for one in counted)
     return [
         *columns.values(),
@@ -312,12 +314,6 @@ def _event_columns(
             for value in values
         ),
     ]
-
-
-def _fix(roles: Sequence[str], outcome: RealOutcome) -> str:
-    """Say where the configuration names the columns that hold these."""
-    inner = ", ".join(f'{role} = "…"' for role in roles)
-    return f"say columns = {{ {inner} }} in [[outcome]] {outcome.name}"
 
 
 def _sums(value: Any, others: Mapping[str, Any], own: Any) -> VariantSums:

@@ -19,6 +19,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         *("start_time", "time_unix_nano", "modified_at", "event_time"),
         *("event_timestamp", "creation_date", "first_exposure_utc"),
     ),
+    "metric": ("metric", "metric_name", "metric_id", "goal", "goal_name"),
     "event": ("event", "event_name", "event_type", "event_key", "name"),
     "value": ("value", "revenue", "amount"),
     "experiment": ("experiment", "experiment_id", "flag_key", "$feature_flag"),
@@ -32,6 +33,15 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 
 NUMBERS = frozenset({"value", "per", "before", "rating"})
 """What is no further looked for inside of columns: whoever wants it names it."""
+
+
+def say_columns(roles: Iterable[str], where: str) -> str:
+    """Ask for the names of columns that hold these, `where` the configuration can.
+
+    That is a table and its name: `in [[outcome]] resolved`.
+    """
+    inner = ", ".join(f'{role} = "…"' for role in roles)
+    return f"say columns = {{ {inner} }} {where}"
 
 
 def called(role: str, columns: Iterable[str], *, inside: bool = False) -> list[str]:

@@ -17,6 +17,7 @@ from pytest_ladder.core.outcomes import RealOutcome
 from pytest_ladder.errors import BadRow, ConfigError
 from pytest_ladder.real.sources import exports
 from pytest_ladder.real.sources.exports import first_of, rows_in
+from pytest_ladder.real.sources.naming import say_columns
 from pytest_ladder.real.sources.paths import text_of
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.times import seconds_of
@@ -276,7 +277,7 @@ def _paths(file: RawFile, outcome: RealOutcome, assigned: str | None) -> _Paths:
         return _object_paths(outcome)
     head = f"in [[outcome]] {outcome.name}"
     unit, variant = (
-        file.find_column(role, name, _fix(role, head))
+        file.find_column(role, name, say_columns([role], head))
         for role, name in (
             ("unit", outcome.columns.get("unit") or assigned),
             ("variant", outcome.columns.get("variant")),
@@ -284,10 +285,12 @@ def _paths(file: RawFile, outcome: RealOutcome, assigned: str | None) -> _Paths:
     )
     answer = file.column("rating", outcome.column, f'say column = "…" {head}')
     trace, rung = (
-        file.find_column(role, None, _fix("variant", head))
+        file.find_column(role, None, say_columns(["variant"], head))
         for role in ("trace", "rung")
     )
-    time = file.find_column("time", outcome.columns.get("time"), _fix("time", head))
+    time = file.find_column(
+        "time", outcome.columns.get("time"), say_columns(["time"], head)
+    )
     is_joined = (trace and outcome.traces) or (unit and outcome.experiment)
     if not (variant or rung or is_joined):
         raise file.error(
@@ -313,10 +316,6 @@ def _object_paths(outcome: RealOutcome) -> _Paths:
         variant=named(outcome.rung_from or columns.get("variant"), exports.VARIANTS),
         time=named(columns.get("time"), exports.TIMES),
     )
-
-
-def _fix(role: str, head: str) -> str:
-    return f'say columns = {{ {role} = "…" }} {head}'
 
 
 def _headers(file: RawFile) -> int:

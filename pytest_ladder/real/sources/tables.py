@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pytest_ladder.core.aggregate import Aggregate, VariantSums
 from pytest_ladder.core.outcomes import RealOutcome, TableColumn
 from pytest_ladder.real.aggregates import impossible
-from pytest_ladder.real.sources.naming import alike
+from pytest_ladder.real.sources.naming import alike, called, say_columns
 from pytest_ladder.real.sources.reading import RawFile
 from pytest_ladder.real.sources.values import number_at, told
 from pytest_ladder.real.sources.variants import Variants
@@ -39,7 +39,6 @@ _COLUMNS: dict[TableColumn, tuple[str, ...]] = {
     "before_sum_squares": ("before_sum_squares", "covariate_sum_squares"),
     "before_cross": ("before_cross", "main_covariate_sum_product"),
 }
-_METRIC = ("metric", "metricname", "metricid", "goal", "goalname")
 _UNCLEAR = ("std", "teststd", "stdev")
 _COUNTS = ("n", "successes")
 _SUMS = (
@@ -100,13 +99,14 @@ def _metric_column(file: RawFile, outcome: RealOutcome) -> str | None:
     named = outcome.columns.get("metric")
     if named is not None:
         return file.column("metric", named, "")
-    column = next((one for one in file.columns if alike(one) in _METRIC), None)
+    column = next(iter(called("metric", file.columns)), None)
     if column is None and outcome.score is not None:
         raise file.error(
             1,
             "no column is known as the metric (the columns are "
-            f"{', '.join(map(told, file.columns))}); say columns = {{ metric = "
-            f'"…" }} in [[outcome]] {outcome.name}, or leave out score.',
+            f"{', '.join(map(told, file.columns))}); "
+            f"{say_columns(['metric'], f'in [[outcome]] {outcome.name}')}, or leave "
+            "out score.",
         )
     return column
 
@@ -125,7 +125,7 @@ class _Arm(NamedTuple):
 def _arms(file: RawFile, outcome: RealOutcome, variants: Variants) -> list[_Arm]:
     """Return the arms of a row: one that it names, or each with columns of its own."""
     head = f"in [[outcome]] {outcome.name}"
-    fix = f'say columns = {{ variant = "…" }} {head}'
+    fix = say_columns(["variant"], head)
     named = outcome.columns.get("variant")
     column = file.find_column("variant", named, fix, variants.known)
     wide = {} if column else _wide(file, variants)

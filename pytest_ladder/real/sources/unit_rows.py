@@ -9,6 +9,7 @@ from typing import Any
 from pytest_ladder.core.aggregate import SEVERAL, VariantSums
 from pytest_ladder.core.outcomes import Experiment, RealOutcome
 from pytest_ladder.errors import ConfigError
+from pytest_ladder.real.sources.naming import say_columns
 from pytest_ladder.real.sources.reading import CLIPPED, NO_UNIT, RawFile
 from pytest_ladder.real.sources.values import number_at, told, yes_or_no
 from pytest_ladder.real.sources.variants import Variants
@@ -101,12 +102,12 @@ class UnitRows:
         outcome, experiment = self._outcome, self._experiment
         head = f"in [[outcome]] {outcome.name}"
         unit = outcome.columns.get("unit") or (experiment.unit if experiment else None)
-        self.unit_column = file.column(
-            "unit", unit, f'say columns = {{ unit = "…" }} {head}'
-        )
-        fix = f'say columns = {{ variant = "…" }} {head}'
+        self.unit_column = file.column("unit", unit, say_columns(["unit"], head))
         variant = file.column(
-            "variant", outcome.columns.get("variant"), fix, self._variants.known
+            "variant",
+            outcome.columns.get("variant"),
+            say_columns(["variant"], head),
+            self._variants.known,
         )
         value = file.column("value", outcome.value, f'say value = "…" {head}')
         per = file.find_column("per", None, head)
