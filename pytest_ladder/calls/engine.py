@@ -298,6 +298,9 @@ class Engine:
         kept = own or kept
         if (settings.refresh or (request.fresh and settings.live)) and not live:
             return None
+        if live:
+            # Another worker may have called for it: `lost_before` is to know of that.
+            self.failed.read()
         return kept.reply_to(request, key, replayed=not live)
 
     def _outcome(

@@ -110,9 +110,11 @@ class FailedCalls:
                     self._shared.append([msgspec.json.encode(line)])
 
     def lost_before(self, call: Call) -> LostCalls | None:
-        """Return the attempts before a reply that may have been billed."""
+        """Return the attempts before a reply that may have been billed.
+
+        Those of this process, and what was read of others.
+        """
         with self._lock:
-            self._read()
             return self._lost.get(call)
 
     def read(self) -> None:
