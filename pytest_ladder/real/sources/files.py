@@ -139,14 +139,15 @@ class _AsUtf8(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        chunk = b"some"
-        while chunk and not self._left:
+        while not self._left:
             chunk = self._stream.read(2**16)
             try:
                 self._left = self._decoder.decode(chunk, final=not chunk).encode()
             except UnicodeDecodeError as error:
                 problem = "it begins as a text in UTF-16, and is none"
                 raise OSError(problem) from error
+            if not chunk:
+                break
         handed, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
         buffer[: len(handed)] = handed
         return len(handed)

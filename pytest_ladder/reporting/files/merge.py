@@ -303,12 +303,7 @@ def _part(joined: RunInfo, reports: Sequence[Report], which: str) -> Part | None
     files = {test.partition("::")[0] for test in joined.tests}
     left = {name for info in infos if info.part for name in info.part.without} - files
     ran = sum(map(_ran, reports))
-    # A whole run lacks nothing but what tests skipped by themselves.
-    skipped = sum(
-        sum(one.info.tests.values()) - _ran(one) if part is None else part.skipped
-        for one in reports
-        for part in [one.info.part]
-    )
+    skipped = sum(map(_skipped, reports))
     wanted = sum(joined.tests.values()) - skipped
     if ran >= wanted and not left and not which:
         return None
@@ -319,6 +314,13 @@ def _part(joined: RunInfo, reports: Sequence[Report], which: str) -> Part | None
         skipped=skipped,
         shard=which,
     )
+
+
+def _skipped(report: Report) -> int:
+    """Count what tests skipped by themselves; a whole run lacks nothing else."""
+    if report.info.part is not None:
+        return report.info.part.skipped
+    return sum(report.info.tests.values()) - _ran(report)
 
 
 def _ran(report: Report) -> int:
