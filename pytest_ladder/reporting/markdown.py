@@ -155,7 +155,7 @@ def _against(report: Report) -> Iterator[str]:
 def _of_people(report: Report) -> Iterator[str]:
     """Yield what users did, and what people said whom nobody took for users."""
     if report.users is not None:
-        from pytest_ladder.reporting.users import users_markdown
+        from pytest_ladder.reporting.users_markdown import users_markdown
 
         yield from users_markdown(report.users)
     if report.people is not None:

@@ -1,4 +1,4 @@
-"""What users did, as data, as sentences and as Markdown.
+"""What users did, as data and as sentences.
 
 A terminal has a handful of sentences after a run: what stands against deciding, how
 users of the rung that ships fare beside those of others, with the guardrails, and
@@ -27,11 +27,7 @@ from pytest_ladder.decide.real.states import (
 from pytest_ladder.decide.real.users import Guarded, Users, guarded
 from pytest_ladder.reporting.report import Report
 from pytest_ladder.text import numbers
-from pytest_ladder.text.markdown import table_row, within
-from pytest_ladder.text.untrusted import csv_cell, markdown_text
-
-MOST_BYTES = 6_000
-"""Of all sentences on users."""
+from pytest_ladder.text.untrusted import csv_cell
 
 _MOST = 2
 """Comparisons of users that are told."""
@@ -345,54 +341,3 @@ def _superiority(state: OutcomeState, found: UserDifference) -> dict[str, float]
 
 def _csv(value: float | None) -> float | str:
     return "" if value is None else float(f"{value:.6g}")
-
-
-def users_markdown(users: Users) -> Iterator[str]:
-    """Yield the heading, the table, and what follows from it."""
-    if not users.outcomes and not users.missing:
-        return
-    yield "### Users"
-    rungs = list(
-        dict.fromkeys(one.rung for state in users.outcomes for one in state.rungs)
-    )
-    if rungs:
-        heads = [_head(state) for state in users.outcomes]
-        lines = [
-            table_row(["rung", *heads]),
-            table_row(["---", *["---:"] * len(heads)]),
-            *(
-                table_row(
-                    [
-                        markdown_text(rung),
-                        *(_cell(state, rung) for state in users.outcomes),
-                    ]
-                )
-                for rung in rungs
-            ),
-        ]
-        yield "\n".join(lines)
-    sentences = [
-        f"- {markdown_text(text, MOST_BYTES)}" for text in user_sentences(users)
-    ]
-    kept, left = within(sentences, MOST_BYTES)
-    if left:
-        kept.append(f"- {left} more in `matrix.json`.")
-    yield "\n".join(kept)
-
-
-def _head(state: OutcomeState) -> str:
-    better = "more is better" if state.goal == "up" else "less is better"
-    primary = ", level real" if state.is_primary else ""
-    return f"{markdown_text(state.name)} ({better}{primary})"
-
-
-def _cell(state: OutcomeState, rung: str) -> str:
-    one = state.of(rung)
-    if one is None:
-        return ""
-    if one.value is None:
-        return f"withheld (n={one.units:,})"
-    said = (
-        f"{state.text(one.value.value)} ({interval_text(state, one)}, n={one.units:,})"
-    )
-    return f"{said}, *{one.mark}*" if one.mark else said
